@@ -1,0 +1,45 @@
+# Two commands do all: `make run` and `make test`. Both set up first what is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= .data
+
+.PHONY: run test setup lint format bench lock clean
+
+run: setup
+	@mkdir -p $(DATA)
+	@$(BIN)/cache-sidecar serve --data-dir $(DATA)
+
+test: setup
+	$(BIN)/pytest $(ARGS)
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# Versions and hashes only: a lock that named where files came from would hold for one network alone.
+COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+    --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+lock: setup
+	$(COMPILE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

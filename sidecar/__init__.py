@@ -1,0 +1,1 @@
+"""cache-sidecar: a three-tier cache that runs beside an application in its pod."""

@@ -1,0 +1,103 @@
+"""What the program is configured with: frozen values, already parsed, already checked.
+
+Sizes are whole bytes, durations are seconds. The defaults written here are the ones in force
+without any document. Nothing here knows YAML, pydantic or where a document came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+
+CACHE_KEY = "cache.yaml"
+DOCUMENT_KEYS = (CACHE_KEY, "baselines.yaml", "rules.yaml", "warmers.yaml")
+"""The keys of one document, in the order in which its revision counts them."""
+
+Compression = Literal["zstd", "none"]
+Durability = Literal["process", "memory", "disk"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierConfig:
+    """A tier: what it may hold, and in which order entries leave it."""
+
+    enabled: bool = True
+    policy: str = "lru"
+    policy_options: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Keyword arguments of the policy: `{"window": 0.01}` with w_tinylfu, otherwise empty."""
+    max_entries: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryTierConfig(TierConfig):
+    """L2: a tier in memory that may keep its values compressed."""
+
+    compression: Compression = "zstd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskTierConfig(TierConfig):
+    """L3: a tier on a volume. A read that it does not answer in time is a miss."""
+
+    timeout_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiersConfig:
+    """The three tiers."""
+
+    l1: TierConfig = TierConfig(max_entries=100, max_bytes=10 * MIB)
+    l2: MemoryTierConfig = MemoryTierConfig(max_entries=1000, max_bytes=100 * MIB)
+    l3: DiskTierConfig = DiskTierConfig(max_entries=10_000, max_bytes=GIB)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheConfig:
+    """What `cache.yaml` says. `CacheConfig()` is what holds without one."""
+
+    tiers: TiersConfig = field(default_factory=TiersConfig)
+    promote_after: int = 2
+    default_ttl_seconds: float = 3600.0
+    """`math.inf` where entries do not expire."""
+    max_value_bytes: int = 8 * MIB
+    durability: Durability = "process"
+    namespaces: tuple[str, ...] = ()
+    """The namespaces with metrics of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A configuration that was found to be good, with the texts it was read from."""
+
+    texts: Mapping[str, str] = field(hash=False)
+    revision: str
+    cache: CacheConfig
+
+    @classmethod
+    def default(cls, cache: CacheConfig | None = None) -> Document:
+        """The document without any text; `cache` where the defaults had to be fitted."""
+        return cls(texts={}, revision=revision({}), cache=cache or CacheConfig())
+
+
+def revision(texts: Mapping[str, str]) -> str:
+    """The SHA-256, in hexadecimal, over the keys of a document.
+
+    Each key that is present counts with its name and the length of its text in bytes, so that no
+    text can be taken for another key. A key that is absent counts nothing; one that is present but
+    empty therefore gives another revision, although it configures the same. Keys that are no part
+    of the document are ignored.
+    """
+    digest = hashlib.sha256()
+    for key in DOCUMENT_KEYS:
+        if key in texts:
+            text = texts[key].encode("utf-8", "surrogatepass")
+            digest.update(f"{key} {len(text)}\n".encode())
+            digest.update(text)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The words that every layer shares: entry, clock, invalidation, error, counter."""

@@ -23,8 +23,10 @@ class Policy(Protocol):
     """
 
     name: ClassVar[str]
-    overhead_bytes: ClassVar[int]
-    """Memory a key costs inside the policy: links, slots, its share of ghosts and sketches."""
+
+    @property
+    def overhead_bytes(self) -> int:
+        """Memory a key costs inside the policy: links, slots, its share of ghosts and sketches."""
 
     def insert(self, key: bytes, expires_at: float) -> None:
         """Take in a new key. `expires_at` is in seconds on the tier's clock, or NEVER."""
@@ -49,7 +51,7 @@ class Policy(Protocol):
     def __contains__(self, key: object) -> bool: ...
 
     def __iter__(self) -> Iterator[bytes]:
-        """Keys from the first to leave to the last, as well as the policy knows; O(n) or O(n log n).
+        """Keys from the first to leave to the last, as well as the policy knows; O(n log n) at most.
 
         A change of policy inserts them into the new one in this order, so that what was about to
         leave still is.

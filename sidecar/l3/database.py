@@ -1,0 +1,130 @@
+"""RocksDB as L3 uses it: its options, its column families, opening, and what it says of itself.
+
+The options serve three bounds. Memory does not grow with entries: index and filter blocks are
+partitioned and live in one small block cache. The folder stays near the live bytes: small memtables
+and tables, so that a compaction never needs much room of its own, and files of mostly deleted rows
+are compacted early. And an answered write is in the log: every write goes through it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from rocksdict import (
+    BlockBasedIndexType,
+    BlockBasedOptions,
+    Cache,
+    ColumnFamily,
+    DBCompressionType,
+    DBRecoveryMode,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteOptions,
+)
+
+MIB = 1 << 20
+BLOCK_CACHE_BYTES = 16 * MIB
+MEMTABLE_BYTES = 8 * MIB
+LOG_BYTES = 16 * MIB
+TABLE_BYTES = 8 * MIB
+
+
+class Database:
+    """An open database. Not for several threads, but for `compact`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create it. Raises rocksdict's Exception with RocksDB's own words."""
+        cache = Cache(BLOCK_CACHE_BYTES)
+        families = {
+            "meta": _family_options(cache, DBCompressionType.none(), MEMTABLE_BYTES // 2),
+            "value": _family_options(cache, DBCompressionType.lz4(), MEMTABLE_BYTES),
+        }
+        self._db = Rdict(str(path), _options(cache), column_families=families)
+        self.meta = self._db.get_column_family("meta")
+        self.value = self._db.get_column_family("value")
+        self.state = self._db.get_column_family("default")
+        self.meta_family: ColumnFamily = self._db.get_column_family_handle("meta")
+        self.value_family: ColumnFamily = self._db.get_column_family_handle("value")
+        self._synced = WriteOptions()
+        self._synced.sync = True
+
+    def write(self, batch: WriteBatch, *, sync: bool) -> None:
+        """All of the batch or nothing. It is in the log when this returns, and fsynced if asked."""
+        if sync:
+            self._db.write(batch, self._synced)
+        else:
+            self._db.write(batch)
+
+    def compact(self) -> None:
+        """Rewrite all tables without what is dead. Lets go of the interpreter lock; minutes."""
+        self.meta.compact_range(None, None)
+        self.value.compact_range(None, None)
+
+    def cancel_compaction(self) -> None:
+        self._db.cancel_all_background(False)
+
+    def pending_compaction_bytes(self) -> int:
+        families = (self.meta, self.value)
+        name = "rocksdb.estimate-pending-compaction-bytes"
+        return sum(family.property_int_value(name) or 0 for family in families)
+
+    def close(self) -> None:
+        """Flush, so that the next start has no log to read, and let go of the lock."""
+        self._db.flush()
+        for family in (self.meta, self.value, self.state):
+            family.flush()
+            family.close()
+        self._db.close()
+
+
+def get_many(family: Rdict, keys: list[bytes]) -> list[bytes | None]:
+    """The rows of `keys`. Unlike `get` of one key it lets go of the interpreter lock."""
+    return cast(list[bytes | None], family.get(cast(Any, keys)))
+
+
+def _options(cache: Cache) -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_block_based_table_factory(_table(cache))
+    options.set_max_total_wal_size(LOG_BYTES)
+    options.set_wal_recovery_mode(DBRecoveryMode.point_in_time())
+    options.set_max_background_jobs(2)
+    options.set_max_open_files(256)
+    options.set_skip_stats_update_on_db_open(True)
+    options.set_stats_dump_period_sec(0)
+    options.set_stats_persist_period_sec(0)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(MIB)
+    options.set_max_manifest_file_size(4 * MIB)
+    options.set_bytes_per_sync(MIB)
+    return options
+
+
+def _family_options(cache: Cache, compression: DBCompressionType, memtable_bytes: int) -> Options:
+    options = Options(raw_mode=True)
+    options.set_block_based_table_factory(_table(cache))
+    options.set_compression_type(compression)
+    options.set_write_buffer_size(memtable_bytes)
+    options.set_max_write_buffer_number(2)
+    options.set_level_zero_file_num_compaction_trigger(2)
+    options.set_level_compaction_dynamic_level_bytes(True)
+    options.set_max_bytes_for_level_base(4 * TABLE_BYTES)
+    options.set_target_file_size_base(TABLE_BYTES)
+    options.set_target_file_size_multiplier(2)
+    options.set_max_compaction_bytes(6 * TABLE_BYTES)
+    options.add_compact_on_deletion_collector_factory(1024, 512, 0.5)
+    return options
+
+
+def _table(cache: Cache) -> BlockBasedOptions:
+    table = BlockBasedOptions()
+    table.set_block_cache(cache)
+    table.set_bloom_filter(10, False)
+    table.set_index_type(BlockBasedIndexType.two_level_index_search())
+    table.set_partition_filters(True)
+    table.set_cache_index_and_filter_blocks(True)
+    table.set_pin_l0_filter_and_index_blocks_in_cache(False)
+    return table

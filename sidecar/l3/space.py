@@ -1,0 +1,84 @@
+"""How large the folder is, and what must be done about it.
+
+RocksDB deletes a row by writing another, so the folder can grow while what is live does not. The
+promise is: below twice the live bytes plus 64 MiB, and below the data limit, always; an overfull
+volume evicts the whole pod. So a rewrite of the tables starts well before, and where even that is
+not fast enough, writes wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from sidecar.l3.database import MIB, Database
+
+SLACK_BYTES = 64 * MIB
+MARGIN_BYTES = 12 * MIB
+"""What may be written between two looks at the folder: a memtable, and a large value."""
+REWRITE_SLACK_BYTES = 28 * MIB
+
+
+def most_live_bytes(data_limit: int) -> int:
+    """What L3 may hold so that its folder fits the limit; 0 where no L3 fits."""
+    return max(0, (data_limit - SLACK_BYTES) // 2)
+
+
+def folder_bytes(folder: Path) -> int:
+    """What the folder takes on its volume; files that vanish meanwhile count nothing."""
+    total = 0
+    with os.scandir(folder) as files:
+        for file in files:
+            try:
+                stat = file.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            total += max(stat.st_size, stat.st_blocks * 512)
+    return total
+
+
+class Space:
+    """Watches one database's folder and rewrites it, in a thread, when too much of it is dead."""
+
+    def __init__(self, folder: Path, database: Database, data_limit: int | None) -> None:
+        self._folder = folder
+        self._database = database
+        self._data_limit = data_limit
+        self._rewrite: threading.Thread | None = None
+        self._after_last = 0  # the folder's size when the last rewrite ended
+        self.used_bytes = 0
+        self.slowed = False
+        self.error: Exception | None = None
+
+    def look(self, live_bytes: int) -> None:
+        """Measure the folder, start a rewrite if it is due, and judge whether writes must wait."""
+        self.used_bytes = folder_bytes(self._folder)
+        running = self._rewrite is not None and self._rewrite.is_alive()
+        if self._rewrite is not None and not running:
+            self._rewrite = None
+            self._after_last = self.used_bytes
+        soft = live_bytes * 3 // 2 + REWRITE_SLACK_BYTES
+        hard = self.limit(live_bytes) - MARGIN_BYTES
+        helps = self.used_bytes > self._after_last + MARGIN_BYTES // 2
+        if not running and self.used_bytes > soft and helps:
+            self._rewrite = threading.Thread(target=self._compact, name="rewrite")
+            self._rewrite.start()
+            running = True
+        self.slowed = running and self.used_bytes > hard
+
+    def limit(self, live_bytes: int) -> int:
+        """What the folder must stay below."""
+        promised = 2 * live_bytes + SLACK_BYTES
+        return promised if self._data_limit is None else min(promised, self._data_limit)
+
+    def close(self) -> None:
+        if self._rewrite is not None:
+            self._database.cancel_compaction()
+            self._rewrite.join()
+
+    def _compact(self) -> None:
+        try:
+            self._database.compact()
+        except Exception as error:  # noqa: BLE001  (RocksDB raises nothing narrower; shown by the loop)
+            self.error = error

@@ -1,0 +1,105 @@
+"""An entry, what looking for one gives, and how names become one key.
+
+Inside the program a namespace and a key are one byte string, ``namespace/key``: a namespace has no
+slash, so the first slash divides them, and every scope of an invalidation (a namespace, or a prefix
+within it) is simply a prefix of that string.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+MAX_KEY_BYTES = 1024
+NAMESPACE_PATTERN = "[A-Za-z0-9._-]{1,64}"
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+
+_NAMESPACE = re.compile(NAMESPACE_PATTERN.encode())
+
+
+class Tier(StrEnum):
+    """Where an entry is kept."""
+
+    L1 = "l1"
+    L2 = "l2"
+    L3 = "l3"
+
+
+class Entry:
+    """One version of one value.
+
+    `seq` is unique for each write and grows; it is the ETag. `created_at` and `expires_at` are wall
+    clock seconds (`inf`: never). `size` is the length of the value as it was put; where `value` is
+    shorter it is the zstd frame of it. `on_disk` is the epoch of L3 that has this version, or 0.
+    """
+
+    __slots__ = (
+        "content_type",
+        "cost",
+        "created_at",
+        "expires_at",
+        "hits",
+        "key",
+        "on_disk",
+        "seq",
+        "size",
+        "value",
+    )
+
+    def __init__(
+        self,
+        *,
+        key: bytes,
+        value: bytes,
+        size: int,
+        content_type: str,
+        seq: int,
+        created_at: float,
+        expires_at: float,
+    ) -> None:
+        self.key = key
+        self.value = value
+        self.size = size
+        self.content_type = content_type
+        self.seq = seq
+        self.created_at = created_at
+        self.expires_at = expires_at
+        self.on_disk = 0
+        self.hits = 0  # in L2, since it came there
+        self.cost = 0  # bytes, as the tier that holds it counts them
+
+    @property
+    def packed(self) -> bool:
+        return len(self.value) != self.size
+
+    def __repr__(self) -> str:
+        return f"Entry({self.key!r}, seq={self.seq}, {self.size} bytes)"
+
+
+class Hit(NamedTuple):
+    """An entry, the tier that had it, and its value as it was put."""
+
+    entry: Entry
+    tier: Tier
+    value: bytes
+
+
+def join(namespace: str, key: bytes) -> bytes:
+    """The full key of a name that has been checked."""
+    return namespace.encode() + b"/" + key
+
+
+def split(full_key: bytes) -> tuple[str, bytes]:
+    """The namespace and the key of a full key."""
+    namespace, _, key = full_key.partition(b"/")
+    return namespace.decode(), key
+
+
+def name_error(namespace: bytes, key: bytes) -> str | None:
+    """What is wrong with a name, as a sentence for its user; None when nothing is."""
+    if not _NAMESPACE.fullmatch(namespace):
+        return "A namespace is 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-'."
+    if not 1 <= len(key) <= MAX_KEY_BYTES:
+        return f"A key is 1 to {MAX_KEY_BYTES:,} bytes; this one has {len(key):,}."
+    return None

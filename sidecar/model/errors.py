@@ -1,0 +1,19 @@
+"""The exceptions of the data path, by whose fault they are. A miss is no exception."""
+
+from __future__ import annotations
+
+
+class PreconditionFailedError(Exception):
+    """The caller's If-Match or If-None-Match does not hold; nothing was changed."""
+
+
+class TooManyInvalidationsError(Exception):
+    """More scopes are waiting for their sweep than may be stored; try again later."""
+
+
+class OutcomeUnknownError(Exception):
+    """L3 did not answer a durable write in time: it may or may not survive a restart."""
+
+
+class NotReadyError(Exception):
+    """L3 did not answer in time, and nothing was changed."""

@@ -1,0 +1,353 @@
+"""L3 as the store sees it: what was asked, what has been answered, and what is pending.
+
+No sockets here: `take` gives the next frame to send, `feed` takes a reply, `lost` says that the
+child is gone. The order of answers is the protocol (see `l3.wire`), and two things rest on it. A
+read that was asked before a write is answered before that write is acknowledged. And a write is in
+`pending` from the moment it is issued until L3 has it, so that nobody asks L3 for a key that it
+does not know the truth about.
+
+States: `opening` until the child has said hello; `up`; `opening` again when the child has died and
+will be back; `down` when L3 is out of reach or switched off, where writes are not kept for it (a
+mark on the volume says so, and the next child empties L3 before it says hello).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+
+from sidecar.l3 import wire
+from sidecar.model.clock import Clock
+from sidecar.model.entry import Entry
+
+MAX_PENDING_WRITES = 1024
+MAX_PENDING_BYTES = 16 << 20
+"""What may wait for L3; beyond it writers wait. One value larger than this may, alone."""
+MAX_READS = 4096
+"""Reads that may wait for L3; beyond it they are misses. More than connections can ask for."""
+MAX_TOUCHES = 1024
+TOUCH_SECONDS = 0.5
+"""How long hits in memory are gathered before L3 hears of them."""
+
+
+class State(StrEnum):
+    OPENING = "opening"
+    UP = "up"
+    DOWN = "down"
+
+
+class Unanswered:
+    """L3 was asked and did not say: too late, gone, or too busy."""
+
+    __slots__ = ()
+
+
+UNANSWERED = Unanswered()
+
+Answer = wire.Record | int | Unanswered
+OnAnswer = Callable[[Answer], None]
+Ack = int | None | Unanswered
+OnAck = Callable[[Ack], None]
+"""Hears what the write met (`wire.NEW`...); None when L3 has gone down and will not have it; or
+that it is not answered in time, so that its outcome is not known."""
+
+
+class Pending:
+    """A write that L3 has not acknowledged. `entry` is None for a delete or an invalidation."""
+
+    __slots__ = ("entry", "issued_at", "on_ack", "size", "write")
+
+    def __init__(
+        self, write: wire.Write, entry: Entry | None, issued_at: float, on_ack: OnAck | None
+    ) -> None:
+        self.write = write
+        self.entry = entry
+        self.issued_at = issued_at
+        self.on_ack = on_ack
+        self.size = len(entry.value) if entry is not None else 0
+
+
+class _Read:
+    __slots__ = ("asked_at", "key", "on_answer")
+
+    def __init__(self, key: bytes, asked_at: float, on_answer: OnAnswer) -> None:
+        self.key = key
+        self.asked_at = asked_at
+        self.on_answer: OnAnswer | None = on_answer
+
+
+class Disk:
+    """The client's end of L3. Synchronous throughout; callbacks run inside `feed`, in order.
+
+    `wake` is called when there is something to `take`; `on_hello` when a child has opened L3,
+    before anything is sent to it; `on_evicted` hears which keys L3 let go.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        wake: Callable[[], None],
+        on_hello: Callable[[wire.Status], None],
+        on_evicted: Callable[[list[bytes]], None],
+        timeout_seconds: float,
+        sync: bool,
+    ) -> None:
+        self.clock = clock
+        self._wake = wake
+        self._on_hello = on_hello
+        self._on_evicted = on_evicted
+        self.timeout_seconds = timeout_seconds
+        self.sync = sync
+        self.state = State.OPENING
+        self.epoch = 1  # grows when L3 has been emptied: what an entry knew of it is void
+        self.status: wire.Status | None = None
+        self.pending: dict[bytes, Pending] = {}
+        self._unacked: deque[Pending] = deque()  # in order; the first `_sent` are with the child
+        self._sent = 0
+        self._pending_bytes = 0
+        self._reads: deque[_Read] = deque()  # sent, in order
+        self._reads_out: deque[_Read] = deque()  # not sent yet
+        self._calls: deque[Callable[[wire.Page | None], None]] = deque()
+        self._calls_out: deque[wire.Call] = deque()
+        self._touches: dict[bytes, int] = {}
+        self._touched_at = 0.0
+        self._waiting_for_room: deque[Callable[[], None]] = deque()
+
+    # ---- what the store asks
+
+    def read(self, key: bytes, on_answer: OnAnswer) -> None:
+        """Ask for a key that is not pending. Answered at once when L3 can't be asked."""
+        if self.state is not State.UP or len(self._reads) + len(self._reads_out) >= MAX_READS:
+            on_answer(UNANSWERED)
+            return
+        self._reads_out.append(_Read(key, self.clock(), on_answer))
+        self._wake()
+
+    def write(self, write: wire.Write, entry: Entry | None, on_ack: OnAck | None = None) -> None:
+        """Issue a write; never when `down`. It is pending until acknowledged."""
+        pending = Pending(write, entry, self.clock(), on_ack)
+        self._unacked.append(pending)
+        self._pending_bytes += pending.size
+        if not isinstance(write, wire.Invalidate):
+            self.pending[write.key] = pending
+        if self.state is State.UP:
+            self._wake()
+
+    def touch(self, key: bytes) -> None:
+        """A hit in memory, which L3's order should know of."""
+        touches = self._touches
+        if key in touches:
+            touches[key] += 1
+        elif len(touches) < MAX_TOUCHES:
+            touches[key] = 1
+
+    def list_keys(self, call: wire.ListKeys, on_page: Callable[[wire.Page | None], None]) -> None:
+        """A page of L3's keys; None when L3 can't be asked."""
+        if self.state is not State.UP:
+            on_page(None)
+            return
+        self._calls.append(on_page)
+        self._calls_out.append(call)
+        self._wake()
+
+    def configure(self, call: wire.Configure) -> None:
+        if self.state is State.UP:
+            self._calls_out.append(call)
+            self._wake()
+
+    @property
+    def full(self) -> bool:
+        """Whether a writer must wait before it may `write`."""
+        return len(self._unacked) >= MAX_PENDING_WRITES or self._pending_bytes >= MAX_PENDING_BYTES
+
+    def when_room(self, resume: Callable[[], None]) -> None:
+        """Call `resume` when there is room again; first come, first served."""
+        self._waiting_for_room.append(resume)
+
+    @property
+    def idle(self) -> bool:
+        """Whether L3 has answered everything."""
+        return not (self._unacked or self._reads or self._reads_out or self._calls)
+
+    @property
+    def waiting(self) -> int:
+        """How many reads and writes L3 has not answered."""
+        return len(self._unacked) + len(self._reads) + len(self._reads_out)
+
+    # ---- what the link does
+
+    def take(self) -> bytes | None:
+        """The next frame to send; None when there is nothing to say."""
+        if self.state is not State.UP:
+            return None
+        reads = [
+            self._reads_out.popleft()
+            for _ in range(min(len(self._reads_out), wire.MAX_FRAME_READS))
+        ]
+        self._reads.extend(reads)
+        writes = self._next_writes()
+        now = self.clock()
+        touches = self._due_touches(now)
+        call = self._calls_out.popleft() if self._calls_out else None
+        if not (reads or writes or touches or call):
+            return None
+        deadline = now + self.timeout_seconds
+        return wire.encode_request(
+            wire.Request(
+                now, deadline, self.sync, [read.key for read in reads], writes, touches, call
+            )
+        )
+
+    def feed(self, reply: wire.Reply) -> None:
+        """Take in a reply: reads, then acknowledgements, then what was pushed out."""
+        for answer in reply.reads:
+            read = self._reads.popleft()
+            if read.on_answer is not None:
+                read.on_answer(UNANSWERED if answer == wire.LATE else answer)
+        for met in reply.writes:
+            self._acknowledge(met)
+        if reply.evicted:
+            self._on_evicted(reply.evicted)
+        if reply.page is not None:
+            self._calls.popleft()(reply.page)
+        if reply.status is not None:
+            self._hear(reply.status)
+        if reply.writes:
+            self._give_room()
+
+    def expire(self, now: float) -> int:
+        """Answer reads and writes that have waited too long; how many reads.
+
+        Late answers to these reads are passed over; these writes stay pending.
+        """
+        expired = 0
+        for reads in (self._reads, self._reads_out):
+            for read in reads:
+                if read.asked_at + self.timeout_seconds > now:
+                    break
+                if read.on_answer is not None:
+                    on_answer, read.on_answer = read.on_answer, None
+                    on_answer(UNANSWERED)
+                    expired += 1
+        for pending in self._unacked:
+            if pending.issued_at + self.timeout_seconds > now:
+                break
+            if pending.on_ack is not None:
+                on_ack, pending.on_ack = pending.on_ack, None
+                on_ack(UNANSWERED)
+        return expired
+
+    def lost(self) -> None:
+        """The child is gone. Writes stay pending, to be sent again in order before any read."""
+        if self.state is State.UP:
+            self.state = State.OPENING
+        self._sent = 0
+        self._calls_out.clear()
+        reads = [*self._reads, *self._reads_out]
+        self._reads.clear()
+        self._reads_out.clear()
+        calls = list(self._calls)
+        self._calls.clear()
+        for read in reads:
+            if read.on_answer is not None:
+                read.on_answer(UNANSWERED)
+        for on_page in calls:
+            on_page(None)
+
+    def give_up(self) -> None:
+        """L3 is out of reach, and the volume says so: from now on writes are memory's alone."""
+        self.lost()
+        self.state = State.DOWN
+        self.epoch += 1
+        self.status = None
+        self.pending.clear()
+        dropped = list(self._unacked)
+        self._unacked.clear()
+        self._pending_bytes = 0
+        for pending in dropped:
+            if pending.on_ack is not None:
+                pending.on_ack(None)
+        self._give_room()
+
+    # ---- inside
+
+    def _hear(self, status: wire.Status) -> None:
+        hello = self.state is not State.UP
+        self.status = status
+        if not hello:
+            return
+        if status.wiped:
+            self.epoch += 1
+        self.state = State.UP
+        self._on_hello(status)
+        self._wake()
+
+    def _next_writes(self) -> list[wire.Write]:
+        """Writes that the child has not been sent, up to a frame's worth."""
+        if self._sent == len(self._unacked):
+            return []
+        writes: list[wire.Write] = []
+        size = 0
+        for at in range(self._sent, min(len(self._unacked), self._sent + wire.MAX_FRAME_WRITES)):
+            pending = self._unacked[at]
+            size += pending.size
+            if writes and size > wire.MAX_FRAME_BYTES:
+                break
+            writes.append(pending.write)
+        self._sent += len(writes)
+        return writes
+
+    def touches_due(self) -> bool:
+        return bool(self._touches) and self.clock() - self._touched_at >= TOUCH_SECONDS
+
+    def _due_touches(self, now: float) -> list[tuple[bytes, int]]:
+        if not self.touches_due() and len(self._touches) < MAX_TOUCHES:
+            return []
+        self._touched_at = now
+        touches = list(self._touches.items())
+        self._touches.clear()
+        return touches
+
+    def _acknowledge(self, met: int) -> None:
+        pending = self._unacked.popleft()
+        self._sent -= 1
+        self._pending_bytes -= pending.size
+        write = pending.write
+        if not isinstance(write, wire.Invalidate) and self.pending.get(write.key) is pending:
+            del self.pending[write.key]
+        if pending.entry is not None and met != wire.REFUSED:
+            pending.entry.on_disk = self.epoch
+        if pending.on_ack is not None:
+            pending.on_ack(met)
+
+    def _give_room(self) -> None:
+        while self._waiting_for_room and not self.full:
+            self._waiting_for_room.popleft()()
+
+
+def entry_of(key: bytes, record: wire.Record) -> Entry:
+    """The entry that a record of L3 is."""
+    return Entry(
+        key=key,
+        value=record.value,
+        size=record.size,
+        content_type=record.content_type,
+        seq=record.seq,
+        created_at=record.created_at,
+        expires_at=record.expires_at,
+    )
+
+
+def put_of(entry: Entry) -> wire.Put:
+    """The write that brings an entry to L3 as it is kept, packed or not."""
+    return wire.Put(
+        entry.key,
+        entry.seq,
+        entry.created_at,
+        entry.expires_at,
+        entry.content_type,
+        entry.size,
+        entry.value,
+    )

@@ -1,0 +1,121 @@
+"""A tier in memory. L1 and L2 are two instances of it.
+
+It keeps entries within two limits, and gives back what it had to let go: where that goes is the
+store's business. It counts what an entry really costs, so that a limit in bytes is one of resident
+memory.
+"""
+
+from __future__ import annotations
+
+from sidecar.model.entry import Entry
+from sidecar.policies.migration import Migration
+from sidecar.policies.protocol import Policy
+
+EVICT_AT_ONCE = 64
+"""The most that one call evicts: a tier that was made much smaller is drained in slices."""
+
+MMAP_THRESHOLD_BYTES = 128 << 10
+"""From this size on the allocator maps a block of its own, so freeing gives it back at once."""
+
+_OBJECT_BYTES = 33  # a bytes object beyond its bytes
+_ENTRY_BYTES = 112 + 6 * 32 + 96
+"""An Entry, the six numbers that it refers to, and its place in a dict that is half full."""
+
+
+def cost_of(entry: Entry) -> int:
+    """Resident bytes that an entry takes in a tier, without its policy's part."""
+    return (
+        _ENTRY_BYTES
+        + _allocated(_OBJECT_BYTES + len(entry.key))
+        + _allocated(_OBJECT_BYTES + len(entry.value))
+    )
+
+
+def _allocated(size: int) -> int:
+    """What CPython and glibc take for an object of `size` bytes."""
+    if size <= 512:  # pymalloc: classes of 16 bytes
+        return (size + 15) & ~15
+    if size < MMAP_THRESHOLD_BYTES:  # malloc: 8 bytes in front, multiples of 16
+        return (size + 8 + 15) & ~15
+    return (size + 16 + 4095) & ~4095
+
+
+class MemoryTier:
+    """Entries by key, under a policy and two limits. Methods are O(1) but for what they evict."""
+
+    def __init__(self, policy: Policy, max_entries: int, max_bytes: int) -> None:
+        self.entries: dict[bytes, Entry] = {}
+        self.policy = policy
+        self.max_entries = max_entries
+        self.max_bytes = max_bytes
+        self._cost = 0
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def used_bytes(self) -> int:
+        return self._cost + len(self.entries) * self.policy.overhead_bytes
+
+    @property
+    def over(self) -> bool:
+        return len(self.entries) > self.max_entries or self.used_bytes > self.max_bytes
+
+    def put(self, entry: Entry) -> list[Entry]:
+        """Take an entry in; the entries that must leave for it, which may be the new one itself."""
+        cost = cost_of(entry)
+        if cost + self.policy.overhead_bytes > self.max_bytes:
+            self.pop(entry.key)
+            return [entry]
+        entry.cost = cost
+        old = self.entries.get(entry.key)
+        if old is None:
+            self.policy.insert(entry.key, entry.expires_at)
+        else:
+            self._cost -= old.cost
+            self.policy.update(entry.key, entry.expires_at)
+        self.entries[entry.key] = entry
+        self._cost += cost
+        return self.evict() if self.over else []
+
+    def pop(self, key: bytes) -> Entry | None:
+        """Remove an entry for another reason than room."""
+        entry = self.entries.pop(key, None)
+        if entry is not None:
+            self._cost -= entry.cost
+            self.policy.remove(key)
+        return entry
+
+    def evict(self) -> list[Entry]:
+        """Get under the limits, by EVICT_AT_ONCE entries at most."""
+        victims: list[Entry] = []
+        while self.over and len(victims) < EVICT_AT_ONCE:
+            entry = self.entries.pop(self.policy.evict())
+            self._cost -= entry.cost
+            victims.append(entry)
+        return victims
+
+    def repack(self, entry: Entry, value: bytes) -> None:
+        """Replace the stored form of an entry that the tier holds."""
+        self._cost -= entry.cost
+        entry.value = value
+        entry.cost = cost_of(entry)
+        self._cost += entry.cost
+
+    def resize(self, max_entries: int, max_bytes: int) -> None:
+        """New limits, in force for the next put; `evict` until no longer `over` drains the rest."""
+        self.max_entries = max_entries
+        self.max_bytes = max_bytes
+        self.policy.resize(max_entries)
+
+    def change_policy(self, policy: Policy) -> None:
+        """Order entries by another policy from now on; `migrate` moves them over in slices."""
+        self.policy = Migration(self.policy, policy, lambda key: self.entries[key].expires_at)
+
+    def migrate(self) -> bool:
+        """One slice of a change of policy; True when there is nothing left to move."""
+        if isinstance(self.policy, Migration):
+            if not self.policy.step():
+                return False
+            self.policy = self.policy.new
+        return True

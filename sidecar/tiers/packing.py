@@ -1,0 +1,41 @@
+"""zstd for values that L2 keeps, where it pays.
+
+Small values are packed where they are, on the event loop, in some tens of microseconds. Above
+LOOP_BYTES that would be felt by others, so whoever calls takes a thread: zstandard lets go of the
+interpreter lock meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import zstandard
+
+LEAST_BYTES = 1 << 10
+"""Below it the frame's header and the work outweigh what is saved."""
+LOOP_BYTES = 64 << 10
+"""The largest value that may be packed or unpacked on the event loop."""
+LEAST_SAVING = 1 / 8
+LEVEL = 1
+
+
+class _Contexts(threading.local):
+    """zstd's contexts are large and serve one thread at a time."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_contexts = _Contexts()
+
+
+def pack(value: bytes) -> bytes:
+    """The value's zstd frame, or the value itself where that does not pay."""
+    packed = _contexts.compressor.compress(value)
+    return packed if len(packed) <= len(value) * (1 - LEAST_SAVING) else value
+
+
+def unpack(packed: bytes, size: int) -> bytes:
+    """What was packed. Raises zstandard.ZstdError for anything else."""
+    return _contexts.decompressor.decompress(packed, max_output_size=size)

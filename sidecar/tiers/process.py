@@ -1,0 +1,264 @@
+"""The child process that runs L3: started, watched, ended, and started again.
+
+A watchdog judges progress, not slowness. A disk that takes 200 ms for every read makes a child slow
+and leaves it alive: its counters of I/O and processor time move. A child that owes an answer while
+nothing of it moves is ended with SIGKILL, which RocksDB's log makes harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from sidecar.l3 import wire
+from sidecar.l3.opening import leave_mark
+from sidecar.tiers.disk import Disk, State
+
+TICK_SECONDS = 0.05
+"""How often overdue reads are looked for and touches sent."""
+STUCK_SECONDS = 10.0
+"""How long a child that owes an answer may show no sign of work."""
+BACKOFF_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0, 60.0)
+"""Before the first start again, the second, ...: a single crash costs nothing, a loop is slow."""
+STARTS_BEFORE_GIVING_UP = 3
+CALM_SECONDS = 60.0
+"""A child that has lived this long starts the back-off afresh."""
+LAST_WORDS_SECONDS = 0.5
+CLOSE_SECONDS = 0.7
+"""How long a stop waits for RocksDB to write out its memory; its log has it all anyway."""
+
+log = structlog.get_logger("sidecar.l3")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why L3 is not up, for people."""
+
+    reason: str  # locked, full, denied, failed, corrupt, crashed, hung, disabled
+    message: str
+    marked: bool = True  # False: the volume does not know that it missed writes
+
+
+class DiskProcess(asyncio.Protocol):
+    """Owns the child and the socket to it; the only one that calls `take`, `feed` and `lost`."""
+
+    def __init__(self, data_dir: Path, data_limit: int | None) -> None:
+        self._data_dir = data_dir
+        self._data_limit = data_limit
+        self._disk: Disk
+        self._loop = asyncio.get_running_loop()
+        self._unframer = wire.Unframer()
+        self._transport: asyncio.Transport | None = None
+        self._flushing = False
+        self._end_of_stream: asyncio.Future[None] = self._loop.create_future()
+        self._heard_at = 0.0
+        self._fault: tuple[str, str] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self._enabled = asyncio.Event()
+        self.restarts: Counter[str] = Counter()
+        self.trouble: Trouble | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    # ---- the life of the child
+
+    async def run(self, disk: Disk) -> None:
+        """Keep a child running until cancelled."""
+        self._disk = disk
+        failures = 0
+        while True:
+            await self._while_disabled()
+            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            born = time.monotonic()
+            try:
+                self.trouble = await self._one_life()
+            except OSError as error:  # no memory or no process to be had
+                self.trouble = Trouble("failed", f"the L3 process could not be started: {error}")
+            self._disk.lost()
+            if self._stopping:
+                return
+            lived = time.monotonic() - born
+            failures = 1 if lived > CALM_SECONDS else failures + 1
+            self.restarts[self.trouble.reason] += 1
+            log.warning("L3 stopped", reason=self.trouble.reason, detail=self.trouble.message)
+            if not self._enabled.is_set():
+                continue
+            if self.trouble.reason in ("locked", "denied", "full") or (
+                failures >= STARTS_BEFORE_GIVING_UP
+            ):
+                await self._give_up(self.trouble)
+
+    def enable(self, *, enabled: bool) -> None:
+        """Switch L3 on or off while running."""
+        if enabled:
+            self._enabled.set()
+        else:
+            self._enabled.clear()
+            self._kill()
+
+    async def stop(self, task: asyncio.Task[None]) -> None:
+        """Let the child apply what it was sent and close; end it after CLOSE_SECONDS."""
+        self._stopping = True
+        self._flush()
+        if self._transport is not None and self._disk.state is State.UP:
+            close = wire.Request(0.0, 0.0, False, [], [], [], wire.Close())
+            self._transport.write(wire.framed(wire.encode_request(close)))
+            await asyncio.wait([task], timeout=CLOSE_SECONDS)
+        self._kill()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def _while_disabled(self) -> None:
+        if not self._enabled.is_set():
+            await self._give_up(Trouble("disabled", "switched off by tiers.l3.enabled"))
+            await self._enabled.wait()
+
+    async def _give_up(self, trouble: Trouble) -> None:
+        """Go on without L3, after a mark on the volume: it will have missed what is written now."""
+        if self._disk.state is State.DOWN:
+            return
+        try:
+            await asyncio.to_thread(leave_mark, self._data_dir)
+        except OSError as error:
+            message = f"{trouble.message}; nor could a mark be left there ({error.strerror})"
+            trouble = Trouble(trouble.reason, message, marked=False)
+        self.trouble = trouble
+        self._disk.give_up()
+        if trouble.reason != "disabled":
+            log.error(
+                "L3 is down, running without it", reason=trouble.reason, to_do=trouble.message
+            )
+
+    async def _one_life(self) -> Trouble:
+        """Start a child and wait for its end; why it ended."""
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        limit = "-" if self._data_limit is None else str(self._data_limit)
+        stale = "stale" if self._disk.state is State.DOWN else "-"
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "sidecar.l3"),
+                *(str(theirs.fileno()), str(self._data_dir), limit, stale),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "MALLOC_ARENA_MAX": "2"},
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        process = self._process
+        self._fault = None
+        self._unframer = wire.Unframer()
+        self._heard_at = time.monotonic()
+        self._end_of_stream = self._loop.create_future()
+        transport, _ = await self._loop.create_connection(lambda: self, sock=ours)
+        self._transport = transport
+        try:
+            hung = await self._watch(process)
+            if not hung:  # what it said last is still in the socket
+                await asyncio.wait([self._end_of_stream], timeout=LAST_WORDS_SECONDS)
+        finally:
+            self._transport.close()
+            self._transport = None
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            status = await process.wait()
+            self._process = None
+        if hung:
+            return Trouble("hung", f"no sign of work for {STUCK_SECONDS:.0f} s; ended")
+        if self._fault is not None:
+            return Trouble(*self._fault)
+        return Trouble("crashed", f"the process ended with status {status}")
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> bool:
+        """Until the child has ended (False) or must be ended (True)."""
+        ended = asyncio.ensure_future(process.wait())
+        progress = _Progress(process.pid)
+        try:
+            while not ended.done():
+                await asyncio.wait([ended], timeout=TICK_SECONDS)
+                self._disk.expire(self._disk.clock())
+                self._wake_for_touches()
+                quiet = time.monotonic() - self._heard_at
+                owing = self._disk.waiting or self._disk.state is not State.UP
+                if quiet < STUCK_SECONDS or not owing:
+                    progress.note()
+                elif progress.stuck():
+                    return True
+        finally:
+            ended.cancel()
+        return False
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    # ---- the socket
+
+    def wake(self) -> None:
+        """Something waits to be sent: gather what this turn of the loop adds, then send it."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = time.monotonic()
+        for payload in self._unframer.feed(data):
+            reply = wire.decode_reply(payload)
+            if reply.fault is not None:
+                self._fault = reply.fault
+            self._disk.feed(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._end_of_stream.done():
+            self._end_of_stream.set_result(None)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._transport is not None:
+            while (frame := self._disk.take()) is not None:
+                self._transport.write(wire.framed(frame))
+
+    def _wake_for_touches(self) -> None:
+        if self._disk.touches_due():
+            self._flush()
+
+
+class _Progress:
+    """Whether a process does anything at all, by the kernel's accounts of its I/O and its time."""
+
+    def __init__(self, pid: int) -> None:
+        self._accounts = (Path(f"/proc/{pid}/io"), Path(f"/proc/{pid}/schedstat"))
+        self._seen: list[str] = []
+        self._since = time.monotonic()
+
+    def note(self) -> None:
+        self._since = time.monotonic()
+
+    def stuck(self) -> bool:
+        try:
+            seen = [account.read_text() for account in self._accounts]
+        except OSError:
+            return False  # it has just ended, or this kernel keeps no accounts
+        if seen != self._seen:
+            self._seen = seen
+            self.note()
+        return time.monotonic() - self._since > STUCK_SECONDS

@@ -8,7 +8,7 @@ DATA ?= .data
 
 run: setup
 	@mkdir -p $(DATA)
-	@$(BIN)/cache-sidecar serve --data-dir $(DATA)
+	@$(BIN)/cache-sidecar serve --greet --data-dir $(DATA)
 
 test: setup
 	$(BIN)/pytest $(ARGS)

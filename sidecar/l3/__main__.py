@@ -1,8 +1,8 @@
 """The child process: frames in, replies out, and the tier's own work in between.
 
 `python -m sidecar.l3 FD DATA_DIR DATA_LIMIT|- stale|-` serves the socket FD and ends when its other
-end is gone, having applied what was sent. It ignores SIGTERM and SIGINT: the sidecar decides when it
-ends. One thread does everything that has an order; only a rewrite of the tables runs beside it.
+end is gone, having applied what was sent. It ignores SIGTERM and SIGINT: the sidecar decides when
+it ends. One thread does everything that has an order; only a rewrite of the tables runs beside it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Child:
             if self._now() > request.deadline:
                 self._reply(wire.Reply([wire.LATE] * len(keys), [], []))
             else:
-                self._reply(wire.Reply(self._engine.read(keys, self._now()), [], []))
+                self._reply(wire.Reply(self._engine.read(keys), [], []))
 
     def _release(self) -> None:
         """Apply the writes that wait, in order, while there is room for them."""

@@ -100,23 +100,23 @@ class Engine:
 
     # ---- reads
 
-    def read(self, keys: list[bytes], now: float) -> list[wire.Record | int]:
+    def read(self, keys: list[bytes]) -> list[wire.Record | int]:
         """The records of `keys`, or why there is none. Lets go of the lock while it reads."""
         rows = get_many(self._db.value, [disk_key(key) for key in keys])
-        return [self._visible(key, row, now) for key, row in zip(keys, rows, strict=True)]
+        return [self._visible(key, row) for key, row in zip(keys, rows, strict=True)]
 
     def reads_at_once(self) -> int:
         """How many values one multi-get may fetch."""
         average = self._counts.used_bytes // max(1, self._counts.entries)
         return max(1, READ_BYTES // max(1, average))
 
-    def _visible(self, key: bytes, row: bytes | None, now: float) -> wire.Record | int:
+    def _visible(self, key: bytes, row: bytes | None) -> wire.Record | int:
         if row is None:
             return wire.ABSENT
         record = unpack_value(row)
-        if self._invalidations and self._invalidations.covers(key, record.seq):
+        if self._invalidations.any and self._invalidations.covers(key, record.seq):
             return wire.ABSENT
-        return wire.EXPIRED if record.expires_at <= now else record
+        return record
 
     # ---- writes
 
@@ -242,7 +242,7 @@ class _Batch:
         if meta.expires_at <= self._now:
             return True
         covers = self._engine._invalidations.covers
-        return bool(self._engine._invalidations) and covers(user_key(row_key), meta.seq)
+        return self._engine._invalidations.any and covers(user_key(row_key), meta.seq)
 
     def apply(self, write: wire.Write) -> int:
         self._counts.max_seq = max(self._counts.max_seq, write.seq)

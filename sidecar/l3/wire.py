@@ -79,7 +79,7 @@ class Request(msgspec.Struct, array_like=True):
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):
-    """A version that L3 has."""
+    """A version that L3 has, past its life or not: the sidecar's clock decides."""
 
     seq: int
     created_at: float
@@ -89,7 +89,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     value: bytes
 
 
-ABSENT, EXPIRED, LATE = 0, 1, 2
+ABSENT, LATE = 0, 1
 """Why a read has no record."""
 
 NEW, REPLACED, REFUSED = 0, 1, 2

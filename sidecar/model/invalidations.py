@@ -7,8 +7,6 @@ number. The space is given back by a sweep, after which the scope can be forgott
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 
 class Invalidations:
     """Scopes (prefixes of full keys) with the write number below which all in them is gone.
@@ -19,11 +17,13 @@ class Invalidations:
     def __init__(self) -> None:
         self._seq_of: dict[bytes, int] = {}
         self._lengths: dict[int, int] = {}  # length of a scope -> how many have it
+        self.any = False  # an attribute, since every read asks
 
     def add(self, scope: bytes, seq: int) -> None:
         if scope not in self._seq_of:
             self._lengths[len(scope)] = self._lengths.get(len(scope), 0) + 1
         self._seq_of[scope] = max(seq, self._seq_of.get(scope, 0))
+        self.any = True
 
     def covers(self, key: bytes, seq: int) -> bool:
         """Whether the version `seq` of `key` has been invalidated."""
@@ -39,17 +39,11 @@ class Invalidations:
                 self._lengths[len(scope)] = left
             else:
                 del self._lengths[len(scope)]
+        self.any = bool(self._seq_of)
         return done
-
-    def clear(self) -> None:
-        self._seq_of.clear()
-        self._lengths.clear()
 
     def __len__(self) -> int:
         return len(self._seq_of)
-
-    def __iter__(self) -> Iterator[tuple[bytes, int]]:
-        return iter(self._seq_of.items())
 
     @property
     def newest(self) -> int:

@@ -1,0 +1,1 @@
+"""What people see of a running sidecar: metrics and logs."""

@@ -80,8 +80,9 @@ class _Read:
 class Disk:
     """The client's end of L3. Synchronous throughout; callbacks run inside `feed`, in order.
 
-    `wake` is called when there is something to `take`; `on_hello` when a child has opened L3,
-    before anything is sent to it; `on_evicted` hears which keys L3 let go.
+    `wake` is called when there is something to `take`; `on_status` hears the child's account of
+    itself, and whether it is a new child's first, before anything is sent; `on_evicted` hears which
+    keys L3 let go.
     """
 
     def __init__(
@@ -89,21 +90,23 @@ class Disk:
         clock: Clock,
         *,
         wake: Callable[[], None],
-        on_hello: Callable[[wire.Status], None],
+        on_status: Callable[[wire.Status, bool], None],
         on_evicted: Callable[[list[bytes]], None],
         timeout_seconds: float,
         sync: bool,
     ) -> None:
         self.clock = clock
         self._wake = wake
-        self._on_hello = on_hello
+        self._on_status = on_status
         self._on_evicted = on_evicted
         self.timeout_seconds = timeout_seconds
         self.sync = sync
         self.state = State.OPENING
+        self.met = False  # whether a child has said hello, or L3 was given up, since the start
         self.epoch = 1  # grows when L3 has been emptied: what an entry knew of it is void
         self.status: wire.Status | None = None
         self.pending: dict[bytes, Pending] = {}
+        self.invalidating = 0  # invalidations that are pending, and older writes before them
         self._unacked: deque[Pending] = deque()  # in order; the first `_sent` are with the child
         self._sent = 0
         self._pending_bytes = 0
@@ -130,7 +133,9 @@ class Disk:
         pending = Pending(write, entry, self.clock(), on_ack)
         self._unacked.append(pending)
         self._pending_bytes += pending.size
-        if not isinstance(write, wire.Invalidate):
+        if isinstance(write, wire.Invalidate):
+            self.invalidating += 1
+        else:
             self.pending[write.key] = pending
         if self.state is State.UP:
             self._wake()
@@ -158,8 +163,13 @@ class Disk:
             self._wake()
 
     @property
+    def accepts(self) -> bool:
+        """Whether a write may be issued now: L3 has been open or was given up, and keeps up."""
+        return self.met and not self.full
+
+    @property
     def full(self) -> bool:
-        """Whether a writer must wait before it may `write`."""
+        """Whether as much is pending as may be."""
         return len(self._unacked) >= MAX_PENDING_WRITES or self._pending_bytes >= MAX_PENDING_BYTES
 
     def when_room(self, resume: Callable[[], None]) -> None:
@@ -260,9 +270,11 @@ class Disk:
         """L3 is out of reach, and the volume says so: from now on writes are memory's alone."""
         self.lost()
         self.state = State.DOWN
+        self.met = True
         self.epoch += 1
         self.status = None
         self.pending.clear()
+        self.invalidating = 0
         dropped = list(self._unacked)
         self._unacked.clear()
         self._pending_bytes = 0
@@ -276,13 +288,15 @@ class Disk:
     def _hear(self, status: wire.Status) -> None:
         hello = self.state is not State.UP
         self.status = status
-        if not hello:
-            return
-        if status.wiped:
-            self.epoch += 1
-        self.state = State.UP
-        self._on_hello(status)
-        self._wake()
+        if hello:
+            if status.wiped:
+                self.epoch += 1
+            self.state = State.UP
+            self.met = True
+        self._on_status(status, hello)
+        if hello:
+            self._wake()
+            self._give_room()
 
     def _next_writes(self) -> list[wire.Write]:
         """Writes that the child has not been sent, up to a frame's worth."""
@@ -315,7 +329,9 @@ class Disk:
         self._sent -= 1
         self._pending_bytes -= pending.size
         write = pending.write
-        if not isinstance(write, wire.Invalidate) and self.pending.get(write.key) is pending:
+        if isinstance(write, wire.Invalidate):
+            self.invalidating -= 1
+        elif self.pending.get(write.key) is pending:
             del self.pending[write.key]
         if pending.entry is not None and met != wire.REFUSED:
             pending.entry.on_disk = self.epoch
@@ -323,7 +339,7 @@ class Disk:
             pending.on_ack(met)
 
     def _give_room(self) -> None:
-        while self._waiting_for_room and not self.full:
+        while self._waiting_for_room and self.accepts:
             self._waiting_for_room.popleft()()
 
 

@@ -108,14 +108,18 @@ class DiskProcess(asyncio.Protocol):
             self._enabled.clear()
             self._kill()
 
-    async def stop(self, task: asyncio.Task[None]) -> None:
+    async def stop(self, task: asyncio.Task[None], hurry: asyncio.Event) -> None:
         """Let the child apply what it was sent and close; end it after CLOSE_SECONDS."""
         self._stopping = True
         self._flush()
         if self._transport is not None and self._disk.state is State.UP:
             close = wire.Request(0.0, 0.0, False, [], [], [], wire.Close())
             self._transport.write(wire.framed(wire.encode_request(close)))
-            await asyncio.wait([task], timeout=CLOSE_SECONDS)
+            hurried = asyncio.create_task(hurry.wait())
+            await asyncio.wait(
+                [task, hurried], timeout=CLOSE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            hurried.cancel()
         self._kill()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

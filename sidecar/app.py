@@ -1,0 +1,332 @@
+"""The one place that wires everything, and starts and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import random
+import signal
+import stat
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from sidecar.config import folder
+from sidecar.config.document import parse
+from sidecar.config.errors import InvalidDocument
+from sidecar.config.force import InForce
+from sidecar.config.values import Document, TierConfig
+from sidecar.http.admin import AdminApi, table
+from sidecar.http.batch import BatchApi
+from sidecar.http.data import EntryApi
+from sidecar.http.ops import Readiness, ops_table
+from sidecar.http.server import Server
+from sidecar.model.stats import RequestStats
+from sidecar.policies import registry
+from sidecar.policies.protocol import Policy
+from sidecar.signals.cgroup import memory_limit_bytes
+from sidecar.store.snapshot import snapshot
+from sidecar.store.store import Store
+from sidecar.store.upkeep import upkeep
+from sidecar.store.warming import keep_saving, save, warm
+from sidecar.telemetry import metrics
+from sidecar.tiers.disk import State
+from sidecar.tiers.memory import MMAP_THRESHOLD_BYTES
+from sidecar.tiers.process import DiskProcess
+
+DRAIN_SECONDS = 0.5
+"""How long open requests get to finish once the sidecar stops; with L3's part, 1.5 s in all."""
+RESTART_SECONDS = 1.0
+"""Before a background task that failed is started again."""
+MOST_SEQUENTIAL_GC = (20_000, 20, 50)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+log = structlog.get_logger("sidecar.app")
+
+
+class StartError(Exception):
+    """The sidecar can't start; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of the process: what needs a restart. Binds are (host, port)."""
+
+    data_bind: tuple[str, int]
+    data_socket: Path | None
+    ops_bind: tuple[str, int]
+    data_dir: Path
+    data_limit: int | None
+    linger_seconds: float
+    config: Path | None
+
+
+class Sidecar:
+    """A running sidecar, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = time.time
+        parse_here = partial(
+            parse,
+            memory_policies=registry.POLICIES,
+            memory_limit_bytes=memory_limit_bytes(),
+            data_limit_bytes=settings.data_limit,
+        )
+        self._in_force = InForce(self._clock, parse_here, parse_here({}), applied_at=time.time())
+        self._requests = {"http": RequestStats(), "ops": RequestStats()}
+        self._process = DiskProcess(settings.data_dir, settings.data_limit)
+        self._stopping = False
+        self._runners: list[web.BaseRunner[Any]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._disk_task: asyncio.Task[None] | None = None
+        self._servers: dict[str, Server] = {}
+        self.store: Store
+
+    # ---- start
+
+    async def start(self) -> None:
+        """Listen, start L3, take the configuration, begin what runs in the background.
+
+        Raises StartError; nothing is left running then once `stop` has been awaited.
+        """
+        if self._settings.config is not None:
+            await self._take_first(self._settings.config)
+        config = self._in_force.document.cache
+        self.store = Store(self._clock, config, make_policy, self._process.wake)
+        self._process.enable(enabled=config.tiers.l3.enabled)
+        await self._listen()
+        self._disk_task = self._keep("l3", lambda: self._process.run(self.store.disk))
+        self._keep("upkeep", lambda: upkeep(self.store))
+        data_dir = self._settings.data_dir
+        self._keep("warming", lambda: warm(self.store, data_dir), once=True)
+        self._keep("hot keys", lambda: keep_saving(self.store, data_dir))
+        if self._settings.config is not None:
+            watched = self._settings.config
+            self._keep("configuration", lambda: self._follow(watched))
+
+    async def _listen(self) -> None:
+        batch = BatchApi(self.store, self._clock)
+        admin = AdminApi(self.store, self._clock, self._describe_config)
+        data = Server(
+            "http", EntryApi(self.store, self._clock, table(batch, admin)), self._requests["http"]
+        )
+        registered = metrics.registry(
+            lambda: snapshot(self.store), self._report_config, self._report_process, self._requests
+        )
+        ops = Server(
+            "ops",
+            ops_table(partial(metrics.render, registered), self._readiness),
+            self._requests["ops"],
+        )
+        self._servers = {"http": data, "ops": ops}
+        await self._bind(data, self._settings.data_bind, "--data-bind")
+        await self._bind(ops, self._settings.ops_bind, "--ops-bind")
+        if self._settings.data_socket is not None:
+            await self._bind_socket(data, self._settings.data_socket)
+
+    async def _bind(self, server: Server, bind: tuple[str, int], flag: str) -> None:
+        host, port = bind
+        try:
+            await web.TCPSite(await self._runner(server), host, port).start()
+        except OSError as error:
+            raise StartError(
+                f"{host}:{port} can't be listened on ({error.strerror}): end what uses it, "
+                f"or choose another address with {flag}"
+            ) from None
+
+    async def _bind_socket(self, server: Server, path: Path) -> None:
+        """Listen on a Unix socket, in place of one that a predecessor has left."""
+        try:
+            if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
+                raise StartError(f"--data-socket {path}: there is a file that is no socket")
+            path.unlink(missing_ok=True)
+            await web.UnixSite(await self._runner(server), str(path)).start()
+        except OSError as error:
+            raise StartError(f"--data-socket {path}: {error.strerror}") from None
+
+    async def _runner(self, server: Server) -> web.BaseRunner[Any]:
+        runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
+        await runner.setup()
+        self._runners.append(runner)
+        return runner
+
+    # ---- the configuration
+
+    async def _take_first(self, path: Path) -> None:
+        """Start with what the folder says; with the defaults where that is refused."""
+        try:
+            texts = await asyncio.to_thread(folder.read, path)
+            self._in_force.offer(texts, "folder")
+        except folder.UnreadableFolderError as error:
+            raise StartError(f"--config {error}") from None
+        except InvalidDocument as error:
+            _log_rejected(error)
+
+    async def _follow(self, path: Path) -> None:
+        """Reapply the folder's document whenever it changes."""
+        async for texts in folder.watch(path):
+            try:
+                if self._in_force.offer(texts, "folder"):
+                    self._apply(self._in_force.document)
+            except InvalidDocument as error:
+                _log_rejected(error)
+
+    def _apply(self, document: Document) -> None:
+        self.store.apply(document.cache)
+        self._process.enable(enabled=document.cache.tiers.l3.enabled)
+        log.info("Configuration applied", revision=document.revision[:12], source="folder")
+
+    def _describe_config(self) -> dict[str, Any]:
+        in_force = self._in_force
+        rejected = in_force.rejected
+        return {
+            "revision": in_force.document.revision,
+            "source": in_force.source,
+            "applied_at": in_force.applied_at,
+            "document": dict(in_force.document.texts),
+            "effective": in_force.document.cache,
+            "rejected": rejected and {"errors": rejected.errors, "at": rejected.at},
+        }
+
+    # ---- what others ask
+
+    def _readiness(self) -> Readiness:
+        notes = []
+        trouble = self._process.trouble
+        state = self.store.disk.state
+        if state is State.OPENING:
+            notes.append("L3 is being opened.")
+        elif state is State.DOWN and trouble is not None:
+            notes.append(f"L3 is down ({trouble.reason}): {trouble.message}.")
+            if not trouble.marked:
+                notes.append("After a restart L3 may give values that were replaced meanwhile.")
+        if self._in_force.rejected is not None:
+            notes.append("The last configuration was rejected; see /v1/config.")
+        if self._stopping:
+            notes.append("Stopping.")
+        return Readiness(not self._stopping and self.store.disk.met, notes)
+
+    def _report_config(self) -> metrics.ConfigReport:
+        in_force = self._in_force
+        return metrics.ConfigReport(
+            revision=in_force.document.revision,
+            source=in_force.source,
+            last_reload_successful=in_force.rejected is None,
+            applied_at=in_force.applied_at,
+            reloads=in_force.reloads,
+        )
+
+    def _report_process(self) -> metrics.ProcessReport:
+        return metrics.ProcessReport(
+            version=version("cache-sidecar"),
+            l3_pid=self._process.pid,
+            l3_restarts=self._process.restarts,
+            connections={name: len(server.connections) for name, server in self._servers.items()},
+            data_dir=self._settings.data_dir,
+        )
+
+    # ---- stop
+
+    def begin_stopping(self) -> None:
+        """Fail `/readyz`, and serve on."""
+        self._stopping = True
+
+    async def stop(self, *, hurry: asyncio.Event) -> None:
+        """Finish open requests, write out, end. `hurry` cuts the waits short."""
+        await _unless(hurry, asyncio.gather(*(runner.cleanup() for runner in self._runners)))
+        for task in self._tasks - {self._disk_task}:
+            task.cancel()
+        await asyncio.gather(*self._tasks - {self._disk_task}, return_exceptions=True)
+        if self._disk_task is not None:
+            if not hurry.is_set():
+                await _unless(hurry, save(self.store, self._settings.data_dir))
+            await self._process.stop(self._disk_task, hurry)
+        if self._settings.data_socket is not None:
+            self._settings.data_socket.unlink(missing_ok=True)
+
+    def _keep(
+        self, name: str, run: Callable[[], Awaitable[None]], *, once: bool = False
+    ) -> asyncio.Task[None]:
+        """Run a background task, and run it again should it fail."""
+
+        async def kept() -> None:
+            while True:
+                try:
+                    await run()
+                except Exception:  # noqa: BLE001  (the boundary of one background task)
+                    log.exception("A background task failed and is started again", task=name)
+                else:
+                    return
+                if once:
+                    return
+                await asyncio.sleep(RESTART_SECONDS)
+
+        task = asyncio.create_task(kept(), name=name)
+        self._tasks.add(task)
+        return task
+
+
+async def run(settings: Settings, on_started: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; a second one hurries. Raises StartError."""
+    _tune_process()
+    loop = asyncio.get_running_loop()
+    asked, hurry = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (hurry if asked.is_set() else asked).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    sidecar = Sidecar(settings)
+    try:
+        await sidecar.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: later collections need not look at it
+        on_started()
+        await asked.wait()
+        sidecar.begin_stopping()
+        log.info("Stopping", linger_seconds=settings.linger_seconds)
+        await _unless(hurry, asyncio.sleep(settings.linger_seconds))
+    finally:
+        await sidecar.stop(hurry=hurry)
+
+
+def make_policy(tier: TierConfig) -> Policy:
+    """The policy that a tier's configuration names."""
+    rng = random.Random()  # noqa: S311  (evictions, no secret)
+    return registry.create(tier.policy, tier.max_entries, rng=rng, **tier.policy_options)
+
+
+async def _unless(hurry: asyncio.Event, work: Awaitable[Any]) -> None:
+    """Await `work`, but no longer than until somebody is in a hurry."""
+    tasks = {asyncio.ensure_future(work), asyncio.ensure_future(hurry.wait())}
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _log_rejected(error: InvalidDocument) -> None:
+    log.error("Configuration rejected", errors=[str(each) for each in error.errors])
+
+
+def _tune_process() -> None:
+    """Freed values go back to the system at once; collections are rare and short.
+
+    glibc raises its mmap threshold whenever a mapped block is freed, up to 32 MiB, and then keeps
+    what a large value leaves behind. A fixed threshold switches that off.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, MMAP_THRESHOLD_BYTES)
+    gc.set_threshold(*MOST_SEQUENTIAL_GC)

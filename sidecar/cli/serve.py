@@ -1,0 +1,124 @@
+"""`cache-sidecar serve`: run the sidecar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import uvloop
+
+from sidecar import app
+from sidecar.cli.values import Bind, Duration, Size
+from sidecar.telemetry import logs
+
+_GREETING = """\
+cache-sidecar serves on http://{host}:{port}. Try it from another terminal:
+
+    curl -X PUT http://{host}:{port}/v1/cache/demo/greeting -d hello
+    curl -i     http://{host}:{port}/v1/cache/demo/greeting
+    curl        http://{host}:{port}/v1/stats
+
+Metrics are on http://{ops_host}:{ops_port}/metrics. Ctrl-C stops it; what it has is kept in {data_dir}.
+"""
+
+
+@click.command(context_settings={"auto_envvar_prefix": "CACHE_SIDECAR"})
+@click.option(
+    "--data-bind",
+    type=Bind(),
+    default="127.0.0.1:7070",
+    show_default=True,
+    help="Address of the data API. There is no authentication: keep it on loopback.",
+)
+@click.option(
+    "--data-socket",
+    type=click.Path(path_type=Path),
+    help="Serve the data API on this Unix socket too.",
+)
+@click.option(
+    "--ops-bind",
+    type=Bind(),
+    default="0.0.0.0:7071",
+    show_default=True,
+    help="Address of /metrics, /livez and /readyz.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="/var/lib/cache-sidecar",
+    show_default=True,
+    help="Folder of L3, of this sidecar alone.",
+)
+@click.option(
+    "--data-limit",
+    type=Size(),
+    help="Bytes of the volume that L3 may ever use.  [default: no limit]",
+)
+@click.option(
+    "--linger",
+    type=Duration(),
+    default="0s",
+    show_default=True,
+    help="How long to serve on after SIGTERM.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Folder with cache.yaml; reapplied when it changes.  [default: built-in defaults]",
+)
+@click.option(
+    "--log-format", type=click.Choice(["tree", "json"]), default="tree", show_default=True
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
+@click.option("--greet", is_flag=True, hidden=True)
+def serve(
+    *,
+    data_bind: tuple[str, int],
+    data_socket: Path | None,
+    ops_bind: tuple[str, int],
+    data_dir: Path,
+    data_limit: int | None,
+    linger: float,
+    config: Path | None,
+    log_format: logs.Format,
+    log_level: logs.Level,
+    greet: bool,
+) -> None:
+    """Run the sidecar until SIGTERM or Ctrl-C.
+
+    Every option is also read from the environment: CACHE_SIDECAR_DATA_BIND and so on.
+    """
+    settings = app.Settings(
+        data_bind=data_bind,
+        data_socket=data_socket,
+        ops_bind=ops_bind,
+        data_dir=data_dir,
+        data_limit=data_limit,
+        linger_seconds=linger,
+        config=config,
+    )
+
+    def on_started() -> None:
+        if greet:
+            click.echo(
+                _GREETING.format(
+                    host=data_bind[0],
+                    port=data_bind[1],
+                    ops_host="127.0.0.1" if ops_bind[0] == "0.0.0.0" else ops_bind[0],  # noqa: S104
+                    ops_port=ops_bind[1],
+                    data_dir=data_dir,
+                )
+            )
+
+    handle = logs.configure(log_format, log_level)
+    try:
+        uvloop.run(app.run(settings, on_started))
+    except app.StartError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        handle.close()

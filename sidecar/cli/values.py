@@ -1,0 +1,49 @@
+"""Flags with a form of their own: addresses, sizes, durations."""
+
+from __future__ import annotations
+
+import click
+
+from sidecar.config.quantities import parse_duration, parse_size
+
+
+class Bind(click.ParamType):
+    """HOST:PORT; an IPv6 address stands in brackets."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        host, colon, port = str(value).rpartition(":")
+        if not colon or not host or not port.isdigit() or int(port) > 65535:
+            self.fail(f"{value!r} is not HOST:PORT; write for example 127.0.0.1:7070", param, ctx)
+        return host.strip("[]"), int(port)
+
+
+class Size(click.ParamType):
+    """Bytes: 10MiB, 2Gi, 1048576."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Duration(click.ParamType):
+    """Seconds: 30s, 1m30s, 500ms."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

@@ -1,0 +1,174 @@
+"""The rest of the data API: invalidate, keys, stats, config, and the description of it all."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+
+from sidecar.http.batch import BatchApi, decoded
+from sidecar.http.conditions import MAX_TTL_SECONDS
+from sidecar.http.data import PREFIX, answered
+from sidecar.http.messages import Reply, Request
+from sidecar.http.problems import ProblemError, retry_later
+from sidecar.http.server import Table
+from sidecar.model.clock import Clock
+from sidecar.model.entry import join, name_error, split
+from sidecar.store.listing import BadCursorError, Listed, page
+from sidecar.store.snapshot import Snapshot, TierSnapshot, snapshot
+from sidecar.store.store import Store
+
+DEFAULT_PAGE, MAX_PAGE = 100, 1000
+_JSON = "Content-Type: application/json\r\n"
+
+
+class Scope(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of invalidate: a prefix, or all of a namespace."""
+
+    namespace: str
+    prefix: str | None = None
+    all: bool = False
+
+
+class AdminApi:
+    """What is not one entry. `describe_config` gives the body of /v1/config."""
+
+    def __init__(
+        self, store: Store, clock: Clock, describe_config: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._describe_config = describe_config
+        self._openapi = files("sidecar.http").joinpath("openapi.json").read_bytes()
+
+    async def invalidate(self, request: Request) -> Reply:
+        body = await decoded(request, Scope)
+        if (body.prefix is None) is not body.all:
+            raise ProblemError(400, 'Say what: "prefix": "some/prefix", or "all": true.')
+        prefix = (body.prefix or "").encode("utf-8", "surrogatepass")
+        wrong = name_error(body.namespace.encode("utf-8", "surrogatepass"), prefix or b"-")
+        if wrong is not None:
+            raise ProblemError(400, wrong)
+        await answered(self._store.invalidate(join(body.namespace, prefix)), "the invalidation")
+        return Reply(204)
+
+    async def keys(self, request: Request) -> Reply:
+        query = dict(parse_qsl(request.query, keep_blank_values=True, errors="surrogateescape"))
+        unknown = query.keys() - {"namespace", "prefix", "cursor", "limit"}
+        if unknown:
+            raise ProblemError(400, f"There is no parameter {min(unknown)!r} here.")
+        namespace = query.get("namespace", "").encode("utf-8", "surrogateescape")
+        prefix = query.get("prefix", "").encode("utf-8", "surrogateescape")
+        wrong = name_error(namespace, prefix or b"-")
+        if wrong is not None:
+            raise ProblemError(400, wrong)
+        cursor, limit = _cursor(query.get("cursor", "")), _limit(query.get("limit"))
+        scope = namespace + b"/" + prefix
+        try:
+            listed, following = await page(self._store, self._clock, scope, cursor, limit)
+        except BadCursorError:
+            raise ProblemError(400, "This cursor is of no page; start without one.") from None
+        except TimeoutError:
+            raise retry_later("L3 did not answer in time; ask for this page again.") from None
+        body = {
+            "keys": [self._described(row) for row in listed],
+            "cursor": None
+            if following is None
+            else base64.urlsafe_b64encode(following).decode().rstrip("="),
+        }
+        return Reply(200, _JSON, msgspec.json.encode(body))
+
+    async def stats(self, _request: Request) -> Reply:
+        return Reply(200, _JSON, msgspec.json.encode(described(snapshot(self._store))))
+
+    async def config(self, _request: Request) -> Reply:
+        return Reply(200, _JSON, msgspec.json.encode(self._describe_config()))
+
+    async def openapi(self, _request: Request) -> Reply:
+        return Reply(200, _JSON, self._openapi)
+
+    def _described(self, row: Listed) -> dict[str, Any]:
+        namespace, key = split(row.key)
+        left = row.expires_at - self._clock()
+        return {
+            "key": key.decode("utf-8", "replace"),
+            "path": f"{PREFIX}{namespace}/{quote(key, safe='/')}",
+            "tier": row.tier,
+            "size": row.size,
+            "ttl": max(0, math.floor(left)) if left < MAX_TTL_SECONDS else None,
+        }
+
+
+def table(batch: BatchApi, admin: AdminApi) -> Table:
+    """Every path of the data API but the entries'."""
+    return Table(
+        {
+            "/v1/mget": {"POST": ("mget", batch.mget)},
+            "/v1/mset": {"POST": ("mset", batch.mset)},
+            "/v1/mdelete": {"POST": ("mdelete", batch.mdelete)},
+            "/v1/invalidate": {"POST": ("invalidate", admin.invalidate)},
+            "/v1/keys": {"GET": ("keys", admin.keys)},
+            "/v1/stats": {"GET": ("stats", admin.stats)},
+            "/v1/config": {"GET": ("config", admin.config)},
+            "/openapi.json": {"GET": ("openapi", admin.openapi)},
+        }
+    )
+
+
+def described(state: Snapshot) -> dict[str, Any]:
+    """The body of /v1/stats."""
+    counts = state.counts
+    return {
+        "hit_ratio": counts.hit_ratio,
+        "hits": counts.hits,
+        "misses": counts.misses,
+        "tiers": {tier.tier: _tier(tier) for tier in state.tiers},
+        "l3": {
+            "state": state.l3_state,
+            "folder_bytes": state.l3_folder_bytes,
+            "pending_compaction_bytes": state.l3_pending_compaction_bytes,
+            "waiting": state.l3_waiting,
+            "timeouts": counts.timeouts,
+        },
+        "warmed": counts.warmed,
+    }
+
+
+def _tier(tier: TierSnapshot) -> dict[str, Any]:
+    counts = tier.counts
+    return {
+        "enabled": tier.enabled,
+        "policy": tier.policy,
+        "entries": tier.entries,
+        "max_entries": tier.max_entries,
+        "used_bytes": tier.used_bytes,
+        "max_bytes": tier.max_bytes,
+        "hits": counts.hits,
+        "misses": counts.misses,
+        "expired": counts.expired,
+        "evictions": counts.evictions,
+        "expirations": counts.expirations,
+        "promotions": counts.promotions,
+        "demotions": counts.demotions,
+    }
+
+
+def _cursor(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise ProblemError(400, "This cursor is of no page; start without one.") from None
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_PAGE
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_PAGE):
+        raise ProblemError(400, f"limit is a number from 1 to {MAX_PAGE}.")
+    return int(text)

@@ -1,0 +1,179 @@
+"""One entry over HTTP: GET, HEAD, PUT, DELETE /v1/cache/{namespace}/{key}."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from sidecar.http.conditions import (
+    MAX_TTL_SECONDS,
+    NEVER_SECONDS,
+    condition_of,
+    etag,
+    not_modified,
+    ttl_of,
+)
+from sidecar.http.messages import Reply, Request, problem_reply
+from sidecar.http.problems import ProblemError, retry_later
+from sidecar.http.server import Handler, Table, by_method
+from sidecar.model.clock import Clock
+from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, name_error
+from sidecar.model.errors import (
+    NotReadyError,
+    OutcomeUnknownError,
+    PreconditionFailedError,
+    TooManyInvalidationsError,
+)
+from sidecar.store.store import Ask, Store, Written
+
+PREFIX = "/v1/cache/"
+MAX_CONTENT_TYPE = 255
+_NOT_FOUND = ProblemError(
+    404, "There is no entry of this name.", headers="Cache-Status: cache-sidecar; fwd=miss\r\n"
+)
+
+
+class EntryApi:
+    """The data path's handlers, and the router that sends everything else to a table."""
+
+    def __init__(self, store: Store, clock: Clock, others: Table) -> None:
+        self._store = store
+        self._clock = clock
+        self._others = others
+        self._methods: dict[str, tuple[str, Handler]] = {
+            "GET": ("get", self.get),
+            "HEAD": ("head", self.get),
+            "PUT": ("put", self.put),
+            "DELETE": ("delete", self.delete),
+        }
+
+    def find(self, request: Request) -> tuple[str, Handler]:
+        if request.path.startswith(PREFIX):
+            return by_method(self._methods, request)
+        return self._others.find(request)
+
+    async def get(self, request: Request) -> Reply:
+        key = full_key(request.path)
+        hit = self._store.look(key)
+        if isinstance(hit, Ask):
+            hit = await self._store.fetch(key)
+        if hit is None:
+            if not key_is_valid(key):
+                raise bad_name(key)
+            return problem_reply(_NOT_FOUND)
+        return self._found(request, hit)
+
+    async def put(self, request: Request) -> Reply:
+        key = _checked_key(request.path)
+        headers = request.headers
+        if "Content-Range" in headers:
+            raise ProblemError(400, "A value is put whole; Content-Range is not possible.")
+        config = self._store.config
+        parameter = dict(parse_qsl(request.query)).get("ttl") if request.query else None
+        ttl = ttl_of(headers, parameter, config.default_ttl_seconds)
+        content_type = content_type_of(headers.get("Content-Type"))
+        value = await request.body(config.max_value_bytes)
+        condition = condition_of(headers)
+        written = await answered(
+            self._store.put(key, value, content_type, ttl, condition), "the value"
+        )
+        assert written.entry is not None  # noqa: S101  (a put has one)
+        lines = f"ETag: {etag(written.entry)}\r\n{_stored(written)}"
+        return Reply(204 if written.replaced else 201, lines)
+
+    async def delete(self, request: Request) -> Reply:
+        key = _checked_key(request.path)
+        condition = condition_of(request.headers)
+        written = await answered(self._store.delete(key, condition), "the deletion")
+        if not written.replaced:
+            return problem_reply(_NOT_FOUND)
+        return Reply(204, "" if written.durable else _stored(written))
+
+    def _found(self, request: Request, hit: Hit) -> Reply:
+        entry, tier, value = hit
+        now = self._clock()
+        age = int(now - entry.created_at)
+        if entry.expires_at - now < MAX_TTL_SECONDS:
+            left = max(0, int(entry.expires_at - now))
+            life = f"; ttl={left}"
+        else:
+            left, life = NEVER_SECONDS, ""
+        tag = etag(entry)
+        lines = (
+            f"ETag: {tag}\r\nAge: {max(0, age)}\r\nCache-Control: max-age={left}\r\n"
+            f"Cache-Status: cache-sidecar; hit{life}; detail={tier}\r\n"
+        )
+        headers = request.headers
+        if_none_match = headers.get("If-None-Match")
+        if if_none_match is not None and not_modified(if_none_match, entry):
+            return Reply(304, lines)
+        if "If-Match" in headers:
+            condition = condition_of({"If-Match": headers["If-Match"]})
+            if condition is not None and not condition(entry):
+                raise _precondition_failed()
+        return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", value)
+
+
+async def answered(write: Awaitable[Written], what: str) -> Written:
+    """What a write did, its errors as problems."""
+    try:
+        return await write
+    except PreconditionFailedError:
+        raise _precondition_failed() from None
+    except NotReadyError:
+        raise retry_later("L3 is not ready; nothing was changed. Try again.") from None
+    except TooManyInvalidationsError:
+        raise retry_later("Too many invalidations are being worked off; try again.", 5) from None
+    except OutcomeUnknownError:
+        raise retry_later(
+            f"L3 did not answer in time: whether {what} is durable is not known. "
+            "It is in force now, and may be lost in a restart. Try again to be sure."
+        ) from None
+
+
+def full_key(path: str) -> bytes:
+    """The key below PREFIX, percent-decoded, not yet checked."""
+    name = path[len(PREFIX) :]
+    if "%" in name:
+        return unquote_to_bytes(name)
+    return name.encode("utf-8", "surrogateescape")
+
+
+def key_is_valid(key: bytes) -> bool:
+    namespace, slash, rest = key.partition(b"/")
+    return bool(slash) and name_error(namespace, rest) is None
+
+
+def bad_name(key: bytes) -> ProblemError:
+    namespace, slash, rest = key.partition(b"/")
+    if not slash:
+        return ProblemError(400, f"A key is named {PREFIX}{{namespace}}/{{key}}.")
+    return ProblemError(400, name_error(namespace, rest) or "This is no name of a key.")
+
+
+def _checked_key(path: str) -> bytes:
+    key = full_key(path)
+    if not key_is_valid(key):
+        raise bad_name(key)
+    return key
+
+
+def content_type_of(field: str | None) -> str:
+    """A content type as entries keep it. Raises ProblemError where it can't be sent again."""
+    if field is None:
+        return DEFAULT_CONTENT_TYPE
+    if not (field.isascii() and field.isprintable() and len(field) <= MAX_CONTENT_TYPE):
+        raise ProblemError(
+            400, f"Content-Type is up to {MAX_CONTENT_TYPE} printable ASCII characters."
+        )
+    return sys.intern(field)  # one object for all entries of a type
+
+
+def _stored(written: Written) -> str:
+    place = "l3" if written.durable else "memory"
+    return f"Cache-Status: cache-sidecar; stored; detail={place}\r\n"
+
+
+def _precondition_failed() -> ProblemError:
+    return ProblemError(412, "The version in force is not the one that the condition names.")

@@ -1,0 +1,87 @@
+"""What the data path counts, in plain integers. Collectors read them when they are scraped."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sidecar.model.entry import Tier
+
+
+@dataclass(slots=True)
+class TierStats:
+    """Counters of one tier since the start."""
+
+    hits: int = 0
+    misses: int = 0
+    expired: int = 0  # look-ups that found an entry past its life
+    evictions: int = 0
+    expirations: int = 0
+    promotions: int = 0  # entries that left for a higher tier
+    demotions: int = 0  # entries that left for a lower tier
+
+
+@dataclass(slots=True)
+class StoreStats:
+    """Counters of the whole cache since the start."""
+
+    l1: TierStats = field(default_factory=TierStats)
+    l2: TierStats = field(default_factory=TierStats)
+    l3: TierStats = field(default_factory=TierStats)
+    timeouts: int = 0  # reads that L3 did not answer in time: counted as misses
+    warmed: int = 0  # entries brought back into memory after the start
+
+    def of(self, tier: Tier) -> TierStats:
+        return self.l1 if tier is Tier.L1 else self.l2 if tier is Tier.L2 else self.l3
+
+    @property
+    def hits(self) -> int:
+        """Look-ups that any tier answered."""
+        return self.l1.hits + self.l2.hits + self.l3.hits
+
+    @property
+    def misses(self) -> int:
+        """Look-ups that no tier answered. An expired entry ends the search where it is found."""
+        return self.l3.misses + self.l1.expired + self.l2.expired + self.l3.expired
+
+    @property
+    def hit_ratio(self) -> float:
+        lookups = self.hits + self.misses
+        return self.hits / lookups if lookups else 0.0
+
+
+LATENCY_BOUNDS = (
+    *(0.000025, 0.00005, 0.0001, 0.00025, 0.0005),
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+"""Upper bounds of the latency histogram's buckets, in seconds; one more is open above."""
+
+
+@dataclass(slots=True)
+class Latency:
+    """A histogram of seconds: a count for each bucket, and their sum."""
+
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
+    sum_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class RequestStats:
+    """What one protocol's requests came to."""
+
+    outcomes: dict[tuple[str, int], int] = field(default_factory=dict)
+    """By operation and status."""
+    latencies: dict[str, Latency] = field(default_factory=dict)
+    """By operation."""
+    shed: Counter[str] = field(default_factory=Counter)
+    """Turned away before they were looked at, by reason."""
+
+    def observe(self, operation: str, status: int, seconds: float) -> None:
+        outcome = (operation, status)
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        latency = self.latencies.get(operation)
+        if latency is None:
+            latency = self.latencies[operation] = Latency()
+        latency.buckets[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        latency.sum_seconds += seconds

@@ -1,0 +1,94 @@
+"""A page of keys: first those that only memory has, then L3's, in the order of their hashes."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from dataclasses import dataclass
+
+from sidecar.l3 import wire
+from sidecar.model.clock import Clock
+from sidecar.model.entry import Tier
+from sidecar.store.store import Ask, Found, Store
+
+SLICE_KEYS = 2000
+"""Keys looked at before others get a turn."""
+_IN_MEMORY, _ON_DISK = b"m", b"d"
+
+
+class BadCursorError(Exception):
+    """A cursor that no page has given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A key with the first tier that has it. `size` in bytes as that tier keeps it."""
+
+    key: bytes
+    tier: Tier
+    size: int
+    expires_at: float
+
+
+async def page(
+    store: Store, clock: Clock, scope: bytes, cursor: bytes, limit: int
+) -> tuple[list[Listed], bytes | None]:
+    """Up to `limit` keys below `scope`, and the cursor of the next page, None after the last.
+
+    Not a snapshot: a key that is written meanwhile may be missed or seen twice. Each page looks at
+    all keys in memory until those are through, and at some hundred on disk: a page may be short.
+    """
+    kind, position = cursor[:1] or _IN_MEMORY, cursor[1:]
+    if kind == _IN_MEMORY:
+        found = await _in_memory(store, clock, scope, position, limit)
+        if found:
+            return found, _IN_MEMORY + found[-1].key
+        return found, _ON_DISK
+    if kind != _ON_DISK:
+        raise BadCursorError
+    answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
+    store.disk.list_keys(wire.ListKeys(scope, position, limit), answer.set_result)
+    listed = await asyncio.wait_for(answer, store.config.tiers.l3.timeout_seconds)
+    if listed is None:
+        return [], None
+    rows = (_on_disk(store, row) for row in listed.keys)
+    cursor_after = None if listed.cursor is None else _ON_DISK + listed.cursor
+    return [row for row in rows if row is not None], cursor_after
+
+
+async def _in_memory(
+    store: Store, clock: Clock, scope: bytes, after: bytes, limit: int
+) -> list[Listed]:
+    """The first keys after `after`, in order, that L3 does not have."""
+    first: list[bytes] = []
+    keys = [*store.l1.entries, *store.l2.entries, *store.disk.pending]
+    for start in range(0, len(keys), SLICE_KEYS):
+        wanted = {
+            key
+            for key in keys[start : start + SLICE_KEYS]
+            if key > after and key.startswith(scope) and _in_memory_only(store, key)
+        }
+        first = heapq.nsmallest(limit, wanted.union(first))
+        await asyncio.sleep(0)
+    found = [store.locate(key) for key in first]
+    now = clock()
+    return [
+        Listed(entry.key, tier, entry.size, entry.expires_at)
+        for entry, tier in (each for each in found if isinstance(each, Found))
+        if entry.expires_at > now
+    ]
+
+
+def _in_memory_only(store: Store, key: bytes) -> bool:
+    found = store.locate(key)
+    return isinstance(found, Found) and found.entry.on_disk != store.disk.epoch
+
+
+def _on_disk(store: Store, row: wire.Listed) -> Listed | None:
+    """A row of L3, unless a write that L3 has yet to hear of says otherwise."""
+    found = store.locate(row.key)
+    if isinstance(found, Ask):
+        return Listed(row.key, Tier.L3, row.size, row.expires_at)
+    if found is None or found.entry.on_disk != store.disk.epoch:
+        return None
+    return Listed(row.key, found.tier, found.entry.size, found.entry.expires_at)

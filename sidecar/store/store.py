@@ -1,0 +1,495 @@
+"""The data path.
+
+A get looks in this order, and stops at the first that knows:
+
+1. L1: entries ready to be sent.
+2. L2: packed where that pays. One that is hit `promote_after` times moves to L1.
+3. The pending table: what L3 has been told and has not acknowledged, deletes too.
+4. L3, by a flight that all who want the key share. What it brings goes to L2.
+
+A put goes to L1 and to L3. What L1 lets go falls to L2; what L2 lets go falls out of memory, and is
+written to L3 again if L3 has let go of it meanwhile. An entry is in L1 or in L2, never in both.
+
+Everything that changes what a read may see happens between two awaits: the flight is overtaken, the
+old version leaves memory, the new one is in L1 and pending. So no read, wherever it waits, can
+bring back what has been replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+from sidecar.config.values import CacheConfig, TierConfig
+from sidecar.l3 import wire
+from sidecar.model.clock import Clock, WriteClock
+from sidecar.model.entry import Entry, Hit, Tier
+from sidecar.model.errors import (
+    NotReadyError,
+    OutcomeUnknownError,
+    PreconditionFailedError,
+    TooManyInvalidationsError,
+)
+from sidecar.model.invalidations import Invalidations
+from sidecar.model.stats import StoreStats
+from sidecar.policies.protocol import Policy
+from sidecar.store.flights import Flight, Flights
+from sidecar.store.turns import Turns
+from sidecar.tiers.disk import UNANSWERED, Ack, Answer, Disk, State, Unanswered, entry_of, put_of
+from sidecar.tiers.memory import MemoryTier
+from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack, unpack
+
+MAX_INVALIDATIONS = 1024
+"""Scopes that may wait for their sweep; each distinct length costs every read a look-up."""
+MAX_PACKING = 8
+"""Large values being packed in threads at one time; further ones stay as they are."""
+
+
+class Ask:
+    """Neither memory nor the pending table knows."""
+
+
+ASK: Final = Ask()
+
+
+class Found(NamedTuple):
+    """A version and the tier that has it; pending ones count as L3's."""
+
+    entry: Entry
+    tier: Tier
+
+
+class Written(NamedTuple):
+    """What a write did. `durable` is False where only memory has it."""
+
+    entry: Entry | None
+    replaced: bool
+    durable: bool
+
+
+Condition = Callable[[Entry | None], bool]
+"""Whether a write may go ahead, given the version in force."""
+PolicyFactory = Callable[[TierConfig], Policy]
+
+
+class Store:
+    """Three tiers as one cache. Keys are full keys (`model.entry.join`), checked by the caller.
+
+    Waits are bounded by L3's timeout. Writes raise NotReadyError when nothing was changed, and
+    OutcomeUnknownError when L3 has not said whether it has a durable write.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        config: CacheConfig,
+        make_policy: PolicyFactory,
+        wake: Callable[[], None],
+    ) -> None:
+        """`wake` is called when the disk has something to send."""
+        self.config = config
+        self.stats = StoreStats()
+        self.l1 = MemoryTier(make_policy(config.tiers.l1), *_limits(config.tiers.l1))
+        self.l2 = MemoryTier(make_policy(config.tiers.l2), *_limits(config.tiers.l2))
+        self.disk = Disk(
+            clock,
+            wake=wake,
+            on_status=self._on_status,
+            on_evicted=self._on_evicted,
+            timeout_seconds=config.tiers.l3.timeout_seconds,
+            sync=config.durability == "disk",
+        )
+        self.invalidations = Invalidations()
+        self._clock = clock
+        self._make_policy = make_policy
+        self._write_clock = WriteClock(clock)
+        self._flights: Flights[Found | Unanswered | None] = Flights()
+        self._turns = Turns()
+        self._disk_expirations = 0  # as the child has counted them
+        self._packing: set[asyncio.Task[None]] = set()
+
+    # ---- get
+
+    def look(self, key: bytes) -> Hit | Ask | None:
+        """What is known without waiting; ASK where `fetch` must be awaited."""
+        entry = self.l1.entries.get(key)
+        if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
+            self.stats.l1.hits += 1
+            self.l1.policy.hit(key)
+            self.disk.touch(key)
+            return Hit(entry, Tier.L1, entry.value)
+        found = self.locate(key)
+        if isinstance(found, Ask) or (found is not None and _slow(found.entry)):
+            return ASK
+        return self._settle(found)
+
+    async def fetch(self, key: bytes) -> Hit | None:
+        """The entry in force, from L3 or unpacked off the loop; an unanswered read is a miss."""
+        found = await self._resolve(key)
+        while isinstance(found, Found) and _slow(found.entry):
+            value = await asyncio.to_thread(unpack, found.entry.value, found.entry.size)
+            again = await self._resolve(key)
+            if isinstance(again, Found) and again.entry.seq == found.entry.seq:
+                return self._settle(again, value)
+            found = again
+        return self._settle(None if isinstance(found, Unanswered) else found)
+
+    async def get(self, key: bytes) -> Hit | None:
+        """The entry in force, or None."""
+        hit = self.look(key)
+        return await self.fetch(key) if isinstance(hit, Ask) else hit
+
+    def locate(self, key: bytes) -> Found | Ask | None:
+        """The order of looking, without L3: None when it is known that there is nothing."""
+        for tier, memory in ((Tier.L1, self.l1), (Tier.L2, self.l2)):
+            entry = memory.entries.get(key)
+            if entry is not None:
+                if not self._invalidated(entry):
+                    return Found(entry, tier)
+                memory.pop(key)
+        pending = self.disk.pending.get(key)
+        if pending is not None:
+            entry = pending.entry
+            return None if entry is None or self._invalidated(entry) else Found(entry, Tier.L3)
+        return None if self.disk.state is State.DOWN else ASK
+
+    async def _resolve(self, key: bytes) -> Found | Unanswered | None:
+        """The version in force, as of the moment when this returns."""
+        while True:
+            found = self.locate(key)
+            if not isinstance(found, Ask):
+                return found
+            flight, arrival = self._flights.join(key)
+            try:
+                if len(flight.waiters) == 1:
+                    self.disk.read(key, partial(self._land, key, flight))
+                arrived = await arrival
+            finally:
+                self._flights.leave(key, flight, arrival)
+            if not flight.overtaken:
+                return arrived
+
+    def _land(self, key: bytes, flight: Flight[Found | Unanswered | None], answer: Answer) -> None:
+        """L3 has answered. Still between two awaits of whoever waits: see `Flight`."""
+        if isinstance(answer, wire.Record) and not flight.overtaken:
+            entry = entry_of(key, answer)
+            entry.on_disk = self.disk.epoch
+            if entry.expires_at > self._clock():
+                self.stats.l3.promotions += 1
+                self._into_memory(entry)
+            flight.land(Found(entry, Tier.L3))
+        elif answer is UNANSWERED:
+            self.stats.timeouts += 1
+            flight.land(UNANSWERED)
+        else:
+            flight.land(None)
+
+    def _settle(self, found: Found | None, value: bytes | None = None) -> Hit | None:
+        """Count a look-up that has come to its end, and use the entry; `value` if it was slow."""
+        counters = self.stats
+        if found is None or found.tier is not Tier.L1:
+            counters.l1.misses += 1
+        if found is None or found.tier is Tier.L3:
+            counters.l2.misses += 1
+        if found is None:
+            counters.l3.misses += 1
+            return None
+        entry, tier = found
+        counts = counters.of(tier)
+        if entry.expires_at <= self._clock():
+            counts.expired += 1
+            self._drop_expired(entry, tier)
+            return None
+        counts.hits += 1
+        if value is None:
+            value = unpack(entry.value, entry.size) if entry.packed else entry.value
+        self._use(entry, tier, value)
+        return Hit(entry, tier, value)
+
+    def _use(self, entry: Entry, tier: Tier, value: bytes) -> None:
+        """A hit in memory: the policy's order, L3's, and promotion."""
+        if tier is Tier.L3:
+            return
+        self.disk.touch(entry.key)
+        if tier is Tier.L1:
+            self.l1.policy.hit(entry.key)
+            return
+        entry.hits += 1
+        if entry.hits < self.config.promote_after or not self.config.tiers.l1.enabled:
+            self.l2.policy.hit(entry.key)
+            return
+        self.stats.l2.promotions += 1
+        self.l2.pop(entry.key)
+        entry.value = value
+        self._leave_l1(self.l1.put(entry))
+
+    # ---- put, delete, invalidate
+
+    async def put(
+        self,
+        key: bytes,
+        value: bytes,
+        content_type: str,
+        ttl_seconds: float,
+        condition: Condition | None = None,
+    ) -> Written:
+        """Store a version. Raises PreconditionFailedError where the condition does not hold."""
+        await self._room()
+        if condition is None:
+            return await self._put(key, value, content_type, ttl_seconds)
+        async with self._turns.of(key):
+            await self._check(key, condition)
+            return await self._put(key, value, content_type, ttl_seconds)
+
+    async def delete(self, key: bytes, condition: Condition | None = None) -> Written:
+        """Remove the version in force; `replaced` says whether there was one."""
+        await self._room()
+        if condition is None:
+            return await self._delete(key)
+        async with self._turns.of(key):
+            await self._check(key, condition)
+            return await self._delete(key)
+
+    async def invalidate(self, scope: bytes) -> Written:
+        """Remove all below `scope` (a prefix of full keys), whatever it matches, at once."""
+        if len(self.invalidations) >= MAX_INVALIDATIONS or self._disk_invalidations_full():
+            raise TooManyInvalidationsError
+        await self._room()
+        seq = self._write_clock.next()
+        self._flights.overtake_scope(scope)
+        self.invalidations.add(scope, seq)
+        return await self._to_disk(wire.Invalidate(scope, seq), None, known=False)
+
+    async def _put(self, key: bytes, value: bytes, content_type: str, ttl: float) -> Written:
+        now = self._clock()
+        entry = Entry(
+            key=key,
+            value=value,
+            size=len(value),
+            content_type=content_type,
+            seq=self._write_clock.next(),
+            created_at=now,
+            expires_at=now + ttl,
+        )
+        known = self._known(key)
+        self._flights.overtake(key)
+        self.l2.pop(key)
+        self._leave_l1(self.l1.put(entry))
+        return await self._to_disk(put_of(entry), entry, known=known)
+
+    async def _delete(self, key: bytes) -> Written:
+        known = self._known(key)
+        self._flights.overtake(key)
+        self.l1.pop(key)
+        self.l2.pop(key)
+        delete = wire.Delete(key, self._write_clock.next())
+        return await self._to_disk(delete, None, known=known)
+
+    async def _to_disk(self, write: wire.Write, entry: Entry | None, *, known: bool) -> Written:
+        """Make a write that memory has seen as durable as is asked. No await before it is pending.
+
+        `known` is whether memory knew a version before: the answer where L3 gives none.
+        """
+        if self.disk.state is State.DOWN:
+            return Written(entry, known, durable=False)
+        if self.config.durability == "memory":
+            self.disk.write(write, entry)
+            return Written(entry, True, durable=False)
+        answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        self.disk.write(write, entry, partial(_answer, answer))
+        met = await answer
+        if isinstance(met, Unanswered):
+            raise OutcomeUnknownError
+        if met is None:
+            return Written(entry, known, durable=False)
+        return Written(entry, met == wire.REPLACED, durable=met != wire.REFUSED)
+
+    async def _check(self, key: bytes, condition: Condition) -> None:
+        """Hold a condition against the version in force. The caller writes before it awaits."""
+        found = await self._resolve(key)
+        if isinstance(found, Unanswered):
+            raise NotReadyError
+        entry = (
+            found.entry if found is not None and found.entry.expires_at > self._clock() else None
+        )
+        if not condition(entry):
+            raise PreconditionFailedError
+
+    async def _room(self) -> None:
+        """Wait until a write can be issued. Conditional writers may overfill by one each."""
+        if self.disk.accepts:
+            return
+        try:
+            async with asyncio.timeout(self.config.tiers.l3.timeout_seconds):
+                await self.opened()
+        except TimeoutError:
+            raise NotReadyError from None
+
+    async def opened(self) -> None:
+        """Wait until L3 has been opened or given up, and keeps up."""
+        while not self.disk.accepts:
+            room: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+            self.disk.when_room(partial(_answer, room, None))
+            await room
+
+    # ---- between the tiers
+
+    def _leave_l1(self, victims: list[Entry]) -> None:
+        """What L1 let go falls to L2."""
+        for entry in victims:
+            self.stats.l1.evictions += 1
+            if self._dead(entry):
+                continue
+            if self.config.tiers.l2.enabled:
+                self.stats.l1.demotions += 1
+                self._into_l2(entry)
+            else:
+                self._leave_memory(entry)
+
+    def _into_memory(self, entry: Entry) -> None:
+        """What L3 had goes to L2; to L1 only where there is no L2."""
+        if self.config.tiers.l2.enabled:
+            self._into_l2(entry)
+        else:
+            self._leave_l1(self.l1.put(entry))
+
+    def _into_l2(self, entry: Entry) -> None:
+        entry.hits = 0
+        zstd = self.config.tiers.l2.compression == "zstd"
+        worth = zstd and entry.size >= LEAST_BYTES and not entry.packed
+        if worth and entry.size <= LOOP_BYTES:
+            entry.value = pack(entry.value)
+        self._leave_l2(self.l2.put(entry))
+        if worth and entry.size > LOOP_BYTES and len(self._packing) < MAX_PACKING:
+            task = asyncio.get_running_loop().create_task(self._pack_large(entry))
+            self._packing.add(task)
+            task.add_done_callback(self._packing.discard)
+
+    async def _pack_large(self, entry: Entry) -> None:
+        value = entry.value
+        packed = await asyncio.to_thread(pack, value)
+        if self.l2.entries.get(entry.key) is entry and entry.value is value:
+            self.l2.repack(entry, packed)
+
+    def _leave_l2(self, victims: list[Entry]) -> None:
+        for entry in victims:
+            self.stats.l2.evictions += 1
+            self._leave_memory(entry)
+
+    def _leave_memory(self, entry: Entry) -> None:
+        """What L3 still has can go; what it has let go of meanwhile is written to it again."""
+        disk = self.disk
+        if entry.on_disk == disk.epoch or self._dead(entry) or entry.key in disk.pending:
+            return
+        if disk.state is State.UP and not disk.full:
+            self.stats.l2.demotions += 1
+            disk.write(put_of(entry), entry)
+
+    def _on_status(self, status: wire.Status, hello: bool) -> None:
+        if hello:
+            self._write_clock.observe(status.max_seq)
+            self._disk_expirations = 0
+            self._configure_disk()
+        self.stats.l3.expirations += status.expirations - self._disk_expirations
+        self._disk_expirations = status.expirations
+
+    def _on_evicted(self, keys: list[bytes]) -> None:
+        self.stats.l3.evictions += len(keys)
+        for key in keys:
+            entry = self.l1.entries.get(key) or self.l2.entries.get(key)
+            if entry is not None:
+                entry.on_disk = 0
+
+    # ---- a new configuration, and work in the background
+
+    def apply(self, config: CacheConfig) -> None:
+        """Another configuration, from the next operation on; `drain` brings the tiers into it."""
+        old, self.config = self.config, config
+        for memory, was, now in (
+            (self.l1, old.tiers.l1, config.tiers.l1),
+            (self.l2, old.tiers.l2, config.tiers.l2),
+        ):
+            memory.resize(*_limits(now))
+            if (was.policy, was.policy_options) != (now.policy, now.policy_options):
+                memory.change_policy(self._make_policy(now))
+        self.disk.timeout_seconds = config.tiers.l3.timeout_seconds
+        self.disk.sync = config.durability == "disk"
+        self._configure_disk()
+
+    def _configure_disk(self) -> None:
+        l3 = self.config.tiers.l3
+        self.disk.configure(wire.Configure(l3.policy, l3.max_entries, l3.max_bytes))
+
+    def drain(self) -> bool:
+        """One slice of shrinking and of changing policies; True when nothing is left to do."""
+        migrated = self.l1.migrate() & self.l2.migrate()
+        self._leave_l1(self.l1.evict())
+        self._leave_l2(self.l2.evict())
+        return migrated and not self.l1.over and not self.l2.over
+
+    async def bring(self, key: bytes, *, to_l1: bool) -> bool:
+        """Bring an entry into memory from L3 where there is room; no look-up is counted."""
+        memory = self.l1 if to_l1 else self.l2
+        if len(memory) >= memory.max_entries or isinstance(self.locate(key), Found):
+            return False
+        found = await self._resolve(key)
+        if not isinstance(found, Found) or found.tier is not Tier.L3:
+            return False
+        if to_l1 and self.l2.entries.get(key) is found.entry and not found.entry.packed:
+            self.l2.pop(key)
+            self._leave_l1(self.l1.put(found.entry))
+        self.stats.warmed += 1
+        return True
+
+    def sweep(self, keys: list[bytes]) -> None:
+        """Remove those of `keys` whose life in memory is over."""
+        now = self._clock()
+        for memory, counts in ((self.l1, self.stats.l1), (self.l2, self.stats.l2)):
+            for key in keys:
+                entry = memory.entries.get(key)
+                if entry is None:
+                    continue
+                if entry.expires_at <= now:
+                    counts.expirations += 1
+                    memory.pop(key)
+                elif self._invalidated(entry):
+                    memory.pop(key)
+
+    # ---- small questions
+
+    def _invalidated(self, entry: Entry) -> bool:
+        return self.invalidations.any and self.invalidations.covers(entry.key, entry.seq)
+
+    def _dead(self, entry: Entry) -> bool:
+        return entry.expires_at <= self._clock() or self._invalidated(entry)
+
+    def _known(self, key: bytes) -> bool:
+        """Whether memory or the pending table has a live version."""
+        found = self.locate(key)
+        return isinstance(found, Found) and found.entry.expires_at > self._clock()
+
+    def _disk_invalidations_full(self) -> bool:
+        status = self.disk.status
+        return status is not None and status.invalidations >= MAX_INVALIDATIONS
+
+    def _drop_expired(self, entry: Entry, tier: Tier) -> None:
+        if tier is not Tier.L3:
+            self.stats.of(tier).expirations += 1
+            (self.l1 if tier is Tier.L1 else self.l2).pop(entry.key)
+
+
+def _limits(tier: TierConfig) -> tuple[int, int]:
+    """A tier that is switched off holds nothing."""
+    return (tier.max_entries, tier.max_bytes) if tier.enabled else (0, 0)
+
+
+def _slow(entry: Entry) -> bool:
+    """Whether giving the value would hold the event loop up."""
+    return entry.packed and entry.size > LOOP_BYTES
+
+
+def _answer(future: asyncio.Future[Ack], answer: Ack) -> None:
+    if not future.done():
+        future.set_result(answer)

@@ -1,0 +1,115 @@
+"""What the operator states fits or is refused; what nobody stated is made to fit."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.config.document import parse
+from sidecar.config.errors import InvalidDocument
+from sidecar.config.limits import L3_SPARE_BYTES, fit_defaults, largest_l3_bytes
+from sidecar.config.values import GIB, MIB, CacheConfig, TiersConfig
+
+
+def tiers(text: str, memory: int | None = None, data: int | None = None) -> TiersConfig:
+    """The tiers of a cache.yaml under the limits."""
+    document = parse(
+        {"cache.yaml": text},
+        memory_policies=["lru"],
+        memory_limit_bytes=memory,
+        data_limit_bytes=data,
+    )
+    return document.cache.tiers
+
+
+def mistakes(text: str, memory: int | None = None, data: int | None = None) -> list[str]:
+    """What is wrong with a cache.yaml under the limits."""
+    with pytest.raises(InvalidDocument) as caught:
+        tiers(text, memory, data)
+    return [str(error) for error in caught.value.errors]
+
+
+def test_limits_that_are_far_away_change_nothing() -> None:
+    """With room for everything, the defaults are those of the documentation."""
+    assert fit_defaults(memory_limit_bytes=GIB, data_limit_bytes=4 * GIB) == CacheConfig()
+    assert fit_defaults() == CacheConfig()
+
+
+def test_stated_sizes_may_fill_the_memory_but_not_exceed_it() -> None:
+    """The sum of L1 and L2 is held against the limit, to the byte."""
+    text = "tiers: {l1: {max_bytes: 10MiB}, l2: {max_bytes: 90MiB}}"
+    assert tiers(text, memory=100 * MIB).l2.max_bytes == 90 * MIB
+    assert mistakes(text, memory=100 * MIB - 1) == [
+        "cache.yaml:1: tiers.l2.max_bytes: max_bytes above the memory limit of the container: 10MiB"
+        " of l1 and 90MiB of l2 are more than 104857599; write less, or raise the limit"
+    ]
+
+
+def test_a_tier_that_is_off_takes_no_room() -> None:
+    """The size of a disabled tier is neither refused nor counted."""
+    text = "tiers: {l2: {enabled: false, max_bytes: 9GiB}, l3: {enabled: false, max_bytes: 9GiB}}"
+    assert tiers(text, memory=200 * MIB, data=MIB).l1.max_bytes == 10 * MIB
+
+
+def test_the_larger_tier_is_the_one_to_blame() -> None:
+    """The error stands at the size whose change helps most."""
+    text = "tiers:\n  l1: {max_bytes: 2GiB}\n  l2: {max_bytes: 1MiB}\n"
+    assert mistakes(text, memory=GIB)[0].startswith("cache.yaml:2: tiers.l1.max_bytes: ")
+
+
+def test_a_limit_is_checked_although_another_field_is_wrong() -> None:
+    """All mistakes at once includes those that only the limits show."""
+    text = "tiers: {l1: {max_bytes: 2GiB, policy: none}, l3: {max_bytes: 2GiB}}\nspeed: 1"
+    assert len(mistakes(text, memory=GIB, data=GIB)) == 4
+
+
+def test_an_l3_that_does_not_fit_is_told_the_largest_that_does() -> None:
+    """RocksDB's worst case counts: twice the live bytes and 64 MiB."""
+    assert "write at most 480MiB" in mistakes("tiers: {l3: {max_bytes: 1GiB}}", data=GIB)[0]
+    assert tiers("tiers: {l3: {max_bytes: 480MiB}}", data=GIB).l3.max_bytes == 480 * MIB
+
+
+@pytest.mark.parametrize("text", ["max_bytes: 1MiB", "enabled: true"])
+def test_where_no_l3_fits_at_all_the_operator_is_told_to_switch_it_off(text: str) -> None:
+    """A stated L3 is never switched off silently."""
+    [mistake] = mistakes(f"tiers: {{l3: {{{text}}}}}", data=64 * MIB)
+    assert "switch l3 off with enabled: false, or raise the data limit" in mistake
+
+
+def test_defaults_in_memory_shrink_in_proportion_to_half_of_it() -> None:
+    """In a container of 110 MiB the tiers get 55: the interpreter needs the rest."""
+    fitted = fit_defaults(memory_limit_bytes=110 * MIB).tiers
+    assert (fitted.l1.max_bytes, fitted.l2.max_bytes) == (5 * MIB, 50 * MIB)
+
+
+def test_a_default_takes_at_most_half_of_what_the_stated_sizes_leave() -> None:
+    """A stated L1 is taken as it is, and the L2 that nobody sized makes room."""
+    fitted = tiers("tiers: {l1: {max_bytes: 64MiB}, l2: {policy: lru}}", memory=128 * MIB)
+    assert (fitted.l1.max_bytes, fitted.l2.max_bytes) == (64 * MIB, 32 * MIB)
+
+
+def test_a_default_l3_shrinks_with_the_volume_and_is_off_without_one() -> None:
+    """A volume that is too small for RocksDB means a cache in memory, not an error."""
+    assert fit_defaults(data_limit_bytes=GIB).tiers.l3.max_bytes == 480 * MIB
+    assert not fit_defaults(data_limit_bytes=64 * MIB).tiers.l3.enabled
+    assert not tiers("tiers: {l3: {policy: lru}}", data=MIB).l3.enabled
+
+
+@given(st.integers(0, 1 << 50), st.integers(0, 1 << 50))
+def test_defaults_fit_whatever_the_limits(memory: int, data: int) -> None:
+    """Without a document nothing is refused and nothing exceeds its limit."""
+    fitted = fit_defaults(memory_limit_bytes=memory, data_limit_bytes=data)
+    l1, l2, l3 = fitted.tiers.l1, fitted.tiers.l2, fitted.tiers.l3
+    assert l1.max_bytes > 0
+    assert l2.max_bytes > 0
+    assert l1.max_bytes + l2.max_bytes <= max(2, memory // 2)
+    assert not l3.enabled or 2 * l3.max_bytes + L3_SPARE_BYTES <= data
+    document = parse({}, memory_policies=["lru"], memory_limit_bytes=memory, data_limit_bytes=data)
+    assert document.cache == fitted
+
+
+@given(st.integers(0, 1 << 50), st.integers(1, 1 << 50))
+def test_an_l3_is_taken_exactly_where_it_fits(data: int, max_bytes: int) -> None:
+    """The largest size that is named in the error is accepted, and one byte more is not."""
+    assert (2 * max_bytes + L3_SPARE_BYTES <= data) == (max_bytes <= largest_l3_bytes(data))

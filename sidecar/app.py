@@ -9,7 +9,7 @@ import random
 import signal
 import stat
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -85,7 +85,7 @@ class Sidecar:
         self._requests = {"http": RequestStats(), "ops": RequestStats()}
         self._process = DiskProcess(settings.data_dir, settings.data_limit)
         self._stopping = False
-        self._runners: list[web.BaseRunner[Any]] = []
+        self._runners: list[web.BaseRunner] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._disk_task: asyncio.Task[None] | None = None
         self._servers: dict[str, Server] = {}
@@ -146,14 +146,12 @@ class Sidecar:
     async def _bind_socket(self, server: Server, path: Path) -> None:
         """Listen on a Unix socket, in place of one that a predecessor has left."""
         try:
-            if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
-                raise StartError(f"--data-socket {path}: there is a file that is no socket")
-            path.unlink(missing_ok=True)
+            _clear_socket(path)
             await web.UnixSite(await self._runner(server), str(path)).start()
         except OSError as error:
             raise StartError(f"--data-socket {path}: {error.strerror}") from None
 
-    async def _runner(self, server: Server) -> web.BaseRunner[Any]:
+    async def _runner(self, server: Server) -> web.BaseRunner:
         runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
         await runner.setup()
         self._runners.append(runner)
@@ -262,7 +260,7 @@ class Sidecar:
             while True:
                 try:
                     await run()
-                except Exception:  # noqa: BLE001  (the boundary of one background task)
+                except Exception:
                     log.exception("A background task failed and is started again", task=name)
                 else:
                     return
@@ -298,6 +296,13 @@ async def run(settings: Settings, on_started: Callable[[], None]) -> None:
         await _unless(hurry, asyncio.sleep(settings.linger_seconds))
     finally:
         await sidecar.stop(hurry=hurry)
+
+
+def _clear_socket(path: Path) -> None:
+    """Remove a socket that nobody serves any more. Raises StartError for any other file."""
+    if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
+        raise StartError(f"--data-socket {path}: there is a file that is no socket")
+    path.unlink(missing_ok=True)
 
 
 def make_policy(tier: TierConfig) -> Policy:

@@ -18,7 +18,8 @@ cache-sidecar serves on http://{host}:{port}. Try it from another terminal:
     curl -i     http://{host}:{port}/v1/cache/demo/greeting
     curl        http://{host}:{port}/v1/stats
 
-Metrics are on http://{ops_host}:{ops_port}/metrics. Ctrl-C stops it; what it has is kept in {data_dir}.
+Metrics are on http://{ops_host}:{ops_port}/metrics.
+Ctrl-C stops it; what it has is kept in {data_dir}.
 """
 
 

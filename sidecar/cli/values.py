@@ -7,7 +7,7 @@ import click
 from sidecar.config.quantities import parse_duration, parse_size
 
 
-class Bind(click.ParamType):
+class Bind(click.ParamType[tuple[str, int]]):
     """HOST:PORT; an IPv6 address stands in brackets."""
 
     name = "host:port"
@@ -21,7 +21,7 @@ class Bind(click.ParamType):
         return host.strip("[]"), int(port)
 
 
-class Size(click.ParamType):
+class Size(click.ParamType[int]):
     """Bytes: 10MiB, 2Gi, 1048576."""
 
     name = "size"
@@ -35,7 +35,7 @@ class Size(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """Seconds: 30s, 1m30s, 500ms."""
 
     name = "duration"

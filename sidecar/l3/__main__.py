@@ -25,6 +25,8 @@ from sidecar.l3.space import Space, most_live_bytes
 
 SLICE_SECONDS = 0.005
 STATUS_SECONDS = 1.0
+NEWS_SECONDS = 0.05
+"""How soon the sidecar hears of a change in what L3 holds."""
 LOOK_BYTES = 4 << 20
 """How much is written before the folder is measured again, whatever the time."""
 SWEEP_PAUSE_SECONDS = 60.0
@@ -54,7 +56,7 @@ class Child:
         self._last_status = 0.0
         self._last_slice = 0.0
         self._next_sweep = 0.0
-        self._told: wire.Status | None = None
+        self._news = False  # whether L3 has changed since the last status
         self._closing = False
 
     def run(self) -> None:
@@ -78,7 +80,8 @@ class Child:
             time.sleep(SLICE_SECONDS)
             return False
         busy = self._held or self._engine.over() or time.monotonic() >= self._next_sweep
-        return bool(self._poll.poll(1 if busy else STATUS_SECONDS * 1000))
+        idle_seconds = NEWS_SECONDS if self._news else STATUS_SECONDS
+        return bool(self._poll.poll(1 if busy else idle_seconds * 1000))
 
     def _handle(self, request: wire.Request) -> None:
         self._now_offset = request.now - time.monotonic()
@@ -112,6 +115,7 @@ class Child:
             answers, evicted = self._engine.write(
                 request.writes, request.touches, self._now(), sync=request.sync
             )
+            self._news = True
             if answers:
                 self._reply(wire.Reply([], answers, evicted))
             self._written += sum(
@@ -133,7 +137,7 @@ class Child:
         if now - self._last_slice >= SLICE_SECONDS:
             self._work(now + SLICE_SECONDS)
             self._last_slice = time.monotonic()
-        if now - self._last_status >= STATUS_SECONDS:
+        if now - self._last_status >= (NEWS_SECONDS if self._news else STATUS_SECONDS):
             self._look()
             self._tell()
         elif self._held:
@@ -162,6 +166,7 @@ class Child:
 
     def _tell(self) -> None:
         self._last_status = time.monotonic()
+        self._news = False
         engine = self._engine
         self._reply(
             wire.Reply(

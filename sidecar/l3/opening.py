@@ -7,16 +7,15 @@ it holds may have been deleted or replaced since, so it is emptied before anybod
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
 
 from sidecar.l3.database import Database
+from sidecar.l3.mark import MARK, fsync_folder
 
 FOLDER = "l3"
 QUARANTINE = "l3.quarantine"
-MARK = "l3.stale"
 LOCK_WAIT_SECONDS = 5.0
 
 
@@ -26,17 +25,6 @@ class OpenError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-def leave_mark(data_dir: Path) -> None:
-    """Say on the volume that L3 has missed writes. Raises OSError where it can't be written."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data_dir / MARK, os.O_CREAT | os.O_WRONLY, 0o600)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    _fsync_folder(data_dir)
 
 
 def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
@@ -56,7 +44,7 @@ def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
         if database is None:
             raise OpenError("failed", f"{folder}: an empty database is said to be corrupt")
         (data_dir / MARK).unlink(missing_ok=True)
-        _fsync_folder(data_dir)
+        fsync_folder(data_dir)
     except OSError as error:
         raise OpenError(*_explain(str(error), data_dir)) from error
     return database, wiped
@@ -66,7 +54,7 @@ def quarantine(data_dir: Path) -> None:
     """Put the database aside for whoever wants to look; the one before it makes room."""
     shutil.rmtree(data_dir / QUARANTINE, ignore_errors=True)
     (data_dir / FOLDER).rename(data_dir / QUARANTINE)
-    _fsync_folder(data_dir)
+    fsync_folder(data_dir)
 
 
 def is_corruption(error: BaseException) -> bool:
@@ -106,11 +94,3 @@ def _explain(error: str, data_dir: Path) -> tuple[str, str]:
     if "Permission denied" in error or "Read-only file system" in error:
         return "denied", f"{data_dir} is not writable; check its owner, mode and mount ({error})"
     return "failed", f"{data_dir}: {error}"
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

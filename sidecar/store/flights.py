@@ -9,25 +9,35 @@ it, both when it lands and when its waiter gets to run.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Cargo = TypeVar("Cargo")
 
 
 class Flight(Generic[Cargo]):
-    """A read of one key that L3 has been asked for."""
+    """A read of one key that L3 has been asked for. On the board until its last waiter has run."""
 
-    __slots__ = ("overtaken", "waiters")
+    __slots__ = ("_cargo", "overtaken", "waiters")
 
     def __init__(self) -> None:
         self.overtaken = False
         self.waiters: list[asyncio.Future[Cargo]] = []
+        self._cargo: list[Cargo] = []  # one, once it has landed
 
     def land(self, cargo: Cargo) -> None:
-        """What L3 said, for all who still wait."""
+        """What L3 said, for all who wait and who come before the last of them has run."""
+        self._cargo.append(cargo)
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(cargo)
+
+    def board(self) -> asyncio.Future[Cargo]:
+        waiter: asyncio.Future[Cargo] = asyncio.get_running_loop().create_future()
+        self.waiters.append(waiter)
+        if self._cargo:
+            waiter.set_result(self._cargo[0])
+        return waiter
 
 
 class Flights(Generic[Cargo]):
@@ -39,13 +49,19 @@ class Flights(Generic[Cargo]):
     def __len__(self) -> int:
         return len(self._board)
 
-    def join(self, key: bytes) -> tuple[Flight[Cargo], asyncio.Future[Cargo]]:
-        """The key's flight and a future of what it brings. The first to join must start it."""
+    def join(
+        self, key: bytes, depart: Callable[[bytes, Flight[Cargo]], None]
+    ) -> tuple[Flight[Cargo], asyncio.Future[Cargo]]:
+        """The key's flight and a future of what it brings; `depart` starts one where there is none.
+
+        `depart` may land it at once.
+        """
         flight = self._board.get(key)
-        if flight is None:
-            flight = self._board[key] = Flight()
-        waiter: asyncio.Future[Cargo] = asyncio.get_running_loop().create_future()
-        flight.waiters.append(waiter)
+        if flight is not None:
+            return flight, flight.board()
+        flight = self._board[key] = Flight()
+        waiter = flight.board()
+        depart(key, flight)
         return flight, waiter
 
     def leave(self, key: bytes, flight: Flight[Cargo], waiter: asyncio.Future[Cargo]) -> None:

@@ -43,7 +43,7 @@ async def page(
         found = await _in_memory(store, clock, scope, position, limit)
         if found:
             return found, _IN_MEMORY + found[-1].key
-        return found, _ON_DISK
+        kind, position = _ON_DISK, b""
     if kind != _ON_DISK:
         raise BadCursorError
     answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()

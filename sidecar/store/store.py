@@ -161,15 +161,16 @@ class Store:
             found = self.locate(key)
             if not isinstance(found, Ask):
                 return found
-            flight, arrival = self._flights.join(key)
+            flight, arrival = self._flights.join(key, self._depart)
             try:
-                if len(flight.waiters) == 1:
-                    self.disk.read(key, partial(self._land, key, flight))
                 arrived = await arrival
             finally:
                 self._flights.leave(key, flight, arrival)
             if not flight.overtaken:
                 return arrived
+
+    def _depart(self, key: bytes, flight: Flight[Found | Unanswered | None]) -> None:
+        self.disk.read(key, partial(self._land, key, flight))
 
     def _land(self, key: bytes, flight: Flight[Found | Unanswered | None], answer: Answer) -> None:
         """L3 has answered. Still between two awaits of whoever waits: see `Flight`."""

@@ -17,6 +17,7 @@ EVICT_AT_ONCE = 64
 MMAP_THRESHOLD_BYTES = 128 << 10
 """From this size on the allocator maps a block of its own, so freeing gives it back at once."""
 
+_SMALL = 256
 _OBJECT_BYTES = 33  # a bytes object beyond its bytes
 _ENTRY_BYTES = 112 + 6 * 32 + 96
 """An Entry, the six numbers that it refers to, and its place in a dict that is half full."""
@@ -24,11 +25,10 @@ _ENTRY_BYTES = 112 + 6 * 32 + 96
 
 def cost_of(entry: Entry) -> int:
     """Resident bytes that an entry takes in a tier, without its policy's part."""
-    return (
-        _ENTRY_BYTES
-        + _allocated(_OBJECT_BYTES + len(entry.key))
-        + _allocated(_OBJECT_BYTES + len(entry.value))
-    )
+    key, value = len(entry.key), len(entry.value)
+    if value <= _SMALL and key <= _SMALL:
+        return _ENTRY_BYTES + ((key + 48) & ~15) + ((value + 48) & ~15)
+    return _ENTRY_BYTES + _allocated(_OBJECT_BYTES + key) + _allocated(_OBJECT_BYTES + value)
 
 
 def _allocated(size: int) -> int:
@@ -49,32 +49,35 @@ class MemoryTier:
         self.max_entries = max_entries
         self.max_bytes = max_bytes
         self._cost = 0
+        self._overhead = policy.overhead_bytes
 
     def __len__(self) -> int:
         return len(self.entries)
 
     @property
     def used_bytes(self) -> int:
-        return self._cost + len(self.entries) * self.policy.overhead_bytes
+        return self._cost + len(self.entries) * self._overhead
 
     @property
     def over(self) -> bool:
-        return len(self.entries) > self.max_entries or self.used_bytes > self.max_bytes
+        held = len(self.entries)
+        return held > self.max_entries or self._cost + held * self._overhead > self.max_bytes
 
     def put(self, entry: Entry) -> list[Entry]:
         """Take an entry in; the entries that must leave for it, which may be the new one itself."""
+        key = entry.key
         cost = cost_of(entry)
-        if cost + self.policy.overhead_bytes > self.max_bytes:
-            self.pop(entry.key)
+        if cost + self._overhead > self.max_bytes:
+            self.pop(key)
             return [entry]
         entry.cost = cost
-        old = self.entries.get(entry.key)
+        old = self.entries.get(key)
         if old is None:
-            self.policy.insert(entry.key, entry.expires_at)
+            self.policy.insert(key, entry.expires_at)
         else:
             self._cost -= old.cost
-            self.policy.update(entry.key, entry.expires_at)
-        self.entries[entry.key] = entry
+            self.policy.update(key, entry.expires_at)
+        self.entries[key] = entry
         self._cost += cost
         return self.evict() if self.over else []
 
@@ -111,6 +114,7 @@ class MemoryTier:
     def change_policy(self, policy: Policy) -> None:
         """Order entries by another policy from now on; `migrate` moves them over in slices."""
         self.policy = Migration(self.policy, policy, lambda key: self.entries[key].expires_at)
+        self._overhead = self.policy.overhead_bytes
 
     def migrate(self) -> bool:
         """One slice of a change of policy; True when there is nothing left to move."""
@@ -118,4 +122,5 @@ class MemoryTier:
             if not self.policy.step():
                 return False
             self.policy = self.policy.new
+            self._overhead = self.policy.overhead_bytes
         return True

@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from sidecar.l3 import wire
-from sidecar.l3.opening import leave_mark
+from sidecar.l3.mark import leave_mark
 from sidecar.tiers.disk import Disk, State
 
 TICK_SECONDS = 0.05

@@ -174,18 +174,21 @@ class Store:
 
     def _land(self, key: bytes, flight: Flight[Found | Unanswered | None], answer: Answer) -> None:
         """L3 has answered. Still between two awaits of whoever waits: see `Flight`."""
-        if isinstance(answer, wire.Record) and not flight.overtaken:
-            entry = entry_of(key, answer)
-            entry.on_disk = self.disk.epoch
-            if entry.expires_at > self._clock():
-                self.stats.l3.promotions += 1
-                self._into_memory(entry)
-            flight.land(Found(entry, Tier.L3))
-        elif answer is UNANSWERED:
+        if isinstance(answer, Unanswered):
             self.stats.timeouts += 1
             flight.land(UNANSWERED)
-        else:
+            return
+        entry = entry_of(key, answer) if isinstance(answer, wire.Record) else None
+        # Reads come first in a frame: one that was asked after an invalidation may be answered
+        # before it. (Not so for other writes: a key that is pending is not asked for.)
+        if entry is None or flight.overtaken or self._invalidated(entry):
             flight.land(None)
+            return
+        entry.on_disk = self.disk.epoch
+        if entry.expires_at > self._clock():
+            self.stats.l3.promotions += 1
+            self._into_memory(entry)
+        flight.land(Found(entry, Tier.L3))
 
     def _settle(self, found: Found | None, value: bytes | None = None) -> Hit | None:
         """Count a look-up that has come to its end, and use the entry; `value` if it was slow."""

@@ -1,0 +1,89 @@
+"""A child that the test steps: L3 as a dict, one step at a time.
+
+It speaks the real protocol in real frames, so the store's client end is the one that ships; only
+the process and RocksDB are left out, for the sake of a million schedules.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sidecar.l3 import wire
+from sidecar.model.invalidations import Invalidations
+from sidecar.tiers.disk import Disk
+
+
+class SteppedChild:
+    """What survives (`rows`, `invalidations`) and what a death loses (frames on their way)."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, wire.Put] = {}
+        self.invalidations = Invalidations()
+        self.max_seq = 0
+        self.outbox: deque[bytes] = deque()
+
+    # ---- steps
+
+    def handle_all(self, disk: Disk) -> None:
+        """The sidecar sends what it has to say, and the child handles it; the answers are on
+        their way, reads and writes apart.
+
+        One step: that the child dies with a frame unhandled is the same as dying before it is sent.
+        """
+        while (frame := disk.take()) is not None:
+            self._handle(wire.decode_request(frame))
+
+    def _handle(self, request: wire.Request) -> None:
+        if request.reads:
+            self._reply(wire.Reply([self._read(key) for key in request.reads], [], []))
+        if request.writes:
+            self._reply(wire.Reply([], [self._write(write) for write in request.writes], []))
+
+    def deliver(self, disk: Disk) -> None:
+        """One answer arrives."""
+        disk.feed(wire.decode_reply(self.outbox.popleft()))
+
+    def die(self, disk: Disk) -> None:
+        """kill -9: what was on its way is lost, what is on disk is not; a new child opens it."""
+        self.outbox.clear()
+        disk.lost()
+
+    def hello(self, disk: Disk) -> None:
+        status = wire.Status(
+            entries=len(self.rows),
+            used_bytes=0,
+            evictions=0,
+            expirations=0,
+            folder_bytes=0,
+            pending_compaction_bytes=0,
+            max_seq=self.max_seq,
+            invalidations=len(self.invalidations),
+            slowed=False,
+            wiped=False,
+        )
+        disk.feed(wire.Reply([], [], [], status=status))
+
+    # ---- L3
+
+    def _read(self, key: bytes) -> wire.Record | int:
+        row = self.rows.get(key)
+        if row is None or self.invalidations.covers(key, row.seq):
+            return wire.ABSENT
+        times = (row.created_at, row.expires_at)
+        return wire.Record(row.seq, *times, row.content_type, row.size, row.value)
+
+    def _write(self, write: wire.Write) -> int:
+        self.max_seq = max(self.max_seq, write.seq)
+        if isinstance(write, wire.Invalidate):
+            self.invalidations.add(write.scope, write.seq)
+            return wire.NEW
+        old = self.rows.get(write.key)
+        met = wire.REPLACED if old is not None else wire.NEW
+        if isinstance(write, wire.Delete):
+            self.rows.pop(write.key, None)
+        elif old is None or old.seq < write.seq:
+            self.rows[write.key] = write
+        return met
+
+    def _reply(self, reply: wire.Reply) -> None:
+        self.outbox.append(wire.encode_reply(reply))

@@ -1,0 +1,336 @@
+"""Promise 1, over every schedule: once a write is answered, no read returns what was before it.
+
+A reader and one or two writers of the same key meet a child that may be slow at every step and may
+die once, while memory may let go of the key at any moment. Every order of these steps is run, by
+stateless search: a schedule is a list of choices, and each run that meets a choice for the first
+time takes the first and leaves the others for later runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from sidecar.config.values import CacheConfig, Durability
+from sidecar.model.entry import Entry, Hit
+from sidecar.model.errors import NotReadyError, OutcomeUnknownError, PreconditionFailedError
+from sidecar.policies.lru import Lru
+from sidecar.store.store import Store
+from sidecar.tiers.disk import State
+from tests.store.stepped import SteppedChild
+
+KEY = b"ns/key"
+OLD, NEW = b"old", b"new"
+ERRORS = (NotReadyError, OutcomeUnknownError, PreconditionFailedError)
+
+Write = Callable[[Store], Coroutine[Any, Any, object]]
+
+
+def put(store: Store) -> Coroutine[Any, Any, object]:
+    return store.put(KEY, NEW, "text/plain", 60.0)
+
+
+def delete(store: Store) -> Coroutine[Any, Any, object]:
+    return store.delete(KEY)
+
+
+def invalidate(store: Store) -> Coroutine[Any, Any, object]:
+    return store.invalidate(b"ns/")
+
+
+def replace_only(store: Store) -> Coroutine[Any, Any, object]:
+    def there(entry: Entry | None) -> bool:
+        return entry is not None
+
+    return store.put(KEY, NEW, "text/plain", 60.0, there)
+
+
+def add_only(store: Store) -> Coroutine[Any, Any, object]:
+    return store.put(KEY, NEW, "text/plain", 60.0, lambda entry: entry is None)
+
+
+@dataclass
+class World:
+    """One run: the store, the child, and what happened in which order."""
+
+    store: Store
+    child: SteppedChild
+    log: list[tuple[str, bytes | str | None]] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    died: bool = False
+    evicted: bool = False
+
+    async def read(self, name: str) -> None:
+        hit = await self.store.get(KEY)
+        self.log.append((name, hit.value if isinstance(hit, Hit) else None))
+
+    async def write(self, name: str, write: Write) -> None:
+        try:
+            await write(self.store)
+        except ERRORS as error:
+            self.log.append((name, type(error).__name__))
+        else:
+            self.log.append((name, "answered"))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run up to the first wait at once, as Python 3.12's eager tasks do; then as a task."""
+        try:
+            waiting = work.send(None)
+        except StopIteration:
+            return
+
+        async def rest() -> None:
+            future = waiting
+            while True:
+                if future is None:
+                    await asyncio.sleep(0)
+                else:
+                    future._asyncio_future_blocking = False
+                    await asyncio.wait([future])
+                try:
+                    future = work.send(None)
+                except StopIteration:
+                    return
+
+        self.tasks.append(asyncio.get_running_loop().create_task(rest()))
+
+    def steps(self) -> dict[str, Callable[[], None]]:
+        """What may happen next, besides the reader and the writers."""
+        disk, child = self.store.disk, self.child
+        steps: dict[str, Callable[[], None]] = {}
+        if disk.state is State.UP and (disk._reads_out or disk._sent < len(disk._unacked)):
+            steps["send"] = lambda: child.handle_all(disk)
+        if child.outbox:
+            steps["deliver"] = lambda: child.deliver(disk)
+        if not self.died and disk.waiting:
+            steps["die"] = self._die
+        if disk.state is State.OPENING:
+            steps["hello"] = lambda: child.hello(disk)
+        if not self.evicted and (len(self.store.l1) or len(self.store.l2)):
+            steps["evict"] = self._evict
+        return steps
+
+    def _die(self) -> None:
+        self.died = True
+        self.child.die(self.store.disk)
+
+    def _evict(self) -> None:
+        self.evicted = True
+        for memory in (self.store.l1, self.store.l2):
+            limits = memory.max_entries, memory.max_bytes
+            memory.resize(0, 0)
+            self.store.drain()
+            memory.resize(*limits)
+
+
+async def breathe() -> None:
+    """Let the event loop come to rest."""
+    loop: Any = asyncio.get_running_loop()
+    await asyncio.sleep(0)
+    while loop._ready:
+        await asyncio.sleep(0)
+
+
+class Schedule:
+    """The choices of one run, and of the runs that are still to be done."""
+
+    def __init__(self) -> None:
+        self._path: list[list[int]] = []  # [taken, of how many]
+        self._at = 0
+
+    def choose(self, count: int) -> int:
+        if self._at == len(self._path):
+            self._path.append([0, count])
+        taken, _ = self._path[self._at]
+        self._at += 1
+        return taken
+
+    def next(self) -> bool:
+        """Set up the next run; False after the last."""
+        self._at = 0
+        while self._path:
+            self._path[-1][0] += 1
+            if self._path[-1][0] < self._path[-1][1]:
+                return True
+            self._path.pop()
+        return False
+
+
+class Sample:
+    """Random choices, for as many runs as are asked."""
+
+    def __init__(self, seed: int, runs: int) -> None:
+        self._rng = random.Random(seed)
+        self._left = runs
+
+    def choose(self, count: int) -> int:
+        return self._rng.randrange(count)
+
+    def next(self) -> bool:
+        self._left -= 1
+        return self._left > 0
+
+
+async def run(
+    schedule: Schedule | Sample, world: World, actors: dict[str, Callable[[], None]]
+) -> list[str]:
+    """Run one schedule to its end; the steps that it took."""
+    trace: list[str] = []
+    actors = dict(actors)
+    loop: Any = asyncio.get_running_loop()
+    while True:
+        steps = {**actors, **world.steps()}
+        if loop._ready:  # somebody who waited may go on
+            steps["breathe"] = lambda: None
+        if not steps:
+            return trace
+        name = list(steps)[schedule.choose(len(steps))]
+        trace.append(name)
+        actors.pop(name, None)
+        steps[name]()
+        if name == "breathe":
+            await breathe()
+
+
+async def new_world(start: str, durability: Durability) -> World:
+    """The old version is in L3, and where `start` says so in L1 or L2 as well."""
+    world = World(_store(durability), SteppedChild())
+    world.child.hello(world.store.disk)
+    world.start(world.write("set-up", _put_old))
+    await _settle(world)
+    world.log.clear()
+    if start != "l1":
+        world.store.l1.resize(0, 0)
+        world.store.drain()
+        world.store.l1.resize(100, 1 << 20)
+    if start == "l3":
+        world._evict()
+        world.evicted = False
+    return world
+
+
+def _store(durability: Durability) -> Store:
+    config = replace(CacheConfig(), durability=durability, promote_after=1)
+    return Store(lambda: 1000.0, config, lambda _tier: Lru(), lambda: None)
+
+
+def _put_old(store: Store) -> Coroutine[Any, Any, object]:
+    return store.put(KEY, OLD, "text/plain", 60.0)
+
+
+async def _settle(world: World) -> None:
+    """Let everything that is under way come to its end; somebody who waits for ever is an error."""
+    for _ in range(50):
+        steps = world.steps()
+        ahead = [steps[name] for name in ("hello", "deliver", "send") if name in steps]
+        if ahead:
+            ahead[0]()
+        await breathe()
+        if not ahead and all(task.done() for task in world.tasks):
+            return
+    raise AssertionError(f"somebody waits for ever: {world.log}")
+
+
+async def _value(world: World) -> bytes | None:
+    """What a read gives now."""
+    world.start(world.read("check"))
+    await _settle(world)
+    value = world.log.pop()[1]
+    assert not isinstance(value, str)
+    return value
+
+
+def judge(log: list[tuple[str, bytes | str | None]]) -> None:
+    """No read that ends after an answered write gives the version before it."""
+    answered = False
+    for name, result in log:
+        if name.startswith("read"):
+            assert not (answered and result == OLD), log
+        elif result == "answered":
+            answered = True
+
+
+async def judge_end(world: World) -> None:
+    """What memory says, what L3 says and what a restart says is the same."""
+    here = await _value(world)
+    world._evict()
+    await _settle(world)
+    below = await _value(world)
+    assert below == here, (world.log, here, below)
+    again = World(_store("process"), world.child)
+    world.child.hello(again.store.disk)
+    after_restart = await _value(again)
+    assert after_restart == here, (world.log, here, after_restart)
+    if any(result == "answered" for _, result in world.log):
+        assert here != OLD, world.log
+
+
+WRITERS: dict[str, Write] = {
+    "put": put,
+    "delete": delete,
+    "invalidate": invalidate,
+    "replace only": replace_only,
+    "add only": add_only,
+}
+
+
+async def explore(
+    start: str,
+    durability: Durability,
+    actors: dict[str, Write | None],
+    schedule: Schedule | Sample,
+) -> int:
+    """Run the schedules of the actors (None reads); how many there were."""
+    runs = 0
+    while True:
+        world = await new_world(start, durability)
+        beginnings: dict[str, Callable[[], None]] = {}
+        for name, write in actors.items():
+            work = world.read if write is None else world.write
+            arguments = (name,) if write is None else (name, write)
+            beginnings[name] = partial(_begin, world, work, arguments)
+        trace = await run(schedule, world, beginnings)
+        try:
+            await _settle(world)
+            judge(world.log)
+            await judge_end(world)
+        except AssertionError as error:
+            raise AssertionError(f"after {trace}: {error}") from error
+        runs += 1
+        if not schedule.next():
+            return runs
+
+
+def _begin(world: World, work: Callable[..., Coroutine[Any, Any, None]], arguments: Any) -> None:
+    world.start(work(*arguments))
+
+
+@pytest.mark.parametrize("start", ["l1", "l2", "l3"])
+@pytest.mark.parametrize("durability", ["process", "memory"])
+@pytest.mark.parametrize("writer", list(WRITERS))
+async def test_no_schedule_brings_back_what_was_written_over(
+    start: str, durability: Durability, writer: str
+) -> None:
+    """A read and a write of one key, evictions and a death of the child: no schedule goes wrong."""
+    runs = await explore(start, durability, {"read": None, "write": WRITERS[writer]}, Schedule())
+    assert runs > 10
+
+
+@pytest.mark.parametrize("start", ["l1", "l3"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("put", "delete"), ("delete", "add only"), ("invalidate", "put"), ("put", "replace only")],
+)
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_two_writers_and_a_reader_agree_in_the_end(
+    start: str, first: str, second: str, seed: int
+) -> None:
+    """Too many schedules to run them all: a seeded sample of them, none of which goes wrong."""
+    actors = {"read": None, "write 1": WRITERS[first], "write 2": WRITERS[second]}
+    assert await explore(start, "process", actors, Sample(seed, runs=1000)) == 1000

@@ -104,9 +104,11 @@ def _refuse_unreadable(text: str) -> None:
 def _explained(text: str, error: yaml.YAMLError) -> tuple[int, str, str]:
     """Line, path and message for what the parser could not read."""
     mark = getattr(error, "problem_mark", None)
-    line = mark.line + 1 if mark else 1
-    lines = text.split("\n")
-    if _INDENT_WITH_TAB.match(lines[min(line, len(lines)) - 1]):
+    lines = text.rstrip("\r\n").splitlines() or [""]
+    line = (
+        min(mark.line + 1, len(lines)) if mark else 1
+    )  # the end may be on a line that is not there
+    if _INDENT_WITH_TAB.match(lines[line - 1]):
         return line, "", "the line is indented with a tab; write spaces instead"
     problem = getattr(error, "problem", None) or "it cannot be parsed"
     return line, "", f"not well-formed YAML ({problem}); correct this line or the one before it"

@@ -104,6 +104,13 @@ def test_what_the_parser_cannot_read_is_no_traceback() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["a: [", "a: [\n", "# b\r\na: [\r\n\r\n"])
+def test_what_is_missing_at_the_end_is_missing_on_the_last_line(text: str) -> None:
+    """No error is on a line that an editor does not have."""
+    [error] = compose("f", text)[1]
+    assert error.line == text.count("#") + 1
+
+
 def test_all_duplicate_keys_are_reported_but_not_without_end() -> None:
     """A file of nothing but one key ends in a last error instead of thousands."""
     assert len(mistakes("a: 1\n" * 4)) == 3
@@ -173,5 +180,5 @@ def test_every_text_is_a_tree_or_has_mistakes_in_it(text: str) -> None:
     node, errors = compose("f", text)
     assert (node is None) <= bool(errors)
     for error in errors:
-        assert 1 <= error.line <= len(text) + 1
+        assert 1 <= error.line <= max(1, len(text.splitlines()))
         assert str(error).isprintable()

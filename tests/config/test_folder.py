@@ -36,7 +36,7 @@ class Mount:
         path.mkdir()
 
     def publish(self, texts: dict[str, str]) -> None:
-        """A new folder with its files, the swap of `..data`, links to it, the end of the old one."""
+        """A new folder with its files, the swap of `..data`, links to it, an end of the old one."""
         self._count += 1
         data = self.path / "..data"
         old = data.resolve() if data.exists() else None

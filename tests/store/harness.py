@@ -1,0 +1,115 @@
+"""The whole store over a real RocksDB, in one process and under the test's own clock.
+
+The engine of the child is called where the child would be: what is left out is the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sidecar.config.values import CacheConfig, TierConfig
+from sidecar.l3 import wire
+from sidecar.l3.database import Database
+from sidecar.l3.engine import Engine
+from sidecar.policies import registry
+from sidecar.store.store import Store
+
+T = TypeVar("T")
+
+
+class Harness:
+    """A store that is stepped: `run` lets one operation come to its end."""
+
+    def __init__(self, folder: Path, config: CacheConfig, seed: int) -> None:
+        self.now = 1_000_000.0
+        self.folder = folder
+        self._config = config
+        self._seed = seed
+        self.start()
+        self._loop = asyncio.new_event_loop()
+
+    def start(self) -> None:
+        """Open L3 and begin with empty memory, as after a restart."""
+        self.database = Database(self.folder)
+        self.engine = Engine(self.database, random.Random(self._seed))
+        self.store = Store(lambda: self.now, self._config, self._policy, lambda: None)
+        self.store.disk.feed(wire.Reply([], [], [], status=self._status()))
+
+    def stop(self) -> None:
+        """Close L3. RocksDB's lock goes with the last reference to it."""
+        self.database.close()
+        del self.engine, self.database, self.store
+        gc.collect()
+
+    def close(self) -> None:
+        try:
+            self.stop()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    def reconfigure(self, config: CacheConfig) -> None:
+        """Another configuration, with all that is to be moved and drained."""
+        self._config = config
+        self.store.apply(config)
+        self.serve()
+        while not self.store.drain() or self.engine.over():
+            self.serve()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run an operation, serving L3 meanwhile."""
+
+        async def served() -> T:
+            task = asyncio.ensure_future(work)
+            for _ in range(10_000):
+                self.serve()
+                await asyncio.sleep(0)
+                if task.done():
+                    return task.result()
+            raise AssertionError("an operation waits for ever")
+
+        return self._loop.run_until_complete(served())
+
+    def serve(self) -> None:
+        """Handle what the store has sent, as the child does."""
+        disk = self.store.disk
+        while (frame := disk.take()) is not None:
+            request = wire.decode_request(frame)
+            if request.reads:
+                disk.feed(wire.Reply(self.engine.read(request.reads), [], []))
+            match request.call:
+                case wire.Configure():
+                    self.engine.configure(request.call)
+                case wire.ListKeys():
+                    page = self.engine.page(request.call, request.now)
+                    disk.feed(wire.Reply([], [], [], page=page))
+            if request.writes or request.touches:
+                answers, evicted = self.engine.write(
+                    request.writes, request.touches, request.now, sync=False
+                )
+                disk.feed(wire.Reply([], answers, evicted))
+        if self.engine.over():
+            disk.feed(wire.Reply([], [], self.engine.drain(self.now)))
+
+    def _status(self) -> wire.Status:
+        return wire.Status(
+            entries=self.engine.entries,
+            used_bytes=self.engine.used_bytes,
+            evictions=self.engine.evictions,
+            expirations=self.engine.expirations,
+            folder_bytes=0,
+            pending_compaction_bytes=0,
+            max_seq=self.engine.max_seq,
+            invalidations=self.engine.invalidations,
+            slowed=False,
+            wiped=False,
+        )
+
+    def _policy(self, tier: TierConfig) -> Any:
+        rng = random.Random(self._seed)
+        return registry.create(tier.policy, tier.max_entries, rng=rng, **tier.policy_options)

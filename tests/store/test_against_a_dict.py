@@ -1,0 +1,172 @@
+"""The whole store against a dict: what a read gives is the last value written, or nothing.
+
+A cache may forget, so a miss is never wrong while tiers are small. Any other value is, and so is a
+hit on what was deleted, invalidated or past its life, and a tier that is over its limits.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sidecar.config.values import CacheConfig, TiersConfig
+from sidecar.model.errors import PreconditionFailedError
+from sidecar.policies import registry
+from sidecar.store.listing import page
+from sidecar.store.upkeep import sweep
+from tests.store.harness import Harness
+
+KEYS = [f"ns{space}/{word}{n}".encode() for space in (1, 2) for word in "ab" for n in range(4)]
+SCOPES = [b"ns1/", b"ns1/a", b"ns2/b1", b"ns2/"]
+SIZES = [0, 1, 100, 1500, 70_000]
+TTLS = [1.0, 10.0, math.inf]
+MEMORY_POLICIES = sorted(registry.POLICIES)
+DISK_POLICIES = ["fifo", "lfu", "lru", "random", "ttl"]
+
+policies = st.sampled_from(MEMORY_POLICIES)
+disk_policies = st.sampled_from(DISK_POLICIES)
+capacities = st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 12))
+enabled = st.tuples(st.booleans(), st.booleans())
+
+
+def configured(
+    names: tuple[str, str, str], sizes: tuple[int, int, int], on: tuple[bool, bool]
+) -> CacheConfig:
+    tiers = TiersConfig()
+    return CacheConfig(
+        tiers=TiersConfig(
+            l1=replace(tiers.l1, policy=names[0], max_entries=sizes[0], enabled=on[0]),
+            l2=replace(tiers.l2, policy=names[1], max_entries=sizes[1], enabled=on[1]),
+            l3=replace(tiers.l3, policy=names[2], max_entries=sizes[2]),
+        ),
+        promote_after=2,
+    )
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Every operation of the store, restarts, time, and changes of the configuration."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = Path(tempfile.mkdtemp())
+        self._count = 0
+        self.model: dict[bytes, tuple[bytes, float]] = {}
+        self.harness: Harness
+
+    @initialize(names=st.tuples(policies, policies, disk_policies), sizes=capacities, on=enabled)
+    def begin(
+        self, names: tuple[str, str, str], sizes: tuple[int, int, int], on: tuple[bool, bool]
+    ) -> None:
+        self.harness = Harness(self._folder, configured(names, sizes, on), seed=1)
+
+    def teardown(self) -> None:
+        if hasattr(self, "harness"):
+            self.harness.close()
+        shutil.rmtree(self._folder)
+
+    def _value(self, size: int) -> bytes:
+        self._count += 1
+        return (b"%d." % self._count) * (size // 4 + 1) if size else b""
+
+    @rule(key=st.sampled_from(KEYS), size=st.sampled_from(SIZES), ttl=st.sampled_from(TTLS))
+    def put(self, key: bytes, size: int, ttl: float) -> None:
+        value = self._value(size)
+        self.harness.run(self.harness.store.put(key, value, "text/plain", ttl))
+        self.model[key] = value, self.harness.now + ttl
+
+    @rule(key=st.sampled_from(KEYS), size=st.sampled_from(SIZES))
+    def add_if_absent(self, key: bytes, size: int) -> None:
+        """Succeeds exactly where a read right before it finds nothing."""
+        store = self.harness.store
+        there = self.harness.run(store.get(key)) is not None
+        value = self._value(size)
+        put = store.put(key, value, "text/plain", 10.0, lambda entry: entry is None)
+        if there:
+            with pytest.raises(PreconditionFailedError):
+                self.harness.run(put)
+        else:
+            self.harness.run(put)
+            self.model[key] = value, self.harness.now + 10.0
+
+    @rule(key=st.sampled_from(KEYS))
+    def get(self, key: bytes) -> None:
+        hit = self.harness.run(self.harness.store.get(key))
+        if hit is not None:
+            value, expires_at = self.model.get(key, (None, 0.0))
+            assert hit.value == value
+            assert expires_at > self.harness.now
+
+    @rule(key=st.sampled_from(KEYS))
+    def delete(self, key: bytes) -> None:
+        self.harness.run(self.harness.store.delete(key))
+        self.model.pop(key, None)
+
+    @rule(scope=st.sampled_from(SCOPES))
+    def invalidate(self, scope: bytes) -> None:
+        self.harness.run(self.harness.store.invalidate(scope))
+        self.model = {key: kept for key, kept in self.model.items() if not key.startswith(scope)}
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 20.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.harness.now += seconds
+
+    @rule()
+    def sweep_memory(self) -> None:
+        self.harness.run(sweep(self.harness.store))
+
+    @rule()
+    def sweep_disk(self) -> None:
+        while not self.harness.engine.sweep(self.harness.now):
+            pass
+
+    @rule()
+    def restart(self) -> None:
+        self.harness.serve()
+        self.harness.stop()
+        self.harness.start()
+
+    @rule(names=st.tuples(policies, policies, disk_policies), sizes=capacities, on=enabled)
+    def reconfigure(
+        self, names: tuple[str, str, str], sizes: tuple[int, int, int], on: tuple[bool, bool]
+    ) -> None:
+        self.harness.reconfigure(configured(names, sizes, on))
+
+    @rule()
+    def list_keys(self) -> None:
+        """Every key that is listed exists, and what L3 and memory have is listed."""
+        store = self.harness.store
+        listed: set[bytes] = set()
+        cursor: bytes | None = b""
+        while cursor is not None:
+            rows, cursor = self.harness.run(
+                page(store, lambda: self.harness.now, b"ns1/", cursor, 3)
+            )
+            listed.update(row.key for row in rows)
+        live = {key for key, (_, end) in self.model.items() if end > self.harness.now}
+        assert listed <= live
+
+    @invariant()
+    def no_tier_is_over_its_limits(self) -> None:
+        if not hasattr(self, "harness"):
+            return
+        store, engine = self.harness.store, self.harness.engine
+        for memory in (store.l1, store.l2):
+            assert not memory.over
+            assert memory.used_bytes == sum(
+                entry.cost + memory.policy.overhead_bytes for entry in memory.entries.values()
+            )
+            assert set(memory.policy) == set(memory.entries)
+        assert not set(store.l1.entries) & set(store.l2.entries)
+        assert engine.entries <= store.config.tiers.l3.max_entries
+
+
+TestStore = StoreMachine.TestCase
+TestStore.settings = settings(max_examples=30, stateful_step_count=60, deadline=None)

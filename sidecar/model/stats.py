@@ -33,7 +33,9 @@ class StoreStats:
     warmed: int = 0  # entries brought back into memory after the start
 
     def of(self, tier: Tier) -> TierStats:
-        return self.l1 if tier is Tier.L1 else self.l2 if tier is Tier.L2 else self.l3
+        if tier is Tier.L1:
+            return self.l1
+        return self.l2 if tier is Tier.L2 else self.l3
 
     @property
     def hits(self) -> int:

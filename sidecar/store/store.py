@@ -143,12 +143,15 @@ class Store:
 
     def locate(self, key: bytes) -> Found | Ask | None:
         """The order of looking, without L3: None when it is known that there is nothing."""
-        for tier, memory in ((Tier.L1, self.l1), (Tier.L2, self.l2)):
+        memory, tier = self.l1, Tier.L1
+        entry = memory.entries.get(key)
+        if entry is None:
+            memory, tier = self.l2, Tier.L2
             entry = memory.entries.get(key)
-            if entry is not None:
-                if not self._invalidated(entry):
-                    return Found(entry, tier)
-                memory.pop(key)
+        if entry is not None:
+            if not self._invalidated(entry):
+                return Found(entry, tier)
+            memory.pop(key)
         pending = self.disk.pending.get(key)
         if pending is not None:
             entry = pending.entry
@@ -192,30 +195,30 @@ class Store:
 
     def _settle(self, found: Found | None, value: bytes | None = None) -> Hit | None:
         """Count a look-up that has come to its end, and use the entry; `value` if it was slow."""
-        counters = self.stats
-        if found is None or found.tier is not Tier.L1:
-            counters.l1.misses += 1
-        if found is None or found.tier is Tier.L3:
-            counters.l2.misses += 1
+        stats = self.stats
         if found is None:
-            counters.l3.misses += 1
+            stats.l1.misses += 1
+            stats.l2.misses += 1
+            stats.l3.misses += 1
             return None
         entry, tier = found
-        counts = counters.of(tier)
+        if tier is not Tier.L1:
+            stats.l1.misses += 1
+            if tier is Tier.L3:
+                stats.l2.misses += 1
         if entry.expires_at <= self._clock():
-            counts.expired += 1
+            stats.of(tier).expired += 1
             self._drop_expired(entry, tier)
             return None
-        counts.hits += 1
+        stats.of(tier).hits += 1
         if value is None:
             value = unpack(entry.value, entry.size) if entry.packed else entry.value
-        self._use(entry, tier, value)
+        if tier is not Tier.L3:
+            self._use(entry, tier, value)
         return Hit(entry, tier, value)
 
     def _use(self, entry: Entry, tier: Tier, value: bytes) -> None:
         """A hit in memory: the policy's order, L3's, and promotion."""
-        if tier is Tier.L3:
-            return
         self.disk.touch(entry.key)
         if tier is Tier.L1:
             self.l1.policy.hit(entry.key)
@@ -240,7 +243,8 @@ class Store:
         condition: Condition | None = None,
     ) -> Written:
         """Store a version. Raises PreconditionFailedError where the condition does not hold."""
-        await self._room()
+        if not self.disk.accepts:
+            await self._room()
         if condition is None:
             return await self._put(key, value, content_type, ttl_seconds)
         async with self._turns.of(key):
@@ -249,7 +253,8 @@ class Store:
 
     async def delete(self, key: bytes, condition: Condition | None = None) -> Written:
         """Remove the version in force; `replaced` says whether there was one."""
-        await self._room()
+        if not self.disk.accepts:
+            await self._room()
         if condition is None:
             return await self._delete(key)
         async with self._turns.of(key):
@@ -280,7 +285,9 @@ class Store:
         known = self._known(key)
         self._flights.overtake(key)
         self.l2.pop(key)
-        self._leave_l1(self.l1.put(entry))
+        victims = self.l1.put(entry)
+        if victims:
+            self._leave_l1(victims)
         return await self._to_disk(put_of(entry), entry, known=known)
 
     async def _delete(self, key: bytes) -> Written:
@@ -294,7 +301,7 @@ class Store:
     async def _to_disk(self, write: wire.Write, entry: Entry | None, *, known: bool) -> Written:
         """Make a write that memory has seen as durable as is asked. No await before it is pending.
 
-        `known` is whether memory knew a version before: the answer where L3 gives none.
+        `known` is whether memory had a version before: the answer where there is no L3.
         """
         if self.disk.state is State.DOWN:
             return Written(entry, known, durable=False)
@@ -323,8 +330,6 @@ class Store:
 
     async def _room(self) -> None:
         """Wait until a write can be issued. Conditional writers may overfill by one each."""
-        if self.disk.accepts:
-            return
         try:
             async with asyncio.timeout(self.config.tiers.l3.timeout_seconds):
                 await self.opened()
@@ -361,12 +366,21 @@ class Store:
 
     def _into_l2(self, entry: Entry) -> None:
         entry.hits = 0
-        zstd = self.config.tiers.l2.compression == "zstd"
-        worth = zstd and entry.size >= LEAST_BYTES and not entry.packed
-        if worth and entry.size <= LOOP_BYTES:
+        if (
+            entry.size >= LEAST_BYTES
+            and not entry.packed
+            and self.config.tiers.l2.compression == "zstd"
+        ):
+            self._pack(entry)
+        victims = self.l2.put(entry)
+        if victims:
+            self._leave_l2(victims)
+
+    def _pack(self, entry: Entry) -> None:
+        """Compress what is on its way to L2; a large value some time after it has come there."""
+        if entry.size <= LOOP_BYTES:
             entry.value = pack(entry.value)
-        self._leave_l2(self.l2.put(entry))
-        if worth and entry.size > LOOP_BYTES and len(self._packing) < MAX_PACKING:
+        elif len(self._packing) < MAX_PACKING:
             task = asyncio.get_running_loop().create_task(self._pack_large(entry))
             self._packing.add(task)
             task.add_done_callback(self._packing.discard)
@@ -470,7 +484,9 @@ class Store:
         return entry.expires_at <= self._clock() or self._invalidated(entry)
 
     def _known(self, key: bytes) -> bool:
-        """Whether memory or the pending table has a live version."""
+        """Whether memory has a live version, where L3 can't say."""
+        if self.disk.state is not State.DOWN:
+            return False
         found = self.locate(key)
         return isinstance(found, Found) and found.entry.expires_at > self._clock()
 

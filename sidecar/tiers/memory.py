@@ -74,12 +74,12 @@ class MemoryTier:
         old = self.entries.get(key)
         if old is None:
             self.policy.insert(key, entry.expires_at)
+            self._cost += cost
         else:
-            self._cost -= old.cost
             self.policy.update(key, entry.expires_at)
+            self._cost += cost - old.cost
         self.entries[key] = entry
-        self._cost += cost
-        return self.evict() if self.over else []
+        return self.evict()
 
     def pop(self, key: bytes) -> Entry | None:
         """Remove an entry for another reason than room."""
@@ -91,9 +91,13 @@ class MemoryTier:
 
     def evict(self) -> list[Entry]:
         """Get under the limits, by EVICT_AT_ONCE entries at most."""
+        entries, overhead = self.entries, self._overhead
         victims: list[Entry] = []
-        while self.over and len(victims) < EVICT_AT_ONCE:
-            entry = self.entries.pop(self.policy.evict())
+        while (
+            (held := len(entries)) > self.max_entries
+            or self._cost + held * overhead > self.max_bytes
+        ) and len(victims) < EVICT_AT_ONCE:
+            entry = entries.pop(self.policy.evict())
             self._cost -= entry.cost
             victims.append(entry)
         return victims

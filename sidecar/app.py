@@ -21,7 +21,7 @@ from aiohttp import web
 
 from sidecar.config import folder
 from sidecar.config.document import parse
-from sidecar.config.errors import InvalidDocument
+from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.force import InForce
 from sidecar.config.values import Document, TierConfig
 from sidecar.http.admin import AdminApi, table
@@ -164,7 +164,7 @@ class Sidecar:
         try:
             texts = await asyncio.to_thread(folder.read, path)
             self._in_force.offer(texts, "folder")
-        except folder.UnreadableFolderError as error:
+        except UnreadableFolderError as error:
             raise StartError(f"--config {error}") from None
         except InvalidDocument as error:
             _log_rejected(error)

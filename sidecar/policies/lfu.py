@@ -1,0 +1,100 @@
+"""Least frequently used: the key with the fewest uses since it came in leaves first.
+
+Shah, Mitra, Matani, "An O(1) algorithm for implementing the LFU cache eviction scheme", 2010.
+Counts live and die with the key, equal counts leave least recently used first, and nothing ages:
+what was popular once stays, which is the weakness that TinyLFU removes. A replaced value counts as
+a use.
+
+Deviations: keys of one count form an LRU queue (the paper leaves their order open); the newest key
+is spared while there is another, as the paper evicts before it inserts and a tier after.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class _Bucket:
+    """The keys of one count, least recently used first, between the buckets of other counts."""
+
+    __slots__ = ("above", "below", "count", "keys")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.keys: OrderedDict[bytes, None] = OrderedDict()
+        self.below = self.above = self
+
+    def above_with(self, count: int) -> _Bucket:
+        """The bucket of `count`, which belongs directly above; made if it is not there."""
+        above = self.above
+        if above.count == count:
+            return above
+        bucket = _Bucket(count)
+        bucket.below, bucket.above = self, above
+        self.above = above.below = bucket
+        return bucket
+
+    def drop(self, key: bytes) -> None:
+        """Take the key out, and with the last one leave the ring."""
+        del self.keys[key]
+        if not self.keys:
+            self.below.above, self.above.below = self.above, self.below
+
+
+class Lfu:
+    """Buckets in order of their counts, in a ring that starts and ends at a bucket of no keys."""
+
+    name: ClassVar[str] = "lfu"
+    overhead_bytes: ClassVar[int] = 325
+
+    def __init__(self) -> None:
+        self._root = _Bucket(0)
+        self._buckets: dict[bytes, _Bucket] = {}
+        self._newest = b""
+
+    def insert(self, key: bytes, expires_at: float) -> None:
+        self._put(key, self._root.above_with(1))
+        self._newest = key
+
+    def hit(self, key: bytes) -> None:
+        bucket = self._buckets[key]
+        self._put(key, bucket.above_with(bucket.count + 1))
+        bucket.drop(key)
+
+    def update(self, key: bytes, expires_at: float) -> None:
+        self.hit(key)
+
+    def remove(self, key: bytes) -> None:
+        self._buckets.pop(key).drop(key)
+
+    def evict(self) -> bytes:
+        for key in self:
+            self.remove(key)
+            return key
+        raise KeyError("no key to evict")
+
+    def resize(self, capacity: int) -> None:
+        pass
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._buckets
+
+    def __iter__(self) -> Iterator[bytes]:
+        newest = self._newest
+        bucket = self._root.above
+        while bucket is not self._root:
+            for key in bucket.keys:
+                if key != newest:
+                    yield key
+            bucket = bucket.above
+        if newest in self._buckets:
+            yield newest
+
+    def _put(self, key: bytes, bucket: _Bucket) -> None:
+        bucket.keys[key] = None
+        self._buckets[key] = bucket

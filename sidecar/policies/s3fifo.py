@@ -1,0 +1,113 @@
+"""S3-FIFO: a small queue on trial, a main queue, and the memory of who failed the trial.
+
+Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023. A new
+key enters the small queue, a tenth of the cache; asked for twice or more, it moves to the main
+queue, else it leaves and becomes a ghost. A key that comes back while it is a ghost enters the main
+queue, which gives every key as many further rounds as it had hits, up to three.
+
+Deviations: queues are sized by the keys held and not by a capacity, which a tier that is bounded by
+bytes may never come near. Until a key had to go for the first time, the small queue takes no more
+than its share and the rest goes to the main queue, as in the authors' later code: there is nothing
+yet to try keys against. A ghost is the key's 64-bit hash; there are as many as the main queue has
+room for keys. The newest key is not counted, nor taken from the main queue while there is another,
+as the paper evicts before it inserts and a tier after.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from typing import ClassVar
+
+_SMALL_SHARE = 0.1
+_MOST_HITS = 3
+_HITS_TO_PASS = 2
+
+
+class S3Fifo:
+    """Two queues, oldest key first, of keys and their hits, and the ghosts in order of leaving.
+
+    `evict` is O(1) amortized: each further step takes a hit off a key.
+    """
+
+    name: ClassVar[str] = "s3fifo"
+    overhead_bytes: ClassVar[int] = 285
+
+    def __init__(self) -> None:
+        self._small: OrderedDict[bytes, int] = OrderedDict()
+        self._main: OrderedDict[bytes, int] = OrderedDict()
+        # A set and a deque take half the memory of an OrderedDict. A ghost that comes back leaves
+        # the set at once, and the deque when its turn comes.
+        self._ghosts: set[int] = set()
+        self._ghost_queue: deque[int] = deque()
+        self._filling = True
+        self._newest = b""
+
+    def insert(self, key: bytes, expires_at: float) -> None:
+        self._newest = key
+        ghost = hash(key)
+        if ghost in self._ghosts:
+            self._ghosts.remove(ghost)
+            self._main[key] = 0
+        elif self._filling and len(self._small) > len(self) * _SMALL_SHARE:
+            self._main[key] = 0
+        else:
+            self._small[key] = 0
+
+    def hit(self, key: bytes) -> None:
+        queue = self._small if key in self._small else self._main
+        hits = queue[key]
+        if hits < _MOST_HITS:
+            queue[key] = hits + 1
+
+    def update(self, key: bytes, expires_at: float) -> None:
+        self.hit(key)
+
+    def remove(self, key: bytes) -> None:
+        queue = self._small if key in self._small else self._main
+        del queue[key]
+        self._bound_ghosts(len(self))
+
+    def evict(self) -> bytes:
+        self._filling = False
+        small, main, newest = self._small, self._main, self._newest
+        others = len(self) - 1
+        main_room = max(0, others - max(1, int(others * _SMALL_SHARE)))
+        newcomers = newest in main
+        while True:
+            if main and (len(main) - newcomers > main_room or not small):
+                key, hits = main.popitem(last=False)
+                if hits:
+                    main[key] = hits - 1
+                elif key == newest and others:
+                    main[key] = 0
+                else:
+                    return key
+            else:
+                key, hits = small.popitem(last=False)
+                if hits < _HITS_TO_PASS:
+                    self._ghosts.add(hash(key))
+                    self._ghost_queue.append(hash(key))
+                    self._bound_ghosts(main_room)
+                    return key
+                main[key] = 0
+
+    def resize(self, capacity: int) -> None:
+        pass
+
+    def __len__(self) -> int:
+        return len(self._small) + len(self._main)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._small or key in self._main
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Those who fail the trial, the main queue by rounds left, those who pass; O(n log n)."""
+        yield from (key for key, hits in self._small.items() if hits < _HITS_TO_PASS)
+        yield from sorted(self._main, key=self._main.__getitem__)
+        yield from (key for key, hits in self._small.items() if hits >= _HITS_TO_PASS)
+
+    def _bound_ghosts(self, room: int) -> None:
+        """Forget the oldest ghosts; those that came back may fill a fifth of the deque."""
+        while len(self._ghosts) > room or len(self._ghost_queue) > 1.25 * room:
+            self._ghosts.discard(self._ghost_queue.popleft())

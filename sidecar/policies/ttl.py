@@ -1,0 +1,79 @@
+"""Nearest expiry first: what would soon be useless anyway leaves first.
+
+Redis calls it volatile-ttl and samples; this order is exact. Keys that never expire leave last, in
+the order in which they came, and so do keys with the same expiry among themselves. A new key with
+the nearest expiry of all is the first to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import ClassVar
+
+_Place = tuple[float, int, bytes]
+"""(expiry, serial number, key): the serial number orders equal expiries and is never repeated."""
+
+
+class Ttl:
+    """A heap of places. A key that leaves or moves abandons its place, which is skipped later.
+
+    `insert`, `update` and `evict` are O(log n) amortized; with one time to live for all keys, every
+    new place belongs at the heap's end and costs one comparison.
+    """
+
+    name: ClassVar[str] = "ttl"
+    overhead_bytes: ClassVar[int] = 275
+
+    def __init__(self) -> None:
+        self._places: dict[bytes, _Place] = {}
+        self._heap: list[_Place] = []
+        self._serials = count()
+
+    def insert(self, key: bytes, expires_at: float) -> None:
+        place = (expires_at, next(self._serials), key)
+        self._places[key] = place
+        heappush(self._heap, place)
+
+    def hit(self, key: bytes) -> None:
+        pass
+
+    def update(self, key: bytes, expires_at: float) -> None:
+        self.remove(key)
+        self.insert(key, expires_at)
+
+    def remove(self, key: bytes) -> None:
+        del self._places[key]
+        self._bound_heap()
+
+    def evict(self) -> bytes:
+        if not self._places:
+            raise KeyError("no key to evict")
+        while True:
+            place = heappop(self._heap)
+            key = place[2]
+            if self._places.get(key) is place:
+                del self._places[key]
+                self._bound_heap()
+                return key
+
+    def resize(self, capacity: int) -> None:
+        pass
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def __iter__(self) -> Iterator[bytes]:
+        """From the nearest expiry to the last; O(n log n)."""
+        return (key for _, _, key in sorted(self._places.values()))
+
+    def _bound_heap(self) -> None:
+        # Abandoned places keep their keys alive, so they may be a third of the heap and no more.
+        # The removals that made them pay for clearing them out.
+        if 2 * len(self._heap) > 3 * len(self._places):
+            self._heap = list(self._places.values())
+            heapify(self._heap)

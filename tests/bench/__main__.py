@@ -1,0 +1,26 @@
+"""`make bench`: measure against peers in the same run. `make bench ARGS="http memory"` for some.
+
+Nothing here passes or fails; it prints ratios. Each part can be run alone:
+
+    http       throughput against a bare aiohttp application, and of L3 hits against L1 hits
+    slow-disk  L1 hits while every read and every log write of RocksDB takes 200 ms
+    memory     what the processes take when idle and when full, against what they say they use
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.bench import http, memory, slow_disk
+
+PARTS = {"http": http.run, "slow-disk": slow_disk.run, "memory": memory.run}
+
+
+def main(names: list[str]) -> None:
+    for name in names or PARTS:
+        print(f"--- {name}", flush=True)
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,221 @@
+"""What every eviction policy has to do, whatever its order: a suite for those of plugins too.
+
+A plugin's tests subclass PolicyContract and override `make`:
+
+    class TestMine(PolicyContract):
+        @pytest.fixture(scope="class")
+        @classmethod
+        def make(cls) -> Callable[[], Policy]:
+            return lambda: Mine(capacity=64)
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from itertools import count
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.policies.protocol import NEVER, Policy
+from tests.policies.replaying import drain, insert, replay, zipf
+
+Make = Callable[[], Policy]
+
+KEYS = [b"key:%d" % number for number in range(64)]
+
+operations = st.lists(
+    st.tuples(
+        st.sampled_from(("insert", "hit", "update", "remove", "evict")),
+        st.sampled_from(KEYS[:12]),
+        st.sampled_from((1.0, 2.0, 3.0, NEVER)),
+    ),
+    max_size=200,
+)
+
+
+class PolicyContract:
+    """`make` gives a new, empty policy for 64 entries; all that it gives behave alike."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls) -> Make:
+        raise NotImplementedError
+
+    def test_a_new_policy_is_empty(self, make: Make) -> None:
+        """No length, no keys, and nothing to evict."""
+        policy = make()
+        assert len(policy) == 0
+        assert list(policy) == []
+        with pytest.raises(KeyError):
+            policy.evict()
+
+    def test_it_holds_what_was_inserted(self, make: Make) -> None:
+        """Length, membership and iteration tell of the same keys, each once."""
+        policy = make()
+        insert(policy, KEYS)
+        assert len(policy) == len(KEYS)
+        assert sorted(policy) == sorted(KEYS)
+        assert all(key in policy for key in KEYS)
+        assert b"another" not in policy
+
+    def test_hits_and_updates_change_no_membership(self, make: Make) -> None:
+        """A key that is read or replaced, however often, is held once; no other comes or goes."""
+        policy = make()
+        insert(policy, KEYS)
+        for key in KEYS[::3] * 20:
+            policy.hit(key)
+            policy.update(key, 5.0)
+        assert sorted(policy) == sorted(KEYS)
+
+    def test_a_removed_key_is_gone(self, make: Make) -> None:
+        """It is not held, not evicted later, and can come back."""
+        policy = make()
+        insert(policy, KEYS)
+        for key in KEYS[::2]:
+            policy.remove(key)
+            assert key not in policy
+        assert sorted(policy) == sorted(KEYS[1::2])
+        insert(policy, KEYS[:1])
+        assert sorted(drain(policy)) == sorted([KEYS[0], *KEYS[1::2]])
+
+    def test_removing_a_key_that_is_not_there_is_an_error(self, make: Make) -> None:
+        """KeyError, and the policy is as it was."""
+        policy = make()
+        insert(policy, KEYS)
+        with pytest.raises(KeyError):
+            policy.remove(b"another")
+        assert sorted(policy) == sorted(KEYS)
+
+    def test_eviction_empties_it_one_held_key_at_a_time(self, make: Make) -> None:
+        """Every key leaves exactly once, then there is none to evict."""
+        policy = make()
+        insert(policy, KEYS)
+        for key in KEYS[::5]:
+            policy.hit(key)
+        left = set(KEYS)
+        while left:
+            key = policy.evict()
+            assert key not in policy
+            left.remove(key)
+            assert len(policy) == len(left)
+        with pytest.raises(KeyError):
+            policy.evict()
+
+    def test_a_cache_of_one_entry_works(self, make: Make) -> None:
+        """Whatever is asked for, one key is held, and asking for it again is a hit."""
+        policy = make()
+        for key in zipf(7, requests=500, keys=5):
+            replay(policy, [key], entries=1)
+            (held,) = policy
+            assert replay(policy, [held], entries=1) == "h"
+
+    def test_a_change_of_capacity_evicts_nothing(self, make: Make) -> None:
+        """The tier asks for evictions itself, and the policy goes on working at the new size."""
+        policy = make()
+        insert(policy, KEYS)
+        for capacity in (8, 1_000, 1):
+            policy.resize(capacity)
+            assert sorted(policy) == sorted(KEYS)
+        replay(policy, zipf(3, requests=1_000, keys=100), entries=8)
+        assert len(policy) == 8
+
+    @given(operations)
+    def test_it_holds_what_a_set_would(
+        self, make: Make, operations: list[tuple[str, bytes, float]]
+    ) -> None:
+        """After any sequence of operations the keys are those of a set that saw the same."""
+        policy = make()
+        model: set[bytes] = set()
+        for operation, key, expires_at in operations:
+            if operation == "evict" and model:
+                model.remove(policy.evict())
+            elif operation == "insert" and key not in model:
+                policy.insert(key, expires_at)
+                model.add(key)
+            elif operation == "update" and key in model:
+                policy.update(key, expires_at)
+            elif operation == "hit" and key in model:
+                policy.hit(key)
+            elif operation == "remove" and key in model:
+                policy.remove(key)
+                model.remove(key)
+            assert len(policy) == len(model)
+            assert (key in policy) == (key in model)
+        assert sorted(policy) == sorted(model)
+        assert set(drain(policy)) == model
+
+    def test_equal_histories_have_equal_victims(self, make: Make) -> None:
+        """Chance comes from the generator handed in, so a run can be repeated."""
+        trace = zipf(11, requests=5_000, keys=300)
+        assert replay(make(), trace, entries=64) == replay(make(), trace, entries=64)
+
+    def test_memory_does_not_grow_with_keys_that_pass_through(self, make: Make) -> None:
+        """After a million distinct keys, some of them read, 64 entries take what they took before.
+
+        Counted in blocks of memory, of which a key remembered in any form takes at least one.
+        """
+        policy, keys = make(), _distinct_keys()
+        _pass_through(policy, keys, 20_000)
+        before = sys.getallocatedblocks()
+        _pass_through(policy, keys, 1_000_000)
+        assert sys.getallocatedblocks() - before < 1_000
+
+    def test_memory_does_not_grow_with_replacements_and_removals(self, make: Make) -> None:
+        """Nothing is left behind by keys that are replaced or removed and never evicted."""
+        policy = make()
+        insert(policy, KEYS)
+        for wanted in (2_000, 100_000):
+            before = sys.getallocatedblocks()
+            for number in range(wanted):
+                key = KEYS[number % len(KEYS)]
+                policy.update(key, float(number))
+                policy.remove(key)
+                policy.insert(key, float(number))
+        assert sys.getallocatedblocks() - before < 1_000
+
+    @pytest.mark.parametrize("entries", [43_800, 56_000, 65_700, 87_300])
+    def test_a_key_costs_no_more_than_it_says(self, make: Make, entries: int) -> None:
+        """`overhead_bytes` is at least what a key takes in churn, and at most twice that.
+
+        Keys themselves do not count. Just above a third of a power of two tables are emptiest, just
+        below two thirds they are fullest; the tier has to reckon with the first.
+        """
+        keys = [b"key:%d" % number for number in range(3 * entries)]
+        rng = Random(entries)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            policy = make()
+            for number, key in enumerate(keys):
+                policy.insert(key, float(number))
+                if number >= entries:
+                    policy.evict()
+                    other = keys[number - rng.randrange(entries)]
+                    if other in policy:
+                        policy.hit(other)
+                        policy.update(other, float(number))
+            gc.collect()
+            used_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert 0.5 * policy.overhead_bytes <= used_bytes / len(policy) <= policy.overhead_bytes
+
+
+def _distinct_keys() -> Iterator[bytes]:
+    return (b"distinct:%d" % number for number in count())
+
+
+def _pass_through(policy: Policy, keys: Iterator[bytes], wanted: int) -> None:
+    for number in range(wanted):
+        key = next(keys)
+        policy.insert(key, float(number))
+        if not number % 4:
+            policy.hit(key)
+        while len(policy) > 64:
+            policy.evict()

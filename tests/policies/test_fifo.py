@@ -1,0 +1,26 @@
+"""FIFO: order of arrival alone."""
+
+from __future__ import annotations
+
+from sidecar.policies.fifo import Fifo
+from tests.policies.replaying import drain, insert, letters, replay
+
+
+def test_a_worked_trace() -> None:
+    """A B A C A at size 2: the hit does not save A from leaving for C."""
+    assert replay(Fifo(), letters("A B A C A"), entries=2) == "mmhmm"
+
+
+def test_fifo_shows_beladys_anomaly() -> None:
+    """Belady's own example: nine misses with three entries, and ten with four."""
+    trace = letters("1 2 3 4 1 2 5 1 2 3 4 5")
+    assert replay(Fifo(), trace, entries=3).count("m") == 9
+    assert replay(Fifo(), trace, entries=4).count("m") == 10
+
+
+def test_fifo_takes_no_notice_of_a_replaced_value() -> None:
+    """The key keeps its place in the queue."""
+    policy = Fifo()
+    insert(policy, letters("A B C"))
+    policy.update(b"A", 9.0)
+    assert drain(policy) == letters("A B C")

@@ -1,0 +1,85 @@
+"""S3-FIFO: the trial, the ghosts, and the rounds in the main queue."""
+
+from __future__ import annotations
+
+from sidecar.policies.s3fifo import S3Fifo
+from tests.policies.replaying import insert, letters, replay
+
+TEN = letters("A B C D E F G H I J")
+
+
+def full() -> S3Fifo:
+    """Ten entries: A is on trial, B to J are in the main queue."""
+    policy = S3Fifo()
+    insert(policy, TEN)
+    return policy
+
+
+def test_a_worked_trace() -> None:
+    """At size 10: K takes the place of A, L that of K, and K, a ghost, comes back for B.
+
+    K is then in the main queue, so M, N and O replace each other, and K is still there.
+    """
+    policy = S3Fifo()
+    assert replay(policy, TEN + letters("K L K B"), entries=10) == "m" * 14
+    assert replay(policy, letters("M N O K"), entries=10) == "mmmh"
+
+
+def test_s3fifo_lets_a_scan_pass_through_its_small_queue() -> None:
+    """A thousand keys that are asked for once leave the main queue untouched."""
+    policy = full()
+    replay(policy, [b"scan:%d" % number for number in range(1_000)], entries=10)
+    assert replay(policy, TEN[1:], entries=10) == "h" * 9
+
+
+def test_s3fifo_moves_on_what_is_asked_for_twice_on_trial() -> None:
+    """A, with two hits, passes, and B has to go; with one hit, A would have failed."""
+    policy = full()
+    policy.hit(b"A")
+    policy.hit(b"A")
+    insert(policy, letters("K"))
+    assert policy.evict() == b"B"
+    assert b"A" in policy
+
+    policy = full()
+    policy.hit(b"A")
+    insert(policy, letters("K"))
+    assert policy.evict() == b"A"
+
+
+def test_s3fifo_takes_a_ghost_into_the_main_queue() -> None:
+    """A failed its trial, but came back soon: the scan that follows does not drive it out."""
+    policy = full()
+    replay(policy, letters("K A"), entries=10)
+    replay(policy, [b"scan:%d" % number for number in range(100)], entries=10)
+    assert b"A" in policy
+
+
+def test_s3fifo_forgets_a_ghost_after_as_many_others_as_the_main_queue_has_room_for() -> None:
+    """Nine keys after A failed, A is a stranger again and goes on trial."""
+    policy = full()
+    replay(policy, [b"scan:%d" % number for number in range(10)], entries=10)
+    replay(policy, letters("A K"), entries=10)
+    assert b"A" not in policy
+
+
+def test_s3fifo_gives_a_key_in_the_main_queue_a_round_for_each_hit() -> None:
+    """B, hit twice, is passed over twice; with all others hit once, C is then the one to go.
+
+    A and K are ghosts when they come back, so the main queue has to give way for the second.
+    """
+    policy = full()
+    for key in TEN[1:] + letters("B"):
+        policy.hit(key)
+    replay(policy, letters("K L A K"), entries=10)
+    assert letters("C") == [key for key in TEN if key not in policy]
+
+
+def test_s3fifo_goes_by_what_it_holds() -> None:
+    """Of 100 keys that fit by their bytes, ten are on trial, whatever the capacity in entries."""
+    policy = S3Fifo()
+    policy.resize(1_000_000)
+    trace = [b"key:%d" % number for number in range(100)]
+    replay(policy, trace, entries=100)
+    replay(policy, [b"scan:%d" % number for number in range(1_000)], entries=100)
+    assert sum(key in policy for key in trace) == 90

@@ -32,6 +32,7 @@ format: setup
 	$(BIN)/ruff format .
 
 bench: setup
+	@command -v wrk gcc > /dev/null || (apt-get update -qq && apt-get install -y -qq wrk gcc libc6-dev)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # Versions and hashes only: a lock that named where files came from would hold for one network alone.

@@ -12,13 +12,14 @@ from __future__ import annotations
 import sys
 
 from tests.bench import http, memory, slow_disk
+from tests.bench.load import say
 
 PARTS = {"http": http.run, "slow-disk": slow_disk.run, "memory": memory.run}
 
 
 def main(names: list[str]) -> None:
     for name in names or PARTS:
-        print(f"--- {name}", flush=True)
+        say(f"--- {name}")
         PARTS[name]()
 
 

@@ -5,9 +5,10 @@ The peer answers the same 256 bytes from a dict and sends none of the headers th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import median
 
-from tests.bench.load import Load, Running, peer, sidecar, wrk
+from tests.bench.load import Load, Running, peer, say, sidecar, wrk
 
 ROUNDS = 5
 BIG_L3 = "tiers: {l3: {max_entries: 2000000, max_bytes: 4GiB}}\n"
@@ -43,30 +44,27 @@ def l3_hits(ours: Running, where: str, connections: int, load: int = LOAD) -> No
     compare(f"GET of an L3 hit against one of L1, {where}", deep, hot, 0.0)
 
 
+@dataclass(frozen=True)
 class Measured:
     """One side of a comparison; each call is one more run of it."""
 
-    def __init__(
-        self,
-        server: Running,
-        cpu: int,
-        namespace: str,
-        keys: int,
-        connections: int,
-        method: str = "GET",
-    ) -> None:
-        self._run = lambda: wrk(
-            server,
-            cpu=cpu,
-            namespace=namespace,
-            keys=keys,
-            connections=connections,
-            method=method,
-            seconds=3,
-        )
+    server: Running
+    cpu: int
+    namespace: str
+    keys: int
+    connections: int
+    method: str = "GET"
 
     def __call__(self) -> Load:
-        return self._run()
+        return wrk(
+            self.server,
+            cpu=self.cpu,
+            namespace=self.namespace,
+            keys=self.keys,
+            connections=self.connections,
+            method=self.method,
+            seconds=3,
+        )
 
 
 def gets(server: Running, namespace: str = "bench") -> Measured:
@@ -85,6 +83,6 @@ def compare(what: str, ours: Measured, theirs: Measured, wanted: float) -> None:
         rate = median(load.requests_per_second for load in loads)
         p99 = median(load.p99 for load in loads)
         errors = sum(load.errors for load in loads)
-        print(f"    {name:7} {rate:9.0f}/s  p99 {p99 * 1e3:6.2f} ms  not 2xx/3xx {errors}")
+        say(f"    {name:7} {rate:9.0f}/s  p99 {p99 * 1e3:6.2f} ms  not 2xx/3xx {errors}")
     aim = f" (at least {wanted})" if wanted else ""
-    print(f"{what}: {ratio:.2f}{aim}", flush=True)
+    say(f"{what}: {ratio:.2f}{aim}")

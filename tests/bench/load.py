@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def _parsed(text: str) -> Load:
 @contextmanager
 def peer(cpu: int) -> Iterator[Running]:
     port = free_port()
-    with _process(["-m", "tests.bench.peer", str(port)], cpu, port) as pid:
+    arguments = ["-m", "tests.bench.peer", str(port)]
+    with _process(arguments, cpu, f"http://127.0.0.1:{port}/") as pid:
         yield Running(port, pid, None, None)
 
 
@@ -113,7 +115,7 @@ def sidecar(
         f"--data-dir {data} --config {folder} --log-level error"
     )
     try:
-        with _process(arguments.split(), cpu, ops, environment) as pid:
+        with _process(arguments.split(), cpu, f"http://127.0.0.1:{ops}/readyz", environment) as pid:
             child = _child_of(pid)
             subprocess.run(
                 ["taskset", "-apc", str(child_cpu), str(child)], check=True, capture_output=True
@@ -125,29 +127,32 @@ def sidecar(
 
 @contextmanager
 def _process(
-    arguments: list[str], cpu: int, port: int, environment: Mapping[str, str] | None = None
+    arguments: list[str], cpu: int, url: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[int]:
     process = subprocess.Popen(
         ["taskset", "-c", str(cpu), sys.executable, *arguments],
         env={**os.environ, **(environment or {})},
     )
     try:
-        _wait_for(port, process)
+        _wait_for(url, process)
         yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Until it answers; an ops port until it is ready."""
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Until it answers, with whatever status but 503."""
     while process.poll() is None:
-        with suppress(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz").close()
-            return
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            if "peer" in " ".join(map(str, process.args if isinstance(process.args, list) else [])):
+        try:
+            urllib.request.urlopen(url).close()
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
                 return
+        except OSError:
+            pass
+        else:
+            return
         time.sleep(0.05)
     raise RuntimeError("the server under test has ended")
 
@@ -155,6 +160,12 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 def _child_of(pid: int) -> int:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return int(children[0])
+
+
+def say(line: str) -> None:
+    """One line of the report, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def free_port() -> int:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import random
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tests.bench.load import Running, sidecar
+import msgspec
+
+from tests.bench.load import Running, say, sidecar
 
 MIB = 1 << 20
 TIER_BYTES = 150 * MIB
@@ -30,35 +34,36 @@ tiers:
 def run() -> None:
     with sidecar(0, 1) as server:
         total = pss(server.pid) + pss(server.child or 0)
-        print(f"idle, both processes: {total / MIB:.1f} MiB (at most 95)")
+        say(f"idle, both processes: {total / MIB:.1f} MiB (at most 95)")
     for name, size in SIZES.items():
-        growth(name, lambda rng, size=size: size)
+        growth(name, partial(_always, size))
     growth("churn of 64 B to 1 MiB", lambda rng: int(64 * 2 ** rng.uniform(0, 14)))
 
 
-def growth(name: str, size_of: object) -> None:
+def _always(size: int, _rng: random.Random) -> int:
+    return size
+
+
+def growth(name: str, size_of: Callable[[random.Random], int]) -> None:
     """Fill both tiers, replace all of it twice, and compare what the kernel counts."""
     rng = random.Random(20240607)
     with sidecar(0, 1, config=CONFIG) as server:
         before = rss(server.pid)
         written, key = 0, 0
         while written < 3 * TIER_BYTES:
-            size = size_of(rng)  # type: ignore[operator]
+            size = size_of(rng)
             mset(server, key, [rng.randbytes(size) for _ in range(max(1, min(500, MIB // size)))])
             key += 500
             written += (size + 500) * max(1, min(500, MIB // size))
         used = used_bytes(server)
         grown = rss(server.pid) - before
-        print(
+        say(
             f"{name:24} used {used / MIB:6.1f} MiB, resident grew by {grown / MIB:6.1f}: "
-            f"{grown / used:.2f} (at most 1.15)",
-            flush=True,
+            f"{grown / used:.2f} (at most 1.15)"
         )
 
 
 def mset(server: Running, start: int, values: list[bytes]) -> None:
-    import msgspec
-
     entries = [{"key": f"key-{start + n:09}", "value": value} for n, value in enumerate(values)]
     body = msgspec.msgpack.encode({"namespace": "bench", "entries": entries})
     request = urllib.request.Request(

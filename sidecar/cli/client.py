@@ -1,0 +1,108 @@
+"""A small HTTP/1.1 client for a running sidecar, over TCP or a Unix socket.
+
+A replay must be faster than what it measures, and aiohttp's client is not. This one keeps to what
+the sidecar sends: every body has a Content-Length, or its status has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+DEFAULT_URL = "http://127.0.0.1:7070"
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+
+
+class Unreachable(Exception):  # noqa: N818  (a state of the other side)
+    """Nothing answers there, or something that is no sidecar. One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a sidecar listens."""
+
+    host: str
+    port: int
+    socket: Path | None = None
+
+    @classmethod
+    def parse(cls, url: str, socket: Path | None) -> Address:
+        """Raises click.BadParameter."""
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise click.BadParameter(f"{url!r}: write for example {DEFAULT_URL}")
+        return cls(parts.hostname, parts.port or 80, socket)
+
+    def __str__(self) -> str:
+        return str(self.socket) if self.socket else f"http://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response; names of headers in lower case."""
+
+    status: int
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+
+class Connection:
+    """One connection, one request at a time."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def request(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        """Ask, connecting first where needed. Raises Unreachable; the next call reconnects."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                if self._streams is None:
+                    self._streams = await self._connect()
+                return await self._exchange(self._streams, method, path, body)
+        except (OSError, EOFError, ValueError, TimeoutError) as error:
+            self.close()
+            raise Unreachable(f"{self._address}: {str(error) or 'no answer'}") from error
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            if self._address.socket is not None:
+                return await asyncio.open_unix_connection(self._address.socket)
+            return await asyncio.open_connection(self._address.host, self._address.port)
+
+    async def _exchange(
+        self,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        method: str,
+        path: str,
+        body: bytes | None,
+    ) -> Answer:
+        reader, writer = streams
+        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: sidecar\r\n{length}\r\n".encode())
+        if body:
+            writer.write(body)
+            await writer.drain()
+        head = await reader.readuntil(b"\r\n\r\n")
+        status_line, *lines = head[:-4].split(b"\r\n")
+        headers = {}
+        for line in lines:
+            name, _, value = line.partition(b": ")
+            headers[name.lower()] = value
+        status = int(status_line.split(b" ", 2)[1])
+        size = int(headers.get(b"content-length", b"0"))
+        answer = Answer(status, headers, await reader.readexactly(size) if size else b"")
+        if headers.get(b"connection") == b"close":
+            self.close()
+        return answer

@@ -45,7 +45,7 @@ Ctrl-C stops it; what it has is kept in {data_dir}.
 )
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     default="/var/lib/cache-sidecar",
     show_default=True,
     help="Folder of L3, of this sidecar alone.",

@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from sidecar.cli.client import DEFAULT_URL, Address, Connection, Unreachable
+
+PIPED_COLUMNS = 120
 
 
 @click.command()
@@ -31,9 +34,11 @@ def stats(*, url: str, socket: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(body)
     else:
-        console = Console()
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console = Console(highlight=False, width=PIPED_COLUMNS)
         console.print(table)
-        console.print(summary, highlight=False)
+        console.print(summary)
 
 
 async def fetch(address: Address) -> bytes:
@@ -50,21 +55,11 @@ async def fetch(address: Address) -> bytes:
 
 def tiers(found: dict[str, Any]) -> Table:
     """A row for each tier."""
-    table = Table()
-    table.add_column("tier")
-    table.add_column("policy")
-    for name in (
-        "entries",
-        "of",
-        "size",
-        "of",
-        "hits",
-        "misses",
-        "evicted",
-        "expired",
-        "hit ratio",
-    ):
-        table.add_column(name, justify="right")
+    table = Table(box=SIMPLE_HEAD)
+    for name in ("tier", "policy"):
+        table.add_column(name, no_wrap=True)
+    for name in ("entries", "size", "hits", "misses", "evicted", "ratio"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, tier in found["tiers"].items():
         lookups = tier["hits"] + tier["misses"] + tier["expired"]
         table.add_row(

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 _LONGEST_KEY = 1024
-_LONGEST_LINE = _LONGEST_KEY + 32
+_MOST_DIGITS = 20
+_LONGEST_LINE = _LONGEST_KEY + _MOST_DIGITS + 3  # what is cut off beyond has one of both too long
 
 
 class Request(NamedTuple):
@@ -58,6 +59,6 @@ def _parse(line: bytes) -> Request:
         raise _BadLineError(f"a key has 1 to {_LONGEST_KEY} bytes, this one {len(key)}")
     if not comma:
         return Request(key, None)
-    if not size.isdigit():
+    if not size.isdigit() or len(size) > _MOST_DIGITS:
         raise _BadLineError(f"expected `key` or `key,size`, got {line.decode(errors='replace')!r}")
     return Request(key, int(size))

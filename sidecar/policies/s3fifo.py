@@ -31,7 +31,7 @@ class S3Fifo:
     """
 
     name: ClassVar[str] = "s3fifo"
-    overhead_bytes: ClassVar[int] = 285
+    overhead_bytes: ClassVar[int] = 365
 
     def __init__(self) -> None:
         self._small: OrderedDict[bytes, int] = OrderedDict()

@@ -24,7 +24,7 @@ class Ttl:
     """
 
     name: ClassVar[str] = "ttl"
-    overhead_bytes: ClassVar[int] = 275
+    overhead_bytes: ClassVar[int] = 280
 
     def __init__(self) -> None:
         self._places: dict[bytes, _Place] = {}

@@ -213,13 +213,13 @@ class Store:
         stats.of(tier).hits += 1
         if value is None:
             value = unpack(entry.value, entry.size) if entry.packed else entry.value
+        self.disk.touch(entry.key)
         if tier is not Tier.L3:
             self._use(entry, tier, value)
         return Hit(entry, tier, value)
 
     def _use(self, entry: Entry, tier: Tier, value: bytes) -> None:
-        """A hit in memory: the policy's order, L3's, and promotion."""
-        self.disk.touch(entry.key)
+        """A hit in memory: the policy's order, and promotion."""
         if tier is Tier.L1:
             self.l1.policy.hit(entry.key)
             return

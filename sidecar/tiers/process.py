@@ -179,7 +179,7 @@ class DiskProcess(asyncio.Protocol):
             if not hung:  # what it said last is still in the socket
                 await asyncio.wait([self._end_of_stream], timeout=LAST_WORDS_SECONDS)
         finally:
-            self._transport.close()
+            transport.close()
             self._transport = None
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
@@ -232,6 +232,7 @@ class DiskProcess(asyncio.Protocol):
             self._disk.feed(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None  # what is written from now on waits for the next child
         if not self._end_of_stream.done():
             self._end_of_stream.set_result(None)
 

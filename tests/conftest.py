@@ -1,0 +1,33 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import RunningSidecar
+
+StartSidecar = Callable[..., RunningSidecar]
+
+
+@pytest.fixture
+def start_sidecar(tmp_path: Path) -> Iterator[StartSidecar]:
+    """Starts sidecars, by default on a folder of this test, and ends them after it."""
+    started: list[RunningSidecar] = []
+
+    def start(*flags: str, data_dir: Path | None = None, **environment: str) -> RunningSidecar:
+        sidecar = RunningSidecar(data_dir or tmp_path / "data", flags, environment)
+        started.append(sidecar)
+        return sidecar.start()
+
+    yield start
+    for sidecar in started:
+        sidecar.stop()
+
+
+@pytest.fixture
+def sidecar(start_sidecar: StartSidecar) -> RunningSidecar:
+    """A running sidecar with the defaults."""
+    return start_sidecar()

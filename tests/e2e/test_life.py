@@ -1,0 +1,192 @@
+"""Starting, stopping, being killed, and coming back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import StartSidecar
+from tests.running import RunningSidecar, free_port, wait_until
+
+STOP_SECONDS = 1.5
+"""What a native sidecar may get; the tests allow for a machine that is busy with other tests."""
+
+
+def test_sigterm_ends_it_with_status_0_and_no_process_is_left(sidecar: RunningSidecar) -> None:
+    """Both processes are gone, and the status is 0."""
+    child = sidecar.child
+    sidecar.signal(signal.SIGTERM)
+    status, _ = sidecar.wait()
+    assert status == 0
+    assert child is not None
+    wait_until(lambda: not _runs(child), "L3's process has ended")
+
+
+def test_an_idle_connection_does_not_hold_the_stop_up(sidecar: RunningSidecar) -> None:
+    """A connection that is kept alive and one in the middle of a head: status 0 all the same."""
+    with (
+        socket.create_connection(("127.0.0.1", sidecar.port)) as idle,
+        socket.create_connection(("127.0.0.1", sidecar.port)) as slow,
+    ):
+        idle.sendall(b"GET /v1/stats HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(100).startswith(b"HTTP/1.1 200")
+        slow.sendall(b"PUT /v1/cache/a/b HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        sidecar.signal(signal.SIGTERM)
+        assert sidecar.wait()[0] == 0
+
+
+def test_readyz_fails_from_sigterm_on_while_it_lingers(start_sidecar: StartSidecar) -> None:
+    """With --linger it serves on and says that it is not ready; a second SIGTERM hurries."""
+    sidecar = start_sidecar("--linger", "300s")
+    sidecar.put("key", b"value")
+    sidecar.signal(signal.SIGTERM)
+    wait_until(lambda: sidecar.ops("/readyz").status == 503, "/readyz fails")
+    assert sidecar.get("key").body == b"value"
+    assert sidecar.ops("/livez").status == 200
+    sidecar.signal(signal.SIGTERM)
+    assert sidecar.wait()[0] == 0
+
+
+def test_a_restart_finds_what_l3_had(sidecar: RunningSidecar) -> None:
+    """Values, content types and ETags are those of before."""
+    before = sidecar.ask("PUT", "/v1/cache/test/key", b"value", {"Content-Type": "text/x"})
+    assert sidecar.stop() == 0
+    sidecar.start()
+    answer = sidecar.get("key")
+    assert answer.body == b"value"
+    assert answer.headers["Content-Type"] == "text/x"
+    assert answer.headers["ETag"] == before.headers["ETag"]
+
+
+def test_a_restart_warms_memory(sidecar: RunningSidecar) -> None:
+    """What was hottest is in L1 and L2 again before anybody asks."""
+    for number in range(300):
+        sidecar.put(f"key{number}", b"value")
+    sidecar.stop()
+    sidecar.start()
+    wait_until(lambda: sidecar.stats()["tiers"]["l1"]["entries"] == 100, "L1 is warm")
+    assert sidecar.stats()["tiers"]["l2"]["entries"] == 200
+    assert sidecar.get("key299").tier == "l1"
+
+
+def test_etags_of_a_new_life_are_new(sidecar: RunningSidecar) -> None:
+    """No version of the first life shares its ETag with one of the second."""
+    tags = {sidecar.put("key", b"1").headers["ETag"] for _ in range(50)}
+    sidecar.kill_both()
+    sidecar.start()
+    tags |= {sidecar.put("key", b"2").headers["ETag"] for _ in range(50)}
+    assert len(tags) == 100
+
+
+def test_l3_killed_comes_back_and_memory_serves_meanwhile(sidecar: RunningSidecar) -> None:
+    """No read of memory fails, and what L3 had is there again."""
+    for number in range(2000):
+        sidecar.put(f"key{number}", b"%d" % number)
+    child = sidecar.child
+    assert child is not None
+    os.kill(child, signal.SIGKILL)
+    assert sidecar.get("key1999").body == b"1999"
+    restarted = 'l3_restarts_total{reason="crashed"} 1.0'
+    wait_until(lambda: restarted in sidecar.ops("/metrics").body.decode(), "L3 has ended")
+    wait_until(lambda: sidecar.stats()["l3"]["state"] == "up", "L3 is back")
+    assert sidecar.child != child
+    assert sidecar.get("key0").body == b"0"
+
+
+def test_a_write_waits_for_l3_to_come_back(sidecar: RunningSidecar) -> None:
+    """A put right after L3's death is answered as durable, by the next child."""
+    child = sidecar.child
+    assert child is not None
+    os.kill(child, signal.SIGKILL)
+    answer = sidecar.put("key", b"value")
+    assert (answer.status, answer.tier) == (201, "l3")
+    sidecar.kill_both()
+    sidecar.start()
+    assert sidecar.get("key").body == b"value"
+
+
+def test_a_folder_in_use_is_run_without(
+    start_sidecar: StartSidecar, sidecar: RunningSidecar
+) -> None:
+    """The second sidecar serves from memory, and /readyz says what to do."""
+    second = start_sidecar(data_dir=sidecar.data_dir)
+    wait_until(lambda: second.stats()["l3"]["state"] == "down", "the second runs without L3")
+    answer = second.put("key", b"value")
+    assert (answer.status, answer.tier) == (201, "memory")
+    assert second.get("key").body == b"value"
+    assert b"in use by another process" in second.ops("/readyz").body
+    assert sidecar.stats()["l3"]["state"] == "up"
+
+
+def test_what_was_deleted_without_l3_does_not_come_back(start_sidecar: StartSidecar) -> None:
+    """L3 is switched off, an entry deleted, L3 switched on again: it starts empty."""
+    sidecar = start_sidecar()
+    sidecar.put("key", b"old")
+    config = sidecar.data_dir.parent / "config"
+    config.mkdir()
+    (config / "cache.yaml").write_text("tiers: {l3: {enabled: false}}\n")
+    sidecar.stop()
+    sidecar.flags = ("--config", str(config))
+    sidecar.start()
+    assert sidecar.put("other", b"value").tier == "memory"
+    sidecar.ask("DELETE", "/v1/cache/test/key")
+    sidecar.stop()
+    sidecar.flags = ()
+    sidecar.start()
+    assert sidecar.get("key").status == 404
+
+
+def test_a_file_for_a_folder_is_run_without(start_sidecar: StartSidecar, tmp_path: Path) -> None:
+    """A data folder that can't be: memory serves, and the note names the folder."""
+    (tmp_path / "file").write_text("")
+    sidecar = start_sidecar(data_dir=tmp_path / "file")
+    assert sidecar.put("key", b"value").tier == "memory"
+    assert sidecar.get("key").body == b"value"
+    assert b"/file" in sidecar.ops("/readyz").body
+
+
+def test_a_port_in_use_is_one_line(sidecar: RunningSidecar, tmp_path: Path) -> None:
+    """Status 1, one line that names the flag, no traceback, no process left."""
+    second = RunningSidecar(tmp_path / "second", port=sidecar.port, ops_port=free_port())
+    second.launch()
+    status, output = second.wait()
+    assert status == 1
+    assert "--data-bind" in output.splitlines()[-1]
+    assert "Traceback" not in output
+
+
+def test_a_missing_config_folder_is_one_line(tmp_path: Path) -> None:
+    """Status 1 and a line that names the folder."""
+    sidecar = RunningSidecar(tmp_path / "data", ("--config", str(tmp_path / "missing")))
+    sidecar.launch()
+    status, output = sidecar.wait()
+    assert status == 1
+    assert "missing" in output
+    assert "Traceback" not in output
+
+
+def test_a_bad_flag_is_a_usage_error() -> None:
+    """Status 2 and what the flag wants."""
+    command = [sys.executable, "-m", "sidecar", "serve", "--data-bind", "nonsense"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "HOST:PORT" in done.stderr or "host:port" in done.stderr
+
+
+def test_settings_come_from_the_environment_too(start_sidecar: StartSidecar) -> None:
+    """CACHE_SIDECAR_LOG_FORMAT=json makes the log JSON."""
+    sidecar = start_sidecar(CACHE_SIDECAR_LOG_FORMAT="json")
+    sidecar.signal(signal.SIGTERM)
+    assert '"event":' in sidecar.wait()[1].replace('"event": ', '"event":')
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

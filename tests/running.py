@@ -1,0 +1,161 @@
+"""A real sidecar in a real process, for tests that start, use, stop and kill it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PATIENCE_SECONDS = 20.0
+"""When a test gives up; nothing is measured by it."""
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def tier(self) -> str:
+        return self.headers.get("Cache-Status", "").rpartition("detail=")[2]
+
+
+@dataclass
+class RunningSidecar:
+    """`cache-sidecar serve` on free ports; `start` again after it has ended."""
+
+    data_dir: Path
+    flags: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    ops_port: int = 0
+    process: subprocess.Popen[str] | None = None
+
+    def start(self) -> RunningSidecar:
+        self.launch()
+        wait_until(lambda: self.ready, "the sidecar is ready")
+        return self
+
+    def launch(self) -> subprocess.Popen[str]:
+        self.port = self.port or free_port()
+        self.ops_port = self.ops_port or free_port()
+        command = [
+            *(sys.executable, "-m", "sidecar", "serve"),
+            *("--data-bind", f"127.0.0.1:{self.port}", "--ops-bind", f"127.0.0.1:{self.ops_port}"),
+            *("--data-dir", str(self.data_dir), *self.flags),
+        ]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **self.environment},
+        )
+        return self.process
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def child(self) -> int | None:
+        """The process of L3."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return int(children[0]) if children else None
+
+    @property
+    def ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.process.stdout and self.process.stdout.read()
+        try:
+            return self.ops("/readyz").status == 200
+        except OSError:
+            return False
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def kill_both(self) -> None:
+        """kill -9 of the sidecar and of L3, as a node that runs out of memory does it."""
+        child = self.child
+        self.signal(signal.SIGKILL)
+        if child is not None:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        """Its status and what it said."""
+        assert self.process is not None
+        output, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
+        return self.process.returncode, output
+
+    def stop(self) -> int:
+        if self.process is None or self.process.returncode is not None:
+            return 0
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.wait()[0]
+
+    # ---- talking to it
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        return _ask(f"http://127.0.0.1:{self.port}{path}", method, body, headers or {})
+
+    def ops(self, path: str) -> Answer:
+        return _ask(f"http://127.0.0.1:{self.ops_port}{path}", "GET", None, {})
+
+    def put(self, key: str, value: bytes) -> Answer:
+        return self.ask("PUT", f"/v1/cache/test/{key}", value)
+
+    def get(self, key: str) -> Answer:
+        return self.ask("GET", f"/v1/cache/test/{key}")
+
+    def stats(self) -> Any:
+        return json.loads(self.ask("GET", "/v1/stats").body)
+
+    def config(self) -> Any:
+        return json.loads(self.ask("GET", "/v1/config").body)
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    """Poll until something holds; a failure when it never does."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < give_up, f"waited in vain until {what}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _ask(url: str, method: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+    request = urllib.request.Request(url, body, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
+            return Answer(response.status, dict(response.headers), response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, dict(error.headers), error.read())

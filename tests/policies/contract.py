@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import gc
 import sys
-import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
+from types import BuiltinFunctionType, FunctionType, ModuleType
 
 import pytest
 from hypothesis import given
@@ -156,14 +156,23 @@ class PolicyContract:
         assert replay(make(), trace, entries=64) == replay(make(), trace, entries=64)
 
     def test_memory_does_not_grow_with_keys_that_pass_through(self, make: Make) -> None:
-        """After a million distinct keys, some of them read, 64 entries take what they took before.
+        """After 250,000 distinct keys, some of them read, 64 entries take what they took before.
 
         Counted in blocks of memory, of which a key remembered in any form takes at least one.
         """
         policy, keys = make(), _distinct_keys()
         _pass_through(policy, keys, 20_000)
         before = sys.getallocatedblocks()
-        _pass_through(policy, keys, 1_000_000)
+        _pass_through(policy, keys, 250_000)
+        assert sys.getallocatedblocks() - before < 1_000
+
+    def test_memory_does_not_grow_with_keys_that_come_back(self, make: Make) -> None:
+        """Evicted and asked for again and again, 200 keys leave no more traces than once."""
+        policy = make()
+        for seed in range(5):
+            before = sys.getallocatedblocks()
+            for key in zipf(seed, requests=20_000, keys=200, skew=0.5):
+                replay(policy, [key], entries=64)
         assert sys.getallocatedblocks() - before < 1_000
 
     def test_memory_does_not_grow_with_replacements_and_removals(self, make: Make) -> None:
@@ -179,32 +188,57 @@ class PolicyContract:
                 policy.insert(key, float(number))
         assert sys.getallocatedblocks() - before < 1_000
 
-    @pytest.mark.parametrize("entries", [43_800, 56_000, 65_700, 87_300])
-    def test_a_key_costs_no_more_than_it_says(self, make: Make, entries: int) -> None:
-        """`overhead_bytes` is at least what a key takes in churn, and at most twice that.
+    def test_a_key_costs_no_more_than_it_says(self, make: Make) -> None:
+        """`overhead_bytes` is the most that a key takes in churn, or up to a third more than that.
 
-        Keys themselves do not count. Just above a third of a power of two tables are emptiest, just
-        below two thirds they are fullest; the tier has to reckon with the first.
+        Tables are emptiest just above a third of a power of two, and SIEVE's queues and S3-FIFO's
+        ghosts have their own worst moments, so the most is looked for at three sizes, again and
+        again.
         """
-        keys = [b"key:%d" % number for number in range(3 * entries)]
-        rng = Random(entries)
-        gc.collect()
-        tracemalloc.start()
-        try:
-            policy = make()
-            for number, key in enumerate(keys):
-                policy.insert(key, float(number))
-                if number >= entries:
-                    policy.evict()
-                    other = keys[number - rng.randrange(entries)]
-                    if other in policy:
-                        policy.hit(other)
-                        policy.update(other, float(number))
-            gc.collect()
-            used_bytes, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert 0.5 * policy.overhead_bytes <= used_bytes / len(policy) <= policy.overhead_bytes
+        policy = make()
+        most = max(
+            bytes_a_key
+            for entries in (10_950, 12_500, 16_400)
+            for bytes_a_key in _bytes_a_key(make(), entries)
+        )
+        assert 0.75 * policy.overhead_bytes <= most <= policy.overhead_bytes
+
+
+def _bytes_a_key(policy: Policy, entries: int) -> Iterator[float]:
+    """Memory by key while the policy is full and every second request is a hit, if it can be."""
+    rng = Random(entries)
+    keys = [b"key:%d" % number for number in range(4 * entries)]
+    for number, key in enumerate(keys):
+        policy.insert(key, float(number))
+        if number < entries:
+            continue
+        policy.evict()
+        other = keys[number - rng.randrange(entries)]
+        if other in policy:
+            policy.hit(other)
+            policy.update(other, float(number))
+        if not number % (entries // 4):
+            yield _size_of(policy) / entries
+
+
+def _size_of(policy: Policy) -> int:
+    """Bytes of all objects that the policy refers to, as the allocator rounds them.
+
+    Not counted are keys and expiries, which belong to the entry in its tier, and code.
+    """
+    seen: set[int] = set()
+    total = 0
+    found: list[object] = [policy]
+    while found:
+        thing = found.pop()
+        if id(thing) not in seen and not isinstance(thing, _NOT_ITS_OWN):
+            seen.add(id(thing))
+            total += (sys.getsizeof(thing) + 15) & ~15
+            found += gc.get_referents(thing)
+    return total
+
+
+_NOT_ITS_OWN = (bytes, float, type, FunctionType, BuiltinFunctionType, ModuleType)
 
 
 def _distinct_keys() -> Iterator[bytes]:

@@ -16,13 +16,14 @@ def full() -> S3Fifo:
 
 
 def test_a_worked_trace() -> None:
-    """At size 10: K takes the place of A, L that of K, and K, a ghost, comes back for B.
+    """At size 10: K takes the place of A, and L that of K; both are ghosts when they come back.
 
-    K is then in the main queue, so M, N and O replace each other, and K is still there.
+    K finds room in the main queue, and B has to go for L. M, N and O then replace each other on
+    trial, while K and L stay.
     """
     policy = S3Fifo()
-    assert replay(policy, TEN + letters("K L K B"), entries=10) == "m" * 14
-    assert replay(policy, letters("M N O K"), entries=10) == "mmmh"
+    assert replay(policy, TEN + letters("K L K L B"), entries=10) == "m" * 15
+    assert replay(policy, letters("M N O K L"), entries=10) == "mmmhh"
 
 
 def test_s3fifo_lets_a_scan_pass_through_its_small_queue() -> None:
@@ -55,6 +56,16 @@ def test_s3fifo_takes_a_ghost_into_the_main_queue() -> None:
     assert b"A" in policy
 
 
+def test_s3fifo_takes_a_ghost_back_once() -> None:
+    """A came back as a ghost and was deleted: when it comes once more, it goes on trial."""
+    policy = full()
+    replay(policy, letters("K A"), entries=10)
+    policy.remove(b"A")
+    replay(policy, letters("A"), entries=10)
+    replay(policy, [b"scan:%d" % number for number in range(5)], entries=10)
+    assert b"A" not in policy
+
+
 def test_s3fifo_forgets_a_ghost_after_as_many_others_as_the_main_queue_has_room_for() -> None:
     """Nine keys after A failed, A is a stranger again and goes on trial."""
     policy = full()
@@ -66,12 +77,12 @@ def test_s3fifo_forgets_a_ghost_after_as_many_others_as_the_main_queue_has_room_
 def test_s3fifo_gives_a_key_in_the_main_queue_a_round_for_each_hit() -> None:
     """B, hit twice, is passed over twice; with all others hit once, C is then the one to go.
 
-    A and K are ghosts when they come back, so the main queue has to give way for the second.
+    A and K are ghosts when they come back, and there is room in the main queue for one only.
     """
     policy = full()
     for key in TEN[1:] + letters("B"):
         policy.hit(key)
-    replay(policy, letters("K L A K"), entries=10)
+    replay(policy, letters("K L A A K"), entries=10)
     assert letters("C") == [key for key in TEN if key not in policy]
 
 

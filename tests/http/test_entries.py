@@ -1,0 +1,232 @@
+"""One entry over HTTP, as curl and every client sees it."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests.running import Answer, RunningSidecar
+
+PATH = "/v1/cache/test/key"
+
+
+def problem(answer: Answer, status: int) -> str:
+    """The sentence of a problem, once its form has been checked (RFC 9457)."""
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body = json.loads(answer.body)
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    return str(body["detail"])
+
+
+def exchange(sidecar: RunningSidecar, *pieces: bytes, hang_up: bool = False) -> bytes:
+    """Send bytes as they are, piece by piece; what comes until the other side closes."""
+    with socket.create_connection(("127.0.0.1", sidecar.port), timeout=20) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        if hang_up:
+            connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+        return received
+
+
+def test_a_value_comes_back_as_it_was_put(sidecar: RunningSidecar) -> None:
+    """The bytes, their type, and the headers that say how long they live."""
+    put = sidecar.ask("PUT", f"{PATH}?ttl=60", b"\x00\xff", {"Content-Type": "image/x"})
+    assert put.status == 201
+    answer = sidecar.ask("GET", PATH)
+    assert (answer.status, answer.body) == (200, b"\x00\xff")
+    assert answer.headers["Content-Type"] == "image/x"
+    assert answer.headers["ETag"] == put.headers["ETag"]
+    assert answer.headers["Age"] in {"0", "1"}
+    assert answer.headers["Cache-Control"] in {"max-age=59", "max-age=58"}
+    status = answer.headers["Cache-Status"]
+    assert status in {
+        "cache-sidecar; hit; ttl=59; detail=l1",
+        "cache-sidecar; hit; ttl=58; detail=l1",
+    }
+
+
+def test_a_miss_is_a_problem_that_says_so(sidecar: RunningSidecar) -> None:
+    """404 with Cache-Status: fwd=miss, for GET, HEAD and DELETE."""
+    for method in ("GET", "DELETE"):
+        answer = sidecar.ask(method, PATH)
+        problem(answer, 404)
+        assert answer.headers["Cache-Status"] == "cache-sidecar; fwd=miss"
+    assert sidecar.ask("HEAD", PATH).status == 404
+
+
+def test_put_says_whether_it_replaced(sidecar: RunningSidecar) -> None:
+    """201, then 204; DELETE 204, then 404."""
+    statuses = [sidecar.ask("PUT", PATH, b"v").status for _ in range(2)]
+    statuses += [sidecar.ask("DELETE", PATH).status for _ in range(2)]
+    assert statuses == [201, 204, 204, 404]
+
+
+def test_head_is_get_without_the_body(sidecar: RunningSidecar) -> None:
+    """The same headers, Content-Length included, and no body."""
+    sidecar.ask("PUT", PATH, b"value")
+    head, get = sidecar.ask("HEAD", PATH), sidecar.ask("GET", PATH)
+    assert head.body == b""
+    for name in ("Content-Length", "ETag", "Content-Type"):
+        assert head.headers[name] == get.headers[name]
+
+
+def test_conditions_are_held_against_the_version_in_force(sidecar: RunningSidecar) -> None:
+    """If-None-Match: * only adds; If-Match only replaces that version; 304 for the known one."""
+    ask = sidecar.ask
+    assert ask("PUT", PATH, b"1", {"If-Match": "*"}).status == 412
+    first = ask("PUT", PATH, b"1", {"If-None-Match": "*"})
+    assert first.status == 201
+    tag = first.headers["ETag"]
+    problem(ask("PUT", PATH, b"2", {"If-None-Match": "*"}), 412)
+    assert ask("GET", PATH, None, {"If-None-Match": f'"other", W/{tag}'}).status == 304
+    assert ask("GET", PATH, None, {"If-None-Match": '"other"'}).status == 200
+    assert ask("PUT", PATH, b"2", {"If-Match": f"W/{tag}"}).status == 412
+    second = ask("PUT", PATH, b"2", {"If-Match": f'"other", {tag}'})
+    assert second.status == 204
+    assert ask("DELETE", PATH, None, {"If-Match": tag}).status == 412
+    assert ask("DELETE", PATH, None, {"If-Match": second.headers["ETag"]}).status == 204
+
+
+def test_a_condition_sees_what_only_l3_has(own_sidecar: RunningSidecar) -> None:
+    """After a restart, If-None-Match: * on a key of L3 fails."""
+    sidecar = own_sidecar
+    sidecar.put("key", b"old")
+    for number in range(1200):
+        sidecar.put(f"other{number}", b"v")
+    sidecar.kill_both()
+    sidecar.start()
+    assert sidecar.ask("PUT", PATH, b"new", {"If-None-Match": "*"}).status == 412
+
+
+def test_a_life_can_be_given(sidecar: RunningSidecar) -> None:
+    """max-age, ?ttl= before it, never; nonsense is refused with what to write."""
+    ask = sidecar.ask
+    ask("PUT", PATH, b"v", {"Cache-Control": "max-age=30"})
+    assert ask("GET", PATH).headers["Cache-Control"] in {"max-age=29", "max-age=28"}
+    ask("PUT", f"{PATH}?ttl=90", b"v", {"Cache-Control": "max-age=30"})
+    assert ask("GET", PATH).headers["Cache-Control"] in {"max-age=89", "max-age=88"}
+    ask("PUT", f"{PATH}?ttl=never", b"v")
+    answer = ask("GET", PATH)
+    assert answer.headers["Cache-Status"] == "cache-sidecar; hit; detail=l1"
+    ask("PUT", f"{PATH}?ttl=0", b"v")
+    assert ask("GET", PATH).status == 404
+    assert "ttl=60" in problem(ask("PUT", f"{PATH}?ttl=soon", b"v"), 400)
+    assert "max-age=60" in problem(ask("PUT", PATH, b"v", {"Cache-Control": "max-age=x"}), 400)
+
+
+@pytest.mark.parametrize("name", ["a/b/c", "%C3%A9", "%FF%00", "a%2Fb", "..", "k" * 1024, "%25"])
+def test_a_key_is_any_1_to_1024_bytes(sidecar: RunningSidecar, name: str) -> None:
+    """Percent-encoded or not, a key names what was put there, and no other."""
+    assert sidecar.put(name, b"v").status == 201
+    assert sidecar.get(name).body == b"v"
+    assert sidecar.get(f"{name}x"[-1024:]).status == 404
+
+
+def test_an_encoded_slash_is_a_slash(sidecar: RunningSidecar) -> None:
+    """Both spellings are one key."""
+    sidecar.put("a%2Fb", b"v")
+    assert sidecar.get("a/b").body == b"v"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/cache/",
+        "/v1/cache/ns",
+        "/v1/cache/ns/",
+        "/v1/cache/n%20s/k",
+        "/v1/cache//k",
+        "/v1/cache/" + "n" * 65 + "/k",
+        "/v1/cache/ns/" + "k" * 1025,
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_bad_names_are_refused(sidecar: RunningSidecar, method: str, path: str) -> None:
+    """400 with a sentence that says what a name is."""
+    problem(sidecar.ask(method, path, b"v" if method == "PUT" else None), 400)
+
+
+def test_other_methods_and_paths_are_refused(sidecar: RunningSidecar) -> None:
+    """405 names what is allowed, 404 what there is."""
+    answer = sidecar.ask("POST", PATH, b"v")
+    problem(answer, 405)
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, PUT"
+    assert "/v1/stats" in problem(sidecar.ask("GET", "/nothing"), 404)
+
+
+def test_the_largest_value_fits_and_one_more_byte_does_not(sidecar: RunningSidecar) -> None:
+    """8 MiB comes back whole; one byte more is 413, and the old value stays."""
+    value = bytes(range(256)) * (8 << 12)
+    assert sidecar.ask("PUT", PATH, value).status == 201
+    assert sidecar.ask("GET", PATH).body == value
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(value) + 1}\r\n\r\n"
+    assert exchange(sidecar, head.encode(), value[:1000]).startswith(b"HTTP/1.1 413 ")
+    assert sidecar.ask("GET", PATH).body == value
+
+
+def test_an_empty_value_is_a_value(sidecar: RunningSidecar) -> None:
+    """It is found, with no bytes."""
+    sidecar.ask("PUT", PATH, b"")
+    answer = sidecar.ask("GET", PATH)
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_a_body_that_ends_early_stores_nothing(sidecar: RunningSidecar) -> None:
+    """A client that announces ten bytes, sends five and hangs up: the key is not there."""
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n".encode()
+    exchange(sidecar, head, b"12345", hang_up=True)
+    assert sidecar.ask("GET", PATH).status == 404
+
+
+def test_bytes_may_come_one_at_a_time(sidecar: RunningSidecar) -> None:
+    """The request is understood all the same."""
+    request = (
+        f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
+    ).encode()
+    answer = exchange(sidecar, *(request[at : at + 1] for at in range(len(request))))
+    assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+def test_what_is_no_http_is_a_problem(sidecar: RunningSidecar) -> None:
+    """400 as problem+json, and the server goes on."""
+    answer = exchange(sidecar, b"\x16\x03\x01 nonsense\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+    huge = b"GET / HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 100_000 + b"\r\n\r\n"
+    assert b"application/problem+json" in exchange(sidecar, huge)
+    assert sidecar.ask("GET", "/v1/stats").status == 200
+
+
+def test_http_1_0_and_pipelines_are_understood(sidecar: RunningSidecar) -> None:
+    """HTTP/1.0 closes unless asked not to; requests in one piece are answered in order."""
+    sidecar.ask("PUT", PATH, b"value")
+    assert b"Connection: close" in exchange(sidecar, f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
+    one = f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    last = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    assert exchange(sidecar, one * 20 + last).count(b"value") == 21
+
+
+def test_curl_waits_for_100_continue(sidecar: RunningSidecar) -> None:
+    """A client that asks is told to go on."""
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", sidecar.port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.sendall(b"abc")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
+
+
+def test_a_chunked_body_is_a_body(sidecar: RunningSidecar) -> None:
+    """Without Content-Length, in chunks."""
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    head += "Connection: close\r\n\r\n"
+    assert exchange(sidecar, head.encode(), b"3\r\nabc\r\n0\r\n\r\n").startswith(b"HTTP/1.1 201 ")
+    assert sidecar.ask("GET", PATH).body == b"abc"

@@ -51,7 +51,7 @@ class Policy(Protocol):
     def __contains__(self, key: object) -> bool: ...
 
     def __iter__(self) -> Iterator[bytes]:
-        """Keys from the first to leave to the last, as well as the policy knows; O(n log n) at most.
+        """Keys from the first to leave to the last, as far as the policy knows; O(n log n).
 
         A change of policy inserts them into the new one in this order, so that what was about to
         leave still is.

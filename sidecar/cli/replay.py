@@ -1,8 +1,9 @@
 """`cache-sidecar replay`: drive a running sidecar with a trace, as an application would.
 
 Look-aside: each request is a GET, and a miss is followed by a PUT of a value of the trace's size.
-A few workers take requests from one iterator, so the order is that of the trace but for as many
-requests as there are workers. A sidecar that goes away is waited for.
+A few workers take requests from one iterator, and requests for one key wait for each other: so each
+key sees the trace's order, and a key that is asked for twice in a row misses once, as in the trace.
+A sidecar that goes away is waited for.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sidecar.cli import traces
 from sidecar.cli.client import DEFAULT_URL, Address, Connection, Unreachable
+from sidecar.store.turns import Turns
 
 DEFAULT_SIZE = 256
 """The size of a value where the trace has none."""
@@ -113,6 +115,7 @@ class Replay:
         self._address = address
         self._prefix = f"/v1/cache/{quote(namespace, safe='')}/"
         self._outcome = Outcome()
+        self._turns = Turns()
         # Half noise, half zeros: compressible, as values are. Every value is a piece of it.
         noise = random.Random(20240607).randbytes(1 << 15)  # noqa: S311  (no secret)
         self._matter = b"".join(bytes([byte, 0]) for byte in noise)
@@ -136,7 +139,8 @@ class Replay:
         try:
             for request in requests:
                 try:
-                    await self._serve(connection, request)
+                    async with self._turns.of(request.key):
+                        await self._serve(connection, request)
                     last_answer = time.monotonic()
                 except Unreachable as error:
                     if time.monotonic() - last_answer > GIVE_UP_SECONDS or not self._outcome.hits:

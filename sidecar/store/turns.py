@@ -1,4 +1,4 @@
-"""Conditional writes to one key take turns."""
+"""Those who want the same key take turns: conditional writes, the requests of a replay."""
 
 from __future__ import annotations
 

@@ -78,6 +78,7 @@ def _open(folder: Path, *, wipe: bool) -> Database | None:
         if not wipe:
             return database
         database.close()
+        del database  # RocksDB's lock goes with the last reference
         shutil.rmtree(folder)
         folder.mkdir()
         wipe = False

@@ -117,9 +117,9 @@ def sidecar(
     try:
         with _process(arguments.split(), cpu, f"http://127.0.0.1:{ops}/readyz", environment) as pid:
             child = _child_of(pid)
-            subprocess.run(
-                ["taskset", "-apc", str(child_cpu), str(child)], check=True, capture_output=True
-            )
+            if child is not None:
+                pin = ["taskset", "-apc", str(child_cpu), str(child)]
+                subprocess.run(pin, check=True, capture_output=True)
             yield Running(port, pid, child, data)
     finally:
         shutil.rmtree(folder)
@@ -157,9 +157,10 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the server under test has ended")
 
 
-def _child_of(pid: int) -> int:
+def _child_of(pid: int) -> int | None:
+    """The process of L3; None where it is switched off."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(children[0])
+    return int(children[0]) if children else None
 
 
 def say(line: str) -> None:

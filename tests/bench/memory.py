@@ -33,7 +33,7 @@ tiers:
 
 def run() -> None:
     with sidecar(0, 1) as server:
-        total = pss(server.pid) + pss(server.child or 0)
+        total = pss(server.pid) + (pss(server.child) if server.child else 0)
         say(f"idle, both processes: {total / MIB:.1f} MiB (at most 95)")
     for name, size in SIZES.items():
         growth(name, partial(_always, size))

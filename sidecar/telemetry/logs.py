@@ -31,7 +31,7 @@ def _without(name: str) -> Iterator[None]:
         del sys.modules[name]
 
 
-# structlog takes rich where it finds it, for consoles of developers: 6 MiB that no sidecar needs.
+# structlog takes rich where it finds it, for consoles of developers: 3 MiB that no sidecar needs.
 with _without("rich"):
     import structlog
 

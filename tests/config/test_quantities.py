@@ -6,7 +6,7 @@ import math
 from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.config.quantities import (
@@ -161,6 +161,7 @@ def test_the_parts_of_a_duration_add_up(minutes: int, seconds: int, milliseconds
 
 
 @given(anything, st.booleans())
+@settings(deadline=None)  # a noisy machine is no failure
 def test_no_value_makes_a_parser_raise_but_a_sentence(value: object, never: bool) -> None:
     """Whatever YAML or a flag holds is a quantity, or a ValueError that says what to do."""
     for parse in (parse_size, partial(parse_duration, never=never)):

@@ -1,8 +1,9 @@
 """L3 as a function: a request in, a reply out, and slices of work in between.
 
-The engine owns the order and the limits: reads first, then the writes in one batch that also holds
-the evictions that make room for them, the counters, and the touches. So whatever a crash leaves
-behind is some prefix of what was sent, counters included, and no tier is over its size even there.
+The engine owns the order and the limits: reads first, then the writes in one batch (`batch`) that
+also holds the evictions that make room for them, the counters, and the touches. So whatever a
+crash leaves behind is some prefix of what was sent, counters included, and no tier is over its
+size even there.
 """
 
 from __future__ import annotations
@@ -12,111 +13,109 @@ import sys
 from collections.abc import Iterator
 
 import msgspec
-from rocksdict import WriteBatch
 
 from sidecar.l3 import wire
+from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, Counts, TierState
 from sidecar.l3.database import Database, get_many
-from sidecar.l3.eviction import SAMPLES_PER_VICTIM, SCORES, sample
+from sidecar.l3.eviction import SCORES
 from sidecar.l3.records import (
-    Meta,
+    EXPIRES_AT,
+    SEQ,
+    SIZE,
     disk_key,
     logical_bytes,
-    pack_meta,
-    pack_value,
     unpack_meta,
     unpack_value,
     user_key,
 )
-from sidecar.model.invalidations import Invalidations
 
 READ_BYTES = 4 << 20
-"""About what one multi-get may bring into memory."""
+"""About what one multi-get may bring into memory; the largest values make it READS_AT_LEAST."""
+READS_AT_LEAST = 4
 DRAIN_ENTRIES = 64
 """How much more than it adds a batch evicts at most, so that no batch is long after a shrink."""
 SWEEP_ROWS = 256
-MAX_FREQUENCY = 0xFFFFFFFF
-
-_COUNTS = b"counts"
-_SCOPE = b"scope/"
-
-
-class _Counts(msgspec.Struct, array_like=True):
-    """What is live, kept in the same batch as what it counts."""
-
-    entries: int = 0
-    used_bytes: int = 0
-    max_seq: int = 0
+PAYING_ROWS = SWEEP_ROWS // 16
+"""A sweep that finds this many dead rows in a slice goes on without a pause."""
 
 
 class Engine:
-    """The tier over an open database.
-
-    `evictions` and `expirations` count since the start; entries whose life was over when they were
-    chosen to go have expired and are not counted as evicted.
-    """
+    """The tier over an open database. Holds whatever is there until it is configured."""
 
     def __init__(self, database: Database, rng: random.Random) -> None:
         self._db = database
-        self._rng = rng
-        self._score = SCORES["lru"]
-        self._max_entries = 0
-        self._max_bytes = 0
+        self._tier = TierState(database, rng, SCORES["lru"], sys.maxsize, sys.maxsize)
         self._cap_bytes = sys.maxsize
-        self._counts = _Counts()
-        self._invalidations = Invalidations()
         self._sweep_from = b""
         self._sweep_started = 0  # the newest invalidation when this pass of the sweep began
-        self.evictions = 0
-        self.expirations = 0
+        self._sweep_found = 0
         self._load()
 
     @property
     def entries(self) -> int:
-        return self._counts.entries
+        return self._tier.counts.entries
 
     @property
     def used_bytes(self) -> int:
-        return self._counts.used_bytes
+        return self._tier.counts.used_bytes
 
     @property
     def max_seq(self) -> int:
-        return self._counts.max_seq
+        return self._tier.counts.max_seq
+
+    @property
+    def evictions(self) -> int:
+        return self._tier.evictions
+
+    @property
+    def expirations(self) -> int:
+        return self._tier.expirations
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Logical bytes of all that has left L3 since the start."""
+        return self._tier.dropped_bytes
+
+    @property
+    def invalidations(self) -> int:
+        return len(self._tier.invalidations)
 
     def pending_compaction_bytes(self) -> int:
         return self._db.pending_compaction_bytes()
 
-    @property
-    def invalidations(self) -> int:
-        return len(self._invalidations)
-
     def cap(self, live_bytes: int) -> None:
         """Never hold more than this, whatever is configured: the volume has no room for it."""
         self._cap_bytes = live_bytes
+        self._tier.max_bytes = min(self._tier.max_bytes, live_bytes)
 
     def configure(self, call: wire.Configure) -> None:
-        self._score = SCORES[call.policy]
-        self._max_entries = call.max_entries
-        self._max_bytes = min(call.max_bytes, self._cap_bytes)
+        self._tier.score = SCORES[call.policy]
+        self._tier.max_entries = call.max_entries
+        self._tier.max_bytes = min(call.max_bytes, self._cap_bytes)
 
     # ---- reads
 
     def read(self, keys: list[bytes]) -> list[wire.Record | int]:
         """The records of `keys`, or why there is none. Lets go of the lock while it reads."""
         rows = get_many(self._db.value, [disk_key(key) for key in keys])
-        return [self._visible(key, row) for key, row in zip(keys, rows, strict=True)]
+        records: list[wire.Record | int] = [
+            wire.ABSENT if row is None else unpack_value(row) for row in rows
+        ]
+        invalidations = self._tier.invalidations
+        if invalidations.any:
+            for at, (key, record) in enumerate(zip(keys, records, strict=True)):
+                if isinstance(record, wire.Record) and invalidations.covers(key, record.seq):
+                    records[at] = wire.ABSENT
+        return records
 
     def reads_at_once(self) -> int:
         """How many values one multi-get may fetch."""
-        average = self._counts.used_bytes // max(1, self._counts.entries)
-        return max(1, READ_BYTES // max(1, average))
+        return max(READS_AT_LEAST, self.entries_in(READ_BYTES))
 
-    def _visible(self, key: bytes, row: bytes | None) -> wire.Record | int:
-        if row is None:
-            return wire.ABSENT
-        record = unpack_value(row)
-        if self._invalidations.any and self._invalidations.covers(key, record.seq):
-            return wire.ABSENT
-        return record
+    def entries_in(self, size_bytes: int) -> int:
+        """How many entries of the average size are in so many bytes; at least one."""
+        counts = self._tier.counts
+        return max(1, size_bytes * counts.entries // max(1, counts.used_bytes))
 
     # ---- writes
 
@@ -129,65 +128,97 @@ class Engine:
         sync: bool,
     ) -> tuple[list[int], list[bytes]]:
         """Apply all in order and at once; what each write met, and the keys pushed out."""
-        batch = _Batch(self, now)
+        batch = Batch(self._tier, now)
         batch.look_up([write.key for write in writes if not isinstance(write, wire.Invalidate)])
-        batch.look_up([key for key, _ in touches])
+        if touches:
+            batch.look_up([key for key, _ in touches])
         answers = [batch.apply(write) for write in writes]
         for key, hits in touches:
             batch.touch(key, hits)
-        evicted = batch.evict(len(writes) + DRAIN_ENTRIES)
+        evicted = batch.evict(DRAIN_ENTRIES)
         batch.commit(sync=sync)
         return answers, evicted
+
+    def crowded(self, writes: list[wire.Write]) -> int:
+        """The bytes that `writes` bring, if room for them is to be made in slices before; else 0.
+
+        One large value may push out more small ones than may go between two frames.
+        """
+        counts, tier = self._tier.counts, self._tier
+        sizes = [logical_bytes(write) for write in writes if isinstance(write, wire.Put)]
+        incoming = sum(size for size in sizes if size <= tier.max_bytes)
+        over = min(incoming, counts.used_bytes + incoming - tier.max_bytes)
+        few = (DRAIN_ENTRIES + len(writes)) * counts.used_bytes
+        return incoming if over * counts.entries > few else 0
 
     # ---- work between frames, in slices
 
     def over(self) -> bool:
         """Whether a shrink has left more than the tier may hold."""
-        return self._counts.entries > self._max_entries or self._counts.used_bytes > self._max_bytes
+        tier = self._tier
+        return tier.counts.entries > tier.max_entries or tier.counts.used_bytes > tier.max_bytes
 
-    def drain(self, now: float) -> list[bytes]:
-        """One slice of getting under the limits; the keys that went."""
-        batch = _Batch(self, now)
-        evicted = batch.evict(DRAIN_ENTRIES)
+    def drain(
+        self, now: float, incoming_bytes: int = 0, most_bytes: int = sys.maxsize
+    ) -> list[bytes]:
+        """One slice of getting under the limits, with room to spare; the keys that went.
+
+        It drops about `most_bytes` at most, and one entry at least.
+        """
+        batch = Batch(self._tier, now)
+        evicted = batch.evict(min(DRAIN_ENTRIES, self.entries_in(most_bytes)), incoming_bytes)
         batch.commit(sync=False)
         return evicted
 
-    def sweep(self, now: float) -> bool:
-        """One slice of removing what has expired or was invalidated; True at the end of a pass."""
+    def sweep(self, now: float, most_bytes: int = sys.maxsize) -> bool:
+        """One slice of removing what has expired or was invalidated; True at the end of a pass.
+
+        It drops at most `most_bytes`, and one entry more.
+        """
         if not self._sweep_from:
-            self._sweep_started = self._invalidations.newest
+            self._sweep_started = self._tier.invalidations.newest
         rows = self._db.meta.iter()
         rows.seek(self._sweep_from)
-        batch = _Batch(self, now)
+        batch = Batch(self._tier, now)
+        self._sweep_found = 0
         for _ in range(SWEEP_ROWS):
             if not rows.valid():
-                rows.status()
-                self._forget_swept(batch)
-                batch.commit(sync=False)
-                self._sweep_from = b""
-                return True
-            key, meta = rows.key(), unpack_meta(rows.value())
-            if batch.dead(key, meta):
-                batch.drop(key, meta)
+                rows.status()  # raises if the end is an error
+                break
+            row_key, meta = rows.key(), unpack_meta(rows.value())
+            if batch.dropped_bytes > most_bytes:
+                break
+            if batch.dead(row_key, meta):
+                batch.drop(row_key, meta)
+                self._sweep_found += 1
             rows.next()
-        self._sweep_from = rows.key() if rows.valid() else b"\xff" * 9
+        at_end = not rows.valid()
+        if at_end:
+            self._forget_swept(batch)
+        self._sweep_from = b"" if at_end else rows.key()
         batch.commit(sync=False)
-        return False
+        return at_end
 
-    def _forget_swept(self, batch: _Batch) -> None:
+    @property
+    def sweep_pays(self) -> bool:
+        """Whether the sweep should hurry: it finds much, or every read waits for its end."""
+        return self._sweep_found >= PAYING_ROWS or self._tier.invalidations.any
+
+    def _forget_swept(self, batch: Batch) -> None:
         """A whole pass went by after these were stored: nothing that they cover is left.
 
         An older version cannot arrive later: frames are in order, and the sidecar checks what it
         writes back against its own invalidations.
         """
-        for scope in self._invalidations.forget(self._sweep_started):
-            batch.rows.delete(_SCOPE + scope)
+        for scope in self._tier.invalidations.forget(self._sweep_started):
+            batch.forget_scope(scope)
 
     def page(self, call: wire.ListKeys, now: float) -> wire.Page:
         """Keys below a scope, in the order of their hashes, looking at SWEEP_ROWS rows at most."""
         rows = self._db.meta.iter()
         rows.seek(call.cursor)
         found: list[wire.Listed] = []
+        covers = self._tier.invalidations.covers
         for _ in range(SWEEP_ROWS):
             if not rows.valid():
                 rows.status()
@@ -195,181 +226,25 @@ class Engine:
             if len(found) == call.limit:
                 break
             key, meta = user_key(rows.key()), unpack_meta(rows.value())
-            live = meta.expires_at > now and not self._invalidations.covers(key, meta.seq)
+            live = meta[EXPIRES_AT] > now and not covers(key, meta[SEQ])
             if live and key.startswith(call.scope):
-                found.append(wire.Listed(key, meta.size, meta.expires_at))
+                found.append(wire.Listed(key, meta[SIZE], meta[EXPIRES_AT]))
             rows.next()
         return wire.Page(found, rows.key() if rows.valid() else None)
 
     # ---- state
 
     def _load(self) -> None:
-        stored = self._db.state.get(_COUNTS)
+        stored = self._db.state.get(COUNTS_ROW)
         if stored is not None:
-            self._counts = msgspec.msgpack.decode(stored, type=_Counts)
+            self._tier.counts = msgspec.msgpack.decode(stored, type=Counts)
         rows = self._db.state.iter()
-        rows.seek(_SCOPE)
-        while rows.valid() and rows.key().startswith(_SCOPE):
+        rows.seek(SCOPE_ROW)
+        while rows.valid() and rows.key().startswith(SCOPE_ROW):
             seq = int.from_bytes(rows.value(), "little")
-            self._invalidations.add(rows.key()[len(_SCOPE) :], seq)
+            self._tier.invalidations.add(rows.key()[len(SCOPE_ROW) :], seq)
             rows.next()
-
-
-class _Batch:
-    """Changes that are decided together and written together."""
-
-    def __init__(self, engine: Engine, now: float) -> None:
-        self._engine = engine
-        self._now = now
-        self._metas: dict[bytes, Meta | None] = {}  # as they will be
-        self._put: list[bytes] = []  # rows put by this batch, in order
-        self._touched: set[bytes] = set()
-        counts = engine._counts
-        self._counts = _Counts(counts.entries, counts.used_bytes, counts.max_seq)
-        self._evictions = 0
-        self._expirations = 0
-        self.rows = WriteBatch(raw_mode=True)
-
-    def look_up(self, keys: list[bytes]) -> None:
-        wanted = [row for row in map(disk_key, keys) if row not in self._metas]
-        if wanted:
-            found = get_many(self._engine._db.meta, wanted)
-            for row_key, row in zip(wanted, found, strict=True):
-                self._metas[row_key] = None if row is None else unpack_meta(row)
-
-    def dead(self, row_key: bytes, meta: Meta) -> bool:
-        """Whether no read would give this version any more."""
-        if meta.expires_at <= self._now:
-            return True
-        covers = self._engine._invalidations.covers
-        return self._engine._invalidations.any and covers(user_key(row_key), meta.seq)
-
-    def apply(self, write: wire.Write) -> int:
-        self._counts.max_seq = max(self._counts.max_seq, write.seq)
-        match write:
-            case wire.Put():
-                return self._apply_put(write)
-            case wire.Delete():
-                return self._apply_delete(write)
-            case wire.Invalidate():
-                self._engine._invalidations.add(write.scope, write.seq)
-                self.rows.put(_SCOPE + write.scope, write.seq.to_bytes(8, "little"))
-                return wire.NEW
-
-    def _apply_put(self, put: wire.Put) -> int:
-        row_key = disk_key(put.key)
-        old = self._metas[row_key]
-        met = wire.NEW if old is None or self.dead(row_key, old) else wire.REPLACED
-        if old is not None:
-            if old.seq >= put.seq:  # sent again after a restart of the child, or written back late
-                return met
-            self._discount(old)
-        if self._engine._invalidations.covers(put.key, put.seq):
-            return wire.REFUSED
-        size = logical_bytes(put)
-        if size > self._engine._max_bytes:
-            self._forget(row_key, old)
-            return wire.REFUSED
-        meta = Meta(put.seq, put.expires_at, self._now, 1, size)
-        self._metas[row_key] = meta
-        self._put.append(row_key)
-        self._counts.entries += 1
-        self._counts.used_bytes += size
-        self.rows.put(row_key, pack_meta(meta), self._engine._db.meta_family)
-        self.rows.put(row_key, pack_value(put), self._engine._db.value_family)
-        return met
-
-    def _apply_delete(self, delete: wire.Delete) -> int:
-        row_key = disk_key(delete.key)
-        old = self._metas[row_key]
-        if old is None:
-            return wire.NEW
-        met = wire.NEW if self.dead(row_key, old) else wire.REPLACED
-        self.drop(row_key, old)
-        return met
-
-    def touch(self, key: bytes, hits: int) -> None:
-        row_key = disk_key(key)
-        meta = self._metas[row_key]
-        if meta is None:
-            return
-        frequency = min(meta.frequency + hits, MAX_FREQUENCY)
-        meta = meta._replace(accessed_at=self._now, frequency=frequency)
-        self._metas[row_key] = meta
-        self._touched.add(row_key)
-        self.rows.put(row_key, pack_meta(meta), self._engine._db.meta_family)
-
-    def evict(self, at_most: int) -> list[bytes]:
-        """Drop entries until the rest fits, or `at_most` are gone; the live keys among them."""
-        evicted: list[bytes] = []
-        left = at_most
-        while left > 0 and (want := min(left, self._surplus())) > 0:
-            victims = self._victims(want)
-            if not victims:
-                break
-            for row_key, meta in victims:
-                if not self._surplus():
-                    break
-                left -= 1
-                if not self.dead(row_key, meta):
-                    evicted.append(user_key(row_key))
-                    self._evictions += 1
-                self.drop(row_key, meta)
-        return evicted
-
-    def drop(self, row_key: bytes, meta: Meta) -> None:
-        """The row goes; one whose life was over counts as expired."""
-        if meta.expires_at <= self._now:
-            self._expirations += 1
-        self._discount(meta)
-        self._forget(row_key, meta)
-
-    def _victims(self, want: int) -> list[tuple[bytes, Meta]]:
-        """Rows to go, the first first: of those on disk, else of those that this batch puts."""
-        engine = self._engine
-        score = engine._score
-        found = [
-            (row_key, meta)
-            for row_key, meta in sample(engine._db.meta, want * SAMPLES_PER_VICTIM, engine._rng)
-            if row_key not in self._metas or row_key in self._touched
-        ]
-        found = [(key, self._metas.get(key) or meta) for key, meta in found]
-        found.sort(key=lambda row: (not self.dead(*row), score(row[1])))
-        if found:
-            return found[:want]
-        own = ((row_key, self._metas[row_key]) for row_key in self._put)
-        return [(row_key, meta) for row_key, meta in own if meta is not None][:want]
-
-    def _surplus(self) -> int:
-        """About how many entries must go: at least one while either limit is exceeded."""
-        counts, engine = self._counts, self._engine
-        over_entries = counts.entries - engine._max_entries
-        over_bytes = counts.used_bytes - engine._max_bytes
-        if over_bytes > 0:
-            average = max(1, counts.used_bytes // max(1, counts.entries))
-            over_entries = max(over_entries, 1, over_bytes // average)
-        return max(0, over_entries)
-
-    def _discount(self, meta: Meta) -> None:
-        self._counts.entries -= 1
-        self._counts.used_bytes -= meta.size
-
-    def _forget(self, row_key: bytes, meta: Meta | None) -> None:
-        if meta is not None:
-            self.rows.delete(row_key, self._engine._db.meta_family)
-            self.rows.delete(row_key, self._engine._db.value_family)
-        self._metas[row_key] = None
-        self._touched.discard(row_key)
-
-    def commit(self, *, sync: bool) -> None:
-        if self.rows.is_empty():
-            return
-        engine = self._engine
-        self.rows.put(_COUNTS, msgspec.msgpack.encode(self._counts))
-        engine._db.write(self.rows, sync=sync)
-        engine._counts = self._counts
-        engine.evictions += self._evictions
-        engine.expirations += self._expirations
+        rows.status()
 
 
 def in_chunks(keys: list[bytes], size: int) -> Iterator[list[bytes]]:

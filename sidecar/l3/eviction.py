@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from operator import itemgetter
+from typing import cast
 
 from rocksdict import Rdict
 
-from sidecar.l3.records import HASH_BYTES, Meta, unpack_meta
+from sidecar.l3.records import ACCESSED_AT, EXPIRES_AT, FREQUENCY, HASH_BYTES, SEQ, Meta
 
 SAMPLES_PER_VICTIM = 5
 
@@ -21,34 +24,37 @@ Score = Callable[[Meta], float | tuple[float, float]]
 """The entry with the lowest score leaves first."""
 
 SCORES: Mapping[str, Score] = {
-    "lru": lambda meta: meta.accessed_at,
-    "lfu": lambda meta: (meta.frequency, meta.accessed_at),
-    "fifo": lambda meta: meta.seq,
-    "ttl": lambda meta: meta.expires_at,
+    "lru": itemgetter(ACCESSED_AT),
+    "lfu": itemgetter(FREQUENCY, ACCESSED_AT),
+    "fifo": itemgetter(SEQ),
+    "ttl": itemgetter(EXPIRES_AT),
     "random": lambda meta: 0.0,
 }
 
 
-def sample(meta: Rdict, count: int, rng: random.Random) -> Iterator[tuple[bytes, Meta]]:
+def sample(meta: Rdict, count: int, rng: random.Random) -> list[tuple[bytes, bytes]]:
     """Up to `count` rows from a random place on, going round once at the end.
 
     A new iterator each time: one that is kept sees the rows of its birth.
     """
-    rows = meta.iter()
     start = rng.randbytes(HASH_BYTES)
-    rows.seek(start)
-    wrapped = False
-    for _ in range(count):
-        if not rows.valid():
-            rows.status()  # raises if the end is an error
-            if wrapped:
-                return
-            wrapped = True
-            rows.seek_to_first()
-            if not rows.valid():
-                return
-        key = rows.key()
-        if wrapped and key >= start:
-            return
-        yield key, unpack_meta(rows.value())
-        rows.next()
+    found = _rows(meta, start, count)
+    if len(found) < count:
+        for row in _rows(meta, b"", count - len(found)):
+            if row[0] >= start:
+                break
+            found.append(row)
+    return found
+
+
+def _rows(meta: Rdict, start: bytes, count: int) -> list[tuple[bytes, bytes]]:
+    """The `count` rows from `start` on. Raises rocksdict's Exception where they can't be read."""
+    rows_on = cast(Iterator[tuple[bytes, bytes]], meta.items(from_key=start))
+    found = list(islice(rows_on, count))
+    if len(found) < count:  # the end; `items` ends in the same way at an error
+        rows = meta.iter()
+        rows.seek(found[-1][0] if found else start)
+        while rows.valid():
+            rows.next()
+        rows.status()
+    return found

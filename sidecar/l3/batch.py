@@ -1,0 +1,263 @@
+"""Changes to the tier that are decided together and written together.
+
+A batch first looks up what its writes meet, then decides in plain memory, evicts what must go for
+them, and goes to RocksDB as one write with the counters in it. So counters are exact at any
+crash, and no tier is over its limits there that was not over them before.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from itertools import islice
+
+import msgspec
+from rocksdict import WriteBatch
+
+from sidecar.l3 import wire
+from sidecar.l3.database import Database, get_many
+from sidecar.l3.eviction import SAMPLES_PER_VICTIM, Score, sample
+from sidecar.l3.records import (
+    EXPIRES_AT,
+    RECORD_BYTES,
+    SEQ,
+    SIZE,
+    Meta,
+    disk_key,
+    logical_bytes,
+    pack_meta,
+    pack_value,
+    unpack_meta,
+    user_key,
+)
+from sidecar.model.invalidations import Invalidations
+
+COUNTS_ROW = b"counts"
+SCOPE_ROW = b"scope/"
+MAX_FREQUENCY = 0xFFFFFFFF
+VICTIMS_AT_ONCE = 256
+
+
+class Counts(msgspec.Struct, array_like=True):
+    """What is live, kept in the same batch as what it counts."""
+
+    entries: int = 0
+    used_bytes: int = 0
+    max_seq: int = 0
+
+
+@dataclass(slots=True)
+class TierState:
+    """What the tier is now; every batch begins with it and changes it when it is written.
+
+    `evictions` and `expirations` count since the start; entries whose life was over when they went
+    have expired, whatever made them go. `dropped_bytes` is what has become dead since the start,
+    rows that a touch has replaced included.
+    """
+
+    database: Database
+    rng: random.Random
+    score: Score
+    max_entries: int
+    max_bytes: int
+    counts: Counts = field(default_factory=Counts)
+    invalidations: Invalidations = field(default_factory=Invalidations)
+    evictions: int = 0
+    expirations: int = 0
+    dropped_bytes: int = 0
+
+
+class Batch:
+    """One batch. `apply` and `touch` take keys that were looked up; `commit` ends it."""
+
+    def __init__(self, tier: TierState, now: float) -> None:
+        self._tier = tier
+        self._now = now
+        self._meta_family = tier.database.meta_family
+        self._value_family = tier.database.value_family
+        self._metas: dict[bytes, Meta | None] = {}  # as they will be
+        self._fresh: dict[bytes, None] = {}  # rows put by this batch, in order
+        counts = tier.counts
+        self._counts = Counts(counts.entries, counts.used_bytes, counts.max_seq)
+        self._evictions = 0
+        self._expirations = 0
+        self._dropped_bytes = 0
+        self.rows = WriteBatch(raw_mode=True)
+
+    def look_up(self, keys: list[bytes]) -> None:
+        wanted = [row for row in map(disk_key, keys) if row not in self._metas]
+        if wanted:
+            found = get_many(self._tier.database.meta, wanted)
+            for row_key, row in zip(wanted, found, strict=True):
+                self._metas[row_key] = None if row is None else unpack_meta(row)
+
+    def apply(self, write: wire.Write) -> int:
+        """Decide one write; what it met."""
+        self._counts.max_seq = max(self._counts.max_seq, write.seq)
+        match write:
+            case wire.Put():
+                return self._put(write)
+            case wire.Delete():
+                return self._delete(write)
+            case wire.Invalidate():
+                return self._invalidate(write)
+
+    def touch(self, key: bytes, hits: int) -> None:
+        row_key = disk_key(key)
+        meta = self._metas[row_key]
+        if meta is not None:
+            seq, expires_at, _, frequency, size = meta
+            meta = (seq, expires_at, self._now, min(frequency + hits, MAX_FREQUENCY), size)
+            self._metas[row_key] = meta
+            self.rows.put(row_key, pack_meta(meta), self._meta_family)
+            self._dropped_bytes += RECORD_BYTES
+
+    @property
+    def dropped_bytes(self) -> int:
+        return self._dropped_bytes
+
+    def evict(self, spare: int, incoming_bytes: int = 0) -> list[bytes]:
+        """Drop entries until the limits hold; the live keys among them.
+
+        A tier that was over its limits before (it has been shrunk) is made no fuller than it was,
+        and emptier by `spare` entries: no batch is long after a shrink. `incoming_bytes` are kept
+        free beside what is there.
+        """
+        evicted: list[bytes] = []
+        while (want := self._surplus(incoming_bytes)) and (spare > 0 or self._worse()):
+            victims = self._victims(min(want, VICTIMS_AT_ONCE))
+            if not victims:
+                break
+            for row_key, meta in victims:
+                spare -= 1
+                if not self.dead(row_key, meta):
+                    evicted.append(user_key(row_key))
+                    self._evictions += 1
+                self.drop(row_key, meta)
+                if not self._surplus(incoming_bytes):
+                    break
+        return evicted
+
+    def dead(self, row_key: bytes, meta: Meta) -> bool:
+        """Whether no read would give this version any more."""
+        if meta[EXPIRES_AT] <= self._now:
+            return True
+        invalidations = self._tier.invalidations
+        return invalidations.any and invalidations.covers(user_key(row_key), meta[SEQ])
+
+    def drop(self, row_key: bytes, meta: Meta) -> None:
+        """The row goes; one whose life was over counts as expired."""
+        self._discount(meta)
+        self.rows.delete(row_key, self._meta_family)
+        self.rows.delete(row_key, self._value_family)
+        self._metas[row_key] = None
+        self._fresh.pop(row_key, None)
+
+    def forget_scope(self, scope: bytes) -> None:
+        self.rows.delete(SCOPE_ROW + scope)
+
+    def commit(self, *, sync: bool) -> None:
+        """Write it, if there is anything to write. Raises rocksdict's Exception."""
+        if self.rows.is_empty():
+            return
+        tier = self._tier
+        self.rows.put(COUNTS_ROW, msgspec.msgpack.encode(self._counts))
+        tier.database.write(self.rows, sync=sync)
+        tier.counts = self._counts
+        tier.evictions += self._evictions
+        tier.expirations += self._expirations
+        tier.dropped_bytes += self._dropped_bytes
+
+    # ---- the three writes
+
+    def _put(self, put: wire.Put) -> int:
+        row_key = disk_key(put.key)
+        old = self._metas[row_key]
+        met = wire.NEW
+        if old is not None:
+            if not self.dead(row_key, old):
+                met = wire.REPLACED
+            if old[SEQ] >= put.seq:  # sent again to a new child, or written back late
+                return met
+        size = logical_bytes(put)
+        invalidations = self._tier.invalidations
+        if size > self._tier.max_bytes or (
+            invalidations.any and invalidations.covers(put.key, put.seq)
+        ):
+            if old is not None:
+                self.drop(row_key, old)
+            return wire.REFUSED
+        if old is not None:
+            self._discount(old)
+        meta = (put.seq, put.expires_at, self._now, 1, size)
+        self._metas[row_key] = meta
+        self._fresh[row_key] = None
+        self._counts.entries += 1
+        self._counts.used_bytes += size
+        self.rows.put(row_key, pack_meta(meta), self._meta_family)
+        self.rows.put(row_key, pack_value(put), self._value_family)
+        return met
+
+    def _delete(self, delete: wire.Delete) -> int:
+        row_key = disk_key(delete.key)
+        old = self._metas[row_key]
+        if old is None or old[SEQ] > delete.seq:  # a put after it has come before: sent again
+            return wire.NEW
+        met = wire.NEW if self.dead(row_key, old) else wire.REPLACED
+        self.drop(row_key, old)
+        return met
+
+    def _invalidate(self, write: wire.Invalidate) -> int:
+        invalidations = self._tier.invalidations
+        if not invalidations.covers(write.scope, write.seq):  # else a later one says it all
+            invalidations.add(write.scope, write.seq)
+            self.rows.put(SCOPE_ROW + write.scope, write.seq.to_bytes(8, "little"))
+        return wire.NEW
+
+    # ---- room
+
+    def _victims(self, want: int) -> list[tuple[bytes, Meta]]:
+        """Rows to go, the first first: of those on disk, else of those that this batch puts."""
+        found = self._candidates(want * SAMPLES_PER_VICTIM)
+        if not found and not self._fresh:  # all of the sample have been dropped by this batch
+            found = self._candidates(want * SAMPLES_PER_VICTIM + len(self._metas))
+        if not found:
+            return [(key, meta) for key in islice(self._fresh, want) if (meta := self._metas[key])]
+        score, dead = self._tier.score, self.dead
+        ranked = [(not dead(key, meta), score(meta), key, meta) for key, meta in found]
+        ranked.sort()
+        return [(key, meta) for _, _, key, meta in ranked[:want]]
+
+    def _candidates(self, count: int) -> list[tuple[bytes, Meta]]:
+        found = []
+        metas, fresh = self._metas, self._fresh
+        for row_key, row in sample(self._tier.database.meta, count, self._tier.rng):
+            if row_key not in metas:
+                found.append((row_key, unpack_meta(row)))
+            elif row_key not in fresh and (meta := metas[row_key]) is not None:
+                found.append((row_key, meta))
+        return found
+
+    def _surplus(self, incoming_bytes: int) -> int:
+        """About how many entries must go: at least one while either limit is exceeded."""
+        counts, tier = self._counts, self._tier
+        surplus = max(0, counts.entries - tier.max_entries)
+        over_bytes = counts.used_bytes + incoming_bytes - tier.max_bytes
+        if over_bytes > 0 and counts.entries:
+            average = max(1, counts.used_bytes // counts.entries)
+            surplus = max(surplus, 1, over_bytes // average)
+        return surplus
+
+    def _worse(self) -> bool:
+        """Whether this batch leaves the tier over a limit, and further than it found it."""
+        counts, before, tier = self._counts, self._tier.counts, self._tier
+        return counts.entries > max(tier.max_entries, before.entries) or (
+            counts.used_bytes > max(tier.max_bytes, before.used_bytes)
+        )
+
+    def _discount(self, meta: Meta) -> None:
+        if meta[EXPIRES_AT] <= self._now:
+            self._expirations += 1
+        self._counts.entries -= 1
+        self._counts.used_bytes -= meta[SIZE]
+        self._dropped_bytes += meta[SIZE]

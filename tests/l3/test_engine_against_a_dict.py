@@ -1,0 +1,172 @@
+"""The engine against a dict, with restarts of the database and crashes in between.
+
+Exact but for eviction: what the engine says it pushed out leaves the model, and all else that lives
+there must be on disk, to the byte, whatever happened before.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from sidecar.l3 import wire
+from tests.l3.tier import Tier
+
+KEYS = [f"ns{space}/{word}{n}".encode() for space in (1, 2) for word in "ab" for n in range(5)]
+SCOPES = [b"ns1/", b"ns1/a", b"ns2/b1", b"ns2/"]
+POLICIES = ["fifo", "lfu", "lru", "random", "ttl"]
+
+keys = st.sampled_from(KEYS)
+sizes = st.sampled_from([0, 1, 100, 2000])
+ttls = st.sampled_from([1.0, 10.0, math.inf])
+limits = st.tuples(
+    st.sampled_from(POLICIES), st.integers(1, 15), st.sampled_from([100, 500, 5_000, 1 << 30])
+)
+puts = st.tuples(st.just("put"), keys, sizes, ttls)
+deletes = st.tuples(st.just("delete"), keys)
+invalidations = st.tuples(st.just("invalidate"), st.sampled_from(SCOPES))
+batches = st.lists(puts | puts | puts | deletes | invalidations, min_size=1, max_size=30)
+
+
+class Version(NamedTuple):
+    seq: int
+    value: bytes
+    expires_at: float
+
+
+class EngineMachine(RuleBasedStateMachine):
+    """Batches of writes and touches, slices of work, time, new limits, restarts and crashes."""
+
+    @initialize(given=limits)
+    def begin(self, given: tuple[str, int, int]) -> None:
+        self._folder = Path(tempfile.mkdtemp())
+        policy, max_entries, max_bytes = given
+        self.tier = Tier(
+            self._folder / "db", policy=policy, max_entries=max_entries, max_bytes=max_bytes
+        )
+        self.model: dict[bytes, Version] = {}
+        self.last: list[wire.Write] = []
+
+    def teardown(self) -> None:
+        if hasattr(self, "tier"):
+            self.tier.close()
+            shutil.rmtree(self._folder)
+
+    @rule(batch=batches, touched=st.dictionaries(keys, st.integers(1, 3), max_size=4))
+    def write(self, batch: Sequence[tuple[object, ...]], touched: dict[bytes, int]) -> None:
+        """Each write says what it met, and what the batch pushes out is told."""
+        self.last = [self._write(*operation) for operation in batch]
+        answers, evicted = self.tier.write(*self.last, touches=touched)
+        assert answers == [self._apply(write) for write in self.last]
+        self._forget(evicted)
+
+    @precondition(lambda self: self.last)
+    @rule(data=st.data())
+    def send_again(self, data: st.DataObject) -> None:
+        """A new child is sent once more what the old one has not acknowledged: it comes to the
+        same, except that what has been pushed out meanwhile comes back."""
+        start = data.draw(st.integers(0, len(self.last) - 1))
+        _, evicted = self.tier.write(*self.last[start:])
+        for write in self.last[start:]:
+            self._apply(write)
+        self._forget(evicted)
+
+    @rule(given=limits)
+    def configure(self, given: tuple[str, int, int]) -> None:
+        """Other limits and another policy: what is too much goes in slices."""
+        self.tier.configure(*given)
+        self._forget(self.tier.drain())
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 20.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.tier.now += seconds
+
+    @rule()
+    def sweep(self) -> None:
+        """A pass leaves nothing dead, and no scope in force."""
+        self.tier.sweep()
+        self.tier.sweep()
+        assert self.tier.engine.invalidations == 0
+        assert all(meta[1] > self.tier.now for meta in self.tier.rows().values())
+        assert {key for key in self.model if self._lives(key)} == set(self.tier.rows())
+
+    @rule(scope=st.sampled_from([b"", *SCOPES]))
+    def list_keys(self, scope: bytes) -> None:
+        """The pages together are what lives below the scope, each key once."""
+        live = [key for key in self.model if self._lives(key) and key.startswith(scope)]
+        assert sorted(self.tier.keys(scope, limit=3)) == sorted(live)
+
+    @rule()
+    def restart(self) -> None:
+        self.tier.reopen()
+
+    @rule()
+    def crash(self) -> None:
+        self.tier.crash()
+
+    @invariant()
+    def the_disk_has_what_the_model_has(self) -> None:
+        if not hasattr(self, "tier"):
+            return
+        self.tier.check_counters()
+        self.tier.check_limits()
+        newest = max((version.seq for version in self.model.values()), default=0)
+        assert newest <= self.tier.engine.max_seq <= self.tier.seq
+        for key, answer in zip(KEYS, self.tier.engine.read(KEYS), strict=True):
+            version = self.model.get(key)
+            if isinstance(answer, wire.Record):
+                assert version == (answer.seq, answer.value, answer.expires_at)
+            else:
+                assert not self._lives(key)
+
+    def _write(self, kind: object, *arguments: object) -> wire.Write:
+        match kind, arguments:
+            case "put", (bytes(key), int(size), float(ttl)):
+                return self.tier.a_put(key, bytes([self.tier.seq % 251]) * size, ttl)
+            case "delete", (bytes(key),):
+                return wire.Delete(key, self.tier.next_seq())
+            case "invalidate", (bytes(scope),):
+                return wire.Invalidate(scope, self.tier.next_seq())
+        raise AssertionError(kind)
+
+    def _apply(self, write: wire.Write) -> int:
+        """What the write should meet, if it is sent for the first time."""
+        if isinstance(write, wire.Invalidate):
+            for key in [key for key in self.model if key.startswith(write.scope)]:
+                self._drop_older(key, write.seq)
+            return wire.NEW
+        met = wire.REPLACED if self._lives(write.key) else wire.NEW
+        self._drop_older(write.key, write.seq)
+        if isinstance(write, wire.Delete):
+            return met
+        if len(write.key) + len(write.content_type) + len(write.value) + 64 > (
+            self.tier.limits.max_bytes
+        ):
+            return wire.REFUSED
+        self.model.setdefault(write.key, Version(write.seq, write.value, write.expires_at))
+        return met
+
+    def _drop_older(self, key: bytes, seq: int) -> None:
+        if key in self.model and self.model[key].seq < seq:
+            del self.model[key]
+
+    def _lives(self, key: bytes) -> bool:
+        version = self.model.get(key)
+        return version is not None and version.expires_at > self.tier.now
+
+    def _forget(self, evicted: list[bytes]) -> None:
+        for key in evicted:
+            assert self._lives(key), "told as evicted, though nobody could have read it"
+            del self.model[key]
+
+
+TestEngineMachine = EngineMachine.TestCase
+TestEngineMachine.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)

@@ -3,20 +3,42 @@
 A lock that a killed predecessor still holds is waited for. A corrupt database is put aside and an
 empty one opened. A mark (`l3.stale`) says that writes were answered while L3 was out of reach: what
 it holds may have been deleted or replaced since, so it is emptied before anybody reads it.
+
+A start may be killed at any point, so each step leaves what the next start can go on from. The
+folder goes away as a whole, by a rename; what it was renamed to is deleted at leisure, and again by
+the next start. The mark goes last, when the empty database is open.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sidecar.l3.database import Database
+from sidecar.l3.database import MIB, Database
 from sidecar.l3.mark import MARK, fsync_folder
 
 FOLDER = "l3"
 QUARANTINE = "l3.quarantine"
+TRASH = "l3.trash"
+LOCK, CURRENT = "LOCK", "CURRENT"
+"""RocksDB's own files: held by who has it open; there as soon as there is a database."""
 LOCK_WAIT_SECONDS = 5.0
+LOCK_POLL_SECONDS = 0.05
+QUARANTINE_BYTES = 16 * MIB
+"""What a quarantined folder may keep; it is taken off the data limit."""
+
+_CORRUPT = re.compile(
+    "Corruption"
+    "|No such file or directory: While open"  # a manifest or a table has been removed
+    "|^Invalid argument:"  # written with column families that are not ours
+    "|^Not implemented:"  # written by a newer RocksDB
+)
 
 
 class OpenError(Exception):
@@ -28,70 +50,145 @@ class OpenError(Exception):
 
 
 def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
-    """The database, and whether it was emptied on the way. Raises OpenError.
+    """The database, and whether it has nothing of what L3 had before. Raises OpenError.
 
     `stale` does what the mark does, for who could not leave one.
     """
-    folder = data_dir / FOLDER
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        _finish_what_was_begun(data_dir)
         wiped = stale or (data_dir / MARK).exists()
-        database = _open(folder, wipe=wiped)
+        if wiped:
+            wipe(data_dir)
+        wiped = wiped or not (data_dir / FOLDER / CURRENT).exists()
+        database = _open(data_dir)
         if database is None:
             quarantine(data_dir)
-            folder.mkdir()
-            wiped, database = True, _open(folder, wipe=False)
+            wiped, database = True, _open(data_dir)
         if database is None:
-            raise OpenError("failed", f"{folder}: an empty database is said to be corrupt")
-        (data_dir / MARK).unlink(missing_ok=True)
-        fsync_folder(data_dir)
+            raise OpenError("failed", f"{data_dir}: an empty database is said to be corrupt")
+        with suppress(FileNotFoundError):
+            (data_dir / MARK).unlink()
+            fsync_folder(data_dir)
     except OSError as error:
-        raise OpenError(*_explain(str(error), data_dir)) from error
+        raise OpenError(*explain(str(error), data_dir)) from error
     return database, wiped
 
 
+def wipe(data_dir: Path) -> None:
+    """Empty L3. Raises OSError, and OpenError where another process has it open."""
+    with _locked(data_dir / FOLDER):
+        _move(data_dir, TRASH)
+    shutil.rmtree(data_dir / TRASH)
+
+
 def quarantine(data_dir: Path) -> None:
-    """Put the database aside for whoever wants to look; the one before it makes room."""
+    """Put a corrupt database aside for whoever wants to know why; the one before it makes room.
+
+    Kept is what explains it: RocksDB's own log, its options, its manifest. Tables and logs of
+    writes go, for they could fill the volume, and they hold the application's data.
+    """
     shutil.rmtree(data_dir / QUARANTINE, ignore_errors=True)
-    (data_dir / FOLDER).rename(data_dir / QUARANTINE)
-    fsync_folder(data_dir)
+    if (data_dir / QUARANTINE).exists():  # and can't be removed
+        wipe(data_dir)
+        return
+    with _locked(data_dir / FOLDER):
+        _move(data_dir, QUARANTINE)
+    _strip(data_dir / QUARANTINE)
+
+
+def quarantine_bytes(data_dir: Path) -> int:
+    """What of the data limit is not L3's: all that a quarantine may take, where there is one."""
+    return QUARANTINE_BYTES if (data_dir / QUARANTINE).exists() else 0
 
 
 def is_corruption(error: BaseException) -> bool:
-    return "Corruption" in str(error)
+    return _CORRUPT.search(str(error)) is not None
 
 
-def _open(folder: Path, *, wipe: bool) -> Database | None:
-    """Open it; None when it is corrupt. Holds RocksDB's own lock before anything is deleted."""
+def _finish_what_was_begun(data_dir: Path) -> None:
+    """What a start that was killed has left to delete."""
+    if (data_dir / TRASH).exists():
+        shutil.rmtree(data_dir / TRASH)
+    if (data_dir / QUARANTINE).exists():
+        _strip(data_dir / QUARANTINE)
+
+
+def _move(data_dir: Path, name: str) -> None:
+    with suppress(FileNotFoundError):
+        (data_dir / FOLDER).rename(data_dir / name)
+    fsync_folder(data_dir)
+
+
+def _strip(folder: Path) -> None:
+    files = [file for file in folder.iterdir() if file.is_file()]
+    for file in files:
+        if file.suffix in (".sst", ".log", ".blob"):
+            file.unlink()
+    if sum(file.stat().st_size for file in files if file.exists()) > QUARANTINE_BYTES:
+        shutil.rmtree(folder)
+
+
+def _open(data_dir: Path) -> Database | None:
+    """Open it; None when it is corrupt."""
     give_up = time.monotonic() + LOCK_WAIT_SECONDS
     while True:
         try:
-            database = Database(folder)
+            return Database(data_dir / FOLDER)
         except Exception as error:
             if is_corruption(error):
                 return None
-            reason, message = _explain(str(error), folder.parent)
+            reason, message = explain(str(error), data_dir)
             if reason != "locked" or time.monotonic() > give_up:
                 raise OpenError(reason, message) from error
-            time.sleep(0.05)
-            continue
-        if not wipe:
-            return database
-        database.close()
-        del database  # RocksDB's lock goes with the last reference
-        shutil.rmtree(folder)
-        folder.mkdir()
-        wipe = False
+            time.sleep(LOCK_POLL_SECONDS)
 
 
-def _explain(error: str, data_dir: Path) -> tuple[str, str]:
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold RocksDB's lock, without RocksDB: no other process has the folder open meanwhile.
+
+    For a folder that RocksDB can't open, too. Closing the file lets go of every lock that this
+    process has on it, so this must be over before RocksDB opens it.
+    """
+    give_up = time.monotonic() + LOCK_WAIT_SECONDS
+    while (descriptor := _try_lock(folder)) is None:
+        if time.monotonic() > give_up:
+            raise OpenError(*explain("lock: temporarily unavailable", folder.parent))
+        time.sleep(LOCK_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(folder: Path) -> int | None:
+    """A descriptor that holds the lock; None if it is in use, or has been moved away just now."""
+    folder.mkdir(exist_ok=True)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def explain(error: str, data_dir: Path) -> tuple[str, str]:
     """The reason, and a line that says what to do."""
     if "lock" in error.lower() and ("LOCK" in error or "temporarily unavailable" in error):
         return "locked", (
             f"{data_dir} is in use by another process; give each sidecar a folder of its own"
         )
-    if "No space left" in error:
+    if "No space left" in error or "File too large" in error or "quota exceeded" in error:
         return "full", f"{data_dir}: the volume is full; free space or give it a larger one"
-    if "Permission denied" in error or "Read-only file system" in error:
+    if "Not a directory" in error or "File exists" in error:
+        return "denied", f"{data_dir}: there is a file where a folder must be ({error})"
+    if "Permission denied" in error or "Read-only file system" in error or "not permitted" in error:
         return "denied", f"{data_dir} is not writable; check its owner, mode and mount ({error})"
     return "failed", f"{data_dir}: {error}"

@@ -93,7 +93,7 @@ ABSENT, LATE = 0, 1
 """Why a read has no record."""
 
 NEW, REPLACED, REFUSED = 0, 1, 2
-"""What a write met: nothing, an older version, or limits (or a newer version) that keep it out."""
+"""What a write met: nothing, an older version, or limits or an invalidation that keep it out."""
 
 
 class Listed(msgspec.Struct, array_like=True, gc=False):
@@ -119,7 +119,7 @@ class Status(msgspec.Struct, array_like=True, gc=False):
     max_seq: int
     invalidations: int
     slowed: bool  # writes are held back until the folder has shrunk
-    wiped: bool  # this child emptied L3 when it opened it
+    wiped: bool  # L3 has nothing of what it had before this child opened it
 
 
 class Reply(msgspec.Struct, array_like=True):

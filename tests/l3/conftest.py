@@ -1,4 +1,4 @@
-"""Tiers that are closed after the test."""
+"""Tiers that are closed, and children that are ended, after the test."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.l3.children import RunningChild
 from tests.l3.tier import Tier
 
 OpenTier = Callable[..., Tier]
+StartChild = Callable[..., RunningChild]
 
 
 @pytest.fixture
@@ -25,3 +27,17 @@ def open_tier(tmp_path: Path) -> Iterator[OpenTier]:
     yield open_one
     for tier in opened:
         tier.close()
+
+
+@pytest.fixture
+def start_child() -> Iterator[StartChild]:
+    """Starts child processes, and ends those that are left after the test."""
+    started: list[RunningChild] = []
+
+    def start(data_dir: Path, **options: Any) -> RunningChild:
+        started.append(RunningChild(data_dir, **options))
+        return started[-1]
+
+    yield start
+    for child in started:
+        child.end()

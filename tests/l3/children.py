@@ -1,0 +1,158 @@
+"""The child process over a real socket pair, and a test in the place of the sidecar."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from sidecar.l3 import wire
+
+PATIENCE_SECONDS = 30.0
+"""When a test gives up; nothing is measured by it."""
+
+AS_USER = """
+import os, pickle, sys  # rocksdict imports pickle late
+from pathlib import Path
+from sidecar.l3.__main__ import main
+
+uid, descriptor, data_dir = sys.argv[1:4]
+os.setgroups([])
+os.setuid(int(uid))
+os._exit(main(int(descriptor), Path(data_dir), None, stale=False))
+"""
+"""The child as another user, who need not be able to read the interpreter's files."""
+
+
+class RunningChild:
+    """One life of the child. Times are wall clock seconds, as the sidecar has them."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        limit: int | None = None,
+        stale: bool = False,
+        uid: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(PATIENCE_SECONDS)
+        for end in (self.socket, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        arguments = [str(data_dir), "-" if limit is None else str(limit), "stale" if stale else "-"]
+        how = ["-m", "sidecar.l3"] if uid is None else ["-c", AS_USER, str(uid)]
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, *how, str(theirs.fileno()), *arguments],
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **(environment or {})},
+            )
+        self._unframer = wire.Unframer()
+        self._received: list[wire.Reply] = []
+
+    # ---- talking to it
+
+    def send(
+        self,
+        *writes: wire.Write,
+        reads: list[bytes] | None = None,
+        call: wire.Call | None = None,
+        sent_at: float | None = None,
+        timeout: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.socket.sendall(
+            request(*writes, reads=reads, call=call, sent_at=sent_at, timeout=timeout)
+        )
+
+    def receive(self) -> wire.Reply:
+        """The next reply. Raises EOFError when the child has ended."""
+        while not self._received:
+            try:
+                data = self.socket.recv(1 << 20)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                raise EOFError
+            self._received += map(wire.decode_reply, self._unframer.feed(data))
+        return self._received.pop(0)
+
+    def hello(self) -> wire.Status:
+        """Its first status; from then on it is configured, with limits that nothing here meets."""
+        status = self.status()
+        self.send(call=wire.Configure("lru", 10_000_000, 1 << 40))
+        return status
+
+    def status(self) -> wire.Status:
+        while (status := self.receive().status) is None:
+            pass
+        return status
+
+    def fault(self) -> tuple[str, str]:
+        while (fault := self.receive().fault) is None:
+            pass
+        return fault
+
+    def answers(self, reads: int = 0, writes: int = 0) -> tuple[list[wire.Record | int], list[int]]:
+        """The answers to so many reads and writes, whatever frames they come in."""
+        records: list[wire.Record | int] = []
+        acks: list[int] = []
+        while len(records) < reads or len(acks) < writes:
+            reply = self.receive()
+            records += reply.reads
+            acks += reply.writes
+        assert (len(records), len(acks)) == (reads, writes)
+        return records, acks
+
+    def values(self, keys: list[bytes]) -> list[bytes | None]:
+        self.send(reads=keys)
+        return [
+            answer.value if isinstance(answer, wire.Record) else None
+            for answer in self.answers(reads=len(keys))[0]
+        ]
+
+    def put(self, key: bytes, value: bytes, seq: int = 1) -> None:
+        self.send(put(key, value, seq))
+        self.answers(writes=1)
+
+    # ---- its end
+
+    def close(self) -> int:
+        """Close our end; its status once it has ended."""
+        self.socket.close()
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(PATIENCE_SECONDS)
+        self.socket.close()
+
+    def end(self) -> None:
+        """Whatever state it is in."""
+        self.kill() if self.process.poll() is None else self.socket.close()
+
+
+def request(
+    *writes: wire.Write,
+    reads: list[bytes] | None = None,
+    call: wire.Call | None = None,
+    sent_at: float | None = None,
+    timeout: float = PATIENCE_SECONDS,
+) -> bytes:
+    """A frame as the sidecar sends it."""
+    now = time.time() if sent_at is None else sent_at
+    return wire.framed(
+        wire.encode_request(
+            wire.Request(now, now + timeout, False, reads or [], list(writes), [], call)
+        )
+    )
+
+
+def put(key: bytes, value: bytes, seq: int) -> wire.Put:
+    return wire.Put(key, seq, 0.0, math.inf, "text/plain", len(value), value)

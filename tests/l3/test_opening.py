@@ -1,0 +1,342 @@
+"""Opening L3 in whatever state the folder is: told, mended, or waited for; never stale."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sidecar.l3 import opening, wire
+from sidecar.l3.engine import Engine
+from sidecar.l3.mark import leave_mark
+from sidecar.l3.opening import FOLDER, QUARANTINE, QUARANTINE_BYTES, TRASH
+from tests.l3.children import RunningChild, put
+from tests.l3.conftest import StartChild
+
+NOBODY = 65532
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, start_child: StartChild) -> Path:
+    """A folder whose L3 has 2,000 entries, some of them in tables and some in the log."""
+    rng = random.Random(20240612)
+    data_dir = tmp_path / "data"
+    child = start_child(data_dir)
+    child.hello()
+    for start in range(1, 2001, 200):
+        child.send(*(put(b"ns/%d" % n, rng.randbytes(4000), n) for n in range(start, start + 200)))
+        child.answers(writes=200)
+    assert child.close() == 0
+    return data_dir
+
+
+def starts_empty(start_child: StartChild, data_dir: Path) -> RunningChild:
+    """The child says that L3 was emptied, has nothing, and takes what is new, for good."""
+    child = start_child(data_dir)
+    hello = child.hello()
+    assert hello.wiped
+    assert (hello.entries, hello.used_bytes) == (0, 0)
+    assert child.values([b"ns/1", b"ns/1999"]) == [None, None]
+    child.put(b"ns/new", b"value")
+    assert child.close() == 0
+    again = start_child(data_dir)
+    assert not again.hello().wiped
+    assert again.values([b"ns/1", b"ns/new"]) == [None, b"value"]
+    return again
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+# ---- locks
+
+
+def test_a_lock_held_for_a_moment_is_waited_for(data_dir: Path, start_child: StartChild) -> None:
+    """A killed predecessor may take a moment to go: the next one comes up when it has."""
+    first = start_child(data_dir)
+    first.hello()
+    second = start_child(data_dir)
+    second.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        second.receive()
+    first.kill()
+    second.socket.settimeout(30)
+    assert second.hello().entries == 2000
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_lock_held_for_long_is_told(data_dir: Path, start_child: StartChild, stale: bool) -> None:
+    """Two sidecars on one folder: the second says what to do, and empties nothing meanwhile."""
+    first = start_child(data_dir)
+    first.hello()
+    second = start_child(data_dir, stale=stale)
+    reason, message = second.fault()
+    assert reason == "locked"
+    assert "give each sidecar a folder of its own" in message
+    assert second.process.wait(30) == 1
+    assert first.values([b"ns/2000"]) != [None]
+
+
+# ---- folders that can't be written
+
+
+def test_a_file_in_place_of_the_folder_is_denied(tmp_path: Path, start_child: StartChild) -> None:
+    """As the folder of L3 itself, and anywhere above it."""
+    (tmp_path / "l3").touch()
+    for data_dir in (tmp_path, tmp_path / "l3" / "below"):
+        reason, message = start_child(data_dir).fault()
+        assert reason == "denied"
+        assert "a file where a folder must be" in message
+
+
+def test_a_folder_of_somebody_else_is_denied(start_child: StartChild) -> None:
+    """Run as another user, with and without a database there."""
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = Path(folder)
+        data_dir.chmod(0o755)
+        reason, message = start_child(data_dir, uid=NOBODY).fault()
+        assert reason == "denied"
+        assert "check its owner, mode and mount" in message
+        child = start_child(data_dir)
+        child.hello()
+        child.close()
+        assert start_child(data_dir, uid=NOBODY).fault()[0] == "denied"
+        assert not start_child(data_dir).hello().wiped
+
+
+@pytest.fixture
+def small_volume(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 20 MiB."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", volume], check=True)
+    yield volume
+    subprocess.run(["umount", "--lazy", volume], check=True)
+
+
+def test_a_full_volume_is_told(small_volume: Path, start_child: StartChild) -> None:
+    """While writing and when opening. With room again and the mark, it starts empty."""
+    child = start_child(small_volume)
+    child.hello()
+    rng = random.Random(20240613)
+    with suppress(BrokenPipeError):
+        for n in range(1, 41):
+            child.send(put(b"ns/%d" % n, rng.randbytes(1 << 20), n))
+    reason, message = child.fault()
+    assert reason == "full"
+    assert "free space or give it a larger one" in message
+    child.close()
+    filler = small_volume / "filler"
+    _fill(filler)
+    assert start_child(small_volume).fault()[0] == "full"
+    filler.unlink()
+    child = start_child(small_volume, stale=True)
+    assert child.hello().entries == 0
+    child.put(b"ns/new", b"value")
+
+
+def _fill(filler: Path) -> None:
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_read_only_volume_is_denied(small_volume: Path, start_child: StartChild) -> None:
+    """With a database on it or without."""
+    child = start_child(small_volume)
+    child.hello()
+    child.close()
+    subprocess.run(["mount", "-o", "remount,ro", small_volume], check=True)
+    for data_dir in (small_volume, small_volume / "other"):
+        reason, message = start_child(data_dir).fault()
+        assert reason == "denied"
+        assert "Read-only file system" in message
+
+
+# ---- corruption
+
+
+def _overwrite(file: Path, share: float = 0.5, size: int = 200) -> None:
+    with file.open("r+b") as stream:
+        stream.seek(int(file.stat().st_size * share))
+        stream.write(b"\xaa" * size)
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def _each(pattern: str, damage: Callable[[Path], None]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        files = list(folder.glob(pattern))
+        assert files
+        for file in files:
+            damage(file)
+
+    return apply
+
+
+DAMAGE = {
+    "manifest gone": _each("MANIFEST-*", Path.unlink),
+    "manifest overwritten": _each("MANIFEST-*", lambda file: _overwrite(file, 0.0)),
+    "manifest empty": _each("MANIFEST-*", lambda file: os.truncate(file, 0)),
+    "current empty": _each("CURRENT", lambda file: os.truncate(file, 0)),
+    "current gone": _each("CURRENT", Path.unlink),
+    "current wrong": _each("CURRENT", lambda file: _write(file, "MANIFEST-999999\n")),
+    "tables gone": _each("*.sst", Path.unlink),
+    "tables short": _each("*.sst", lambda file: os.truncate(file, file.stat().st_size - 1)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_corrupt_database_starts_empty(
+    data_dir: Path, start_child: StartChild, damage: str
+) -> None:
+    """Whatever is broken about it, and says so to the sidecar."""
+    DAMAGE[damage](data_dir / FOLDER)
+    starts_empty(start_child, data_dir)
+
+
+def test_a_quarantine_explains_and_takes_little(data_dir: Path, start_child: StartChild) -> None:
+    """RocksDB's log and manifest are kept, tables and values are not; one quarantine at a time."""
+    for _ in range(2):
+        DAMAGE["manifest overwritten"](data_dir / FOLDER)
+        starts_empty(start_child, data_dir).end()
+    kept = {file.name.rpartition("-")[0] or file.name for file in (data_dir / QUARANTINE).iterdir()}
+    assert {"LOG", "MANIFEST", "OPTIONS", "CURRENT"} <= kept
+    assert not [name for name in kept if name.endswith((".sst", ".log"))]
+    assert names(data_dir) == [FOLDER, QUARANTINE]
+    assert opening.quarantine_bytes(data_dir) == QUARANTINE_BYTES
+
+
+def test_a_quarantine_that_could_not_be_kept_small_is_not_kept(
+    data_dir: Path, start_child: StartChild
+) -> None:
+    """A file that is no table and yet large must not fill the volume."""
+    with (data_dir / FOLDER / "notes").open("wb") as log:
+        log.write(bytes(QUARANTINE_BYTES))
+    DAMAGE["manifest overwritten"](data_dir / FOLDER)
+    starts_empty(start_child, data_dir)
+    assert not (data_dir / QUARANTINE).exists()
+
+
+def test_corruption_met_while_reading_puts_the_database_aside(
+    data_dir: Path, start_child: StartChild
+) -> None:
+    """A block whose checksum does not match is no miss: the child says so and the next starts
+    empty."""
+    for table in (data_dir / FOLDER).glob("*.sst"):
+        if table.stat().st_size > 100_000:
+            _overwrite(table, 0.3, table.stat().st_size // 3)
+    child = start_child(data_dir)
+    assert child.hello().entries == 2000
+    with pytest.raises(EOFError):  # noqa: PT012  (any of the reads may be the one)
+        for start in range(1, 2001, 50):
+            child.send(reads=[b"ns/%d" % n for n in range(start, start + 50)])
+            while True:
+                reply = child.receive()
+                if reply.fault is not None:
+                    assert reply.fault[0] == "corrupt"
+                    child.receive()
+                if reply.reads:
+                    assert all(isinstance(read, wire.Record) for read in reply.reads)
+                    break
+    starts_empty(start_child, data_dir)
+
+
+# ---- the mark, and starts that are killed half-way
+
+
+def test_a_mark_empties_l3_before_anybody_reads(data_dir: Path, start_child: StartChild) -> None:
+    """And is gone when that is done."""
+    leave_mark(data_dir)
+    starts_empty(start_child, data_dir)
+    assert names(data_dir) == [FOLDER]
+
+
+def test_who_could_leave_no_mark_says_so_at_the_start(
+    data_dir: Path, start_child: StartChild
+) -> None:
+    """The same, told by the sidecar instead of the volume."""
+    start_child(data_dir, stale=True).hello()
+    assert names(data_dir) == [FOLDER]
+
+
+def test_a_mark_empties_a_database_that_is_corrupt_as_well(
+    data_dir: Path, start_child: StartChild
+) -> None:
+    """It need not be opened to be emptied."""
+    leave_mark(data_dir)
+    DAMAGE["manifest gone"](data_dir / FOLDER)
+    starts_empty(start_child, data_dir)
+
+
+KILLED = 9
+START = f"""
+import os, sys
+from pathlib import Path
+from sidecar.l3.opening import open_database
+
+changes_left = int(sys.argv[2])
+
+def end_at_a_change(event, arguments):
+    global changes_left
+    if event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir"):
+        changes_left -= 1
+        if changes_left < 0:
+            os._exit({KILLED})
+
+sys.addaudithook(end_at_a_change)
+open_database(Path(sys.argv[1]), stale=False)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("state", ["marked", "corrupt", "both"])
+def test_a_start_killed_at_any_point_is_gone_on_from(
+    data_dir: Path, tmp_path: Path, state: str
+) -> None:
+    """Before each single change of the folder: the start after it never has what L3 had, never
+    fails, and leaves nothing behind."""
+    if state != "corrupt":
+        leave_mark(data_dir)
+    if state != "marked":
+        DAMAGE["manifest overwritten"](data_dir / FOLDER)
+    changes = 0
+    while True:
+        copy = tmp_path / f"copy{changes}"
+        shutil.copytree(data_dir, copy)
+        status = subprocess.run(
+            [sys.executable, "-c", START, copy, str(changes)], check=False
+        ).returncode
+        database, _ = opening.open_database(copy, stale=False)
+        engine = Engine(database, random.Random(1))
+        assert engine.entries == 0
+        assert engine.read([b"ns/1", b"ns/2000"]) == [wire.ABSENT, wire.ABSENT]
+        assert set(names(copy)) <= {FOLDER, QUARANTINE}
+        database.close()
+        shutil.rmtree(copy)
+        if status == 0:
+            break
+        assert status == KILLED
+        changes += 1
+    assert changes > 5
+
+
+def test_what_is_left_of_an_emptied_folder_is_removed(
+    data_dir: Path, start_child: StartChild
+) -> None:
+    """Half a folder that was being deleted is no database, and no failure."""
+    shutil.copytree(data_dir / FOLDER, data_dir / TRASH)
+    next((data_dir / TRASH).glob("MANIFEST-*")).unlink()
+    assert start_child(data_dir).hello().entries == 2000
+    assert names(data_dir) == [FOLDER]

@@ -3,7 +3,7 @@
 RocksDB deletes a row by writing another, so the folder can grow while what is live does not. The
 promise is: below twice the live bytes plus 64 MiB, and below the data limit, always; an overfull
 volume evicts the whole pod. So a rewrite of the tables starts well before, and where even that is
-not fast enough, writes wait for it.
+not fast enough, writes wait for it. Deletions too: they lower what is promised.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ SLACK_BYTES = 64 * MIB
 MARGIN_BYTES = 12 * MIB
 """What may be written between two looks at the folder: a memtable, and a large value."""
 REWRITE_SLACK_BYTES = 28 * MIB
+WORTH_BYTES = 4 * MIB
+"""A rewrite is worth its while when this much has become dead since the last one began."""
 
 
 def most_live_bytes(data_limit: int) -> int:
@@ -46,31 +48,38 @@ class Space:
         self._database = database
         self._data_limit = data_limit
         self._rewrite: threading.Thread | None = None
-        self._after_last = 0  # the folder's size when the last rewrite ended
+        self._rewritten = -WORTH_BYTES  # bytes dropped by the time the last rewrite began
+        self._error: Exception | None = None
         self.used_bytes = 0
         self.slowed = False
-        self.error: Exception | None = None
 
-    def look(self, live_bytes: int) -> None:
-        """Measure the folder, start a rewrite if it is due, and judge whether writes must wait."""
-        self.used_bytes = folder_bytes(self._folder)
-        running = self._rewrite is not None and self._rewrite.is_alive()
-        if self._rewrite is not None and not running:
+    def look(self, live_bytes: int, dropped_bytes: int) -> None:
+        """Measure the folder, start a rewrite if it is due, and judge whether writes must wait.
+
+        `dropped_bytes` is all that has become dead so far. Raises what a rewrite has met.
+        """
+        if self._rewrite is not None and not self._rewrite.is_alive():
             self._rewrite = None
-            self._after_last = self.used_bytes
+            if self._error is not None:
+                raise self._error
+        self.used_bytes = folder_bytes(self._folder)
         soft = live_bytes * 3 // 2 + REWRITE_SLACK_BYTES
-        hard = self.limit(live_bytes) - MARGIN_BYTES
-        helps = self.used_bytes > self._after_last + MARGIN_BYTES // 2
-        if not running and self.used_bytes > soft and helps:
+        worth = dropped_bytes - self._rewritten >= WORTH_BYTES
+        if self._rewrite is None and self.used_bytes > soft and worth:
+            self._rewritten = dropped_bytes
             self._rewrite = threading.Thread(target=self._compact, name="rewrite")
             self._rewrite.start()
-            running = True
-        self.slowed = running and self.used_bytes > hard
+        full = self.used_bytes > self.limit(live_bytes) - MARGIN_BYTES
+        self.slowed = full and (self._rewrite is not None or worth)
 
     def limit(self, live_bytes: int) -> int:
         """What the folder must stay below."""
         promised = 2 * live_bytes + SLACK_BYTES
         return promised if self._data_limit is None else min(promised, self._data_limit)
+
+    def room(self, live_bytes: int) -> int:
+        """How many live bytes may die before the folder is measured again."""
+        return max(0, 2 * live_bytes + SLACK_BYTES - MARGIN_BYTES - self.used_bytes) // 2
 
     def close(self) -> None:
         if self._rewrite is not None:
@@ -80,5 +89,5 @@ class Space:
     def _compact(self) -> None:
         try:
             self._database.compact()
-        except Exception as error:  # noqa: BLE001  (RocksDB raises nothing narrower; shown by the loop)
-            self.error = error
+        except Exception as error:  # noqa: BLE001  (RocksDB raises nothing narrower; raised by `look`)
+            self._error = error

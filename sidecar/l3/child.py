@@ -1,0 +1,279 @@
+"""The loop of the child process: frames in, replies out, and the tier's own work in between.
+
+One thread does everything that has an order; only a rewrite of the tables runs beside it. Reads are
+answered as they come. Writes wait in order where the folder has no room for them, or where much
+must be evicted first, and reads overtake them: the sidecar does not ask for what is being written.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+
+from sidecar.l3 import wire
+from sidecar.l3.engine import Engine, in_chunks
+from sidecar.l3.space import Space
+
+SLICE_SECONDS = 0.005
+STATUS_SECONDS = 1.0
+NEWS_SECONDS = 0.05
+"""How soon the sidecar hears of a change in what L3 holds."""
+LOOK_BYTES = 4 << 20
+"""How much is written or dropped before the folder is measured again, whatever the time."""
+SWEEP_PAUSE_SECONDS = 60.0
+"""Between two passes of the sweep."""
+SWEEP_REST = 19
+"""A slice that finds little is followed by so many times its own length of rest."""
+RECEIVE_BYTES = 1 << 18
+HELD_BYTES = 64 << 20
+"""Writes that wait; beyond it the socket is left unread. The sidecar sends less by itself."""
+CLOSING_SECONDS = 2.0
+"""How long an ending child waits for room for the writes that it still holds."""
+
+
+class SidecarClock:
+    """The sidecar's wall clock, as its frames tell it.
+
+    A frame says when it was sent, which may be long ago if this process was busy. It was not sent
+    before the socket was last seen empty, though. So an offset between the clocks is kept as long
+    as it lies within these two bounds, and brought to the nearer one where it does not: a wall
+    clock that is set back is followed as soon as the socket has been empty.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._offset = time.time() - monotonic()
+        self._emptied_at = monotonic()
+
+    def __call__(self) -> float:
+        return self._monotonic() + self._offset
+
+    def heard(self, sent_at: float, received_at: float) -> None:
+        """A frame that was sent at `sent_at` on the sidecar's clock has been received."""
+        least = sent_at - received_at
+        most = sent_at - self._emptied_at
+        self._offset = min(max(self._offset, least), most)
+
+    def emptied(self, at: float) -> None:
+        """The socket had nothing more to read."""
+        self._emptied_at = at
+
+
+class Child:
+    """Serves one socket from one engine until it closes."""
+
+    def __init__(
+        self, connection: socket.socket, engine: Engine, space: Space, *, wiped: bool
+    ) -> None:
+        self._socket = connection
+        self._engine = engine
+        self._space = space
+        self._wiped = wiped
+        self._unframer = wire.Unframer()
+        self._clock = SidecarClock()
+        self._held: deque[wire.Request] = deque()  # their writes, in order
+        self._held_bytes = 0
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+        self._changed = 0  # bytes written and dropped since the folder was measured
+        self._looked_at = 0.0
+        self._last_status = 0.0
+        self._last_slice = 0.0
+        self._next_sweep = 0.0
+        self._news = False  # whether L3 has changed since the last status
+        self._closing = False
+        self._deaf = False  # the other end is gone; what it sent before is still to be read
+
+    def run(self) -> None:
+        """Until the other end is gone or says so; what it has sent by then is applied."""
+        self._look()
+        self._tell()
+        while not self._closing:
+            if self._readable():
+                data = self._receive()
+                received_at = time.monotonic()
+                if not data:
+                    break
+                for payload in self._unframer.feed(data):
+                    request = wire.decode_request(payload)
+                    self._clock.heard(request.now, received_at)
+                    self._handle(request, len(payload))
+                if len(data) < RECEIVE_BYTES:
+                    self._clock.emptied(received_at)
+            self._between_frames()
+        self._finish()
+
+    # ---- frames
+
+    def _readable(self) -> bool:
+        if self._held_bytes >= HELD_BYTES:
+            time.sleep(SLICE_SECONDS)
+            return False
+        now = time.monotonic()
+        busy = self._held or self._engine.over()
+        idle_seconds = NEWS_SECONDS if self._news else STATUS_SECONDS
+        wait = 0.001 if busy else max(0.0, min(idle_seconds, self._next_sweep - now))
+        return bool(self._poll.poll(wait * 1000))
+
+    def _receive(self) -> bytes:
+        try:
+            return self._socket.recv(RECEIVE_BYTES)
+        except ConnectionResetError:  # closed with answers of ours unread: the end, like any other
+            return b""
+
+    def _handle(self, request: wire.Request, size: int) -> None:
+        if request.reads:
+            self._read(request)
+        match request.call:
+            case wire.Configure():
+                self._engine.configure(request.call)
+            case wire.ListKeys():
+                page = self._engine.page(request.call, request.now)
+                self._reply(wire.Reply([], [], [], page=page))
+            case wire.Close():
+                self._closing = True
+            case None:
+                pass
+        if request.writes or (request.touches and not self._held):  # a touch is worth no wait
+            self._held.append(request)
+            self._held_bytes += size
+            self._release()
+
+    def _read(self, request: wire.Request) -> None:
+        for keys in in_chunks(request.reads, self._engine.reads_at_once()):
+            if self._clock() > request.deadline:
+                self._reply(wire.Reply([wire.LATE] * len(keys), [], []))
+                continue
+            for part in _in_frames(self._engine.read(keys)):
+                self._reply(wire.Reply(part, [], []))
+
+    def _release(self) -> None:
+        """Apply the writes that wait, in order, while there is room for them."""
+        engine = self._engine
+        while self._held and not self._space.slowed:
+            request = self._held[0]
+            # What dies shrinks what the folder may take: no more at once than it has room for.
+            count = engine.entries_in(self._space.room(engine.used_bytes))
+            writes, rest = request.writes[:count], request.writes[count:]
+            if engine.crowded(writes):
+                return
+            touches = [] if rest else request.touches
+            dropped = engine.dropped_bytes
+            answers, evicted = engine.write(writes, touches, self._clock(), sync=request.sync)
+            if answers:
+                self._reply(wire.Reply([], answers, evicted))
+            if rest:
+                request.writes = rest
+            else:
+                self._held.popleft()
+                if not self._held:
+                    self._held_bytes = 0
+            written = sum(len(write.value) for write in writes if isinstance(write, wire.Put))
+            self._has_changed(written + engine.dropped_bytes - dropped)
+
+    def _reply(self, reply: wire.Reply) -> None:
+        if self._deaf:
+            return
+        try:
+            self._socket.sendall(wire.framed(wire.encode_reply(reply)))
+        except (BrokenPipeError, ConnectionResetError):
+            self._deaf = True
+
+    # ---- work of its own
+
+    def _between_frames(self) -> None:
+        now = time.monotonic()
+        if now - self._last_slice >= SLICE_SECONDS:
+            if self._held and now - self._looked_at >= SLICE_SECONDS:
+                self._look()
+            self._release()
+            self._work(now + SLICE_SECONDS)
+            self._last_slice = time.monotonic()
+        if now - self._last_status >= (NEWS_SECONDS if self._news else STATUS_SECONDS):
+            self._look()
+            self._tell()
+
+    def _work(self, until: float) -> None:
+        """One slice: first room for what waits, then under the limits, then the sweep."""
+        engine = self._engine
+        while not self._space.slowed and time.monotonic() < until:
+            dropped = engine.dropped_bytes
+            room = self._space.room(engine.used_bytes)
+            incoming = engine.crowded(self._held[0].writes) if self._held else 0
+            if incoming or engine.over():
+                evicted = engine.drain(self._clock(), incoming, room)
+                if evicted:
+                    self._reply(wire.Reply([], [], evicted))
+            elif time.monotonic() >= self._next_sweep:
+                self._sweep(room)
+            else:
+                return
+            self._has_changed(engine.dropped_bytes - dropped)
+
+    def _sweep(self, room: int) -> None:
+        """One slice of the sweep. It keeps a processor busy only where it finds something."""
+        began = time.monotonic()
+        at_end = self._engine.sweep(self._clock(), room)
+        ended = time.monotonic()
+        if self._engine.sweep_pays:
+            self._next_sweep = ended
+        elif at_end:
+            self._next_sweep = ended + SWEEP_PAUSE_SECONDS
+        else:
+            self._next_sweep = ended + SWEEP_REST * (ended - began)
+
+    def _has_changed(self, size: int) -> None:
+        if size:
+            self._news = True
+            self._changed += size
+            if self._changed >= LOOK_BYTES:
+                self._look()
+
+    def _look(self) -> None:
+        self._changed = 0
+        self._looked_at = time.monotonic()
+        self._space.look(self._engine.used_bytes, self._engine.dropped_bytes)
+
+    def _finish(self) -> None:
+        """Apply what is still held, where the folder has room for it in time."""
+        give_up = time.monotonic() + CLOSING_SECONDS
+        while self._held and time.monotonic() < give_up:
+            self._last_slice = 0.0
+            self._between_frames()
+            if self._space.slowed:
+                time.sleep(SLICE_SECONDS)
+
+    def _tell(self) -> None:
+        self._last_status = time.monotonic()
+        self._news = False
+        engine = self._engine
+        status = wire.Status(
+            entries=engine.entries,
+            used_bytes=engine.used_bytes,
+            evictions=engine.evictions,
+            expirations=engine.expirations,
+            folder_bytes=self._space.used_bytes,
+            pending_compaction_bytes=engine.pending_compaction_bytes(),
+            max_seq=engine.max_seq,
+            invalidations=engine.invalidations,
+            slowed=self._space.slowed,
+            wiped=self._wiped,
+        )
+        self._reply(wire.Reply([], [], [], status=status))
+
+
+def _in_frames(answers: list[wire.Record | int]) -> list[list[wire.Record | int]]:
+    """The answers in parts of about a frame's size; a large value alone."""
+    parts: list[list[wire.Record | int]] = [[]]
+    size = 0
+    for answer in answers:
+        length = len(answer.value) if isinstance(answer, wire.Record) else 0
+        if size + length > wire.MAX_FRAME_BYTES and parts[-1]:
+            parts.append([])
+            size = 0
+        parts[-1].append(answer)
+        size += length
+    return parts

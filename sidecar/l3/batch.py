@@ -219,7 +219,9 @@ class Batch:
     def _victims(self, want: int) -> list[tuple[bytes, Meta]]:
         """Rows to go, the first first: of those on disk, else of those that this batch puts."""
         found = self._candidates(want * SAMPLES_PER_VICTIM)
-        if not found and not self._fresh:  # all of the sample have been dropped by this batch
+        if (
+            not found
+        ):  # all of the sample are this batch's own, or dropped by it: older ones go first
             found = self._candidates(want * SAMPLES_PER_VICTIM + len(self._metas))
         if not found:
             return [(key, meta) for key in islice(self._fresh, want) if (meta := self._metas[key])]

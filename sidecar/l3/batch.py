@@ -125,6 +125,8 @@ class Batch:
         """
         evicted: list[bytes] = []
         while (want := self._surplus(incoming_bytes)) and (spare > 0 or self._worse()):
+            if spare > 0:
+                want = min(want, spare)
             victims = self._victims(min(want, VICTIMS_AT_ONCE))
             if not victims:
                 break
@@ -134,7 +136,7 @@ class Batch:
                     evicted.append(user_key(row_key))
                     self._evictions += 1
                 self.drop(row_key, meta)
-                if not self._surplus(incoming_bytes):
+                if not self._surplus(incoming_bytes) or (spare <= 0 and not self._worse()):
                     break
         return evicted
 
@@ -219,9 +221,7 @@ class Batch:
     def _victims(self, want: int) -> list[tuple[bytes, Meta]]:
         """Rows to go, the first first: of those on disk, else of those that this batch puts."""
         found = self._candidates(want * SAMPLES_PER_VICTIM)
-        if (
-            not found
-        ):  # all of the sample are this batch's own, or dropped by it: older ones go first
+        if not found:  # all of the sample are this batch's own, or dropped by it
             found = self._candidates(want * SAMPLES_PER_VICTIM + len(self._metas))
         if not found:
             return [(key, meta) for key in islice(self._fresh, want) if (meta := self._metas[key])]

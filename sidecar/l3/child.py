@@ -113,7 +113,7 @@ class Child:
             time.sleep(SLICE_SECONDS)
             return False
         now = time.monotonic()
-        busy = self._held or self._engine.over()
+        busy = self._held or self._engine.over() or self._engine.sweep_pays
         idle_seconds = NEWS_SECONDS if self._news else STATUS_SECONDS
         wait = 0.001 if busy else max(0.0, min(idle_seconds, self._next_sweep - now))
         return bool(self._poll.poll(wait * 1000))
@@ -156,13 +156,16 @@ class Child:
         while self._held and not self._space.slowed:
             request = self._held[0]
             # What dies shrinks what the folder may take: no more at once than it has room for.
-            count = engine.entries_in(self._space.room(engine.used_bytes))
+            room = self._space.room(engine.used_bytes)
+            count = engine.entries_in(room)
             writes, rest = request.writes[:count], request.writes[count:]
             if engine.crowded(writes):
                 return
             touches = [] if rest else request.touches
             dropped = engine.dropped_bytes
-            answers, evicted = engine.write(writes, touches, self._clock(), sync=request.sync)
+            answers, evicted = engine.write(
+                writes, touches, self._clock(), sync=request.sync, most_bytes=room
+            )
             if answers:
                 self._reply(wire.Reply([], answers, evicted))
             if rest:
@@ -207,7 +210,7 @@ class Child:
                 evicted = engine.drain(self._clock(), incoming, room)
                 if evicted:
                     self._reply(wire.Reply([], [], evicted))
-            elif time.monotonic() >= self._next_sweep:
+            elif engine.sweep_pays or time.monotonic() >= self._next_sweep:
                 self._sweep(room)
             else:
                 return
@@ -218,9 +221,7 @@ class Child:
         began = time.monotonic()
         at_end = self._engine.sweep(self._clock(), room)
         ended = time.monotonic()
-        if self._engine.sweep_pays:
-            self._next_sweep = ended
-        elif at_end:
+        if at_end:
             self._next_sweep = ended + SWEEP_PAUSE_SECONDS
         else:
             self._next_sweep = ended + SWEEP_REST * (ended - began)

@@ -16,6 +16,7 @@ from rocksdict import (
     BlockBasedOptions,
     Cache,
     ColumnFamily,
+    CompactOptions,
     DBCompressionType,
     DBRecoveryMode,
     Options,
@@ -26,9 +27,9 @@ from rocksdict import (
 
 MIB = 1 << 20
 BLOCK_CACHE_BYTES = 16 * MIB
-MEMTABLE_BYTES = 8 * MIB
-LOG_BYTES = 16 * MIB
-TABLE_BYTES = 8 * MIB
+MEMTABLE_BYTES = 4 * MIB
+LOG_BYTES = 12 * MIB
+TABLE_BYTES = 4 * MIB
 
 
 class Database:
@@ -59,8 +60,10 @@ class Database:
 
     def compact(self) -> None:
         """Rewrite all tables without what is dead. Lets go of the interpreter lock; minutes."""
-        self.meta.compact_range(None, None)
-        self.value.compact_range(None, None)
+        options = CompactOptions()
+        options.set_exclusive_manual_compaction(False)
+        self.meta.compact_range(None, None, options)
+        self.value.compact_range(None, None, options)
 
     def cancel_compaction(self) -> None:
         self._db.cancel_all_background(False)

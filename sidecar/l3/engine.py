@@ -126,8 +126,12 @@ class Engine:
         now: float,
         *,
         sync: bool,
+        most_bytes: int = sys.maxsize,
     ) -> tuple[list[int], list[bytes]]:
-        """Apply all in order and at once; what each write met, and the keys pushed out."""
+        """Apply all in order and at once; what each write met, and the keys pushed out.
+
+        Where the tier is to shrink, it drops about `most_bytes` more than the writes bring.
+        """
         batch = Batch(self._tier, now)
         batch.look_up([write.key for write in writes if not isinstance(write, wire.Invalidate)])
         if touches:
@@ -135,7 +139,7 @@ class Engine:
         answers = [batch.apply(write) for write in writes]
         for key, hits in touches:
             batch.touch(key, hits)
-        evicted = batch.evict(DRAIN_ENTRIES)
+        evicted = batch.evict(min(DRAIN_ENTRIES, self.entries_in(most_bytes)))
         batch.commit(sync=sync)
         return answers, evicted
 

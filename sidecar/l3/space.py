@@ -10,16 +10,23 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 from sidecar.l3.database import MIB, Database
 
 SLACK_BYTES = 64 * MIB
-MARGIN_BYTES = 12 * MIB
-"""What may be written between two looks at the folder: a memtable, and a large value."""
-REWRITE_SLACK_BYTES = 28 * MIB
+MARGIN_BYTES = 32 * MIB
+MOST_MARGIN_BYTES = 96 * MIB
+"""How far below the limit writes begin to wait: for memtables that are still to be written out, and
+for compactions, which write what they read a second time before they delete it. Those between the
+upper levels grow with a quarter of what is live, up to a bound."""
+REWRITE_SLACK_BYTES = 20 * MIB
 WORTH_BYTES = 4 * MIB
 """A rewrite is worth its while when this much has become dead since the last one began."""
+
+DELETING_SECONDS = 1.0
+"""How long after a rewrite RocksDB may still be deleting the files that it replaced."""
 
 
 def most_live_bytes(data_limit: int) -> int:
@@ -49,6 +56,7 @@ class Space:
         self._data_limit = data_limit
         self._rewrite: threading.Thread | None = None
         self._rewritten = -WORTH_BYTES  # bytes dropped by the time the last rewrite began
+        self._ended_at = 0.0
         self._error: Exception | None = None
         self.used_bytes = 0
         self.slowed = False
@@ -60,6 +68,7 @@ class Space:
         """
         if self._rewrite is not None and not self._rewrite.is_alive():
             self._rewrite = None
+            self._ended_at = time.monotonic()
             if self._error is not None:
                 raise self._error
         self.used_bytes = folder_bytes(self._folder)
@@ -69,8 +78,9 @@ class Space:
             self._rewritten = dropped_bytes
             self._rewrite = threading.Thread(target=self._compact, name="rewrite")
             self._rewrite.start()
-        full = self.used_bytes > self.limit(live_bytes) - MARGIN_BYTES
-        self.slowed = full and (self._rewrite is not None or worth)
+        full = self.used_bytes > self.limit(live_bytes) - _margin(live_bytes)
+        deleting = time.monotonic() - self._ended_at < DELETING_SECONDS
+        self.slowed = full and (self._rewrite is not None or worth or deleting)
 
     def limit(self, live_bytes: int) -> int:
         """What the folder must stay below."""
@@ -79,7 +89,8 @@ class Space:
 
     def room(self, live_bytes: int) -> int:
         """How many live bytes may die before the folder is measured again."""
-        return max(0, 2 * live_bytes + SLACK_BYTES - MARGIN_BYTES - self.used_bytes) // 2
+        spare = 2 * live_bytes + SLACK_BYTES - _margin(live_bytes) - self.used_bytes
+        return max(0, spare) // 2
 
     def close(self) -> None:
         if self._rewrite is not None:
@@ -91,3 +102,7 @@ class Space:
             self._database.compact()
         except Exception as error:  # noqa: BLE001  (RocksDB raises nothing narrower; raised by `look`)
             self._error = error
+
+
+def _margin(live_bytes: int) -> int:
+    return min(MARGIN_BYTES + live_bytes // 4, MOST_MARGIN_BYTES)

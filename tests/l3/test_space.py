@@ -1,0 +1,74 @@
+"""The folder of L3: below twice the live bytes and 64 MiB more, and below the data limit, always.
+
+At the scale of seconds; `tests/bench/space.py` does the same at full scale.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from sidecar.l3 import wire
+from sidecar.l3.space import most_live_bytes
+from tests.bench.space import MIB, SIZES, churn
+from tests.l3.conftest import StartChild
+
+
+@pytest.mark.parametrize("name", ["64 B", "1 KiB", "64 KiB", "1 MiB", "mixed"])
+def test_the_folder_stays_small_under_churn(tmp_path: Path, name: str) -> None:
+    """Values that don't compress, evicted, replaced, deleted, expired, drained, invalidated."""
+    live = 6 * MIB if name == "64 B" else 30 * MIB
+    measured = churn(tmp_path, SIZES[name], live, turns=1, seed=20240615)
+    assert measured.worst < 1, measured
+
+
+def test_the_folder_stays_below_the_data_limit(tmp_path: Path) -> None:
+    """The tier may be configured larger: it holds what leaves its tables room."""
+    limit = 112 * MIB
+    measured = churn(tmp_path, SIZES["mixed"], 60 * MIB, turns=1, seed=20240616, limit=limit)
+    assert measured.largest_folder < limit
+    assert measured.worst < 1, measured
+
+
+def test_a_limit_without_room_for_l3_keeps_it_empty(
+    tmp_path: Path, start_child: StartChild
+) -> None:
+    """RocksDB itself needs 64 MiB at worst: below that every put is refused."""
+    limit = 64 * MIB
+    assert most_live_bytes(limit) == 0
+    child = start_child(tmp_path, limit=limit)
+    child.hello()
+    child.put(b"ns/a", b"value")
+    assert child.values([b"ns/a"]) == [None]
+
+
+def test_reads_are_answered_while_tables_are_rewritten(
+    tmp_path: Path, start_child: StartChild
+) -> None:
+    """The rewrite runs beside the loop and lets go of the interpreter: the read asked after
+    deletions that wait for it is answered before they are."""
+    rng = random.Random(20240617)
+    child = start_child(tmp_path)
+    child.hello()
+    count = 120
+    for n in range(1, count + 1):
+        child.put(b"ns/%d" % n, rng.randbytes(MIB), n)
+    waiting = 0
+    seq = count
+    for n in range(1, count):
+        seq += 1
+        child.send(wire.Delete(b"ns/%d" % n, seq))
+        child.send(reads=[b"ns/%d" % count])
+        waiting += 1
+        while True:
+            reply = child.receive()
+            waiting -= len(reply.writes)
+            if reply.reads:
+                assert isinstance(reply.reads[0], wire.Record)
+                break
+        if waiting > 8:
+            break
+    assert waiting > 8
+    child.answers(writes=waiting)

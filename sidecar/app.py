@@ -89,6 +89,8 @@ class Sidecar:
         self._tasks: set[asyncio.Task[None]] = set()
         self._disk_task: asyncio.Task[None] | None = None
         self._servers: dict[str, Server] = {}
+        self.ports: dict[str, int] = {}
+        """Of the data API (`http`) and of the ops API (`ops`): where 0 was asked for, any free."""
         self.store: Store
 
     # ---- start
@@ -128,20 +130,24 @@ class Sidecar:
             self._requests["ops"],
         )
         self._servers = {"http": data, "ops": ops}
-        await self._bind(data, self._settings.data_bind, "--data-bind")
-        await self._bind(ops, self._settings.ops_bind, "--ops-bind")
+        self.ports = {
+            "http": await self._bind(data, self._settings.data_bind, "--data-bind"),
+            "ops": await self._bind(ops, self._settings.ops_bind, "--ops-bind"),
+        }
         if self._settings.data_socket is not None:
             await self._bind_socket(data, self._settings.data_socket)
 
-    async def _bind(self, server: Server, bind: tuple[str, int], flag: str) -> None:
+    async def _bind(self, server: Server, bind: tuple[str, int], flag: str) -> int:
         host, port = bind
+        runner = await self._runner(server)
         try:
-            await web.TCPSite(await self._runner(server), host, port).start()
+            await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise StartError(
                 f"{host}:{port} can't be listened on ({error.strerror}): end what uses it, "
                 f"or choose another address with {flag}"
             ) from None
+        return int(runner.addresses[0][1])
 
     async def _bind_socket(self, server: Server, path: Path) -> None:
         """Listen on a Unix socket, in place of one that a predecessor has left."""

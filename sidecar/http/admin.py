@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from sidecar.http.batch import BatchApi, decoded
+from sidecar.http.batch import BatchApi
+from sidecar.http.bodies import decoded, sends_messagepack
 from sidecar.http.conditions import MAX_TTL_SECONDS
 from sidecar.http.data import PREFIX, answered
 from sidecar.http.messages import Reply, Request
@@ -25,6 +26,7 @@ from sidecar.store.snapshot import Snapshot, TierSnapshot, snapshot
 from sidecar.store.store import Store
 
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
+SCOPE_BYTES = 64 << 10
 _JSON = "Content-Type: application/json\r\n"
 
 
@@ -48,11 +50,13 @@ class AdminApi:
         self._openapi = files("sidecar.http").joinpath("openapi.json").read_bytes()
 
     async def invalidate(self, request: Request) -> Reply:
-        body = await decoded(request, Scope)
+        messagepack = sends_messagepack(request)
+        sent = await request.body(SCOPE_BYTES)
+        body = decoded(sent, Scope, messagepack=messagepack)
         if (body.prefix is None) is not body.all:
             raise ProblemError(400, 'Say what: "prefix": "some/prefix", or "all": true.')
-        prefix = (body.prefix or "").encode("utf-8", "surrogatepass")
-        wrong = name_error(body.namespace.encode("utf-8", "surrogatepass"), prefix or b"-")
+        prefix = (body.prefix or "").encode()
+        wrong = name_error(body.namespace.encode(), prefix or b"-")
         if wrong is not None:
             raise ProblemError(400, wrong)
         await answered(self._store.invalidate(join(body.namespace, prefix)), "the invalidation")

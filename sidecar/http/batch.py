@@ -1,65 +1,105 @@
 """Many keys in one call: POST /v1/mget, /v1/mset, /v1/mdelete, in JSON or MessagePack.
 
-In MessagePack a value is binary. In JSON it is a string where it is UTF-8, and base64 otherwise, as
-`encoding` says. Nothing here is a snapshot: each key is looked up or written by itself.
+In MessagePack a key and a value may be binary. In JSON a value is a string where it is UTF-8, and
+base64 otherwise, as `encoding` says. A body that is wrong anywhere changes nothing; beyond that
+each key is looked up or written by itself: a call is no snapshot and no transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from sidecar.http.conditions import MAX_TTL_SECONDS, etag, seconds_of
+from sidecar.http.bodies import (
+    Encoding,
+    decoded,
+    encoded,
+    from_base64,
+    json_string,
+    part,
+    sends_messagepack,
+    wants_json,
+)
+from sidecar.http.conditions import MAX_TTL_SECONDS, etag
 from sidecar.http.data import answered, content_type_of
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import ProblemError
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, join, name_error
-from sidecar.store.store import Store
+from sidecar.store.store import Ask, Store, Written
 
 MAX_KEYS = 1000
-BODY_BYTES = 32 << 20
+KEYS_BYTES = 8 << 20
+"""A body of keys: a thousand of the longest, each byte escaped, come to 6 MiB."""
+ENTRIES_BYTES = 32 << 20
+"""A body of entries."""
 REPLY_BYTES = 32 << 20
-"""What the values of one mget may come to; keys beyond it are named in `left`."""
+"""What the entries of one mget may come to; keys beyond it are named in `left`."""
 AT_ONCE = 64
 """Keys of one call that are under way together: about what one frame to L3 takes."""
+FIRST_AT_ONCE = 16
+"""And at first, as long as it is not known how large their values are."""
+SMALL_BYTES = 64 << 10
 
-MESSAGEPACK = ("application/msgpack", "application/vnd.msgpack", "application/x-msgpack")
-JSON = "application/json"
-CURL_DEFAULT = "application/x-www-form-urlencoded"
-"""What `curl -d` calls whatever it sends."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_TTL_SECONDS)]
+Ttl = Seconds | Literal["never"] | None
+"""`None` is the default of the configuration."""
+Limited = msgspec.Meta(max_length=MAX_KEYS)
 
 
 class Keys(msgspec.Struct, forbid_unknown_fields=True):
     """The body of mget and mdelete."""
 
     namespace: str
-    keys: list[Any]  # strings, or in MessagePack binary
+    keys: Annotated[list[str], Limited]
+
+
+class RawKeys(msgspec.Struct, forbid_unknown_fields=True):
+    """The same in MessagePack, where a key is a string or binary."""
+
+    namespace: str
+    keys: Annotated[list[msgspec.Raw], Limited]
 
 
 class NewEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """An entry of mset. `ttl` in seconds, or "never"; absent: the default."""
+    """An entry of mset."""
 
-    key: Any
-    value: Any
-    encoding: str = "utf-8"
+    key: str
+    value: str
+    encoding: Encoding = "utf-8"
     content_type: str = DEFAULT_CONTENT_TYPE
-    ttl: float | str | None = None
+    ttl: Ttl = None
+
+
+class RawEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """The same in MessagePack, where key and value are strings or binary."""
+
+    key: msgspec.Raw
+    value: msgspec.Raw
+    encoding: Encoding = "utf-8"
+    content_type: str = DEFAULT_CONTENT_TYPE
+    ttl: Ttl = None
 
 
 class Entries(msgspec.Struct, forbid_unknown_fields=True):
     """The body of mset."""
 
     namespace: str
-    entries: list[NewEntry]
+    entries: Annotated[list[NewEntry], Limited]
 
 
-Body = TypeVar("Body")
-_encode_json = msgspec.json.Encoder().encode
-_encode_messagepack = msgspec.msgpack.Encoder().encode
+class RawEntries(msgspec.Struct, forbid_unknown_fields=True):
+    """The same in MessagePack."""
+
+    namespace: str
+    entries: Annotated[list[RawEntry], Limited]
+
+
+Key = str | bytes
+"""As it was sent: answers name it the same way."""
 
 
 class BatchApi:
@@ -70,58 +110,65 @@ class BatchApi:
         self._clock = clock
 
     async def mget(self, request: Request) -> Reply:
-        body = await decoded(request, Keys)
-        names = _names(body.namespace, body.keys)
+        keys, names = await _wanted(request)
         as_json = wants_json(request)
-        found: list[dict[str, Any]] = []
-        missing: list[Any] = []
-        size = 0
-        for start in range(0, len(names), AT_ONCE):
-            if size > REPLY_BYTES:
-                left = body.keys[start:]
-                return encoded(as_json, {"entries": found, "missing": missing, "left": left})
-            batch = names[start : start + AT_ONCE]
-            hits = await asyncio.gather(*(self._store.get(name) for name in batch))
-            for key, hit in zip(body.keys[start:], hits, strict=False):
+        found: list[msgspec.Raw] = []
+        missing: list[Key] = []
+        size = start = 0
+        at_once = FIRST_AT_ONCE
+        while start < len(names) and size < REPLY_BYTES:
+            hits = await self._look_up(names[start : start + at_once])
+            largest = max((len(hit.value) for hit in hits if hit is not None), default=0)
+            for hit in hits:
+                key = keys[start]
                 if hit is None:
                     missing.append(key)
+                elif size < REPLY_BYTES:
+                    found.append(await self._described(key, hit, as_json=as_json))
+                    size += memoryview(found[-1]).nbytes
                 else:
-                    size += len(hit.value)
-                    found.append(self._described(key, hit, as_json=as_json))
-        return encoded(as_json, {"entries": found, "missing": missing, "left": []})
+                    break
+                start += 1
+            at_once = AT_ONCE if largest <= SMALL_BYTES else FIRST_AT_ONCE
+        answer = {"entries": found, "missing": missing, "left": keys[start:]}
+        return encoded(answer, as_json=as_json)
 
     async def mset(self, request: Request) -> Reply:
-        body = await decoded(request, Entries)
-        names = _names(body.namespace, [entry.key for entry in body.entries])
-        values = [_value(entry) for entry in body.entries]
-        limit = self._store.config.max_value_bytes
-        for entry, value in zip(body.entries, values, strict=True):
-            if len(value) > limit:
-                raise ProblemError(413, f"The value of {entry.key!r} exceeds {limit:,} bytes.")
-        default = self._store.config.default_ttl_seconds
-        ttls = [_ttl(entry, default) for entry in body.entries]
-        types = [content_type_of(entry.content_type) for entry in body.entries]
-        puts = list(zip(names, values, types, ttls, strict=True))
-        results = []
+        body = await _body(request, ENTRIES_BYTES, Entries, RawEntries)
+        keys = [_text(entry.key, f"entries[{n}].key") for n, entry in enumerate(body.entries)]
+        names = _names(body.namespace, keys, "entries[{}].key")
+        puts = [
+            (name, *await self._checked(entry, f"entries[{number}]"))
+            for number, (name, entry) in enumerate(zip(names, body.entries, strict=True))
+        ]
+        results: list[dict[str, Any]] = []
         for start in range(0, len(puts), AT_ONCE):
             batch = puts[start : start + AT_ONCE]
             results += await _outcomes([self._store.put(*put) for put in batch], "the value")
-        return encoded(wants_json(request), {"entries": _answers(body.entries, results)})
+        return encoded({"entries": _by_key(keys, results)}, as_json=wants_json(request))
 
     async def mdelete(self, request: Request) -> Reply:
-        body = await decoded(request, Keys)
-        names = _names(body.namespace, body.keys)
-        results = []
+        keys, names = await _wanted(request)
+        results: list[dict[str, Any]] = []
         for start in range(0, len(names), AT_ONCE):
             batch = names[start : start + AT_ONCE]
             results += await _outcomes([self._store.delete(name) for name in batch], "the deletion")
-        entries = [{"key": key, **result} for key, result in zip(body.keys, results, strict=True)]
-        for entry in entries:
-            if entry["status"] == 201:  # nothing was there
-                entry["status"] = 404
-        return encoded(wants_json(request), {"entries": entries})
+        for result in results:
+            if result["status"] == 201:  # nothing was there
+                result["status"] = 404
+        return encoded({"entries": _by_key(keys, results)}, as_json=wants_json(request))
 
-    def _described(self, key: Any, hit: Hit, *, as_json: bool) -> dict[str, Any]:
+    async def _look_up(self, names: list[bytes]) -> list[Hit | None]:
+        """Those that memory has without a task each."""
+        looked = [self._store.look(name) for name in names]
+        asked = [at for at, hit in enumerate(looked) if isinstance(hit, Ask)]
+        fetched = await asyncio.gather(*(self._store.fetch(names[at]) for at in asked))
+        hits = [None if isinstance(hit, Ask) else hit for hit in looked]
+        for at, hit in zip(asked, fetched, strict=True):
+            hits[at] = hit
+        return hits
+
+    async def _described(self, key: Key, hit: Hit, *, as_json: bool) -> msgspec.Raw:
         entry = hit.entry
         now = self._clock()
         left = entry.expires_at - now
@@ -135,77 +182,80 @@ class BatchApi:
             "tier": hit.tier,
         }
         if as_json:
-            described["value"], described["encoding"] = _as_text(hit.value)
-        return described
+            described["value"], described["encoding"] = await json_string(hit.value)
+        return part(described, as_json=as_json)
 
-
-async def decoded(request: Request, shape: type[Body]) -> Body:
-    """The body as `shape`. Raises ProblemError: 400 says what is wrong, 415 what is possible."""
-    content_type = request.headers.get("Content-Type", JSON).partition(";")[0].strip().lower()
-    body = await request.body(BODY_BYTES)
-    try:
-        if content_type in MESSAGEPACK:
-            return msgspec.msgpack.decode(body, type=shape)
-        if content_type in (JSON, CURL_DEFAULT):
-            return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(400, f"The body can't be used: {error}.") from None
-    raise ProblemError(415, f"The body is {JSON} or {MESSAGEPACK[0]}, not {content_type}.")
-
-
-def encoded(as_json: bool, answer: Any, status: int = 200) -> Reply:
-    if as_json:
-        return Reply(status, f"Content-Type: {JSON}\r\n", _encode_json(answer))
-    return Reply(status, f"Content-Type: {MESSAGEPACK[0]}\r\n", _encode_messagepack(answer))
-
-
-def wants_json(request: Request) -> bool:
-    """MessagePack where Accept names it, or where it was sent and Accept does not say."""
-    accept = request.headers.get("Accept", "*/*")
-    if any(name in accept for name in MESSAGEPACK):
-        return False
-    sent = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return not (sent in MESSAGEPACK and "*/*" in accept)
-
-
-def _names(namespace: str, keys: list[Any]) -> list[bytes]:
-    if len(keys) > MAX_KEYS:
-        raise ProblemError(400, f"One call takes {MAX_KEYS} keys at most; this has {len(keys)}.")
-    raw = [_bytes_of(key, "A key") for key in keys]
-    for key in raw or [b"-"]:  # an empty list of keys has a namespace all the same
-        wrong = name_error(namespace.encode("utf-8", "surrogatepass"), key)
-        if wrong is not None:
-            raise ProblemError(400, wrong)
-    return [join(namespace, key) for key in raw]
-
-
-def _value(entry: NewEntry) -> bytes:
-    if isinstance(entry.value, bytes) or entry.encoding == "utf-8":
-        return _bytes_of(entry.value, "A value")
-    if entry.encoding == "base64":
+    async def _checked(self, entry: NewEntry | RawEntry, path: str) -> tuple[bytes, str, float]:
+        """What `Store.put` takes after the key. Raises ProblemError."""
+        value: Key | None = _text(entry.value, f"{path}.value")
+        if isinstance(value, str):
+            is_text = entry.encoding == "utf-8"
+            value = value.encode() if is_text else await from_base64(value)
+        if value is None:
+            raise ProblemError(400, f"This is not base64 - at `$.{path}.value`.")
+        limit = self._store.config.max_value_bytes
+        if len(value) > limit:
+            raise ProblemError(413, f"A value may take {limit:,} bytes - at `$.{path}.value`.")
         try:
-            return base64.b64decode(entry.value, validate=True)
-        except ValueError:
-            raise ProblemError(400, f"The value of {entry.key!r} is not base64.") from None
-    raise ProblemError(400, "encoding is utf-8 or base64.")
+            content_type = content_type_of(entry.content_type)
+        except ProblemError as problem:
+            raise _at(f"{path}.content_type", problem.detail) from None
+        if entry.ttl is None:
+            ttl = self._store.config.default_ttl_seconds
+        else:
+            ttl = float("inf") if isinstance(entry.ttl, str) else entry.ttl
+        return value, content_type, ttl
 
 
-def _ttl(entry: NewEntry, default: float) -> float:
-    return default if entry.ttl is None else seconds_of(str(entry.ttl))
+async def _body(request: Request, limit: int, in_json: Any, in_messagepack: Any) -> Any:
+    messagepack = sends_messagepack(request)
+    body = await request.body(limit)
+    return decoded(body, in_messagepack if messagepack else in_json, messagepack=messagepack)
 
 
-def _bytes_of(text: Any, what: str) -> bytes:
-    if isinstance(text, str):
-        return text.encode("utf-8", "surrogatepass")
-    if isinstance(text, bytes):
-        return text
-    raise ProblemError(400, f"{what} is a string, or binary in MessagePack.")
+async def _wanted(request: Request) -> tuple[list[Key], list[bytes]]:
+    """The keys of a call as they were sent, and their full keys."""
+    body = await _body(request, KEYS_BYTES, Keys, RawKeys)
+    keys = [_text(key, f"keys[{number}]") for number, key in enumerate(body.keys)]
+    return keys, _names(body.namespace, keys, "keys[{}]")
 
 
-async def _outcomes(writes: list[Any], what: str) -> list[dict[str, Any]]:
+def _names(namespace: str, keys: list[Key], path: str) -> list[bytes]:
+    """Full keys. Raises ProblemError; `path` is where the key of a number stands."""
+    wrong = name_error(namespace.encode(), b"-")
+    if wrong is not None:
+        raise _at("namespace", wrong)
+    names = []
+    for number, key in enumerate(keys):
+        raw = key.encode() if isinstance(key, str) else key
+        wrong = name_error(b"-", raw)
+        if wrong is not None:
+            raise _at(path.format(number), wrong)
+        names.append(join(namespace, raw))
+    return names
+
+
+def _text(sent: str | msgspec.Raw, path: str) -> Key:
+    """A string, or in MessagePack binary. What is neither is not decoded."""
+    if isinstance(sent, str):
+        return sent
+    data = memoryview(sent)
+    kind: Any = bytes if 0xC4 <= data[0] <= 0xC6 else str
+    try:
+        text: Key = msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise _at(path, "This takes a string in UTF-8, or binary.") from None
+    return text
+
+
+def _at(path: str, sentence: str) -> ProblemError:
+    return ProblemError(400, f"{sentence.rstrip('.')} - at `$.{path}`.")
+
+
+async def _outcomes(writes: list[Awaitable[Written]], what: str) -> list[dict[str, Any]]:
     """What each write came to: a status as a single PUT would have, and a sentence on errors."""
 
-    async def outcome(write: Any) -> dict[str, Any]:
+    async def outcome(write: Awaitable[Written]) -> dict[str, Any]:
         try:
             written = await answered(write, what)
         except ProblemError as problem:
@@ -218,12 +268,5 @@ async def _outcomes(writes: list[Any], what: str) -> list[dict[str, Any]]:
     return list(await asyncio.gather(*map(outcome, writes)))
 
 
-def _answers(entries: list[NewEntry], results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"key": entry.key, **result} for entry, result in zip(entries, results, strict=True)]
-
-
-def _as_text(value: bytes) -> tuple[str, str]:
-    try:
-        return value.decode(), "utf-8"
-    except UnicodeDecodeError:
-        return base64.b64encode(value).decode(), "base64"
+def _by_key(keys: list[Key], results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"key": key, **result} for key, result in zip(keys, results, strict=True)]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from sidecar.http.problems import ProblemError
 from sidecar.model.entry import Entry
 from sidecar.store.store import Condition
 
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
+    Headers = CIMultiDictProxy[str]
+
 NEVER_SECONDS = 31_536_000
 """What max-age says of an entry that does not expire: a year."""
 MAX_TTL_SECONDS = 10 * NEVER_SECONDS
+_DECIMAL = frozenset("0123456789.eE+-")
+"""Python reads more as a number than others do: 1_0, digits of every script, nan."""
 
 
 def etag(entry: Entry) -> str:
@@ -19,11 +26,11 @@ def etag(entry: Entry) -> str:
     return f'"{entry.seq:x}"'
 
 
-def condition_of(headers: Mapping[str, str]) -> Condition | None:
+def condition_of(headers: Headers) -> Condition | None:
     """What If-Match and If-None-Match ask of a write; None where they are absent."""
-    if_match, if_none_match = headers.get("If-Match"), headers.get("If-None-Match")
-    if if_match is None and if_none_match is None:
+    if "If-Match" not in headers and "If-None-Match" not in headers:
         return None
+    if_match, if_none_match = _field(headers, "If-Match"), _field(headers, "If-None-Match")
 
     def holds(entry: Entry | None) -> bool:
         tag = None if entry is None else etag(entry)
@@ -34,9 +41,20 @@ def condition_of(headers: Mapping[str, str]) -> Condition | None:
     return holds
 
 
-def not_modified(if_none_match: str, entry: Entry) -> bool:
-    """Whether a reader has this version already."""
-    return _matches(if_none_match, etag(entry), weak=True)
+def status_of_read(headers: Headers, entry: Entry) -> Literal[200, 304, 412]:
+    """What a read of `entry` comes to, in the order of RFC 9110, section 13.2.2."""
+    if_match, if_none_match = _field(headers, "If-Match"), _field(headers, "If-None-Match")
+    if if_match is not None and not _matches(if_match, etag(entry), weak=False):
+        return 412
+    if if_none_match is not None and _matches(if_none_match, etag(entry), weak=True):
+        return 304
+    return 200
+
+
+def _field(headers: Headers, name: str) -> str | None:
+    """A list, which may stand in several lines (RFC 9110, section 5.3)."""
+    lines = headers.getall(name, [])
+    return ",".join(lines) if lines else None
 
 
 def _matches(field: str, tag: str | None, *, weak: bool) -> bool:
@@ -54,11 +72,13 @@ def _matches(field: str, tag: str | None, *, weak: bool) -> bool:
     return False
 
 
-def ttl_of(headers: Mapping[str, str], parameter: str | None, default: float) -> float:
+def ttl_of(headers: Headers, parameter: str | None, default: float) -> float:
     """The life of a value in seconds, `inf` for ever: `?ttl=` first, then max-age, else default."""
     if parameter is not None:
         return seconds_of(parameter)
-    for directive in headers.get("Cache-Control", "").split(","):
+    if "Cache-Control" not in headers:
+        return default
+    for directive in (_field(headers, "Cache-Control") or "").split(","):
         name, _, argument = directive.strip().partition("=")
         if name.lower() == "max-age":
             digits = argument.strip('"')
@@ -73,7 +93,7 @@ def seconds_of(ttl: str) -> float:
     if ttl == "never":
         return math.inf
     try:
-        seconds = float(ttl)
+        seconds = float(ttl) if _DECIMAL.issuperset(ttl) else -1.0
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= MAX_TTL_SECONDS:

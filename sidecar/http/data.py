@@ -11,11 +11,11 @@ from sidecar.http.conditions import (
     NEVER_SECONDS,
     condition_of,
     etag,
-    not_modified,
+    status_of_read,
     ttl_of,
 )
-from sidecar.http.messages import Reply, Request, problem_reply
-from sidecar.http.problems import ProblemError, retry_later
+from sidecar.http.messages import Reply, Request
+from sidecar.http.problems import ProblemError, problem_body, retry_later
 from sidecar.http.server import Handler, Table, by_method
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, name_error
@@ -25,12 +25,15 @@ from sidecar.model.errors import (
     PreconditionFailedError,
     TooManyInvalidationsError,
 )
-from sidecar.store.store import Ask, Store, Written
+from sidecar.store.store import Ask, Condition, Store, Written
 
 PREFIX = "/v1/cache/"
 MAX_CONTENT_TYPE = 255
-_NOT_FOUND = ProblemError(
-    404, "There is no entry of this name.", headers="Cache-Status: cache-sidecar; fwd=miss\r\n"
+_MISS_HEADERS = (
+    "Content-Type: application/problem+json\r\nCache-Status: cache-sidecar; fwd=miss\r\n"
+)
+_MISS_BODY = problem_body(
+    404, "There is no entry of this name: it was never put, or expired, evicted or deleted."
 )
 
 
@@ -51,6 +54,8 @@ class EntryApi:
     def find(self, request: Request) -> tuple[str, Handler]:
         if request.path.startswith(PREFIX):
             return by_method(self._methods, request)
+        if request.to_origin_form():
+            return self.find(request)
         return self._others.find(request)
 
     async def get(self, request: Request) -> Reply:
@@ -61,16 +66,16 @@ class EntryApi:
         if hit is None:
             if not key_is_valid(key):
                 raise bad_name(key)
-            return problem_reply(_NOT_FOUND)
+            return Reply(404, _MISS_HEADERS, _MISS_BODY)
         return self._found(request, hit)
 
     async def put(self, request: Request) -> Reply:
         key = _checked_key(request.path)
         headers = request.headers
         if "Content-Range" in headers:
-            raise ProblemError(400, "A value is put whole; Content-Range is not possible.")
+            raise ProblemError(400, "A value is put whole; send it without Content-Range.")
         config = self._store.config
-        parameter = dict(parse_qsl(request.query)).get("ttl") if request.query else None
+        parameter = _ttl_parameter(request.query) if request.query else None
         ttl = ttl_of(headers, parameter, config.default_ttl_seconds)
         content_type = content_type_of(headers.get("Content-Type"))
         value = await request.body(config.max_value_bytes)
@@ -85,9 +90,11 @@ class EntryApi:
     async def delete(self, request: Request) -> Reply:
         key = _checked_key(request.path)
         condition = condition_of(request.headers)
+        if condition is not None:
+            condition = _where_there_is_one(condition)
         written = await answered(self._store.delete(key, condition), "the deletion")
         if not written.replaced:
-            return problem_reply(_NOT_FOUND)
+            return Reply(404, _MISS_HEADERS, _MISS_BODY)
         return Reply(204, "" if written.durable else _stored(written))
 
     def _found(self, request: Request, hit: Hit) -> Reply:
@@ -105,13 +112,12 @@ class EntryApi:
             f"Cache-Status: cache-sidecar; hit{life}; detail={tier}\r\n"
         )
         headers = request.headers
-        if_none_match = headers.get("If-None-Match")
-        if if_none_match is not None and not_modified(if_none_match, entry):
-            return Reply(304, lines)
-        if "If-Match" in headers:
-            condition = condition_of({"If-Match": headers["If-Match"]})
-            if condition is not None and not condition(entry):
+        if "If-None-Match" in headers or "If-Match" in headers:
+            status = status_of_read(headers, entry)
+            if status == 412:
                 raise _precondition_failed()
+            if status == 304:
+                return Reply(304, lines)
         return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", value)
 
 
@@ -159,9 +165,23 @@ def _checked_key(path: str) -> bytes:
     return key
 
 
+def _ttl_parameter(query: str) -> str | None:
+    """`?ttl=`. What looks like it but is not would silently have been another life."""
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = parameters.keys() - {"ttl"}
+    if unknown:
+        raise ProblemError(400, f"There is no parameter {min(unknown)[:80]!r} here, only ttl.")
+    return parameters.get("ttl")
+
+
+def _where_there_is_one(condition: Condition) -> Condition:
+    """What would be a 404 without conditions is one with them (RFC 9110, section 13.2.1)."""
+    return lambda entry: entry is None or condition(entry)
+
+
 def content_type_of(field: str | None) -> str:
     """A content type as entries keep it. Raises ProblemError where it can't be sent again."""
-    if field is None:
+    if not field:
         return DEFAULT_CONTENT_TYPE
     if not (field.isascii() and field.isprintable() and len(field) <= MAX_CONTENT_TYPE):
         raise ProblemError(
@@ -176,4 +196,7 @@ def _stored(written: Written) -> str:
 
 
 def _precondition_failed() -> ProblemError:
-    return ProblemError(412, "The version in force is not the one that the condition names.")
+    return ProblemError(
+        412,
+        "The condition does not hold for the version in force; GET its ETag, and try again.",
+    )

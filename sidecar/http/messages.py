@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+import zlib
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -17,19 +17,22 @@ from typing import TYPE_CHECKING
 from aiohttp import HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestPayloadError
 
-from sidecar.http.problems import ProblemError, problem_body
+from sidecar.http.problems import ProblemError, problem_body, retry_later
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
-    from aiohttp.web_protocol import RequestHandler
+    from multidict import CIMultiDictProxy
 
-BODY_SECONDS = 30.0
-"""How long a body may take: a client that sends a byte a second holds nothing for long."""
-SEND_SECONDS = 30.0
-"""How long a client may take to make room for a reply that it asked for."""
-JOIN_BYTES = 16 << 10
+    from sidecar.http.connection import Connection
+
+LARGE_BYTES = 16 << 10
 """Up to this size head and body are sent as one piece; beyond it the copy costs more."""
+CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+"""Content codings of a request's body, and the argument of zlib that undoes each."""
+MAX_MEMBERS = 100
+"""Of a gzip body (RFC 1952, section 2.2): each costs a copy of what follows it."""
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
@@ -46,7 +49,7 @@ class Request:
         self,
         message: RawRequestMessage,
         payload: StreamReader,
-        protocol: RequestHandler,
+        protocol: Connection,
         writer: object,
         task: asyncio.Task[None],
     ) -> None:
@@ -55,40 +58,72 @@ class Request:
         self.protocol = protocol
         self._task = task
         self.method = message.method
-        self.headers: Mapping[str, str] = message.headers
+        self.headers: CIMultiDictProxy[str] = message.headers
         self.path, _, self.query = message.path.partition("?")
 
     async def body(self, limit: int) -> bytes:
-        """The whole body. Raises ProblemError: 413 over `limit` bytes, 408 when it is too slow."""
-        announced = self.headers.get("Content-Length")
+        """The whole body. Raises ProblemError: 413 over `limit` bytes, 408 when it is too slow,
+        503 where too much is under way, 400 and 415 for what is not coded as it says.
+        """
+        headers = self.headers
+        announced = headers.get("Content-Length")
         if announced is not None and int(announced) > limit:
             raise _too_large(limit)
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            self._transport().write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if "Expect" in headers:
+            self._meet_expectation(headers["Expect"])
         payload = self.payload
         try:
             if payload.is_eof():
                 body = payload.read_nowait()
-                if len(body) > limit:  # it came compressed
+                if len(body) > limit:  # in chunks, it was not announced
                     raise _too_large(limit)
-                return body
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._read(limit)
-        except TimeoutError:
-            raise ProblemError(
-                408, f"The body did not arrive within {BODY_SECONDS:.0f} s."
-            ) from None
-        except BadHttpMessage as error:
-            raise ProblemError(400, f"The body can't be read: {error.message}") from None
+            else:
+                body = await self._read(limit)
+        except (BadHttpMessage, RequestPayloadError) as error:
+            reason = " ".join(str(error).split())
+            raise ProblemError(400, f"The body can't be read: {reason}.", close=True) from None
+        coding = headers.get("Content-Encoding")
+        return body if coding is None else await _decoded(body, coding.strip().lower(), limit)
+
+    def to_origin_form(self) -> bool:
+        """Make `GET http://host/path` what it means, `GET /path` (RFC 9112, 3.2.2).
+
+        False where it is no such request.
+        """
+        scheme, separator, rest = self.path.partition("://")
+        if not separator or scheme.lower() not in {"http", "https"}:
+            return False
+        self.path = "/" + rest.partition("/")[2]
+        return True
+
+    def _meet_expectation(self, expected: str) -> None:
+        """RFC 9110, section 10.1.1."""
+        if expected.lower() != "100-continue":
+            detail = f"Expect: 100-continue is all that can be expected, not {expected[:80]!r}."
+            raise ProblemError(417, detail, close=True)
+        if self.message.version >= HttpVersion11 and not self.payload.is_eof():
+            self._transport().write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _read(self, limit: int) -> bytes:
+        """What has yet to arrive. All of it counts as buffered until the request is answered."""
+        connection = self.protocol
         chunks = []
         size = 0
-        while chunk := await self.payload.readany():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
+        try:
+            async with asyncio.timeout(connection.limits.body_seconds):
+                while chunk := await self.payload.readany():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    connection.hold(len(chunk))
+                    if size > limit:
+                        raise _too_large(limit)
+                    if connection.others_fill_buffers():
+                        connection.shed("buffers")
+                        raise retry_later("Too many large bodies are under way.", close=True)
+        except TimeoutError:
+            seconds = connection.limits.body_seconds
+            detail = f"The body did not arrive within {seconds:g} s; send it faster, or less."
+            raise ProblemError(408, detail, close=True) from None
         return b"".join(chunks)
 
     def _transport(self) -> asyncio.Transport:
@@ -99,7 +134,9 @@ class Request:
 
     # What aiohttp calls on its own requests.
 
-    def _finish(self) -> None: ...
+    def _finish(self) -> None:
+        """The handler is done; the reply has yet to be sent."""
+        self.protocol.release()
 
     def _cancel(self, exc: BaseException) -> None:
         self.payload.set_exception(exc)
@@ -138,12 +175,12 @@ class Reply:
         transport = request._transport()
         if request.method == "HEAD" or status in _BODILESS:
             transport.write(head)
-        elif len(self.body) <= JOIN_BYTES:
+        elif len(self.body) <= LARGE_BYTES:
             transport.write(head + self.body)
         else:
             transport.writelines((head, self.body))
         if request.protocol.writing_paused:
-            await _drain(request.protocol, transport)
+            await _drain(request.protocol, transport, len(self.body))
 
     async def write_eof(self) -> None:
         """Nothing is left to send."""
@@ -156,17 +193,57 @@ def problem_reply(problem: ProblemError) -> Reply:
     return reply.closing() if problem.close else reply
 
 
-async def _drain(protocol: RequestHandler, transport: asyncio.Transport) -> None:
+async def _drain(connection: Connection, transport: asyncio.Transport, size: int) -> None:
     """Wait for a slow reader, within bounds: what it does not take stays in memory."""
+    connection.hold(size)
     try:
-        async with asyncio.timeout(SEND_SECONDS):
-            await protocol._drain_helper()
+        async with asyncio.timeout(connection.limits.send_seconds):
+            await connection._drain_helper()
     except TimeoutError:
         transport.abort()
+    finally:
+        connection.release()
+
+
+async def _decoded(body: bytes, coding: str, limit: int) -> bytes:
+    """A body without its content coding. A bomb is left alone once it exceeds `limit` bytes."""
+    if coding in {"", "identity"}:
+        return body
+    if coding not in CODINGS:
+        detail = (
+            f"Content-Encoding is gzip or deflate, or there is none; it is not {coding[:80]!r}."
+        )
+        raise ProblemError(415, detail, headers="Accept-Encoding: gzip, deflate\r\n")
+    value = await asyncio.to_thread(_inflated, body, CODINGS[coding], limit)
+    if value is None:
+        raise ProblemError(400, f"The body is not {coding}, which its Content-Encoding names.")
+    if len(value) > limit:
+        raise _too_large(limit)
+    return value
+
+
+def _inflated(body: bytes, window_bits: int, limit: int) -> bytes | None:
+    """Up to `limit` bytes and one more; None where the body is not of this coding.
+
+    For a thread: zlib lets go of the interpreter's lock.
+    """
+    value = b""
+    for _ in range(MAX_MEMBERS):
+        inflate = zlib.decompressobj(window_bits)
+        try:
+            value += inflate.decompress(body, limit + 1 - len(value))
+        except zlib.error:
+            return None
+        body = inflate.unused_data
+        if len(value) > limit or (inflate.eof and not body):
+            return value
+        if not inflate.eof:
+            break  # it ends too early
+    return None
 
 
 def _too_large(limit: int) -> ProblemError:
-    return ProblemError(413, f"The body is larger than {limit:,} bytes.", close=True)
+    return ProblemError(413, f"The body may take {limit:,} bytes; send less.", close=True)
 
 
 class _Date:

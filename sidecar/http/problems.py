@@ -18,14 +18,16 @@ class ProblemError(Exception):
         self.close = close
 
 
-def retry_later(detail: str, seconds: int = 1) -> ProblemError:
+def retry_later(detail: str, seconds: int = 1, *, close: bool = False) -> ProblemError:
     """503 with Retry-After."""
-    return ProblemError(503, detail, headers=f"Retry-After: {seconds}\r\n")
+    return ProblemError(503, detail, headers=f"Retry-After: {seconds}\r\n", close=close)
 
 
 def problem_body(status: int, detail: str) -> bytes:
     """The JSON of a problem. Its type is about:blank: the status says what kind it is."""
     title = HTTPStatus(status).phrase
+    # What a request sent may be quoted, and need not be text.
+    detail = detail.encode("utf-8", "backslashreplace").decode()
     return msgspec.json.encode(
         {"type": "about:blank", "title": title, "status": status, "detail": detail}
     )

@@ -11,20 +11,13 @@ from typing import Any, Protocol, cast
 
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
-from sidecar.http.messages import Reply, Request, problem_reply
-from sidecar.http.problems import ProblemError, problem_body
+from sidecar.http.connection import Buffers, Connection, Limits, Refusal
+from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
+from sidecar.http.problems import ProblemError, retry_later
 from sidecar.model.stats import RequestStats
 
 Handler = Callable[[Request], Awaitable[Reply]]
-
-MAX_CONNECTIONS = 2048
-"""Beyond it a connection gets a 503. One application in one pod has some hundred at most."""
-KEEPALIVE_SECONDS = 75.0
-"""How long a connection may be idle, or take to send a request's head."""
-LINGER_SECONDS = 1.0
-"""How long the rest of a refused body is read and dropped, so that its sender sees the reply."""
 
 log = structlog.get_logger("sidecar.http")
 
@@ -38,24 +31,33 @@ class Router(Protocol):
 class Server(web.Server):
     """One API on any number of sockets."""
 
-    def __init__(self, protocol: str, router: Router, stats: RequestStats) -> None:
-        super().__init__(
-            cast(Any, self._serve),
-            request_factory=cast(Any, Request),
-            access_log=None,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            lingering_time=LINGER_SECONDS,
-            logger=log,
-        )
+    def __init__(
+        self, protocol: str, router: Router, stats: RequestStats, limits: Limits | None = None
+    ) -> None:
+        super().__init__(cast(Any, self._serve), request_factory=cast(Any, Request))
         self._protocol = protocol
         self._router = router
         self._stats = stats
+        self._limits = limits or Limits()
+        self._buffers = Buffers()
+        self._refusals: set[Refusal] = set()
 
-    def __call__(self) -> RequestHandler:
-        if len(self._connections) >= MAX_CONNECTIONS:
+    @property
+    def buffered_bytes(self) -> int:
+        """What bodies under way take now, in both directions."""
+        return self._buffers.bytes
+
+    def __call__(self) -> Any:
+        if len(self._connections) >= self._limits.connections:
             self._stats.shed["connections"] += 1
-            return _Refusal(self, loop=self._loop, **self._kwargs)
-        return _Connection(self, loop=self._loop, **self._kwargs)
+            return Refusal(self._limits, self._refusals)
+        return Connection(
+            self,
+            loop=self._loop,
+            limits=self._limits,
+            buffers=self._buffers,
+            stats=self._stats,
+        )
 
     async def _serve(self, request: Request) -> Reply:
         start = time.perf_counter()
@@ -63,50 +65,28 @@ class Server(web.Server):
         try:
             operation, handler = self._router.find(request)
             reply = await handler(request)
+            if len(reply.body) > LARGE_BYTES and self._buffers_are_full():
+                raise retry_later("Too much is under way; read what you asked for, then try again.")
         except ProblemError as problem:
             reply = problem_reply(problem)
         except ConnectionError:
             raise
         except Exception:
-            log.exception("A request failed", operation=operation, path=request.path)
+            log.exception(
+                "A request failed",
+                protocol=self._protocol,
+                operation=operation,
+                path=request.path,
+            )
             reply = problem_reply(ProblemError(500, "An error of cache-sidecar; its log has more."))
         self._stats.observe(operation, reply.status, time.perf_counter() - start)
         return reply
 
-
-class _Connection(RequestHandler):
-    """A connection whose protocol errors are problems too."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: Any,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> Any:
-        detail = message or "The request can't be understood as HTTP."
-        return problem_reply(ProblemError(status, detail, close=True))
-
-
-class _Refusal(_Connection):
-    """A connection too many: a 503, and the end."""
-
-    __slots__ = ()
-
-    def connection_made(self, transport: Any) -> None:
-        body = problem_body(503, f"More than {MAX_CONNECTIONS} connections are open.")
-        head = (
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-            f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
-        )
-        transport.write(head.encode() + body)
-        transport.close()
-
-    def data_received(self, data: bytes) -> None: ...
-
-    def connection_lost(self, exc: BaseException | None) -> None: ...
+    def _buffers_are_full(self) -> bool:
+        full = self._buffers.bytes >= self._limits.buffered_bytes
+        if full:
+            self._stats.shed["buffers"] += 1
+        return full
 
 
 class Table:
@@ -119,7 +99,9 @@ class Table:
         methods = self._routes.get(request.path)
         if methods is None:
             known = ", ".join(sorted(self._routes))
-            raise ProblemError(404, f"There is nothing at {request.path}. There is: {known}.")
+            if request.to_origin_form():
+                return self.find(request)
+            raise ProblemError(404, f"There is nothing at {request.path[:80]}. There is: {known}.")
         return by_method(methods, request)
 
 
@@ -129,7 +111,7 @@ def by_method(methods: Mapping[str, tuple[str, Handler]], request: Request) -> t
     if found is None and request.method == "HEAD":
         found = methods.get("GET")
     if found is None:
-        allowed = ", ".join(sorted(methods))
+        allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
         detail = f"{request.method} is not possible here; {allowed} is."
         raise ProblemError(405, detail, headers=f"Allow: {allowed}\r\n")
     return found

@@ -1,14 +1,54 @@
-"""One sidecar for all tests of a module that only need their keys to be absent."""
+"""A sidecar inside the test's event loop, and one in a process of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
+import aiohttp
 import pytest
+import uvloop
 
+from sidecar.app import Sidecar
+from sidecar.http.connection import Limits
 from tests.conftest import StartSidecar
+from tests.http.serving import Serve, Served, running_sidecar
 from tests.running import RunningSidecar
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The event loop that `serve` runs: its transports are not asyncio's."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[Sidecar]:
+    """A running sidecar in this event loop, whose insides a test can look at."""
+    async with running_sidecar(tmp_path) as sidecar:
+        yield sidecar
+
+
+@pytest.fixture
+async def client(live: Sidecar) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the data API of `live`."""
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{live.ports['http']}") as session:
+        yield session
+
+
+@pytest.fixture
+async def serve(live: Sidecar) -> AsyncIterator[Serve]:
+    """Starts further data APIs on the same entries, with limits that a test can reach."""
+    started: list[Served] = []
+
+    async def start(limits: Limits) -> Served:
+        started.append(Served(live.store, limits))
+        return await started[-1].start()
+
+    yield start
+    for served in started:
+        await served.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,171 @@
+"""One client's connection: what it may take, its protocol errors as problems, and one too many.
+
+Nothing here knows what is asked for: what HTTP leaves open about connections ends here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from aiohttp.http_exceptions import BadHttpMethod, InvalidURLError, LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from sidecar.http.messages import problem_reply
+from sidecar.http.problems import ProblemError, problem_body
+from sidecar.model.stats import RequestStats
+
+HEADER_BYTES, MAX_HEADERS = 8190, 128
+"""What one line of a request's head may take, and how many header fields there may be."""
+
+log = structlog.get_logger("sidecar.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server takes on. Defaults fit one application in one pod."""
+
+    connections: int = 2048
+    """Beyond it a connection gets a 503."""
+    refusals: int = 256
+    """Connections that may be getting their 503 at one time; beyond it they are just ended."""
+    buffered_bytes: int = 128 << 20
+    """Large bodies under way in both directions; beyond it further ones get a 503."""
+    idle_seconds: float = 75.0
+    """How long a connection may be idle, or take to send a request's head."""
+    body_seconds: float = 30.0
+    """How long a body may take: a client that sends a byte a second holds nothing for long."""
+    send_seconds: float = 30.0
+    """How long a client may take to make room for a reply that it asked for."""
+    linger_seconds: float = 1.0
+    """How long the rest of a refused request is dropped, so that its sender sees the reply."""
+
+
+class Buffers:
+    """Bytes of bodies under way, over all connections of a server."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
+class Connection(RequestHandler):
+    """A connection that counts what it buffers, and whose protocol errors are problems too."""
+
+    __slots__ = ("_held_bytes", "_stats", "buffers", "limits")
+
+    def __init__(
+        self,
+        manager: Any,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        limits: Limits,
+        buffers: Buffers,
+        stats: RequestStats,
+    ) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            access_log=cast(Any, None),
+            logger=cast(Any, log),
+            keepalive_timeout=limits.idle_seconds,
+            lingering_time=limits.linger_seconds,
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
+            max_headers=MAX_HEADERS,
+            auto_decompress=False,  # bounded, and off the loop: see `messages`
+        )
+        self.limits = limits
+        self.buffers = buffers
+        self._stats = stats
+        self._held_bytes = 0
+
+    def hold(self, size: int) -> None:
+        """Count bytes of a body under way; until `release`, or the connection's end."""
+        self._held_bytes += size
+        self.buffers.bytes += size
+
+    def release(self) -> None:
+        if self._held_bytes:
+            self.buffers.bytes -= self._held_bytes
+            self._held_bytes = 0
+
+    def shed(self, reason: str) -> None:
+        """Count a request that is turned away."""
+        self._stats.shed[reason] += 1
+
+    def others_fill_buffers(self) -> bool:
+        """Whether others leave no room. One alone may take more: else it never could."""
+        return self.buffers.bytes - self._held_bytes >= self.limits.buffered_bytes
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self.release()
+
+    def handle_error(
+        self,
+        request: Any,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> Any:
+        """The reply to what aiohttp can't parse, and to what escaped from a handler."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # nobody is left to reply to
+        if isinstance(exc, LineTooLong):
+            status = 431
+            detail = f"The request line and each header take {HEADER_BYTES:,} bytes at most."
+        elif isinstance(exc, BadHttpMethod):
+            detail = "This is no method of HTTP. If it was TLS: use http://, not https://."
+        elif isinstance(exc, InvalidURLError):
+            detail = "The path has a character that can't stand there: percent-encode it."
+        elif status == 400:
+            detail = f"The request is not HTTP as it should be: {_one_line(message)}"
+        else:
+            detail = "An error of cache-sidecar; its log has more."
+        self._stats.observe("unknown", status, 0.0)
+        return problem_reply(ProblemError(status, detail, close=True))
+
+
+class Refusal(asyncio.Protocol):
+    """A connection too many: a 503, and the end.
+
+    What its client sends is dropped for a moment: ended at once, the connection would be reset by
+    the request that is under way, and the client would see that in place of the reply.
+    """
+
+    def __init__(self, limits: Limits, refusals: set[Refusal]) -> None:
+        self._limits = limits
+        self._refusals = refusals
+        self._end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        if len(self._refusals) >= self._limits.refusals:
+            transport.abort()
+            return
+        self._refusals.add(self)
+        body = problem_body(
+            503, f"{self._limits.connections} connections are open; close some, or try again."
+        )
+        head = (
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+            f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+        )
+        transport.write(head.encode() + body)
+        transport.write_eof()
+        loop = asyncio.get_running_loop()
+        self._end = loop.call_later(self._limits.linger_seconds, transport.abort)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._refusals.discard(self)
+        if self._end is not None:
+            self._end.cancel()
+
+
+def _one_line(message: str | None) -> str:
+    """A parser's message without its drawing of where the error is."""
+    lines = [line.strip().rstrip(":") for line in (message or "").splitlines()]
+    return next((line for line in lines if line and set(line) != {"^"}), "it can't be parsed") + "."

@@ -1,0 +1,129 @@
+"""A real sidecar inside a test's event loop, and bytes to and from it as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import ClientResponse, web
+
+from sidecar.app import Settings, Sidecar
+from sidecar.http.admin import AdminApi, table
+from sidecar.http.batch import BatchApi
+from sidecar.http.connection import Limits
+from sidecar.http.data import EntryApi
+from sidecar.http.server import Server
+from sidecar.model.stats import RequestStats
+from sidecar.store.store import Store
+
+PATIENCE_SECONDS = 20.0
+"""When a test gives up; nothing is measured by it."""
+
+
+@asynccontextmanager
+async def running_sidecar(folder: Path) -> AsyncIterator[Sidecar]:
+    """With a RocksDB in a child process, on free ports and on a Unix socket."""
+    settings = Settings(
+        data_bind=("127.0.0.1", 0),
+        data_socket=folder / "socket",
+        ops_bind=("127.0.0.1", 0),
+        data_dir=folder / "data",
+        data_limit=None,
+        linger_seconds=0.0,
+        config=None,
+    )
+    sidecar = Sidecar(settings)
+    try:
+        await sidecar.start()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await sidecar.store.opened()
+        yield sidecar
+    finally:
+        await sidecar.stop(hurry=asyncio.Event())
+
+
+class Served:
+    """A data API with limits of a test's own, on the store of a running sidecar."""
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        others = table(BatchApi(store, time.time), AdminApi(store, time.time, dict))
+        self.stats = RequestStats()
+        entries = EntryApi(store, time.time, others)
+        self.server = Server("http", entries, self.stats, limits)
+        self._runner = web.ServerRunner(self.server, shutdown_timeout=0.1)
+
+    async def start(self) -> Served:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return self
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def port(self) -> int:
+        return int(self._runner.addresses[0][1])
+
+
+Serve = Callable[[Limits], Awaitable[Served]]
+
+
+async def exchange(port: int, *pieces: bytes, hang_up: bool = False) -> bytes:
+    """Send bytes as they are, piece by piece; what comes until the other side closes."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            if hang_up:
+                writer.write_eof()
+            return await reader.read()
+        finally:
+            writer.close()
+
+
+async def eventually(holds: Callable[[], object], what: str) -> None:
+    """Poll for what has no event; a failure when it never holds."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not holds():
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"waited in vain until {what}") from None
+
+
+def request(
+    method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1"
+) -> bytes:
+    """A request; Content-Length is the caller's to give."""
+    lines = "".join(f"{line}\r\n" for line in ("Host: x", *headers))
+    return f"{method} {path} HTTP/{version}\r\n{lines}\r\n".encode("latin-1") + body
+
+
+def raw_problem(answer: bytes, status: int) -> str:
+    """The sentence of a problem in bytes from a socket, once its form has been checked."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), answer[:300]
+    assert b"Content-Type: application/problem+json" in head
+    return _sentence(body, status)
+
+
+async def problem(answer: ClientResponse, status: int) -> str:
+    """The sentence of a problem, once its form has been checked (RFC 9457)."""
+    body = await answer.read()
+    assert answer.status == status, body
+    assert answer.content_type == "application/problem+json"
+    return _sentence(body, status)
+
+
+def _sentence(body: bytes, status: int) -> str:
+    described = json.loads(body)
+    assert set(described) == {"type", "title", "status", "detail"}
+    assert described["status"] == status
+    assert described["detail"].endswith(".")
+    return str(described["detail"])

@@ -1,0 +1,285 @@
+"""Clients that send too much, too slowly, too little, or do not read: nothing leaks."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import socket
+import zlib
+from contextlib import suppress
+
+import aiohttp
+import pytest
+
+from sidecar.app import Sidecar
+from sidecar.http.connection import Limits
+from tests.http.serving import Serve, Served, eventually, exchange, problem, raw_problem, request
+
+PATH = "/v1/cache/test/key"
+CLOSE = "Connection: close"
+MIB = 1 << 20
+
+
+async def idle(served: Served) -> None:
+    """Until no connection is left; then nothing may count as buffered any more."""
+    await eventually(lambda: not served.server.connections, "no connection is left")
+    assert served.server.buffered_bytes == 0
+
+
+# ---- bodies that break off, or dawdle
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /v1/ca",
+        request("PUT", PATH, "Content-Length: 100000", body=b"x" * 50_000),
+        request("PUT", PATH, "Transfer-Encoding: chunked", body=b"ffff\r\nabc"),
+        request("POST", "/v1/mset", "Content-Length: 100", body=b'{"namespace": "test"'),
+    ],
+)
+async def test_a_client_that_hangs_up_leaves_nothing(serve: Serve, sent: bytes) -> None:
+    """No entry, no connection, no bytes, whether it closes or resets."""
+    served = await serve(Limits())
+    for reset in (False, True):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(sent)
+        await eventually(lambda: served.server.connections, "it is connected")
+        if reset:
+            writer.transport.abort()
+        else:
+            writer.write_eof()
+            await reader.read()
+            writer.close()
+        await idle(served)
+    raw_problem(await exchange(served.port, request("GET", PATH, CLOSE)), 404)
+
+
+async def test_a_body_that_takes_too_long_is_refused(serve: Serve) -> None:
+    """408, which says how long it may take, and the end of the connection."""
+    served = await serve(Limits(body_seconds=0.05, linger_seconds=0.05))
+    head = request("PUT", PATH, "Content-Length: 10", body=b"12345")
+    assert "0.05 s" in raw_problem(await exchange(served.port, head), 408)
+    await idle(served)
+
+
+async def test_a_head_that_takes_too_long_ends_the_connection(serve: Serve) -> None:
+    """It holds a connection no longer than an idle client does."""
+    served = await serve(Limits(idle_seconds=0.05))
+    assert await exchange(served.port, b"GET /v1/cache/te") == b""
+    assert await exchange(served.port) == b""
+    await idle(served)
+
+
+async def test_a_request_may_come_byte_by_byte(serve: Serve) -> None:
+    """Slow is not wrong."""
+    served = await serve(Limits())
+    sent = request("PUT", PATH, "Transfer-Encoding: chunked", CLOSE, body=b"3\r\nabc\r\n0\r\n\r\n")
+    answer = await exchange(served.port, *(sent[at : at + 1] for at in range(len(sent))))
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    await idle(served)
+
+
+# ---- too many, too much
+
+
+async def test_a_connection_too_many_gets_a_503(serve: Serve) -> None:
+    """With Retry-After, also while its request is under way; room is made by closing one."""
+    served = await serve(Limits(connections=2))
+    address = ("127.0.0.1", served.port)
+    first = await asyncio.open_connection(*address)
+    second = await asyncio.open_connection(*address)
+    await eventually(lambda: len(served.server.connections) == 2, "both are connected")
+    for _ in range(20):
+        answer = await exchange(served.port, request("PUT", PATH, "Content-Length: 1", body=b"v"))
+        assert "2 connections" in raw_problem(answer, 503)
+        assert b"Retry-After: 1\r\n" in answer
+    assert served.stats.shed["connections"] == 20
+    first[1].close()
+    await eventually(lambda: len(served.server.connections) == 1, "one is closed")
+    answer = await exchange(served.port, request("GET", "/v1/stats", CLOSE))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    second[1].close()
+    await idle(served)
+
+
+async def test_a_flood_of_connections_is_not_answered(serve: Serve) -> None:
+    """Beyond so many refusals at one time they are just ended; none is kept."""
+    served = await serve(Limits(connections=0, refusals=1))
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+    with suppress(ConnectionError):  # ended with a reset or without one
+        assert await exchange(served.port, request("GET", PATH), request("GET", PATH)) == b""
+    writer.close()
+    await idle(served)
+
+
+async def test_bodies_under_way_are_bounded_together(serve: Serve) -> None:
+    """While one client sends a large body, a second gets a 503; small ones go on."""
+    served = await serve(Limits(buffered_bytes=MIB, linger_seconds=0.05))
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(request("PUT", PATH, f"Content-Length: {4 * MIB}", body=bytes(2 * MIB)))
+    await eventually(lambda: served.server.buffered_bytes >= 2 * MIB, "half has arrived")
+    second = request("PUT", PATH, f"Content-Length: {4 * MIB}", body=bytes(2 * MIB))
+    answer = await exchange(served.port, second)
+    assert b"Retry-After: 1\r\n" in answer
+    raw_problem(answer, 503)
+    small = request("PUT", f"{PATH}/small", "Content-Length: 1", CLOSE, body=b"v")
+    assert (await exchange(served.port, small)).startswith(b"HTTP/1.1 201 ")
+    writer.write(bytes(2 * MIB))
+    await eventually(lambda: served.server.buffered_bytes == 0, "the first is stored")
+    got = await exchange(served.port, request("HEAD", PATH, CLOSE))
+    assert b"Content-Length: 4194304\r\n" in got
+    writer.close()
+    await idle(served)
+
+
+async def test_a_body_alone_may_exceed_what_all_together_may(serve: Serve) -> None:
+    """A value that the configuration allows can always be put by somebody."""
+    served = await serve(Limits(buffered_bytes=MIB))
+    put = request("PUT", PATH, f"Content-Length: {8 * MIB}", CLOSE, body=bytes(8 * MIB))
+    assert (await exchange(served.port, put)).startswith(b"HTTP/1.1 201 ")
+
+
+async def lazy_reader(port: int) -> socket.socket:
+    """A client that asks for a value and does not read the answer."""
+    lazy = socket.socket()
+    lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    lazy.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(lazy, ("127.0.0.1", port))
+    await loop.sock_sendall(lazy, request("GET", PATH))
+    return lazy
+
+
+async def test_slow_readers_are_bounded_together(
+    serve: Serve, client: aiohttp.ClientSession
+) -> None:
+    """Their large answers count; beyond the limit there is a 503, while small ones go on."""
+    served = await serve(Limits(buffered_bytes=10 * MIB))
+    await client.put(PATH, data=io.BytesIO(bytes(8 * MIB)))
+    await client.put(f"{PATH}/small", data=b"v")
+    lazy = [await lazy_reader(served.port) for _ in range(2)]
+    await eventually(lambda: served.server.buffered_bytes >= 16 * MIB, "both are waited for")
+    answer = await exchange(served.port, request("GET", PATH, CLOSE))
+    assert b"Retry-After: 1\r\n" in answer
+    raw_problem(answer, 503)
+    assert served.stats.shed["buffers"] == 1
+    small = await exchange(served.port, request("GET", f"{PATH}/small", CLOSE))
+    assert small.endswith(b"\r\n\r\nv")
+    for each in lazy:
+        each.close()
+    await idle(served)
+
+
+async def test_a_slow_reader_gets_all_in_the_end(
+    serve: Serve, client: aiohttp.ClientSession
+) -> None:
+    """A large value arrives whole, however late it is read."""
+    served = await serve(Limits())
+    value = bytes(range(256)) * (MIB // 32)
+    await client.put(PATH, data=io.BytesIO(value))
+    lazy = await lazy_reader(served.port)
+    await eventually(lambda: served.server.buffered_bytes, "it is waited for")
+    loop = asyncio.get_running_loop()
+    received = b""
+    while len(received) < len(value):
+        received += await loop.sock_recv(lazy, MIB)
+    assert (
+        received.partition(b"\r\n\r\n")[2]
+        == value[: len(received) - received.index(b"\r\n\r\n") - 4]
+    )
+    await eventually(lambda: served.server.buffered_bytes == 0, "nothing is waited for")
+    lazy.close()
+    await idle(served)
+
+
+async def test_a_client_that_never_reads_is_ended(
+    serve: Serve, client: aiohttp.ClientSession
+) -> None:
+    """After its time its connection and its bytes are given back."""
+    served = await serve(Limits(send_seconds=0.05))
+    await client.put(PATH, data=io.BytesIO(bytes(8 * MIB)))
+    lazy = await lazy_reader(served.port)
+    await eventually(lambda: served.server.buffered_bytes, "it is waited for")
+    await idle(served)
+    lazy.close()
+
+
+async def test_a_pipeline_of_a_client_that_does_not_read_waits(
+    serve: Serve, client: aiohttp.ClientSession
+) -> None:
+    """Thousands of small requests are not answered into memory."""
+    served = await serve(Limits(send_seconds=0.05))
+    await client.put(PATH, data=bytes(10_000))
+    lazy = await lazy_reader(served.port)
+    with pytest.raises(ConnectionError):  # the server has given up on it
+        await asyncio.get_running_loop().sock_sendall(lazy, request("GET", PATH) * 200_000)
+    await idle(served)
+    lazy.close()
+
+
+# ---- coded bodies
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(b"value")),
+        ("X-GZIP", gzip.compress(b"val") + gzip.compress(b"ue")),
+        ("deflate", zlib.compress(b"value")),
+        ("identity", b"value"),
+    ],
+)
+async def test_a_coded_value_is_stored_decoded(
+    client: aiohttp.ClientSession, coding: str, body: bytes
+) -> None:
+    """Whoever reads it gets what was meant, without a Content-Encoding."""
+    async with client.put(PATH, data=body, headers={"Content-Encoding": coding}) as answer:
+        assert answer.status == 201
+    async with client.get(PATH) as answer:
+        assert await answer.read() == b"value"
+        assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        gzip.compress(bytes(64 * MIB)),
+        b"".join([gzip.compress(bytes(MIB))] * 16),
+    ],
+)
+async def test_a_bomb_does_not_go_off(
+    live: Sidecar, client: aiohttp.ClientSession, bomb: bytes
+) -> None:
+    """64 MiB in 64 KiB, and in several members: 413 by what it would become; nothing is stored."""
+    headers = {"Content-Encoding": "gzip"}
+    async with client.put(PATH, data=bomb, headers=headers) as answer:
+        assert "8,388,608" in await problem(answer, 413)
+    async with client.get(PATH) as answer:
+        await problem(answer, 404)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no gzip at all",
+        gzip.compress(b"value")[:-4],
+        gzip.compress(b"value") + b"more",
+        gzip.compress(b"") * 1000,
+    ],
+)
+async def test_what_is_not_coded_as_it_says_is_refused(
+    client: aiohttp.ClientSession, body: bytes
+) -> None:
+    """400 for what is no gzip, ends too early, goes on after its end, or has members for ever."""
+    async with client.put(PATH, data=body, headers={"Content-Encoding": "gzip"}) as answer:
+        assert "gzip" in await problem(answer, 400)
+
+
+async def test_an_unknown_coding_is_refused(client: aiohttp.ClientSession) -> None:
+    """415 with those that are known; stored as it is, its readers could not know the coding."""
+    async with client.put(PATH, data=b"x", headers={"Content-Encoding": "br"}) as answer:
+        await problem(answer, 415)
+        assert answer.headers["Accept-Encoding"] == "gzip, deflate"

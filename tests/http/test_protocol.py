@@ -1,0 +1,234 @@
+"""HTTP itself: what clients of every kind and of every age send, and what is no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sidecar.app import Sidecar
+from tests.http.serving import exchange, problem, raw_problem, request
+
+PATH = "/v1/cache/test/key"
+CLOSE = "Connection: close"
+
+
+async def test_http_1_0_may_keep_its_connection(live: Sidecar) -> None:
+    """Asked for, it is kept and said so; the next request on it closes it."""
+    port = live.ports["http"]
+    asked = request("PUT", PATH, "Connection: keep-alive", "Content-Length: 1", version="1.0")
+    answer = await exchange(port, asked + b"v" + request("GET", PATH, version="1.0"))
+    first, second = answer.split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(b"201 ")
+    assert b"Connection: keep-alive\r\n" in first
+    assert second.startswith(b"200 ")
+    assert b"Connection: close\r\n" in second
+
+
+async def test_http_1_0_is_not_told_to_continue(live: Sidecar) -> None:
+    """Expect is ignored there (RFC 9110, 10.1.1): it would take the 100 for the answer."""
+    head = request("PUT", PATH, "Content-Length: 1", "Expect: 100-continue", version="1.0")
+    answer = await exchange(live.ports["http"], head, b"v")
+    assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+async def test_another_expectation_is_refused(live: Sidecar) -> None:
+    """417, which says the one that is met."""
+    head = request("PUT", PATH, "Content-Length: 1", "Expect: a-miracle", body=b"v")
+    assert "100-continue" in raw_problem(await exchange(live.ports["http"], head), 417)
+
+
+async def test_a_value_too_large_is_refused_before_it_is_sent(live: Sidecar) -> None:
+    """413 instead of 100 Continue, and the end of the connection."""
+    head = request("PUT", PATH, "Content-Length: 8388609", "Expect: 100-continue")
+    answer = await exchange(live.ports["http"], head)
+    assert "8,388,608" in raw_problem(answer, 413)
+    assert b"Connection: close" in answer
+
+
+async def test_a_chunked_value_is_read_up_to_the_limit_and_no_further(live: Sidecar) -> None:
+    """413 while the client is still sending; nothing is stored."""
+    mebibyte = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+    head = request("PUT", PATH, "Transfer-Encoding: chunked")
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.ports["http"])
+    writer.write(head + mebibyte * 8 + b"1\r\nx\r\n")
+    answer = await reader.read()  # the last chunk was never sent
+    raw_problem(answer, 413)
+    writer.close()
+    missing = await exchange(live.ports["http"], request("GET", PATH, CLOSE))
+    raw_problem(missing, 404)
+
+
+async def test_a_target_may_be_absolute(live: Sidecar) -> None:
+    """As proxies send it (RFC 9112, 3.2.2), for entries and for every other path."""
+    port = live.ports["http"]
+    put = request("PUT", f"http://127.0.0.1:{port}{PATH}", "Content-Length: 1", CLOSE, body=b"v")
+    assert (await exchange(port, put)).startswith(b"HTTP/1.1 201 ")
+    got = await exchange(port, request("GET", f"http://127.0.0.1:{port}{PATH}?x=y", CLOSE))
+    assert got.endswith(b"\r\n\r\nv")
+    stats = await exchange(port, request("GET", f"HTTP://127.0.0.1:{port}/v1/stats", CLOSE))
+    assert stats.startswith(b"HTTP/1.1 200 ")
+    raw_problem(await exchange(port, request("GET", "http://127.0.0.1", CLOSE)), 404)
+
+
+async def test_an_upgrade_is_declined_and_the_request_answered(
+    client: aiohttp.ClientSession,
+) -> None:
+    """As `curl --http2` asks: the answer is HTTP/1.1, and the connection goes on."""
+    headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"}
+    async with client.put(PATH, data=b"v", headers=headers) as answer:
+        assert answer.status == 201
+    async with client.get(PATH, headers=headers) as answer:
+        assert (answer.status, await answer.read()) == (200, b"v")
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "PATCH", "POST", "PROPFIND"])
+async def test_other_methods_name_those_that_are_possible(
+    client: aiohttp.ClientSession, method: str
+) -> None:
+    """405 with Allow; HEAD is possible wherever GET is."""
+    async with client.request(method, PATH) as answer:
+        assert "GET" in await problem(answer, 405)
+        assert answer.headers["Allow"] == "DELETE, GET, HEAD, PUT"
+    async with client.request(method, "/v1/stats") as answer:
+        await problem(answer, 405)
+        assert answer.headers["Allow"] == "GET, HEAD"
+
+
+async def test_a_tunnel_is_refused(live: Sidecar) -> None:
+    """CONNECT is for proxies."""
+    answer = await exchange(live.ports["http"], request("CONNECT", "127.0.0.1:80", CLOSE))
+    raw_problem(answer, 404)
+
+
+async def test_head_has_no_body_on_errors_too(live: Sidecar) -> None:
+    """The head of the problem and nothing after it, so that the connection can go on."""
+    port = live.ports["http"]
+    answer = await exchange(port, request("HEAD", PATH) + request("HEAD", "/nothing", CLOSE))
+    first, second, nothing = answer.split(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 404 ")
+    assert second.startswith(b"HTTP/1.1 404 ")
+    assert nothing == b""
+
+
+async def test_a_body_that_nobody_reads_does_not_become_a_request(live: Sidecar) -> None:
+    """A GET with a body, a PUT that is refused for its name: the next request is understood."""
+    hidden = request("DELETE", PATH)
+    length = f"Content-Length: {len(hidden)}"
+    sent = request("GET", "/v1/stats", length, body=hidden)
+    sent += request("PUT", "/v1/cache/bad!/key", length, body=hidden)
+    sent += request("GET", "/v1/stats", CLOSE)
+    answer = await exchange(live.ports["http"], sent)
+    statuses = [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"200", b"400", b"200"]
+
+
+async def test_more_bytes_than_announced_are_the_next_request(live: Sidecar) -> None:
+    """The value is what was announced; what follows is no HTTP, and said to be none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.ports["http"])
+    writer.write(request("PUT", PATH, "Content-Length: 3", body=b"abc"))
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
+    writer.write(b"and-more\r\n\r\n")
+    raw_problem(await reader.read(), 400)
+    writer.close()
+    got = await exchange(live.ports["http"], request("GET", PATH, CLOSE))
+    assert got.endswith(b"\r\n\r\nabc")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request("PUT", PATH, "Content-Length: -1"),
+        request("PUT", PATH, "Content-Length: 1", "Content-Length: 2"),
+        request("PUT", PATH, "Content-Length: 9" + "9" * 40),
+        request("PUT", PATH, "Content-Length: 1", "Transfer-Encoding: chunked"),
+        request("PUT", PATH, "Transfer-Encoding: chunked", body=b"zz\r\n"),
+        request("GET", PATH, "No-Colon"),
+        request("GET", PATH, "Nul: \x00"),
+        request("GET", PATH, version="9.9"),
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        request("GET", PATH, *(f"X-{number}: x" for number in range(500))),
+    ],
+)
+async def test_what_is_no_http_is_a_problem(live: Sidecar, sent: bytes) -> None:
+    """400, in one line, and the server goes on."""
+    detail = raw_problem(await exchange(live.ports["http"], sent), 400)
+    assert "\n" not in detail
+    stats = await exchange(live.ports["http"], request("GET", "/v1/stats", CLOSE))
+    assert stats.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        request("GET", PATH, "X-Large: " + "x" * 9000),
+        request("GET", PATH, "x" * 9000 + ": large"),
+        request("GET", "/" + "x" * 9000),
+    ],
+)
+async def test_a_head_without_measure_is_refused(live: Sidecar, head: bytes) -> None:
+    """431, which says what it may take."""
+    answer = await exchange(live.ports["http"], head)
+    assert "8,190" in raw_problem(answer, 431)
+
+
+async def test_a_chunk_that_is_none_is_a_problem(live: Sidecar) -> None:
+    """A body that breaks off in the middle of its coding is the client's fault, not an error."""
+    head = request("PUT", PATH, "Transfer-Encoding: chunked")
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.ports["http"])
+    writer.write(head + b"3\r\nabc\r\n")
+    await writer.drain()
+    writer.write(b"nonsense\r\n")
+    raw_problem(await reader.read(), 400)
+    writer.close()
+
+
+async def test_a_path_is_percent_encoded_ascii(live: Sidecar) -> None:
+    """Other bytes are no HTTP (RFC 3986); the problem says how they are written."""
+    answer = await exchange(live.ports["http"], request("GET", "/v1/cache/test/caf\xc3\xa9"))
+    assert "percent-encode" in raw_problem(answer, 400)
+
+
+async def test_what_is_quoted_in_a_problem_is_cut_short(live: Sidecar) -> None:
+    """A path of 8,000 bytes does not come back."""
+    answer = await exchange(live.ports["http"], request("GET", "/" + "x" * 8000, CLOSE))
+    assert len(raw_problem(answer, 404)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("caf%C3%A9", "caf%c3%a9"),
+        ("%FF%00", "%ff%00"),
+        ("a/./b/../c", "a%2F.%2Fb%2F..%2Fc"),
+        ("a+b", "a%2Bb"),
+        ("%41", "A"),
+        ("100%", "100%25"),
+        ("a//b", "a%2F%2Fb"),
+    ],
+)
+async def test_a_key_is_its_bytes_however_they_are_spelled(
+    live: Sidecar, name: str, same: str
+) -> None:
+    """Percent-encoded or not, dots and slashes are bytes like others."""
+    port, base = live.ports["http"], "/v1/cache/test/"
+    put = request("PUT", base + name, "Content-Length: 1", CLOSE, body=b"v")
+    assert (await exchange(port, put)).startswith(b"HTTP/1.1 201 ")
+    for spelled in (name, same):
+        got = await exchange(port, request("GET", base + spelled, CLOSE))
+        assert got.endswith(b"\r\n\r\nv")
+
+
+async def test_a_unix_socket_speaks_the_same(live: Sidecar, tmp_path: Path) -> None:
+    """An entry put over TCP is got over the socket by a common client."""
+    put = request("PUT", PATH, "Content-Length: 5", CLOSE, body=b"value")
+    await exchange(live.ports["http"], put)
+    connector = aiohttp.UnixConnector(str(tmp_path / "socket"))
+    async with (
+        aiohttp.ClientSession("http://localhost", connector=connector) as session,
+        session.get(PATH) as answer,
+    ):
+        assert await answer.read() == b"value"

@@ -162,7 +162,7 @@ class BatchApi:
         """Those that memory has without a task each."""
         looked = [self._store.look(name) for name in names]
         asked = [at for at, hit in enumerate(looked) if isinstance(hit, Ask)]
-        fetched = await asyncio.gather(*(self._store.fetch(names[at]) for at in asked))
+        fetched = await asyncio.gather(*(self._store.get(names[at]) for at in asked))
         hits = [None if isinstance(hit, Ask) else hit for hit in looked]
         for at, hit in zip(asked, fetched, strict=True):
             hits[at] = hit

@@ -25,7 +25,7 @@ from sidecar.model.errors import (
     PreconditionFailedError,
     TooManyInvalidationsError,
 )
-from sidecar.store.store import Ask, Condition, Store, Written
+from sidecar.store.store import Condition, Store, Written
 
 PREFIX = "/v1/cache/"
 MAX_CONTENT_TYPE = 255
@@ -60,9 +60,7 @@ class EntryApi:
 
     async def get(self, request: Request) -> Reply:
         key = full_key(request.path)
-        hit = self._store.look(key)
-        if isinstance(hit, Ask):
-            hit = await self._store.fetch(key)
+        hit = await self._store.get(key)
         if hit is None:
             if not key_is_valid(key):
                 raise bad_name(key)

@@ -225,19 +225,22 @@ class Batch:
             found = self._candidates(want * SAMPLES_PER_VICTIM + len(self._metas))
         if not found:
             return [(key, meta) for key in islice(self._fresh, want) if (meta := self._metas[key])]
-        score, dead = self._tier.score, self.dead
-        ranked = [(not dead(key, meta), score(meta), key, meta) for key, meta in found]
-        ranked.sort()
-        return [(key, meta) for _, _, key, meta in ranked[:want]]
+        score, now = self._tier.score, self._now
+        found.sort(key=lambda row: score(row[1]))
+        if self._tier.invalidations.any or any(meta[EXPIRES_AT] <= now for _, meta in found):
+            found.sort(key=lambda row: not self.dead(*row))
+        return found[:want]
 
     def _candidates(self, count: int) -> list[tuple[bytes, Meta]]:
-        found = []
         metas, fresh = self._metas, self._fresh
-        for row_key, row in sample(self._tier.database.meta, count, self._tier.rng):
-            if row_key not in metas:
-                found.append((row_key, unpack_meta(row)))
-            elif row_key not in fresh and (meta := metas[row_key]) is not None:
-                found.append((row_key, meta))
+        rows = sample(self._tier.database.meta, count, self._tier.rng)
+        found = [(row_key, unpack_meta(row)) for row_key, row in rows if row_key not in metas]
+        if len(found) < len(rows):
+            found += [
+                (row_key, meta)
+                for row_key, _ in rows
+                if row_key not in fresh and (meta := metas.get(row_key)) is not None
+            ]
         return found
 
     def _surplus(self, incoming_bytes: int) -> int:

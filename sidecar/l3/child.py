@@ -12,6 +12,10 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from msgspec import Raw
 
 from sidecar.l3 import wire
 from sidecar.l3.engine import Engine, in_chunks
@@ -30,6 +34,11 @@ SWEEP_REST = 19
 RECEIVE_BYTES = 1 << 18
 HELD_BYTES = 64 << 20
 """Writes that wait; beyond it the socket is left unread. The sidecar sends less by itself."""
+MAX_TOUCHES = 4096
+"""Uses that wait to be noted; further ones are forgotten, which makes the order a sampled one."""
+TOUCHES_AT_ONCE = 64
+TOUCH_SECONDS = 0.02
+"""Between two lots of them: a use is worth no wait of a read."""
 CLOSING_SECONDS = 2.0
 """How long an ending child waits for room for the writes that it still holds."""
 
@@ -76,12 +85,14 @@ class Child:
         self._clock = SidecarClock()
         self._held: deque[wire.Request] = deque()  # their writes, in order
         self._held_bytes = 0
+        self._touches: dict[bytes, int] = {}
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
         self._changed = 0  # bytes written and dropped since the folder was measured
         self._looked_at = 0.0
         self._last_status = 0.0
         self._last_slice = 0.0
+        self._last_touch = 0.0
         self._next_sweep = 0.0
         self._news = False  # whether L3 has changed since the last status
         self._closing = False
@@ -113,7 +124,7 @@ class Child:
             time.sleep(SLICE_SECONDS)
             return False
         now = time.monotonic()
-        busy = self._held or self._engine.over() or self._engine.sweep_pays
+        busy = self._held or self._touches or self._engine.over() or self._engine.sweep_pays
         idle_seconds = NEWS_SECONDS if self._news else STATUS_SECONDS
         wait = 0.001 if busy else max(0.0, min(idle_seconds, self._next_sweep - now))
         return bool(self._poll.poll(wait * 1000))
@@ -137,7 +148,9 @@ class Child:
                 self._closing = True
             case None:
                 pass
-        if request.writes or (request.touches and not self._held):  # a touch is worth no wait
+        for key, hits in request.touches:
+            self._used(key, hits)
+        if request.writes:
             self._held.append(request)
             self._held_bytes += size
             self._release()
@@ -147,8 +160,20 @@ class Child:
             if self._clock() > request.deadline:
                 self._reply(wire.Reply([wire.LATE] * len(keys), [], []))
                 continue
-            for part in _in_frames(self._engine.read(keys)):
-                self._reply(wire.Reply(part, [], []))
+            rows = self._engine.read(keys)
+            for part in _in_frames(rows):
+                answers: list[Any] = [wire.ABSENT if row is None else Raw(row) for row in part]
+                self._reply(wire.Reply(answers, [], []))
+            for key, row in zip(keys, rows, strict=True):
+                if row is not None:
+                    self._used(key, 1)
+
+    def _used(self, key: bytes, hits: int) -> None:
+        touches = self._touches
+        if key in touches:
+            touches[key] += hits
+        elif len(touches) < MAX_TOUCHES:
+            touches[key] = hits
 
     def _release(self) -> None:
         """Apply the writes that wait, in order, while there is room for them."""
@@ -161,10 +186,9 @@ class Child:
             writes, rest = request.writes[:count], request.writes[count:]
             if engine.crowded(writes):
                 return
-            touches = [] if rest else request.touches
             dropped = engine.dropped_bytes
             answers, evicted = engine.write(
-                writes, touches, self._clock(), sync=request.sync, most_bytes=room
+                writes, self._clock(), sync=request.sync, most_bytes=room
             )
             if answers:
                 self._reply(wire.Reply([], answers, evicted))
@@ -193,11 +217,21 @@ class Child:
             if self._held and now - self._looked_at >= SLICE_SECONDS:
                 self._look()
             self._release()
+            self._touch()
             self._work(now + SLICE_SECONDS)
             self._last_slice = time.monotonic()
         if now - self._last_status >= (NEWS_SECONDS if self._news else STATUS_SECONDS):
             self._look()
             self._tell()
+
+    def _touch(self) -> None:
+        now = time.monotonic()
+        if self._touches and now - self._last_touch >= TOUCH_SECONDS and not self._space.slowed:
+            self._last_touch = now
+            keys = list(islice(self._touches, TOUCHES_AT_ONCE))
+            dropped = self._engine.dropped_bytes
+            self._engine.touch({key: self._touches.pop(key) for key in keys}, self._clock())
+            self._has_changed(self._engine.dropped_bytes - dropped)
 
     def _work(self, until: float) -> None:
         """One slice: first room for what waits, then under the limits, then the sweep."""
@@ -266,15 +300,15 @@ class Child:
         self._reply(wire.Reply([], [], [], status=status))
 
 
-def _in_frames(answers: list[wire.Record | int]) -> list[list[wire.Record | int]]:
-    """The answers in parts of about a frame's size; a large value alone."""
-    parts: list[list[wire.Record | int]] = [[]]
+def _in_frames(rows: list[bytes | None]) -> list[list[bytes | None]]:
+    """The rows in parts of about a frame's size; a large value alone."""
+    parts: list[list[bytes | None]] = [[]]
     size = 0
-    for answer in answers:
-        length = len(answer.value) if isinstance(answer, wire.Record) else 0
+    for row in rows:
+        length = len(row) if row is not None else 0
         if size + length > wire.MAX_FRAME_BYTES and parts[-1]:
             parts.append([])
             size = 0
-        parts[-1].append(answer)
+        parts[-1].append(row)
         size += length
     return parts

@@ -1,9 +1,8 @@
 """L3 as a function: a request in, a reply out, and slices of work in between.
 
-The engine owns the order and the limits: reads first, then the writes in one batch (`batch`) that
-also holds the evictions that make room for them, the counters, and the touches. So whatever a
-crash leaves behind is some prefix of what was sent, counters included, and no tier is over its
-size even there.
+The engine owns the order and the limits: the writes go in one batch (`batch`) that also holds the
+evictions that make room for them, and the counters. So whatever a crash leaves behind is some
+prefix of what was sent, counters included, and no tier is over its size even there.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from sidecar.l3.records import (
     disk_key,
     logical_bytes,
     unpack_meta,
-    unpack_value,
     user_key,
 )
 
@@ -95,18 +93,15 @@ class Engine:
 
     # ---- reads
 
-    def read(self, keys: list[bytes]) -> list[wire.Record | int]:
-        """The records of `keys`, or why there is none. Lets go of the lock while it reads."""
+    def read(self, keys: list[bytes]) -> list[bytes | None]:
+        """The records of `keys`, encoded, where there are any. Lets go of the lock meanwhile."""
         rows = get_many(self._db.value, [disk_key(key) for key in keys])
-        records: list[wire.Record | int] = [
-            wire.ABSENT if row is None else unpack_value(row) for row in rows
-        ]
         invalidations = self._tier.invalidations
         if invalidations.any:
-            for at, (key, record) in enumerate(zip(keys, records, strict=True)):
-                if isinstance(record, wire.Record) and invalidations.covers(key, record.seq):
-                    records[at] = wire.ABSENT
-        return records
+            for at, (key, row) in enumerate(zip(keys, rows, strict=True)):
+                if row is not None and invalidations.covers(key, wire.decode_record(row).seq):
+                    rows[at] = None
+        return rows
 
     def reads_at_once(self) -> int:
         """How many values one multi-get may fetch."""
@@ -122,7 +117,6 @@ class Engine:
     def write(
         self,
         writes: list[wire.Write],
-        touches: list[tuple[bytes, int]],
         now: float,
         *,
         sync: bool,
@@ -134,14 +128,18 @@ class Engine:
         """
         batch = Batch(self._tier, now)
         batch.look_up([write.key for write in writes if not isinstance(write, wire.Invalidate)])
-        if touches:
-            batch.look_up([key for key, _ in touches])
         answers = [batch.apply(write) for write in writes]
-        for key, hits in touches:
-            batch.touch(key, hits)
         evicted = batch.evict(min(DRAIN_ENTRIES, self.entries_in(most_bytes)))
         batch.commit(sync=sync)
         return answers, evicted
+
+    def touch(self, hits: dict[bytes, int], now: float) -> None:
+        """Note that entries were used, each so many times."""
+        batch = Batch(self._tier, now)
+        batch.look_up(list(hits))
+        for key, count in hits.items():
+            batch.touch(key, count)
+        batch.commit(sync=False)
 
     def crowded(self, writes: list[wire.Write]) -> int:
         """The bytes that `writes` bring, if room for them is to be made in slices before; else 0.

@@ -3,24 +3,25 @@
 Keys on disk begin with a hash of the key, so rows stand in no order that a user could make: the
 rows after a random place are a fair sample of all, which is what eviction needs. Column family
 `meta` has what eviction, expiry and counting look at, small enough to be read by the hundred;
-`value` has what a read needs, so that a hit costs one look-up. Both are written in one batch.
+`value` has what a read needs, so that a hit costs one look-up: the record as it is sent, so that it
+goes from the disk to the socket as it lies. Both are written in one batch.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Final, cast
 
 from xxhash import xxh64_digest
 
-from sidecar.l3.wire import Put, Record
+from sidecar.l3.wire import Put, Record, encode_record
 
 HASH_BYTES = 8
 RECORD_BYTES = 64
 """What a record counts for beyond its key, content type and value: both rows' fixed parts."""
 
 _META = struct.Struct("<QddII")
-_VALUE = struct.Struct("<QddIB")
 
 
 Meta = tuple[int, float, float, int, int]
@@ -50,18 +51,10 @@ def pack_meta(meta: Meta) -> bytes:
     return _META.pack(*meta)
 
 
-def unpack_meta(row: bytes) -> Meta:
-    return cast(Meta, _META.unpack(row))
+unpack_meta = cast(Callable[[bytes], Meta], _META.unpack)
 
 
 def pack_value(put: Put) -> bytes:
-    content_type = put.content_type.encode()
-    times = (put.created_at, put.expires_at)
-    return _VALUE.pack(put.seq, *times, put.size, len(content_type)) + content_type + put.value
-
-
-def unpack_value(row: bytes) -> Record:
-    seq, created_at, expires_at, size, type_length = _VALUE.unpack_from(row)
-    start = _VALUE.size + type_length
-    content_type = row[_VALUE.size : start].decode()
-    return Record(seq, created_at, expires_at, content_type, size, row[start:])
+    return encode_record(
+        Record(put.seq, put.created_at, put.expires_at, put.content_type, put.size, put.value)
+    )

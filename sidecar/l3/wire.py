@@ -74,7 +74,7 @@ class Request(msgspec.Struct, array_like=True):
     sync: bool  # fsync the log before the writes are answered
     reads: list[bytes]
     writes: list[Write]
-    touches: list[tuple[bytes, int]]  # key, hits in memory since the last touch
+    touches: list[tuple[bytes, int]]  # key, hits in memory since the last touch; a read is one too
     call: Call | None = None
 
 
@@ -133,6 +133,8 @@ class Reply(msgspec.Struct, array_like=True):
 
 encode_request = msgspec.msgpack.Encoder().encode
 decode_request = msgspec.msgpack.Decoder(Request).decode
+encode_record = msgspec.msgpack.Encoder().encode
+decode_record = msgspec.msgpack.Decoder(Record).decode
 encode_reply = msgspec.msgpack.Encoder().encode
 decode_reply = msgspec.msgpack.Decoder(Reply).decode
 

@@ -12,18 +12,25 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from sidecar.tiers.disk import Answer, Read
+
 Cargo = TypeVar("Cargo")
 
 
-class Flight(Generic[Cargo]):
-    """A read of one key that L3 has been asked for. On the board until its last waiter has run."""
+class Flight(Read, Generic[Cargo]):
+    """A read of one key that L3 is asked for. On the board until its last waiter has run."""
 
-    __slots__ = ("_cargo", "overtaken", "waiters")
+    __slots__ = ("_cargo", "_on_answer", "overtaken", "waiters")
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes, on_answer: Callable[[Flight[Cargo], Answer], None]) -> None:
+        super().__init__(key)
         self.overtaken = False
         self.waiters: list[asyncio.Future[Cargo]] = []
         self._cargo: list[Cargo] = []  # one, once it has landed
+        self._on_answer = on_answer
+
+    def answer(self, answer: Answer) -> None:
+        self._on_answer(self, answer)
 
     def land(self, cargo: Cargo) -> None:
         """What L3 said, for all who wait and who come before the last of them has run."""
@@ -33,7 +40,8 @@ class Flight(Generic[Cargo]):
                 waiter.set_result(cargo)
 
     def board(self) -> asyncio.Future[Cargo]:
-        waiter: asyncio.Future[Cargo] = asyncio.get_running_loop().create_future()
+        """Wait for what it brings; the caller `leave`s when it has run."""
+        waiter: asyncio.Future[Cargo] = asyncio.Future()
         self.waiters.append(waiter)
         if self._cargo:
             waiter.set_result(self._cargo[0])
@@ -43,32 +51,32 @@ class Flight(Generic[Cargo]):
 class Flights(Generic[Cargo]):
     """The flights under way, by key."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        depart: Callable[[Flight[Cargo]], None],
+        on_answer: Callable[[Flight[Cargo], Answer], None],
+    ) -> None:
+        """`depart` asks L3, and may be answered at once; `on_answer` lands the flight."""
+        self._depart = depart
+        self._on_answer = on_answer
         self._board: dict[bytes, Flight[Cargo]] = {}
 
     def __len__(self) -> int:
         return len(self._board)
 
-    def join(
-        self, key: bytes, depart: Callable[[bytes, Flight[Cargo]], None]
-    ) -> tuple[Flight[Cargo], asyncio.Future[Cargo]]:
-        """The key's flight and a future of what it brings; `depart` starts one where there is none.
-
-        `depart` may land it at once.
-        """
+    def of(self, key: bytes) -> Flight[Cargo]:
+        """The flight that is under way, or one that departs now."""
         flight = self._board.get(key)
-        if flight is not None:
-            return flight, flight.board()
-        flight = self._board[key] = Flight()
-        waiter = flight.board()
-        depart(key, flight)
-        return flight, waiter
+        if flight is None:
+            flight = self._board[key] = Flight(key, self._on_answer)
+            self._depart(flight)
+        return flight
 
-    def leave(self, key: bytes, flight: Flight[Cargo], waiter: asyncio.Future[Cargo]) -> None:
+    def leave(self, flight: Flight[Cargo], waiter: asyncio.Future[Cargo]) -> None:
         """A waiter is done; after the last one the flight is off the board."""
         flight.waiters.remove(waiter)
-        if not flight.waiters and self._board.get(key) is flight:
-            del self._board[key]
+        if not flight.waiters and self._board.get(flight.key) is flight:
+            del self._board[flight.key]
 
     def overtake(self, key: bytes) -> None:
         """The key has been written or deleted."""

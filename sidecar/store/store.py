@@ -47,18 +47,20 @@ MAX_PACKING = 8
 """Large values being packed in threads at one time; further ones stay as they are."""
 
 
-class Ask:
-    """Neither memory nor the pending table knows."""
-
-
-ASK: Final = Ask()
-
-
 class Found(NamedTuple):
     """A version and the tier that has it; pending ones count as L3's."""
 
     entry: Entry
     tier: Tier
+
+
+class Ask(NamedTuple):
+    """The answer must be waited for: from L3, or while what was found is unpacked."""
+
+    found: Found | None
+
+
+ASK: Final = Ask(None)
 
 
 class Written(NamedTuple):
@@ -105,29 +107,19 @@ class Store:
         self._clock = clock
         self._make_policy = make_policy
         self._write_clock = WriteClock(clock)
-        self._flights: Flights[Found | Unanswered | None] = Flights()
+        self._flights: Flights[Found | Unanswered | None] = Flights(self.disk.read, self._land)
         self._turns = Turns()
         self._disk_expirations = 0  # as the child has counted them
         self._packing: set[asyncio.Task[None]] = set()
 
     # ---- get
 
-    def look(self, key: bytes) -> Hit | Ask | None:
-        """What is known without waiting; ASK where `fetch` must be awaited."""
-        entry = self.l1.entries.get(key)
-        if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
-            self.stats.l1.hits += 1
-            self.l1.policy.hit(key)
-            self.disk.touch(key)
-            return Hit(entry, Tier.L1, entry.value)
-        found = self.locate(key)
-        if isinstance(found, Ask) or (found is not None and _slow(found.entry)):
-            return ASK
-        return self._settle(found)
-
-    async def fetch(self, key: bytes) -> Hit | None:
-        """The entry in force, from L3 or unpacked off the loop; an unanswered read is a miss."""
-        found = await self._resolve(key)
+    async def get(self, key: bytes) -> Hit | None:
+        """The entry in force, or None; a read that L3 does not answer in time is a miss."""
+        hit = self.look(key)
+        if not isinstance(hit, Ask):
+            return hit
+        found = hit.found or await self._ask(key)
         while isinstance(found, Found) and _slow(found.entry):
             value = await asyncio.to_thread(unpack, found.entry.value, found.entry.size)
             again = await self._resolve(key)
@@ -136,10 +128,20 @@ class Store:
             found = again
         return self._settle(None if isinstance(found, Unanswered) else found)
 
-    async def get(self, key: bytes) -> Hit | None:
-        """The entry in force, or None."""
-        hit = self.look(key)
-        return await self.fetch(key) if isinstance(hit, Ask) else hit
+    def look(self, key: bytes) -> Hit | Ask | None:
+        """What is known without waiting."""
+        entry = self.l1.entries.get(key)
+        if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
+            self.stats.l1.hits += 1
+            self.l1.policy.hit(key)
+            self.disk.touch(key)
+            return Hit(entry, Tier.L1, entry.value)
+        found = self.locate(key)
+        if isinstance(found, Ask):
+            return found
+        if found is not None and _slow(found.entry):
+            return Ask(found)
+        return self._settle(found)
 
     def locate(self, key: bytes) -> Found | Ask | None:
         """The order of looking, without L3: None when it is known that there is nothing."""
@@ -160,28 +162,31 @@ class Store:
 
     async def _resolve(self, key: bytes) -> Found | Unanswered | None:
         """The version in force, as of the moment when this returns."""
+        found = self.locate(key)
+        return await self._ask(key) if isinstance(found, Ask) else found
+
+    async def _ask(self, key: bytes) -> Found | Unanswered | None:
+        """What L3 has of a key that `locate` has just not known, unless a write overtakes it."""
         while True:
-            found = self.locate(key)
-            if not isinstance(found, Ask):
-                return found
-            flight, arrival = self._flights.join(key, self._depart)
+            flight = self._flights.of(key)
+            arrival = flight.board()
             try:
                 arrived = await arrival
             finally:
-                self._flights.leave(key, flight, arrival)
+                self._flights.leave(flight, arrival)
             if not flight.overtaken:
                 return arrived
+            found = self.locate(key)
+            if not isinstance(found, Ask):
+                return found
 
-    def _depart(self, key: bytes, flight: Flight[Found | Unanswered | None]) -> None:
-        self.disk.read(key, partial(self._land, key, flight))
-
-    def _land(self, key: bytes, flight: Flight[Found | Unanswered | None], answer: Answer) -> None:
+    def _land(self, flight: Flight[Found | Unanswered | None], answer: Answer) -> None:
         """L3 has answered. Still between two awaits of whoever waits: see `Flight`."""
         if isinstance(answer, Unanswered):
             self.stats.timeouts += 1
             flight.land(UNANSWERED)
             return
-        entry = entry_of(key, answer) if isinstance(answer, wire.Record) else None
+        entry = entry_of(flight.key, answer) if isinstance(answer, wire.Record) else None
         # Reads come first in a frame: one that was asked after an invalidation may be answered
         # before it. (Not so for other writes: a key that is pending is not asked for.)
         if entry is None or flight.overtaken or self._invalidated(entry):
@@ -213,8 +218,8 @@ class Store:
         stats.of(tier).hits += 1
         if value is None:
             value = unpack(entry.value, entry.size) if entry.packed else entry.value
-        self.disk.touch(entry.key)
         if tier is not Tier.L3:
+            self.disk.touch(entry.key)
             self._use(entry, tier, value)
         return Hit(entry, tier, value)
 

@@ -13,9 +13,11 @@ mark on the volume says so, and the next child empties L3 before it says hello).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import islice
 
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock
@@ -46,7 +48,6 @@ class Unanswered:
 UNANSWERED = Unanswered()
 
 Answer = wire.Record | int | Unanswered
-OnAnswer = Callable[[Answer], None]
 Ack = int | None | Unanswered
 OnAck = Callable[[Ack], None]
 """Hears what the write met (`wire.NEW`...); None when L3 has gone down and will not have it; or
@@ -68,13 +69,19 @@ class Pending:
         self.size = len(entry.value) if entry is not None else 0
 
 
-class _Read:
-    __slots__ = ("asked_at", "key", "on_answer")
+class Read(ABC):
+    """A key that L3 is asked for, and who hears what it says."""
 
-    def __init__(self, key: bytes, asked_at: float, on_answer: OnAnswer) -> None:
+    __slots__ = ("answered", "asked_at", "key")
+
+    def __init__(self, key: bytes) -> None:
         self.key = key
-        self.asked_at = asked_at
-        self.on_answer: OnAnswer | None = on_answer
+        self.asked_at = 0.0
+        self.answered = False
+
+    @abstractmethod
+    def answer(self, answer: Answer) -> None:
+        """Called once, inside `feed`, or at once where L3 can't be asked."""
 
 
 class Disk:
@@ -110,8 +117,8 @@ class Disk:
         self._unacked: deque[Pending] = deque()  # in order; the first `_sent` are with the child
         self._sent = 0
         self._pending_bytes = 0
-        self._reads: deque[_Read] = deque()  # sent, in order
-        self._reads_out: deque[_Read] = deque()  # not sent yet
+        self._reads: deque[Read] = deque()  # sent, in order
+        self._reads_out: deque[Read] = deque()  # not sent yet
         self._calls: deque[Callable[[wire.Page | None], None]] = deque()
         self._calls_out: deque[wire.Call] = deque()
         self._touches: dict[bytes, int] = {}
@@ -120,12 +127,13 @@ class Disk:
 
     # ---- what the store asks
 
-    def read(self, key: bytes, on_answer: OnAnswer) -> None:
+    def read(self, read: Read) -> None:
         """Ask for a key that is not pending. Answered at once when L3 can't be asked."""
         if self.state is not State.UP or len(self._reads) + len(self._reads_out) >= MAX_READS:
-            on_answer(UNANSWERED)
+            read.answer(UNANSWERED)
             return
-        self._reads_out.append(_Read(key, self.clock(), on_answer))
+        read.asked_at = self.clock()
+        self._reads_out.append(read)
         self._wake()
 
     def write(self, write: wire.Write, entry: Entry | None, on_ack: OnAck | None = None) -> None:
@@ -189,15 +197,15 @@ class Disk:
     # ---- what the link does
 
     def take(self) -> bytes | None:
-        """The next frame to send; None when there is nothing to say."""
+        """The next frame to send; None when there is nothing to say.
+
+        What comes while the child is busy gathers, until as much waits as is under way. Else a
+        child that keeps up is sent frames of one, and each costs as much as the look-up in it.
+        """
         if self.state is not State.UP:
             return None
-        reads = [
-            self._reads_out.popleft()
-            for _ in range(min(len(self._reads_out), wire.MAX_FRAME_READS))
-        ]
-        self._reads.extend(reads)
-        writes = self._next_writes()
+        reads = self._next_reads() if len(self._reads_out) >= len(self._reads) else []
+        writes = self._next_writes() if len(self._unacked) >= 2 * self._sent else []
         now = self.clock()
         touches = self._due_touches(now)
         call = self._calls_out.popleft() if self._calls_out else None
@@ -205,17 +213,15 @@ class Disk:
             return None
         deadline = now + self.timeout_seconds
         return wire.encode_request(
-            wire.Request(
-                now, deadline, self.sync, [read.key for read in reads], writes, touches, call
-            )
+            wire.Request(now, deadline, self.sync, reads, writes, touches, call)
         )
 
     def feed(self, reply: wire.Reply) -> None:
         """Take in a reply: reads, then acknowledgements, then what was pushed out."""
         for answer in reply.reads:
             read = self._reads.popleft()
-            if read.on_answer is not None:
-                read.on_answer(UNANSWERED if answer == wire.LATE else answer)
+            if not read.answered:
+                read.answer(UNANSWERED if answer == wire.LATE else answer)
         for met in reply.writes:
             self._acknowledge(met)
         if reply.evicted:
@@ -237,9 +243,9 @@ class Disk:
             for read in reads:
                 if read.asked_at + self.timeout_seconds > now:
                     break
-                if read.on_answer is not None:
-                    on_answer, read.on_answer = read.on_answer, None
-                    on_answer(UNANSWERED)
+                if not read.answered:
+                    read.answered = True
+                    read.answer(UNANSWERED)
                     expired += 1
         for pending in self._unacked:
             if pending.issued_at + self.timeout_seconds > now:
@@ -261,8 +267,8 @@ class Disk:
         calls = list(self._calls)
         self._calls.clear()
         for read in reads:
-            if read.on_answer is not None:
-                read.on_answer(UNANSWERED)
+            if not read.answered:
+                read.answer(UNANSWERED)
         for on_page in calls:
             on_page(None)
 
@@ -298,14 +304,18 @@ class Disk:
             self._wake()
             self._give_room()
 
+    def _next_reads(self) -> list[bytes]:
+        """Keys to ask for, up to a frame's worth."""
+        count = min(len(self._reads_out), wire.MAX_FRAME_READS)
+        reads = [self._reads_out.popleft() for _ in range(count)]
+        self._reads.extend(reads)
+        return [read.key for read in reads]
+
     def _next_writes(self) -> list[wire.Write]:
-        """Writes that the child has not been sent, up to a frame's worth."""
-        if self._sent == len(self._unacked):
-            return []
+        """Writes for the child, up to a frame's worth."""
         writes: list[wire.Write] = []
         size = 0
-        for at in range(self._sent, min(len(self._unacked), self._sent + wire.MAX_FRAME_WRITES)):
-            pending = self._unacked[at]
+        for pending in islice(self._unacked, self._sent, self._sent + wire.MAX_FRAME_WRITES):
             size += pending.size
             if writes and size > wire.MAX_FRAME_BYTES:
                 break

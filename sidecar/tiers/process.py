@@ -221,7 +221,7 @@ class DiskProcess(asyncio.Protocol):
         """Something waits to be sent: gather what this turn of the loop adds, then send it."""
         if not self._flushing:
             self._flushing = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._flush_soon)
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = time.monotonic()
@@ -230,14 +230,18 @@ class DiskProcess(asyncio.Protocol):
             if reply.fault is not None:
                 self._fault = reply.fault
             self._disk.feed(reply)
+        self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None  # what is written from now on waits for the next child
         if not self._end_of_stream.done():
             self._end_of_stream.set_result(None)
 
-    def _flush(self) -> None:
+    def _flush_soon(self) -> None:
         self._flushing = False
+        self._flush()
+
+    def _flush(self) -> None:
         if self._transport is not None:
             while (frame := self._disk.take()) is not None:
                 self._transport.write(wire.framed(frame))

@@ -120,9 +120,10 @@ class EngineMachine(RuleBasedStateMachine):
         self.tier.check_limits()
         newest = max((version.seq for version in self.model.values()), default=0)
         assert newest <= self.tier.engine.max_seq <= self.tier.seq
-        for key, answer in zip(KEYS, self.tier.engine.read(KEYS), strict=True):
+        for key, row in zip(KEYS, self.tier.engine.read(KEYS), strict=True):
             version = self.model.get(key)
-            if isinstance(answer, wire.Record):
+            if row is not None:
+                answer = wire.decode_record(row)
                 assert version == (answer.seq, answer.value, answer.expires_at)
             else:
                 assert not self._lives(key)

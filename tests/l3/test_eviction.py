@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.l3 import wire
 from tests.l3.tier import Tier
 
 HELD = 1000
@@ -75,7 +74,7 @@ def test_sampled_lru_comes_near_exact_lru(tmp_path: Path) -> None:
     for start in range(0, len(trace), turn):
         asked = list(dict.fromkeys(trace[start : start + turn]))
         found = dict(zip(asked, tier.engine.read(asked), strict=True))
-        hits = {key: 1 for key in asked if isinstance(found[key], wire.Record)}
+        hits = {key: 1 for key in asked if found[key] is not None}
         sampled_hits += len(hits)
         tier.now += 1
         tier.write(*(tier.a_put(key, b"") for key in asked if key not in hits), touches=hits)

@@ -15,7 +15,7 @@ from rocksdict import Rdict
 from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
-from sidecar.l3.records import SIZE, Meta, unpack_meta, unpack_value, user_key
+from sidecar.l3.records import SIZE, Meta, unpack_meta, user_key
 
 
 class Tier:
@@ -80,8 +80,9 @@ class Tier:
     def write(
         self, *writes: wire.Write, touches: dict[bytes, int] | None = None
     ) -> tuple[list[int], list[bytes]]:
-        hits = list((touches or {}).items())
-        return self.engine.write(list(writes), hits, self.now, sync=False)
+        met = self.engine.write(list(writes), self.now, sync=False)
+        self.engine.touch(touches or {}, self.now)
+        return met
 
     def put(self, key: bytes, value: bytes = b"value", ttl: float = math.inf) -> int:
         return self.write(self.a_put(key, value, ttl))[0][0]
@@ -93,11 +94,11 @@ class Tier:
         self.write(wire.Invalidate(scope, self.next_seq()))
 
     def value(self, key: bytes) -> bytes | None:
-        record = self.engine.read([key])[0]
-        return record.value if isinstance(record, wire.Record) else None
+        row = self.engine.read([key])[0]
+        return None if row is None else wire.decode_record(row).value
 
     def has(self, keys: list[bytes]) -> list[bool]:
-        return [isinstance(answer, wire.Record) for answer in self.engine.read(keys)]
+        return [row is not None for row in self.engine.read(keys)]
 
     def sweep(self) -> None:
         while not self.engine.sweep(self.now):
@@ -128,7 +129,9 @@ class Tier:
     def check_counters(self) -> None:
         """The counters are exactly what is there, and both rows of each entry are."""
         rows = self.rows()
-        values = {user_key(key): unpack_value(row).seq for key, row in scan(self.database.value)}
+        values = {
+            user_key(key): wire.decode_record(row).seq for key, row in scan(self.database.value)
+        }
         assert values == {key: meta[0] for key, meta in rows.items()}
         assert self.engine.entries == len(rows)
         assert self.engine.used_bytes == sum(meta[SIZE] for meta in rows.values())

@@ -81,17 +81,18 @@ class Harness:
         while (frame := disk.take()) is not None:
             request = wire.decode_request(frame)
             if request.reads:
-                disk.feed(wire.Reply(self.engine.read(request.reads), [], []))
+                rows = self.engine.read(request.reads)
+                reads = [wire.ABSENT if row is None else wire.decode_record(row) for row in rows]
+                disk.feed(wire.Reply(reads, [], []))
             match request.call:
                 case wire.Configure():
                     self.engine.configure(request.call)
                 case wire.ListKeys():
                     page = self.engine.page(request.call, request.now)
                     disk.feed(wire.Reply([], [], [], page=page))
-            if request.writes or request.touches:
-                answers, evicted = self.engine.write(
-                    request.writes, request.touches, request.now, sync=False
-                )
+            self.engine.touch(dict(request.touches), request.now)
+            if request.writes:
+                answers, evicted = self.engine.write(request.writes, request.now, sync=False)
                 disk.feed(wire.Reply([], answers, evicted))
         if self.engine.over():
             disk.feed(wire.Reply([], [], self.engine.drain(self.now)))

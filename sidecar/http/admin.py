@@ -15,12 +15,13 @@ import msgspec
 from sidecar.http.batch import BatchApi
 from sidecar.http.bodies import decoded, sends_messagepack
 from sidecar.http.conditions import MAX_TTL_SECONDS
-from sidecar.http.data import PREFIX, answered
+from sidecar.http.data import PREFIX, problem_of
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import ProblemError, retry_later
 from sidecar.http.server import Table
 from sidecar.model.clock import Clock
 from sidecar.model.entry import join, name_error, split
+from sidecar.model.errors import WriteError
 from sidecar.store.listing import BadCursorError, Listed, page
 from sidecar.store.snapshot import Snapshot, TierSnapshot, snapshot
 from sidecar.store.store import Store
@@ -59,7 +60,10 @@ class AdminApi:
         wrong = name_error(body.namespace.encode(), prefix or b"-")
         if wrong is not None:
             raise ProblemError(400, wrong)
-        await answered(self._store.invalidate(join(body.namespace, prefix)), "the invalidation")
+        try:
+            await self._store.invalidate(join(body.namespace, prefix))
+        except WriteError as error:
+            raise problem_of(error, "the invalidation") from None
         return Reply(204)
 
     async def keys(self, request: Request) -> Reply:

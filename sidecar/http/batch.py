@@ -24,11 +24,12 @@ from sidecar.http.bodies import (
     wants_json,
 )
 from sidecar.http.conditions import MAX_TTL_SECONDS, etag
-from sidecar.http.data import answered, content_type_of
+from sidecar.http.data import content_type_of, problem_of
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import ProblemError
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, join, name_error
+from sidecar.model.errors import WriteError
 from sidecar.store.store import Ask, Store, Written
 
 MAX_KEYS = 1000
@@ -257,8 +258,9 @@ async def _outcomes(writes: list[Awaitable[Written]], what: str) -> list[dict[st
 
     async def outcome(write: Awaitable[Written]) -> dict[str, Any]:
         try:
-            written = await answered(write, what)
-        except ProblemError as problem:
+            written = await write
+        except WriteError as error:
+            problem = problem_of(error, what)
             return {"status": problem.status, "detail": problem.detail}
         result: dict[str, Any] = {"status": 204 if written.replaced else 201}
         if written.entry is not None:

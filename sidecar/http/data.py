@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from sidecar.http.conditions import (
@@ -20,10 +19,10 @@ from sidecar.http.server import Handler, Table, by_method
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, name_error
 from sidecar.model.errors import (
-    NotReadyError,
     OutcomeUnknownError,
     PreconditionFailedError,
     TooManyInvalidationsError,
+    WriteError,
 )
 from sidecar.store.store import Condition, Store, Written
 
@@ -78,9 +77,10 @@ class EntryApi:
         content_type = content_type_of(headers.get("Content-Type"))
         value = await request.body(config.max_value_bytes)
         condition = condition_of(headers)
-        written = await answered(
-            self._store.put(key, value, content_type, ttl, condition), "the value"
-        )
+        try:
+            written = await self._store.put(key, value, content_type, ttl, condition)
+        except WriteError as error:
+            raise problem_of(error, "the value") from None
         assert written.entry is not None  # noqa: S101  (a put has one)
         lines = f"ETag: {etag(written.entry)}\r\n{_stored(written)}"
         return Reply(204 if written.replaced else 201, lines)
@@ -90,7 +90,10 @@ class EntryApi:
         condition = condition_of(request.headers)
         if condition is not None:
             condition = _where_there_is_one(condition)
-        written = await answered(self._store.delete(key, condition), "the deletion")
+        try:
+            written = await self._store.delete(key, condition)
+        except WriteError as error:
+            raise problem_of(error, "the deletion") from None
         if not written.replaced:
             return Reply(404, _MISS_HEADERS, _MISS_BODY)
         return Reply(204, "" if written.durable else _stored(written))
@@ -119,21 +122,20 @@ class EntryApi:
         return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", value)
 
 
-async def answered(write: Awaitable[Written], what: str) -> Written:
-    """What a write did, its errors as problems."""
-    try:
-        return await write
-    except PreconditionFailedError:
-        raise _precondition_failed() from None
-    except NotReadyError:
-        raise retry_later("L3 is not ready; nothing was changed. Try again.") from None
-    except TooManyInvalidationsError:
-        raise retry_later("Too many invalidations are being worked off; try again.", 5) from None
-    except OutcomeUnknownError:
-        raise retry_later(
-            f"L3 did not answer in time: whether {what} is durable is not known. "
-            "It is in force now, and may be lost in a restart. Try again to be sure."
-        ) from None
+def problem_of(error: WriteError, what: str) -> ProblemError:
+    """What is to be told of a write that failed; `what` is what it would have stored."""
+    match error:
+        case PreconditionFailedError():
+            return _precondition_failed()
+        case TooManyInvalidationsError():
+            return retry_later("Too many invalidations are being worked off; try again.", 5)
+        case OutcomeUnknownError():
+            return retry_later(
+                f"L3 did not answer in time: whether {what} is durable is not known. "
+                "It is in force now, and may be lost in a restart. Try again to be sure."
+            )
+        case _:
+            return retry_later("L3 is not ready; nothing was changed. Try again.")
 
 
 def full_key(path: str) -> bytes:

@@ -18,7 +18,7 @@ bring back what has been replaced.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -276,7 +276,7 @@ class Store:
         self.invalidations.add(scope, seq)
         return await self._to_disk(wire.Invalidate(scope, seq), None, known=False)
 
-    async def _put(self, key: bytes, value: bytes, content_type: str, ttl: float) -> Written:
+    def _put(self, key: bytes, value: bytes, content_type: str, ttl: float) -> Awaitable[Written]:
         now = self._clock()
         entry = Entry(
             key=key,
@@ -293,18 +293,19 @@ class Store:
         victims = self.l1.put(entry)
         if victims:
             self._leave_l1(victims)
-        return await self._to_disk(put_of(entry), entry, known=known)
+        return self._to_disk(put_of(entry), entry, known=known)
 
-    async def _delete(self, key: bytes) -> Written:
+    def _delete(self, key: bytes) -> Awaitable[Written]:
         known = self._known(key)
         self._flights.overtake(key)
         self.l1.pop(key)
         self.l2.pop(key)
         delete = wire.Delete(key, self._write_clock.next())
-        return await self._to_disk(delete, None, known=known)
+        return self._to_disk(delete, None, known=known)
 
     async def _to_disk(self, write: wire.Write, entry: Entry | None, *, known: bool) -> Written:
-        """Make a write that memory has seen as durable as is asked. No await before it is pending.
+        """Make a write that memory has seen as durable as is asked: to be awaited at once, for it
+        is pending only then, and there is no other await before.
 
         `known` is whether memory had a version before: the answer where there is no L3.
         """
@@ -313,7 +314,7 @@ class Store:
         if self.config.durability == "memory":
             self.disk.write(write, entry)
             return Written(entry, True, durable=False)
-        answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Ack] = asyncio.Future()
         self.disk.write(write, entry, partial(_answer, answer))
         met = await answer
         if isinstance(met, Unanswered):

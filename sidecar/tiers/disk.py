@@ -204,10 +204,11 @@ class Disk:
         """
         if self.state is not State.UP:
             return None
-        reads = self._next_reads() if len(self._reads_out) >= len(self._reads) else []
-        writes = self._next_writes() if len(self._unacked) >= 2 * self._sent else []
+        reads_out, writes_out = len(self._reads_out), len(self._unacked) - self._sent
+        reads = self._next_reads() if reads_out and reads_out >= len(self._reads) else []
+        writes = self._next_writes() if writes_out and writes_out >= self._sent else []
         now = self.clock()
-        touches = self._due_touches(now)
+        touches = self._due_touches(now) if self._touches else []
         call = self._calls_out.popleft() if self._calls_out else None
         if not (reads or writes or touches or call):
             return None
@@ -323,11 +324,11 @@ class Disk:
         self._sent += len(writes)
         return writes
 
-    def touches_due(self) -> bool:
-        return bool(self._touches) and self.clock() - self._touched_at >= TOUCH_SECONDS
+    def touches_due(self, now: float) -> bool:
+        return bool(self._touches) and now - self._touched_at >= TOUCH_SECONDS
 
     def _due_touches(self, now: float) -> list[tuple[bytes, int]]:
-        if not self.touches_due() and len(self._touches) < MAX_TOUCHES:
+        if not self.touches_due(now) and len(self._touches) < MAX_TOUCHES:
             return []
         self._touched_at = now
         touches = list(self._touches.items())

@@ -247,7 +247,7 @@ class DiskProcess(asyncio.Protocol):
                 self._transport.write(wire.framed(frame))
 
     def _wake_for_touches(self) -> None:
-        if self._disk.touches_due():
+        if self._disk.touches_due(self._disk.clock()):
             self._flush()
 
 

@@ -36,6 +36,8 @@ COUNTS_ROW = b"counts"
 SCOPE_ROW = b"scope/"
 MAX_FREQUENCY = 0xFFFFFFFF
 VICTIMS_AT_ONCE = 256
+LOT_SHARE = 1 / 256
+MOST_IN_LOT = 64
 
 
 class Counts(msgspec.Struct, array_like=True):
@@ -119,12 +121,15 @@ class Batch:
     def evict(self, spare: int, incoming_bytes: int = 0) -> list[bytes]:
         """Drop entries until the limits hold; the live keys among them.
 
-        A tier that was over its limits before (it has been shrunk) is made no fuller than it was,
-        and emptier by `spare` entries: no batch is long after a shrink. `incoming_bytes` are kept
-        free beside what is there.
+        Where something must go, a small lot more goes with it: finding a sample costs as much as
+        choosing from it. A tier that was over its limits before (it has been shrunk) is made no
+        fuller than it was, and emptier by `spare` entries: no batch is long after a shrink.
+        `incoming_bytes` are kept free beside what is there.
         """
         evicted: list[bytes] = []
+        lot = min(MOST_IN_LOT, int(self._counts.entries * LOT_SHARE))
         while (want := self._surplus(incoming_bytes)) and (spare > 0 or self._worse()):
+            want += lot
             if spare > 0:
                 want = min(want, spare)
             victims = self._victims(min(want, VICTIMS_AT_ONCE))
@@ -136,8 +141,12 @@ class Batch:
                     evicted.append(user_key(row_key))
                     self._evictions += 1
                 self.drop(row_key, meta)
-                if not self._surplus(incoming_bytes) or (spare <= 0 and not self._worse()):
+                if spare <= 0 and not self._worse():
                     break
+                if not self._surplus(incoming_bytes):
+                    if lot == 0:
+                        break
+                    lot -= 1
         return evicted
 
     def dead(self, row_key: bytes, meta: Meta) -> bool:

@@ -27,6 +27,8 @@ TICK_SECONDS = 0.05
 """How often overdue reads are looked for and touches sent."""
 STUCK_SECONDS = 10.0
 """How long a child that owes an answer may show no sign of work."""
+QUIET_SHARE = 0.2
+"""What part of that it may be silent before its accounts are looked at."""
 BACKOFF_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0, 60.0)
 """Before the first start again, the second, ...: a single crash costs nothing, a loop is slow."""
 STARTS_BEFORE_GIVING_UP = 3
@@ -51,9 +53,12 @@ class Trouble:
 class DiskProcess(asyncio.Protocol):
     """Owns the child and the socket to it; the only one that calls `take`, `feed` and `lost`."""
 
-    def __init__(self, data_dir: Path, data_limit: int | None) -> None:
+    def __init__(
+        self, data_dir: Path, data_limit: int | None, *, stuck_seconds: float = STUCK_SECONDS
+    ) -> None:
         self._data_dir = data_dir
         self._data_limit = data_limit
+        self._stuck_seconds = stuck_seconds
         self._disk: Disk
         self._loop = asyncio.get_running_loop()
         self._unframer = wire.Unframer()
@@ -186,7 +191,7 @@ class DiskProcess(asyncio.Protocol):
             status = await process.wait()
             self._process = None
         if hung:
-            return Trouble("hung", f"no sign of work for {STUCK_SECONDS:.0f} s; ended")
+            return Trouble("hung", f"no sign of work for {self._stuck_seconds:g} s; ended")
         if self._fault is not None:
             return Trouble(*self._fault)
         return Trouble("crashed", f"the process ended with status {status}")
@@ -194,7 +199,7 @@ class DiskProcess(asyncio.Protocol):
     async def _watch(self, process: asyncio.subprocess.Process) -> bool:
         """Until the child has ended (False) or must be ended (True)."""
         ended = asyncio.ensure_future(process.wait())
-        progress = _Progress(process.pid)
+        activity = Activity(process.pid)
         try:
             while not ended.done():
                 await asyncio.wait([ended], timeout=TICK_SECONDS)
@@ -202,9 +207,9 @@ class DiskProcess(asyncio.Protocol):
                 self._wake_for_touches()
                 quiet = time.monotonic() - self._heard_at
                 owing = self._disk.waiting or self._disk.state is not State.UP
-                if quiet < STUCK_SECONDS or not owing:
-                    progress.note()
-                elif progress.stuck():
+                if not owing or quiet < self._stuck_seconds * QUIET_SHARE:
+                    activity.suppose()
+                elif activity.still_seconds() > self._stuck_seconds:
                     return True
         finally:
             ended.cancel()
@@ -251,23 +256,26 @@ class DiskProcess(asyncio.Protocol):
             self._flush()
 
 
-class _Progress:
+class Activity:
     """Whether a process does anything at all, by the kernel's accounts of its I/O and its time."""
 
     def __init__(self, pid: int) -> None:
         self._accounts = (Path(f"/proc/{pid}/io"), Path(f"/proc/{pid}/schedstat"))
-        self._seen: list[str] = []
-        self._since = time.monotonic()
+        self._seen: list[str] | None = None
+        self._since = 0.0
 
-    def note(self) -> None:
-        self._since = time.monotonic()
+    def suppose(self) -> None:
+        """There is no need to look: take it to be active."""
+        self._seen = None
 
-    def stuck(self) -> bool:
+    def still_seconds(self) -> float:
+        """For how long it has not moved, as far as has been looked; 0 where nobody can tell."""
         try:
             seen = [account.read_text() for account in self._accounts]
         except OSError:
-            return False  # it has just ended, or this kernel keeps no accounts
+            return 0.0  # it has just ended, or this kernel keeps no accounts
+        now = time.monotonic()
         if seen != self._seen:
             self._seen = seen
-            self.note()
-        return time.monotonic() - self._since > STUCK_SECONDS
+            self._since = now
+        return now - self._since

@@ -1,0 +1,92 @@
+"""The watch over the child: one that stands still is ended, one that is slow or idle is not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from sidecar.app import make_policy
+from sidecar.config.values import CacheConfig
+from sidecar.store.store import Store
+from sidecar.tiers.disk import State
+from sidecar.tiers.process import Activity, DiskProcess
+from tests.running import wait_until
+
+PATIENCE_SECONDS = 20.0
+STUCK_SECONDS = 0.5
+
+
+async def eventually(condition: Callable[[], bool], what: str) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up, f"never: {what}"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def watched(tmp_path: Path) -> AsyncIterator[tuple[DiskProcess, Store]]:
+    """A child with a short patience, and a store over it."""
+    process = DiskProcess(tmp_path, None, stuck_seconds=STUCK_SECONDS)
+    store = Store(time.time, CacheConfig(), make_policy, process.wake)
+    process.enable(enabled=True)
+    task = asyncio.create_task(process.run(store.disk))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await store.opened()
+    yield process, store
+    await process.stop(task, asyncio.Event())
+
+
+async def test_a_child_that_stands_still_is_ended(watched: tuple[DiskProcess, Store]) -> None:
+    """While it owes an answer; what was acknowledged before is there again after it."""
+    process, store = watched
+    await store.put(b"ns/key", b"value", "text/plain", 60.0)
+    frozen = process.pid
+    assert frozen is not None
+    os.kill(frozen, signal.SIGSTOP)
+    assert await store.get(b"ns/absent") is None  # not answered: a miss
+    assert store.stats.timeouts == 1
+    await eventually(lambda: process.restarts["hung"] == 1, "the frozen child is ended")
+    await eventually(lambda: store.disk.state is State.UP, "there is another child")
+    assert process.pid != frozen
+    store.l1.pop(b"ns/key")
+    hit = await store.get(b"ns/key")
+    assert hit is not None
+    assert (hit.value, hit.tier) == (b"value", "l3")
+
+
+async def test_a_child_that_owes_nothing_may_rest(watched: tuple[DiskProcess, Store]) -> None:
+    """However long: it is not looked at before it is asked for something."""
+    process, store = watched
+    resting = process.pid
+    assert resting is not None
+    os.kill(resting, signal.SIGSTOP)
+    await asyncio.sleep(3 * STUCK_SECONDS)
+    os.kill(resting, signal.SIGCONT)
+    assert await store.get(b"ns/absent") is None
+    assert store.stats.timeouts == 0
+    assert (process.pid, process.restarts.total()) == (resting, 0)
+
+
+def test_activity_is_what_the_kernel_says() -> None:
+    """A busy process moves though it says nothing; a stopped one stands still."""
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        activity = Activity(busy.pid)
+        for _ in range(3):
+            wait_until(lambda: activity.still_seconds() == 0.0, "it is seen to move")
+        os.kill(busy.pid, signal.SIGSTOP)
+        wait_until(lambda: activity.still_seconds() > STUCK_SECONDS, "it is seen to stand")
+        activity.suppose()
+        assert activity.still_seconds() == 0.0
+    finally:
+        busy.kill()
+        busy.wait()
+    assert activity.still_seconds() == 0.0  # it has ended: another hears of that

@@ -10,6 +10,7 @@ import signal
 import stat
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -177,12 +178,18 @@ class Sidecar:
 
     async def _follow(self, path: Path) -> None:
         """Reapply the folder's document whenever it changes."""
-        async for texts in folder.watch(path):
-            try:
-                if self._in_force.offer(texts, "folder"):
-                    self._apply(self._in_force.document)
-            except InvalidDocument as error:
-                _log_rejected(error)
+
+        def on_unreadable(error: UnreadableFolderError) -> None:
+            self._in_force.refuse([error], "folder")
+            folder.log_unreadable(error)
+
+        async with aclosing(folder.watch(path, on_unreadable=on_unreadable)) as documents:
+            async for texts in documents:
+                try:
+                    if self._in_force.offer(texts, "folder"):
+                        self._apply(self._in_force.document)
+                except InvalidDocument as error:
+                    _log_rejected(error)
 
     def _apply(self, document: Document) -> None:
         self.store.apply(document.cache)

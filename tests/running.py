@@ -39,6 +39,8 @@ class RunningSidecar:
     data_dir: Path
     flags: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    wrapper: tuple[str, ...] = ()
+    """A command that executes the one after it."""
     port: int = 0
     ops_port: int = 0
     process: subprocess.Popen[str] | None = None
@@ -52,6 +54,7 @@ class RunningSidecar:
         self.port = self.port or free_port()
         self.ops_port = self.ops_port or free_port()
         command = [
+            *self.wrapper,
             *(sys.executable, "-m", "sidecar", "serve"),
             *("--data-bind", f"127.0.0.1:{self.port}", "--ops-bind", f"127.0.0.1:{self.ops_port}"),
             *("--data-dir", str(self.data_dir), *self.flags),
@@ -132,6 +135,14 @@ class RunningSidecar:
 
     def stats(self) -> Any:
         return json.loads(self.ask("GET", "/v1/stats").body)
+
+    def metrics(self) -> dict[str, float]:
+        """The samples of one scrape: `name{label="value",...}` to value."""
+        url = f"http://127.0.0.1:{self.ops_port}/metrics"
+        with urllib.request.urlopen(url) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
 
     def config(self) -> Any:
         return json.loads(self.ask("GET", "/v1/config").body)

@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 import uvloop
 
+from sidecar.telemetry import logs  # before all that imports structlog, and rich through it
+
+# isort: split
 from sidecar import app
 from sidecar.cli.values import Bind, Duration, Size
-from sidecar.telemetry import logs
 
 _GREETING = """\
 cache-sidecar serves on http://{host}:{port}. Try it from another terminal:

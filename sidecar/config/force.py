@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sidecar.config.errors import FieldError, InvalidDocument
@@ -48,6 +48,7 @@ class InForce:
             self.document, self.source, self.applied_at = document, source, self.clock()
         return changed
 
-    def refuse(self, errors: tuple[FieldError, ...], source: str) -> None:
+    def refuse(self, errors: Iterable[Exception | FieldError], source: str) -> None:
+        """Keep what was wrong with a document, or with getting it; the one in force stays."""
         self.reloads[source, "failure"] += 1
         self.rejected = Rejected(tuple(map(str, errors)), self.clock())

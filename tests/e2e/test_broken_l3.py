@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+from tests.config.kubelet import Mount
 from tests.conftest import StartSidecar
 from tests.running import RunningSidecar, wait_until
 
@@ -51,58 +51,16 @@ def test_a_crash_in_the_middle_of_emptying_is_gone_over_again(sidecar: RunningSi
 
 def test_l3_switched_off_and_on_while_running(start_sidecar: StartSidecar, tmp_path: Path) -> None:
     """A deletion in between holds, and what memory still has is served throughout."""
-    config = tmp_path / "config"
-    _swap(config, "one", "tiers: {l3: {enabled: true}}\n")
-    sidecar = start_sidecar("--config", str(config))
+    config = Mount(tmp_path / "config")
+    config.publish({"cache.yaml": "tiers: {l3: {enabled: true}}\n"})
+    sidecar = start_sidecar("--config", str(config.path))
     sidecar.put("gone", b"old")
     sidecar.put("kept", b"value")
-    _swap(config, "two", "tiers: {l3: {enabled: false}}\n")
+    config.publish({"cache.yaml": "tiers: {l3: {enabled: false}}\n"})
     wait_until(lambda: sidecar.stats()["l3"]["state"] == "down", "L3 is off")
     sidecar.ask("DELETE", "/v1/cache/test/gone")
     assert sidecar.get("kept").body == b"value"
-    _swap(config, "three", "tiers: {l3: {enabled: true}}\n")
+    config.publish({"cache.yaml": "tiers: {l3: {enabled: true}}\n"})
     wait_until(lambda: sidecar.stats()["l3"]["state"] == "up", "L3 is on")
     assert sidecar.get("gone").status == 404
     assert sidecar.get("kept").body == b"value"
-
-
-def test_a_document_is_taken_whole_or_not_at_all(
-    start_sidecar: StartSidecar, tmp_path: Path
-) -> None:
-    """A swap as Kubernetes does it is applied; a bad one is shown, and the one in force stays."""
-    config = tmp_path / "config"
-    _swap(config, "one", "tiers: {l1: {max_entries: 50}}\n")
-    sidecar = start_sidecar("--config", str(config))
-    for number in range(60):
-        sidecar.put(f"key{number}", b"value")
-    assert sidecar.stats()["tiers"]["l1"]["entries"] == 50
-    _swap(config, "two", "tiers: {l1: {max_entries: 20, policy: sieve}}\n")
-    wait_until(lambda: sidecar.stats()["tiers"]["l1"]["entries"] == 20, "L1 has shrunk")
-    assert sidecar.stats()["tiers"]["l1"]["policy"] == "sieve"
-    assert sidecar.stats()["tiers"]["l2"]["entries"] == 40
-    _swap(config, "three", "tiers: {l1: {max_entries: -1, unknown: 2}}\n")
-    wait_until(lambda: sidecar.config()["rejected"], "the bad document is shown")
-    errors = " ".join(sidecar.config()["rejected"]["errors"])
-    assert "cache.yaml:1" in errors
-    assert "tiers.l1.max_entries" in errors
-    assert "tiers.l1.unknown" in errors
-    assert sidecar.stats()["tiers"]["l1"]["max_entries"] == 20
-    _swap(config, "four", "tiers: {l1: {max_entries: 30}}\n")
-    wait_until(lambda: sidecar.stats()["tiers"]["l1"]["max_entries"] == 30, "the next one heals it")
-    assert sidecar.config()["rejected"] is None
-
-
-def _swap(config: Path, name: str, text: str) -> None:
-    """Put a document in place as the kubelet does: a new folder, and a rename of `..data`."""
-    config.mkdir(exist_ok=True)
-    folder = config / f"..{name}"
-    folder.mkdir()
-    (folder / "cache.yaml").write_text(text)
-    scratch = config / "..data_tmp"
-    scratch.symlink_to(folder.name)
-    old = (config / "..data").readlink() if (config / "..data").is_symlink() else None
-    scratch.rename(config / "..data")
-    if old is None:
-        (config / "cache.yaml").symlink_to("..data/cache.yaml")
-    else:
-        shutil.rmtree(config / old)

@@ -134,7 +134,6 @@ def _configure(stated: Mapping[str, Any]) -> CacheConfig:
     """The stated values over the defaults."""
     values = {_NAMES.get(key, key): value for key, value in stated.items()}
     tiers = values.pop("tiers", {})
-    values["namespaces"] = tuple(values.get("namespaces", ()))
     defaults = TiersConfig()
     return CacheConfig(
         tiers=TiersConfig(

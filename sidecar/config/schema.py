@@ -7,7 +7,6 @@ is the collection of policies known in memory.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
@@ -21,8 +20,6 @@ DISK_POLICIES = ("fifo", "lfu", "lru", "random", "ttl")
 """The orders that L3 can keep: those that a sample of stored metadata decides."""
 
 WINDOW_POLICY = "w_tinylfu"
-MAX_NAMESPACES = 32
-_NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Fields that were not stated are left out of the dump, so nobody ever sees this value.
 UNSTATED: Any = None
@@ -65,29 +62,10 @@ def _window(share: float, info: ValidationInfo) -> float:
     return share
 
 
-def _namespace(name: str) -> str:
-    if not _NAMESPACE.fullmatch(name):
-        raise ValueError(
-            f"{shown(name)} is not a namespace; write 1 to 64 letters, digits, dots, - or _"
-        )
-    return name
-
-
-def _namespaces(names: list[str]) -> list[str]:
-    if len(names) > MAX_NAMESPACES:
-        raise ValueError(f"{len(names)} namespaces are too many; keep at most {MAX_NAMESPACES}")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{', '.join(twice)} stand here more than once; keep each name once")
-    return names
-
-
 Size = Annotated[int, BeforeValidator(_positive(parse_size, "100MiB"))]
 Duration = Annotated[float, BeforeValidator(_positive(parse_duration, "30s"))]
 Lifetime = Annotated[float, BeforeValidator(_positive(_duration_or_never, "1h, or never"))]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Namespaces = Annotated[
-    list[Annotated[str, AfterValidator(_namespace)]], AfterValidator(_namespaces)
-]
 
 
 class Section(BaseModel):
@@ -138,4 +116,3 @@ class Cache(Section):
     default_ttl: Lifetime = UNSTATED
     max_value_bytes: Size = UNSTATED
     durability: Durability = UNSTATED
-    namespaces: Namespaces = UNSTATED

@@ -68,8 +68,6 @@ class CacheConfig:
     """`math.inf` where entries do not expire."""
     max_value_bytes: int = 8 * MIB
     durability: Durability = "process"
-    namespaces: tuple[str, ...] = ()
-    """The namespaces with metrics of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ def printable(text: str) -> str:
 
 
 def key_path(steps: Iterable[str | int]) -> str:
-    """`tiers.l2.max_bytes`, `namespaces[0]`, `tiers."odd key"`."""
+    """`tiers.l2.max_bytes`, `rules[0]`, `tiers."odd key"`."""
     path = ""
     for step in steps:
         if isinstance(step, int):

@@ -38,6 +38,8 @@ LAST_WORDS_SECONDS = 0.5
 CLOSE_SECONDS = 0.7
 """How long a stop waits for RocksDB to write out its memory; its log has it all anyway."""
 
+OFF = "switched off by tiers.l3.enabled, or --data-limit leaves no room for it"
+
 log = structlog.get_logger("sidecar.l3")
 
 
@@ -132,7 +134,7 @@ class DiskProcess(asyncio.Protocol):
 
     async def _while_disabled(self) -> None:
         if not self._enabled.is_set():
-            await self._give_up(Trouble("disabled", "switched off by tiers.l3.enabled"))
+            await self._give_up(Trouble("disabled", OFF))
             await self._enabled.wait()
 
     async def _give_up(self, trouble: Trouble) -> None:
@@ -146,10 +148,8 @@ class DiskProcess(asyncio.Protocol):
             trouble = Trouble(trouble.reason, message, marked=False)
         self.trouble = trouble
         self._disk.give_up()
-        if trouble.reason != "disabled":
-            log.error(
-                "L3 is down, running without it", reason=trouble.reason, to_do=trouble.message
-            )
+        tell = log.info if trouble.reason == "disabled" else log.error
+        tell("Running without L3", reason=trouble.reason, detail=trouble.message)
 
     async def _one_life(self) -> Trouble:
         """Start a child and wait for its end; why it ended."""

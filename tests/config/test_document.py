@@ -69,7 +69,6 @@ def test_every_key_reaches_its_value() -> None:
         default_ttl: never
         max_value_bytes: 512KiB
         durability: disk
-        namespaces: [web, db0]
     """)
     l1, l2, l3 = cache.tiers.l1, cache.tiers.l2, cache.tiers.l3
     assert (l1.policy, l1.policy_options) == ("w_tinylfu", {"window": 0.2})
@@ -79,7 +78,7 @@ def test_every_key_reaches_its_value() -> None:
     assert (l3.policy, l3.max_entries, l3.max_bytes) == ("ttl", 9, 2 << 30)
     assert (l3.timeout_seconds, cache.promote_after) == (0.25, 3)
     assert (cache.default_ttl_seconds, cache.max_value_bytes) == (math.inf, 512 << 10)
-    assert (cache.durability, cache.namespaces) == ("disk", ("web", "db0"))
+    assert cache.durability == "disk"
 
 
 def test_texts_and_revision_are_those_of_the_four_keys() -> None:
@@ -136,10 +135,6 @@ promote_afer: 1
         ("max_value_bytes: 0", "max_value_bytes: 0 is too small; write for example 100MiB"),
         ("max_value_bytes: yes", 'max_value_bytes: "yes" is not a size; write for example 100MiB'),
         ("durability: raid", 'durability: "raid" is not known here; write process, memory or disk'),
-        ("namespaces: web", 'namespaces: "web" is not a list; write for example [a, b]'),
-        ("namespaces: [a b]", 'namespaces[0]: "a b" is not a namespace; write 1 to 64 letters'),
-        ("namespaces: [1]", "namespaces[0]: 1 is not text; put it in quotes"),
-        ("namespaces: [a, b, a]", "namespaces: a stand here more than once; keep each name once"),
         ("tiers: {l1: {enabled: no}}", 'tiers.l1.enabled: "no" is neither true nor false; write'),
         ("tiers: {l1: {compression: zstd}}", "tiers.l1.compression: unknown key; write one of"),
         ("tiers: {l2: {compression: zip}}", 'tiers.l2.compression: "zip" is not known here; write'),
@@ -152,13 +147,6 @@ def test_a_wrong_value_is_answered_with_what_to_write(line: str, sentence: str) 
     """Every error begins with file, line and path, and says what would be right."""
     [mistake] = mistakes(line)
     assert mistake.startswith(f"cache.yaml:1: {sentence}")
-
-
-def test_at_most_32_namespaces_have_metrics_of_their_own() -> None:
-    """The number of series stays bounded, whatever the document says."""
-    names = [f"n{number}" for number in range(33)]
-    assert len(configured(f"namespaces: [{', '.join(names[:32])}]").namespaces) == 32
-    assert "33 namespaces are too many" in mistakes(f"namespaces: [{', '.join(names)}]")[0]
 
 
 @pytest.mark.parametrize("policy", DISK_POLICIES)
@@ -210,7 +198,7 @@ scalars = st.one_of(
     st.text(st.characters(codec=None), max_size=8),
 )
 keys = st.sampled_from(
-    ["tiers", "l1", "l2", "l3", "max_bytes", "policy", "window", "enabled", "timeout", "namespaces"]
+    ["tiers", "l1", "l2", "l3", "max_bytes", "policy", "window", "enabled", "timeout"]
 )
 values = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(keys, inner))

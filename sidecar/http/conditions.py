@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Literal
 
 from sidecar.http.problems import ProblemError
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 NEVER_SECONDS = 31_536_000
 """What max-age says of an entry that does not expire: a year."""
 MAX_TTL_SECONDS = 10 * NEVER_SECONDS
+_ENTITY_TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
+_TAG = re.compile(_ENTITY_TAG)
+_TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ \t]*)?)*")
+"""RFC 9110, sections 8.8.3 and 5.6.1."""
 _DECIMAL = frozenset("0123456789.eE+-")
 """Python reads more as a number than others do: 1_0, digits of every script, nan."""
 
@@ -30,7 +35,7 @@ def condition_of(headers: Headers) -> Condition | None:
     """What If-Match and If-None-Match ask of a write; None where they are absent."""
     if "If-Match" not in headers and "If-None-Match" not in headers:
         return None
-    if_match, if_none_match = _field(headers, "If-Match"), _field(headers, "If-None-Match")
+    if_match, if_none_match = _tags(headers, "If-Match"), _tags(headers, "If-None-Match")
 
     def holds(entry: Entry | None) -> bool:
         tag = None if entry is None else etag(entry)
@@ -43,7 +48,7 @@ def condition_of(headers: Headers) -> Condition | None:
 
 def status_of_read(headers: Headers, entry: Entry) -> Literal[200, 304, 412]:
     """What a read of `entry` comes to, in the order of RFC 9110, section 13.2.2."""
-    if_match, if_none_match = _field(headers, "If-Match"), _field(headers, "If-None-Match")
+    if_match, if_none_match = _tags(headers, "If-Match"), _tags(headers, "If-None-Match")
     if if_match is not None and not _matches(if_match, etag(entry), weak=False):
         return 412
     if if_none_match is not None and _matches(if_none_match, etag(entry), weak=True):
@@ -57,19 +62,28 @@ def _field(headers: Headers, name: str) -> str | None:
     return ",".join(lines) if lines else None
 
 
-def _matches(field: str, tag: str | None, *, weak: bool) -> bool:
-    """Whether a list of entity tags names `tag`; None is the tag of what does not exist."""
+def _tags(headers: Headers, name: str) -> list[str] | None:
+    """The entity tags of a field, or ["*"]; None where it is absent. Raises ProblemError.
+
+    What is no list of tags is refused: taken for a tag that nothing has, it would be a 412 whose
+    reason nobody finds, or a condition that always holds.
+    """
+    field = _field(headers, name)
+    if field is None:
+        return None
+    if field.strip(" \t") == "*":
+        return ["*"]
+    tags = _TAG.findall(field)
+    if not tags or not _TAGS.fullmatch(field):
+        raise ProblemError(400, f'{name} takes ETags in their double quotes ("1f0a", "2b"), or *.')
+    return tags
+
+
+def _matches(tags: list[str], tag: str | None, *, weak: bool) -> bool:
+    """Whether `tags` name `tag`; None is the tag of what does not exist."""
     if tag is None:
         return False
-    if field.strip() == "*":
-        return True
-    for candidate in field.split(","):
-        named = candidate.strip()
-        if weak:
-            named = named.removeprefix("W/")
-        if named == tag:
-            return True
-    return False
+    return tags == ["*"] or tag in tags or (weak and f"W/{tag}" in tags)
 
 
 def ttl_of(headers: Headers, parameter: str | None, default: float) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from sidecar.http.conditions import (
@@ -28,6 +30,8 @@ from sidecar.store.store import Condition, Store, Written
 
 PREFIX = "/v1/cache/"
 MAX_CONTENT_TYPE = 255
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?: *;[ -~]*)?")
 _MISS_HEADERS = (
     "Content-Type: application/problem+json\r\nCache-Status: cache-sidecar; fwd=miss\r\n"
 )
@@ -74,7 +78,7 @@ class EntryApi:
         config = self._store.config
         parameter = _ttl_parameter(request.query) if request.query else None
         ttl = ttl_of(headers, parameter, config.default_ttl_seconds)
-        content_type = content_type_of(headers.get("Content-Type"))
+        content_type = content_type_of(headers.get("Content-Type") or DEFAULT_CONTENT_TYPE)
         value = await request.body(config.max_value_bytes)
         condition = condition_of(headers)
         try:
@@ -179,13 +183,14 @@ def _where_there_is_one(condition: Condition) -> Condition:
     return lambda entry: entry is None or condition(entry)
 
 
-def content_type_of(field: str | None) -> str:
-    """A content type as entries keep it. Raises ProblemError where it can't be sent again."""
-    if not field:
-        return DEFAULT_CONTENT_TYPE
-    if not (field.isascii() and field.isprintable() and len(field) <= MAX_CONTENT_TYPE):
+@lru_cache(maxsize=256)
+def content_type_of(field: str) -> str:
+    """A content type as entries keep it (RFC 9110, section 8.3.1). Raises ProblemError where it is
+    none: it is sent with every answer.
+    """
+    if len(field) > MAX_CONTENT_TYPE or not _MEDIA_TYPE.fullmatch(field):
         raise ProblemError(
-            400, f"Content-Type is up to {MAX_CONTENT_TYPE} printable ASCII characters."
+            400, f"Content-Type is type/subtype, up to {MAX_CONTENT_TYPE} ASCII characters."
         )
     return sys.intern(field)  # one object for all entries of a type
 

@@ -78,6 +78,21 @@ def test_head_is_get_without_the_body(sidecar: RunningSidecar) -> None:
         assert head.headers[name] == get.headers[name]
 
 
+@pytest.mark.parametrize(
+    "field", ["0", "text", "/plain", "text/plain, text/html", "text/ä", "a/" * 9]
+)
+def test_what_is_no_content_type_is_refused(sidecar: RunningSidecar, field: str) -> None:
+    """It would be sent with every answer; one with parameters, and none, are fine."""
+    refused = sidecar.ask("PUT", PATH, b"1", {"Content-Type": field.encode().decode("latin-1")})
+    assert "type/subtype" in problem(refused, 400)
+    assert sidecar.ask("GET", PATH).status == 404
+    good = "text/plain; charset=utf-8"
+    assert sidecar.ask("PUT", PATH, b"1", {"Content-Type": good}).status == 201
+    assert sidecar.ask("GET", PATH).headers["Content-Type"] == good
+    assert sidecar.ask("PUT", PATH, b"1", {"Content-Type": ""}).status == 204
+    assert sidecar.ask("GET", PATH).headers["Content-Type"] == "application/octet-stream"
+
+
 def test_conditions_are_held_against_the_version_in_force(sidecar: RunningSidecar) -> None:
     """If-None-Match: * only adds; If-Match only replaces that version; 304 for the known one."""
     ask = sidecar.ask
@@ -93,6 +108,20 @@ def test_conditions_are_held_against_the_version_in_force(sidecar: RunningSideca
     assert second.status == 204
     assert ask("DELETE", PATH, None, {"If-Match": tag}).status == 412
     assert ask("DELETE", PATH, None, {"If-Match": second.headers["ETag"]}).status == 204
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
+@pytest.mark.parametrize("field", ["1f0a", "", ",", '"a" "b"', '*, "a"', "W/x", '"a', '"a b"'])
+def test_what_is_no_list_of_etags_is_refused(
+    sidecar: RunningSidecar, name: str, field: str
+) -> None:
+    """An ETag without its quotes would have been a condition that never holds, or always."""
+    sidecar.ask("PUT", PATH, b"1")
+    for method, body in (("GET", None), ("PUT", b"2"), ("DELETE", None)):
+        assert "in their double quotes" in problem(
+            sidecar.ask(method, PATH, body, {name: field}), 400
+        )
+    assert sidecar.ask("GET", PATH).body == b"1"
 
 
 def test_a_condition_sees_what_only_l3_has(own_sidecar: RunningSidecar) -> None:

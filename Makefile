@@ -11,6 +11,7 @@ run: setup
 	@$(BIN)/cache-sidecar serve --greet --data-dir $(DATA)
 
 test: setup
+	@command -v curl > /dev/null || (apt-get update -qq && apt-get install -y -qq curl)
 	$(BIN)/pytest $(ARGS)
 
 setup: $(VENV)/.installed

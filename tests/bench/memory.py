@@ -64,7 +64,7 @@ def growth(name: str, size_of: Callable[[random.Random], int]) -> None:
 
 
 def mset(server: Running, start: int, values: list[bytes]) -> None:
-    entries = [{"key": f"key-{start + n:09}", "value": value} for n, value in enumerate(values)]
+    entries = [{"key": f"key{start + n}", "value": value} for n, value in enumerate(values)]
     body = msgspec.msgpack.encode({"namespace": "bench", "entries": entries})
     request = urllib.request.Request(
         f"http://127.0.0.1:{server.port}/v1/mset",

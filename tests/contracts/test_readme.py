@@ -1,0 +1,150 @@
+"""README.md against the program: its commands run, and its tables name what there is, all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import click
+
+from sidecar.cli import main
+from sidecar.config.document import parse
+from sidecar.config.schema import DISK_POLICIES
+from sidecar.config.values import CacheConfig
+from sidecar.policies import registry
+from tests.running import RunningSidecar
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def first_column(text: str, header: str) -> list[str]:
+    """The first cells of the table whose header begins like this."""
+    lines = iter(text.splitlines())
+    next(line for line in lines if line.startswith(f"| {header} |"))
+    next(lines)
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append(line.split("|")[1].strip())
+    return rows
+
+
+def code(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+CURLS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("curl ")]
+
+
+def test_every_curl_command_works(sidecar: RunningSidecar) -> None:
+    """In the order in which they stand, each with a 2xx."""
+    assert len(CURLS) > 5
+    for line in CURLS:
+        here = line.replace(":7070", f":{sidecar.port}").replace(":7071", f":{sidecar.ops_port}")
+        command = ["curl", "--silent", "--show-error", "--fail-with-body", *shlex.split(here)[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+
+
+def test_the_answer_that_is_shown_is_the_one_that_comes(sidecar: RunningSidecar) -> None:
+    """Header by header, but for the values that change."""
+    [shown] = [block for block in blocks("") if block.startswith("HTTP/1.1 ")]
+    fields = dict(line.split(": ", 1) for line in shown.splitlines()[1:])
+    form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl says of itself
+    sidecar.ask("PUT", "/v1/cache/demo/greeting", b"hello", form)
+    answer = sidecar.ask("GET", "/v1/cache/demo/greeting")
+
+    def masked(value: str) -> str:
+        return re.sub(r'"[0-9a-f]+"|\d{2,}', "X", value)
+
+    for name, value in fields.items():
+        assert masked(answer.headers[name]) == masked(value)
+
+
+def test_every_make_target_exists() -> None:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    named = {line.split()[1] for line in lines if line.startswith("make ")}
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()
+    assert {"run", "setup", "test", "lint", "bench"} <= named <= set(phony)
+
+
+def test_the_defaults_are_those_of_the_program() -> None:
+    [text] = blocks("yaml")
+    document = parse({"cache.yaml": text}, memory_policies=registry.POLICIES)
+    assert document.cache == CacheConfig()
+    assert document.cache == parse({}, memory_policies=registry.POLICIES).cache
+
+
+def test_the_policies_are_all_there() -> None:
+    named = [name for cell in first_column(README, "policy") for name in code(cell)]
+    assert sorted(named) == sorted(registry.POLICIES)
+    assert sorted(named[:5]) == sorted(DISK_POLICIES)
+
+
+def test_the_commands_and_flags_are_all_there() -> None:
+    """With their defaults."""
+    context = click.Context(main)
+    named = [code(cell)[0].split()[1] for cell in first_column(README, "command")]
+    assert named == main.list_commands(context)
+    serve = main.get_command(context, "serve")
+    assert serve is not None
+    options = {
+        option.opts[0]: option
+        for option in serve.params
+        if isinstance(option, click.Option) and not option.hidden
+    }
+    assert [code(cell)[0] for cell in first_column(README, "flag")] == list(options)
+    for line in section("Commands").splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 3 and cells[1].startswith("`--"):
+            default = options[code(cells[1])[0]].default
+            written = code(cells[2])
+            assert written == ([default] if isinstance(default, str) else []), cells[1]
+
+
+def test_the_calls_are_all_there(sidecar: RunningSidecar) -> None:
+    document = json.loads(sidecar.ask("GET", "/openapi.json").body)
+    table = " ".join(first_column(README, "call"))
+    named = {found.partition("?")[0] for found in re.findall(r"/v1/[^`\s,]*", table)}
+    assert named | {"/openapi.json"} == set(document["paths"])
+
+
+def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
+    """Every family with its labels, and none that does not exist."""
+    written = {}
+    for cell in first_column(README, "name"):
+        for name in code(cell):
+            family, _, labels = name.partition("{")
+            written[family] = set(labels.rstrip("}").split(",")) - {""}
+    sidecar.put("key", b"value")
+    sidecar.get("key")
+    served: dict[str, set[str]] = {}
+    for sample in sidecar.metrics():
+        name, _, labels = sample.partition("{")
+        family = re.sub(r"_(bucket|count|sum|created)$", "", name)
+        found = set(re.findall(r'(\w+)="', labels)) - {"le"}
+        served.setdefault(family, set()).update(found)
+    ours = {name: labels for name, labels in served.items() if name.startswith("cache_sidecar_")}
+    missing = written.keys() - ours.keys()
+    # These have no sample before something happens that makes one.
+    assert missing <= {
+        "cache_sidecar_shed_requests_total",
+        "cache_sidecar_l3_restarts_total",
+        "cache_sidecar_config_reloads_total",
+    }
+    assert {name: written[name] for name in ours} == ours

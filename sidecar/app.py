@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import os
 import random
 import signal
 import stat
@@ -145,7 +146,7 @@ class Sidecar:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise StartError(
-                f"{host}:{port} can't be listened on ({error.strerror}): end what uses it, "
+                f"{host}:{port} can't be listened on ({_why(error)}): end what uses it, "
                 f"or choose another address with {flag}"
             ) from None
         return int(runner.addresses[0][1])
@@ -309,6 +310,13 @@ async def run(settings: Settings, on_started: Callable[[], None]) -> None:
         await _unless(hurry, asyncio.sleep(settings.linger_seconds))
     finally:
         await sidecar.stop(hurry=hurry)
+
+
+def _why(error: OSError) -> str:
+    """The reason alone: event loops add the address to it. Resolvers have numbers of their own."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _clear_socket(path: Path) -> None:

@@ -103,7 +103,7 @@ class EntryApi:
         return Reply(204, "" if written.durable else _stored(written))
 
     def _found(self, request: Request, hit: Hit) -> Reply:
-        entry, tier, value = hit
+        entry, value = hit.entry, hit.value
         now = self._clock()
         age = int(now - entry.created_at)
         if entry.expires_at - now < MAX_TTL_SECONDS:
@@ -114,7 +114,7 @@ class EntryApi:
         tag = etag(entry)
         lines = (
             f"ETag: {tag}\r\nAge: {max(0, age)}\r\nCache-Control: max-age={left}\r\n"
-            f"Cache-Status: cache-sidecar; hit{life}; detail={tier}\r\n"
+            f"Cache-Status: cache-sidecar; hit{life}; detail={hit.tier}\r\n"
         )
         headers = request.headers
         if "If-None-Match" in headers or "If-Match" in headers:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -26,6 +26,13 @@ class Tier(StrEnum):
     L1 = "l1"
     L2 = "l2"
     L3 = "l3"
+
+
+# The data path names them ten times a read, and a member of an enumeration takes as long to find as
+# a key in a dict of its own.
+L1: Final = Tier.L1
+L2: Final = Tier.L2
+L3: Final = Tier.L3
 
 
 class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
@@ -58,7 +65,7 @@ class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
         return f"Entry({self.key!r}, seq={self.seq}, {self.size} bytes)"
 
 
-class Hit(NamedTuple):
+class Hit(msgspec.Struct, eq=False, gc=False):
     """An entry, the tier that had it, and its value as it was put."""
 
     entry: Entry

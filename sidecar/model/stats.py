@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sidecar.model.entry import Tier
+from sidecar.model.entry import L1, L2, Tier
 
 
 @dataclass(slots=True)
@@ -33,9 +33,9 @@ class StoreStats:
     warmed: int = 0  # entries brought back into memory after the start
 
     def of(self, tier: Tier) -> TierStats:
-        if tier is Tier.L1:
+        if tier is L1:
             return self.l1
-        return self.l2 if tier is Tier.L2 else self.l3
+        return self.l2 if tier is L2 else self.l3
 
     @property
     def hits(self) -> int:

@@ -73,9 +73,9 @@ async def _in_memory(
     found = [store.locate(key) for key in first]
     now = clock()
     return [
-        Listed(entry.key, tier, entry.size, entry.expires_at)
-        for entry, tier in (each for each in found if isinstance(each, Found))
-        if entry.expires_at > now
+        Listed(each.entry.key, each.tier, each.entry.size, each.entry.expires_at)
+        for each in found
+        if isinstance(each, Found) and each.entry.expires_at > now
     ]
 
 

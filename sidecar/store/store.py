@@ -22,10 +22,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, NamedTuple
 
+import msgspec
+
 from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock, WriteClock
-from sidecar.model.entry import Entry, Hit, Tier
+from sidecar.model.entry import L1, L2, L3, Entry, Hit, Tier
 from sidecar.model.errors import (
     NotReadyError,
     OutcomeUnknownError,
@@ -37,7 +39,17 @@ from sidecar.model.stats import StoreStats
 from sidecar.policies.protocol import Policy
 from sidecar.store.flights import Flight, Flights
 from sidecar.store.turns import Turns
-from sidecar.tiers.disk import UNANSWERED, Ack, Answer, Disk, State, Unanswered, entry_of, put_of
+from sidecar.tiers.disk import (
+    DOWN,
+    UNANSWERED,
+    UP,
+    Ack,
+    Answer,
+    Disk,
+    Unanswered,
+    entry_of,
+    put_of,
+)
 from sidecar.tiers.memory import MemoryTier
 from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack, unpack
 
@@ -47,7 +59,7 @@ MAX_PACKING = 8
 """Large values being packed in threads at one time; further ones stay as they are."""
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, eq=False, gc=False):
     """A version and the tier that has it; pending ones count as L3's."""
 
     entry: Entry
@@ -135,7 +147,7 @@ class Store:
             self.stats.l1.hits += 1
             self.l1.policy.hit(key)
             self.disk.touch(key)
-            return Hit(entry, Tier.L1, entry.value)
+            return Hit(entry, L1, entry.value)
         found = self.locate(key)
         if isinstance(found, Ask):
             return found
@@ -145,10 +157,10 @@ class Store:
 
     def locate(self, key: bytes) -> Found | Ask | None:
         """The order of looking, without L3: None when it is known that there is nothing."""
-        memory, tier = self.l1, Tier.L1
+        memory, tier = self.l1, L1
         entry = memory.entries.get(key)
         if entry is None:
-            memory, tier = self.l2, Tier.L2
+            memory, tier = self.l2, L2
             entry = memory.entries.get(key)
         if entry is not None:
             if not self._invalidated(entry):
@@ -157,8 +169,8 @@ class Store:
         pending = self.disk.pending.get(key)
         if pending is not None:
             entry = pending.entry
-            return None if entry is None or self._invalidated(entry) else Found(entry, Tier.L3)
-        return None if self.disk.state is State.DOWN else ASK
+            return None if entry is None or self._invalidated(entry) else Found(entry, L3)
+        return None if self.disk.state is DOWN else ASK
 
     async def _resolve(self, key: bytes) -> Found | Unanswered | None:
         """The version in force, as of the moment when this returns."""
@@ -196,7 +208,7 @@ class Store:
         if entry.expires_at > self._clock():
             self.stats.l3.promotions += 1
             self._into_memory(entry)
-        flight.land(Found(entry, Tier.L3))
+        flight.land(Found(entry, L3))
 
     def _settle(self, found: Found | None, value: bytes | None = None) -> Hit | None:
         """Count a look-up that has come to its end, and use the entry; `value` if it was slow."""
@@ -206,10 +218,10 @@ class Store:
             stats.l2.misses += 1
             stats.l3.misses += 1
             return None
-        entry, tier = found
-        if tier is not Tier.L1:
+        entry, tier = found.entry, found.tier
+        if tier is not L1:
             stats.l1.misses += 1
-            if tier is Tier.L3:
+            if tier is L3:
                 stats.l2.misses += 1
         if entry.expires_at <= self._clock():
             stats.of(tier).expired += 1
@@ -218,14 +230,14 @@ class Store:
         stats.of(tier).hits += 1
         if value is None:
             value = unpack(entry.value, entry.size) if entry.packed else entry.value
-        if tier is not Tier.L3:
+        if tier is not L3:
             self.disk.touch(entry.key)
             self._use(entry, tier, value)
         return Hit(entry, tier, value)
 
     def _use(self, entry: Entry, tier: Tier, value: bytes) -> None:
         """A hit in memory: the policy's order, and promotion."""
-        if tier is Tier.L1:
+        if tier is L1:
             self.l1.policy.hit(entry.key)
             return
         entry.hits += 1
@@ -309,7 +321,7 @@ class Store:
 
         `known` is whether memory had a version before: the answer where there is no L3.
         """
-        if self.disk.state is State.DOWN:
+        if self.disk.state is DOWN:
             return Written(entry, known, durable=False)
         if self.config.durability == "memory":
             self.disk.write(write, entry)
@@ -407,7 +419,7 @@ class Store:
         disk = self.disk
         if entry.on_disk == disk.epoch or self._dead(entry) or entry.key in disk.pending:
             return
-        if disk.state is State.UP and not disk.full:
+        if disk.state is UP and not disk.full:
             self.stats.l2.demotions += 1
             disk.write(put_of(entry), entry)
 
@@ -459,7 +471,7 @@ class Store:
         if len(memory) >= memory.max_entries or isinstance(self.locate(key), Found):
             return False
         found = await self._resolve(key)
-        if not isinstance(found, Found) or found.tier is not Tier.L3:
+        if not isinstance(found, Found) or found.tier is not L3:
             return False
         if to_l1 and self.l2.entries.get(key) is found.entry and not found.entry.packed:
             self.l2.pop(key)
@@ -491,7 +503,7 @@ class Store:
 
     def _known(self, key: bytes) -> bool:
         """Whether memory has a live version, where L3 can't say."""
-        if self.disk.state is not State.DOWN:
+        if self.disk.state is not DOWN:
             return False
         found = self.locate(key)
         return isinstance(found, Found) and found.entry.expires_at > self._clock()
@@ -501,9 +513,9 @@ class Store:
         return status is not None and status.invalidations >= MAX_INVALIDATIONS
 
     def _drop_expired(self, entry: Entry, tier: Tier) -> None:
-        if tier is not Tier.L3:
+        if tier is not L3:
             self.stats.of(tier).expirations += 1
-            (self.l1 if tier is Tier.L1 else self.l2).pop(entry.key)
+            (self.l1 if tier is L1 else self.l2).pop(entry.key)
 
 
 def _limits(tier: TierConfig) -> tuple[int, int]:

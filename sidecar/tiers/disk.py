@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from itertools import islice
+from typing import Final
 
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock
@@ -37,6 +38,11 @@ class State(StrEnum):
     OPENING = "opening"
     UP = "up"
     DOWN = "down"
+
+
+OPENING: Final = State.OPENING
+UP: Final = State.UP
+DOWN: Final = State.DOWN
 
 
 class Unanswered:
@@ -108,7 +114,7 @@ class Disk:
         self._on_evicted = on_evicted
         self.timeout_seconds = timeout_seconds
         self.sync = sync
-        self.state = State.OPENING
+        self.state = OPENING
         self.met = False  # whether a child has said hello, or L3 was given up, since the start
         self.epoch = 1  # grows when L3 has been emptied: what an entry knew of it is void
         self.status: wire.Status | None = None
@@ -129,7 +135,7 @@ class Disk:
 
     def read(self, read: Read) -> None:
         """Ask for a key that is not pending. Answered at once when L3 can't be asked."""
-        if self.state is not State.UP or len(self._reads) + len(self._reads_out) >= MAX_READS:
+        if self.state is not UP or len(self._reads) + len(self._reads_out) >= MAX_READS:
             read.answer(UNANSWERED)
             return
         read.asked_at = self.clock()
@@ -145,7 +151,7 @@ class Disk:
             self.invalidating += 1
         else:
             self.pending[write.key] = pending
-        if self.state is State.UP:
+        if self.state is UP:
             self._wake()
 
     def touch(self, key: bytes) -> None:
@@ -158,7 +164,7 @@ class Disk:
 
     def list_keys(self, call: wire.ListKeys, on_page: Callable[[wire.Page | None], None]) -> None:
         """A page of L3's keys; None when L3 can't be asked."""
-        if self.state is not State.UP:
+        if self.state is not UP:
             on_page(None)
             return
         self._calls.append(on_page)
@@ -166,7 +172,7 @@ class Disk:
         self._wake()
 
     def configure(self, call: wire.Configure) -> None:
-        if self.state is State.UP:
+        if self.state is UP:
             self._calls_out.append(call)
             self._wake()
 
@@ -202,7 +208,7 @@ class Disk:
         What comes while the child is busy gathers, until as much waits as is under way. Else a
         child that keeps up is sent frames of one, and each costs as much as the look-up in it.
         """
-        if self.state is not State.UP:
+        if self.state is not UP:
             return None
         reads_out, writes_out = len(self._reads_out), len(self._unacked) - self._sent
         reads = self._next_reads() if reads_out and reads_out >= len(self._reads) else []
@@ -258,8 +264,8 @@ class Disk:
 
     def lost(self) -> None:
         """The child is gone. Writes stay pending, to be sent again in order before any read."""
-        if self.state is State.UP:
-            self.state = State.OPENING
+        if self.state is UP:
+            self.state = OPENING
         self._sent = 0
         self._calls_out.clear()
         reads = [*self._reads, *self._reads_out]
@@ -276,7 +282,7 @@ class Disk:
     def give_up(self) -> None:
         """L3 is out of reach, and the volume says so: from now on writes are memory's alone."""
         self.lost()
-        self.state = State.DOWN
+        self.state = DOWN
         self.met = True
         self.epoch += 1
         self.status = None
@@ -293,12 +299,12 @@ class Disk:
     # ---- inside
 
     def _hear(self, status: wire.Status) -> None:
-        hello = self.state is not State.UP
+        hello = self.state is not UP
         self.status = status
         if hello:
             if status.wiped:
                 self.epoch += 1
-            self.state = State.UP
+            self.state = UP
             self.met = True
         self._on_status(status, hello)
         if hello:

@@ -34,7 +34,7 @@ from sidecar.http.server import Server
 from sidecar.model.stats import RequestStats
 from sidecar.policies import registry
 from sidecar.policies.protocol import Policy
-from sidecar.signals.cgroup import memory_limit_bytes
+from sidecar.signals.cgroup import ControlGroup
 from sidecar.store.snapshot import snapshot
 from sidecar.store.store import Store
 from sidecar.store.upkeep import upkeep
@@ -80,7 +80,7 @@ class Sidecar:
         parse_here = partial(
             parse,
             memory_policies=registry.POLICIES,
-            memory_limit_bytes=memory_limit_bytes(),
+            memory_limit_bytes=ControlGroup().memory_limit_bytes(),
             data_limit_bytes=settings.data_limit,
         )
         self._in_force = InForce(self._clock, parse_here, parse_here({}), applied_at=time.time())

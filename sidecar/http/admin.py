@@ -22,8 +22,9 @@ from sidecar.http.server import Table
 from sidecar.model.clock import Clock
 from sidecar.model.entry import join, name_error, split
 from sidecar.model.errors import WriteError
+from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.store.listing import BadCursorError, Listed, page
-from sidecar.store.snapshot import Snapshot, TierSnapshot, snapshot
+from sidecar.store.snapshot import snapshot
 from sidecar.store.store import Store
 
 DEFAULT_PAGE, MAX_PAGE = 100, 1000

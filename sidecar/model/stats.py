@@ -29,6 +29,8 @@ class StoreStats:
     l1: TierStats = field(default_factory=TierStats)
     l2: TierStats = field(default_factory=TierStats)
     l3: TierStats = field(default_factory=TierStats)
+    hit_bytes: int = 0  # of values that look-ups gave
+    put_bytes: int = 0  # of values that came
     timeouts: int = 0  # reads that L3 did not answer in time: counted as misses
     warmed: int = 0  # entries brought back into memory after the start
 

@@ -1,21 +1,108 @@
-"""The container's limits, as the kernel's control groups have them."""
+"""The container's limits and what it uses of them, as the kernel's control groups have it.
+
+Both versions of control groups. A container sees its own group at the root of the mount; outside of
+one `/proc/self/cgroup` says where it is. What can't be read is missing from the readings.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_FILES = ("memory.max", "memory/memory.limit_in_bytes")  # cgroup v2, then v1
+from sidecar.signals.pressure import stalled_seconds
+
+_MOUNT, _OWN = "sys/fs/cgroup", "proc/self/cgroup"
 _NO_LIMIT = 1 << 60
-"""v1 writes a number near 2^63 where there is no limit."""
+"""Version 1 writes a number near 2^63 where there is no limit."""
 
 
-def memory_limit_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """The memory limit of this container; None where there is none, or it can't be known."""
-    for name in _FILES:
-        try:
-            text = (root / name).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit() and int(text) < _NO_LIMIT:
-            return int(text)
-    return None
+class ControlGroup:
+    """This process's group below `root`, a file system's root."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        mount = root / _MOUNT
+        self._unified = not (mount / "memory").is_dir()
+        if self._unified:
+            self._memory = self._cpu = _own(mount, root, "")
+            self._tops = (mount, mount)
+        else:
+            self._memory = _own(mount / "memory", root, "memory")
+            self._cpu = _own(mount / "cpu", root, "cpu")
+            self._tops = (mount / "memory", mount / "cpu")
+
+    def memory_limit_bytes(self) -> int | None:
+        """The lowest limit from here up; None where there is none, or it can't be known."""
+        name = "memory.max" if self._unified else "memory.limit_in_bytes"
+        limits = [_number(group / name) for group in _upwards(self._memory, self._tops[0])]
+        return min((int(it) for it in limits if it is not None and it < _NO_LIMIT), default=None)
+
+    def cpu_quota(self) -> float | None:
+        """The lowest quota from here up, in processors; None where there is none."""
+        quotas = [self._quota(group) for group in _upwards(self._cpu, self._tops[1])]
+        return min((quota for quota in quotas if quota is not None), default=None)
+
+    def readings(self) -> dict[str, float]:
+        """The raw numbers that `table` names, as far as they can be had."""
+        found: dict[str, float | None] = {
+            "memory.limit_bytes": self.memory_limit_bytes(),
+            "memory.working_set_bytes": self._working_set_bytes(),
+        }
+        stat = _table(self._cpu / "cpu.stat")
+        if stat.get("nr_periods"):
+            found["cpu.periods"] = stat["nr_periods"]
+            found["cpu.throttled_periods"] = stat.get("nr_throttled")
+        if self._unified:
+            for resource in ("memory", "cpu", "io"):
+                found[f"{resource}.stalled_seconds"] = stalled_seconds(
+                    self._memory / f"{resource}.pressure"
+                )
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _working_set_bytes(self) -> float | None:
+        """As the kubelet counts it: without file pages that can go at once."""
+        used = "memory.current" if self._unified else "memory.usage_in_bytes"
+        inactive = "inactive_file" if self._unified else "total_inactive_file"
+        total = _number(self._memory / used)
+        if total is None:
+            return None
+        return max(0.0, total - _table(self._memory / "memory.stat").get(inactive, 0.0))
+
+    def _quota(self, group: Path) -> float | None:
+        if self._unified:
+            quota, _, period = _text(group / "cpu.max").partition(" ")
+        else:
+            quota, period = _text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")
+        if not (quota.isdigit() and period.isdigit()):  # "max", and -1 in version 1
+            return None
+        return int(quota) / int(period)
+
+
+def _own(mount: Path, root: Path, controller: str) -> Path:
+    """Where this process is in a hierarchy; its root where the path is one of another namespace."""
+    for line in _text(root / _OWN).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            group = mount / path.lstrip("/")
+            return group if ".." not in path and group.is_dir() else mount
+    return mount
+
+
+def _upwards(group: Path, top: Path) -> list[Path]:
+    return [group, *(each for each in group.parents if each.is_relative_to(top))]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _number(file: Path) -> float | None:
+    text = _text(file)
+    return float(text) if text.isdigit() else None
+
+
+def _table(file: Path) -> dict[str, float]:
+    """A file of lines `name number`."""
+    rows = (line.split() for line in _text(file).splitlines())
+    return {row[0]: float(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}

@@ -1,38 +1,10 @@
-"""The state of the cache at one moment, as plain values: for stats and metrics."""
+"""Takes the state of the store, for those who only look."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from sidecar.model.entry import Tier
-from sidecar.model.stats import StoreStats, TierStats
+from sidecar.model.entry import L1, L2, L3
+from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.store.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class TierSnapshot:
-    """One tier: what it may hold, what it holds, what it has counted."""
-
-    tier: Tier
-    enabled: bool
-    policy: str
-    entries: int
-    used_bytes: int
-    max_entries: int
-    max_bytes: int
-    counts: TierStats
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The whole cache. `l3_state` is opening, up or down."""
-
-    tiers: tuple[TierSnapshot, TierSnapshot, TierSnapshot]
-    counts: StoreStats
-    l3_state: str
-    l3_folder_bytes: int
-    l3_pending_compaction_bytes: int
-    l3_waiting: int
 
 
 def snapshot(store: Store) -> Snapshot:
@@ -51,12 +23,12 @@ def snapshot(store: Store) -> Snapshot:
             store.stats.of(tier),
         )
         for tier, config, held in (
-            (Tier.L1, tiers.l1, store.l1),
-            (Tier.L2, tiers.l2, store.l2),
+            (L1, tiers.l1, store.l1),
+            (L2, tiers.l2, store.l2),
         )
     ]
     l3 = TierSnapshot(
-        Tier.L3,
+        L3,
         tiers.l3.enabled,
         tiers.l3.policy,
         status.entries if status else 0,

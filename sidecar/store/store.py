@@ -145,6 +145,7 @@ class Store:
         entry = self.l1.entries.get(key)
         if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
             self.stats.l1.hits += 1
+            self.stats.hit_bytes += entry.size
             self.l1.policy.hit(key)
             self.disk.touch(key)
             return Hit(entry, L1, entry.value)
@@ -228,6 +229,7 @@ class Store:
             self._drop_expired(entry, tier)
             return None
         stats.of(tier).hits += 1
+        stats.hit_bytes += entry.size
         if value is None:
             value = unpack(entry.value, entry.size) if entry.packed else entry.value
         if tier is not L3:
@@ -290,6 +292,7 @@ class Store:
 
     def _put(self, key: bytes, value: bytes, content_type: str, ttl: float) -> Awaitable[Written]:
         now = self._clock()
+        self.stats.put_bytes += len(value)
         entry = Entry(
             key=key,
             value=value,

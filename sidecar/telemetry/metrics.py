@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-import psutil
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -19,8 +18,9 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import LATENCY_BOUNDS, RequestStats
-from sidecar.store.snapshot import Snapshot
+from sidecar.signals.processes import disk_free_bytes, resident_bytes
 
 PREFIX = "cache_sidecar_"
 
@@ -180,7 +180,7 @@ class ProcessCollector(Collector):
             "process_resident_memory_bytes", "Resident memory of a process.", ["process"]
         )
         for process, pid in (("main", os.getpid()), ("l3", report.l3_pid)):
-            if pid is not None and (size := _resident_bytes(pid)) is not None:
+            if pid is not None and (size := resident_bytes(pid)) is not None:
                 resident.add_metric([process], size)
         yield resident
         restarts = _counter("l3_restarts", "Times that L3's process ended.", ["reason"])
@@ -192,11 +192,11 @@ class ProcessCollector(Collector):
         build = _gauge("build_info", "The version that runs.", ["version"])
         build.add_metric([report.version], 1)
         yield from (restarts, connections, build)
-        try:
-            free = psutil.disk_usage(str(report.data_dir)).free
-        except OSError:
-            return
-        yield GaugeMetricFamily(f"{PREFIX}l3_disk_free_bytes", "Free on L3's volume.", value=free)
+        disk = disk_free_bytes(report.data_dir)
+        if disk is not None:
+            free = _gauge("l3_disk_free_bytes", "Free on L3's volume.")
+            free.add_metric([], disk[0])
+            yield free
 
 
 def _results(stats: RequestStats) -> dict[tuple[str, str], int]:
@@ -214,13 +214,6 @@ def _result(status: int) -> str:
     if status == 404:
         return "miss"
     return "rejected" if status < 500 else "failed"
-
-
-def _resident_bytes(pid: int) -> int | None:
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return None
 
 
 def _counter(name: str, text: str, labels: list[str]) -> CounterMetricFamily:

@@ -1,12 +1,14 @@
-"""The memory limit as both versions of control groups write it."""
+"""Limits, use and pressure as both versions of control groups write them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sidecar.signals.cgroup import memory_limit_bytes
+from sidecar.signals.cgroup import ControlGroup
+from tests.signals.trees import v1, v2, write
 
 V1, V2 = "memory/memory.limit_in_bytes", "memory.max"
 
@@ -22,10 +24,68 @@ V1, V2 = "memory/memory.limit_in_bytes", "memory.max"
 )
 def test_the_limit_is_read(tmp_path: Path, file: str, text: str, limit: int | None) -> None:
     """`max`, and in version 1 a number near 2^63, mean that there is none."""
-    (tmp_path / file).parent.mkdir(exist_ok=True)
-    (tmp_path / file).write_text(text)
-    assert memory_limit_bytes(tmp_path) == limit
+    write(tmp_path, {f"sys/fs/cgroup/{file}": text})
+    assert ControlGroup(tmp_path).memory_limit_bytes() == limit
 
 
-def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
-    assert memory_limit_bytes(tmp_path) is None
+def test_without_control_groups_nothing_is_known(tmp_path: Path) -> None:
+    group = ControlGroup(tmp_path)
+    assert group.memory_limit_bytes() is None
+    assert group.cpu_quota() is None
+    assert group.readings() == {}
+
+
+@pytest.mark.parametrize("tree", [v1, v2])
+@pytest.mark.parametrize("path", ["", "/kubepods/pod1/container2"])
+def test_a_container_reads_alike_in_both_versions(
+    tmp_path: Path, tree: Callable[[Path, str], Path], path: str
+) -> None:
+    """256 MiB, of which 70 MiB are in use; half a processor, 30 of 400 periods throttled."""
+    group = ControlGroup(tree(tmp_path, path))
+    assert group.cpu_quota() == 0.5
+    readings = group.readings()
+    assert readings["memory.limit_bytes"] == 256 << 20
+    assert readings["memory.working_set_bytes"] == 70 << 20
+    assert (readings["cpu.periods"], readings["cpu.throttled_periods"]) == (400, 30)
+
+
+def test_pressure_is_the_time_that_some_task_stood_still(tmp_path: Path) -> None:
+    """Of version 2 alone: version 1 has none of the container's own."""
+    readings = ControlGroup(v2(tmp_path / "v2")).readings()
+    assert [readings[f"{name}.stalled_seconds"] for name in ("memory", "cpu", "io")] == [2.5] * 3
+    assert "memory.stalled_seconds" not in ControlGroup(v1(tmp_path / "v1")).readings()
+
+
+def test_pressure_that_is_switched_off_is_missing(tmp_path: Path) -> None:
+    """A kernel without PSI: no file, or one that can't be read; and one that says nothing."""
+    root = v2(tmp_path)
+    (root / "sys/fs/cgroup/memory.pressure").unlink()
+    (root / "sys/fs/cgroup/cpu.pressure").write_text("")
+    readings = ControlGroup(root).readings()
+    assert "memory.stalled_seconds" not in readings
+    assert "cpu.stalled_seconds" not in readings
+    assert readings["io.stalled_seconds"] == 2.5
+
+
+def test_the_lowest_limit_on_the_way_up_holds(tmp_path: Path) -> None:
+    """A pod's limit bounds a container that has none of its own."""
+    root = v2(tmp_path, "/pod/container")
+    write(
+        root,
+        {
+            "sys/fs/cgroup/pod/container/memory.max": "max\n",
+            "sys/fs/cgroup/pod/memory.max": "1000\n",
+            "sys/fs/cgroup/pod/container/cpu.max": "max 100000\n",
+            "sys/fs/cgroup/pod/cpu.max": "25000 100000\n",
+        },
+    )
+    group = ControlGroup(root)
+    assert group.memory_limit_bytes() == 1000
+    assert group.cpu_quota() == 0.25
+
+
+def test_a_path_of_another_namespace_is_the_root_of_the_mount(tmp_path: Path) -> None:
+    """Without a control group namespace /proc names a path of the node, not of the mount."""
+    root = v2(tmp_path)
+    write(root, {"proc/self/cgroup": "0::/../../kubepods/pod1\n"})
+    assert ControlGroup(root).memory_limit_bytes() == 256 << 20

@@ -1,0 +1,34 @@
+"""The state of the cache at one moment, as plain values: for stats, metrics and signals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sidecar.model.entry import Tier
+from sidecar.model.stats import StoreStats, TierStats
+
+
+@dataclass(frozen=True, slots=True)
+class TierSnapshot:
+    """One tier: what it may hold, what it holds, what it has counted."""
+
+    tier: Tier
+    enabled: bool
+    policy: str
+    entries: int
+    used_bytes: int
+    max_entries: int
+    max_bytes: int
+    counts: TierStats
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole cache. `l3_state` is opening, up or down; the counts go on counting."""
+
+    tiers: tuple[TierSnapshot, TierSnapshot, TierSnapshot]
+    counts: StoreStats
+    l3_state: str
+    l3_folder_bytes: int
+    l3_pending_compaction_bytes: int
+    l3_waiting: int

@@ -1,0 +1,53 @@
+"""What the cache and its requests say of themselves, as raw readings."""
+
+from __future__ import annotations
+
+from sidecar.model.snapshot import Snapshot, TierSnapshot
+from sidecar.model.stats import RequestStats
+from sidecar.signals.history import bucket_names
+
+
+def cache_readings(state: Snapshot) -> dict[str, float]:
+    """The raw numbers that `table` names, of the store."""
+    counts = state.counts
+    tiers = (counts.l1, counts.l2, counts.l3)
+    found: dict[str, float] = {
+        "cache.hits": counts.hits,
+        "cache.lookups": counts.hits + counts.misses,
+        "cache.hit_bytes": counts.hit_bytes,
+        "cache.moved_bytes": counts.hit_bytes + counts.put_bytes,
+        "cache.promotions": sum(tier.promotions for tier in tiers),
+        "cache.demotions": sum(tier.demotions for tier in tiers),
+        "network.received_bytes": counts.put_bytes,
+        "network.sent_bytes": counts.hit_bytes,
+    }
+    for tier in state.tiers:
+        name = f"cache.{tier.tier}"
+        found[f"{name}.hits"] = tier.counts.hits
+        found[f"{name}.lookups"] = tier.counts.hits + tier.counts.misses + tier.counts.expired
+        found[f"{name}.evictions"] = tier.counts.evictions
+        if tier.enabled:
+            found[f"{name}.fill"] = fill(tier)
+    if state.l3_state == "up":
+        found["io.l3_queue"] = state.l3_waiting
+        found["io.pending_compaction_bytes"] = state.l3_pending_compaction_bytes
+    return found
+
+
+def fill(tier: TierSnapshot) -> float:
+    """The larger of entries and bytes over their limits."""
+    return max(tier.entries / tier.max_entries, tier.used_bytes / tier.max_bytes)
+
+
+def request_readings(stats: RequestStats) -> dict[str, float]:
+    """The raw numbers that `table` names, of the data API's requests."""
+    found: dict[str, float] = {
+        "network.requests": sum(stats.outcomes.values()),
+        "network.shed": sum(stats.shed.values()),
+    }
+    for operation in ("get", "put"):
+        latency = stats.latencies.get(operation)
+        names = bucket_names(f"http.{operation}")
+        counts = [0] * len(names) if latency is None else latency.buckets
+        found.update(zip(names, counts, strict=True))
+    return found

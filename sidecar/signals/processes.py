@@ -1,0 +1,54 @@
+"""What the two processes take from the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Resident memory; None for a process that has ended."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+def disk_free_bytes(folder: Path) -> tuple[int, int] | None:
+    """Free for us and total, of the volume; None where it can't be asked."""
+    try:
+        usage = psutil.disk_usage(str(folder))
+    except OSError:
+        return None
+    return usage.free, usage.total
+
+
+def readings(pids: Mapping[str, int], data_dir: Path) -> dict[str, float]:
+    """The raw numbers that `table` names, of both processes together and of the volume."""
+    found = dict.fromkeys(
+        ("memory.resident_bytes", "cpu.used_seconds", "io.read_bytes", "io.written_bytes"), 0.0
+    )
+    for pid in pids.values():
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                times = process.cpu_times()
+                counters = process.io_counters()
+                found["memory.resident_bytes"] += process.memory_info().rss
+        except psutil.Error:  # it has just ended
+            continue
+        found["cpu.used_seconds"] += times.user + times.system
+        found["io.read_bytes"] += counters.read_bytes
+        found["io.written_bytes"] += counters.write_bytes
+    disk = disk_free_bytes(data_dir)
+    if disk is not None:
+        found["io.disk_free_bytes"], found["io.disk_total_bytes"] = disk
+    return found
+
+
+def processors() -> int:
+    """How many this process may run on."""
+    return len(os.sched_getaffinity(0))

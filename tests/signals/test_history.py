@@ -1,0 +1,115 @@
+"""Signals over spans of time, from raw readings."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.model.stats import LATENCY_BOUNDS
+from sidecar.signals.history import GAUGES, READINGS, History, bucket_names
+from sidecar.signals.table import BY_NAME, SIGNALS
+
+
+def test_a_ratio_over_a_window_is_a_ratio_of_sums() -> None:
+    """90 of 100, then 0 of 900: 9 %, not the mean of 90 % and 0 %."""
+    history = History()
+    hits = lookups = 0
+    for at, (hit, asked) in enumerate([(0, 0), (90, 100), (0, 900)]):
+        hits, lookups = hits + hit, lookups + asked
+        history.push(at, {"cache.hits": hits, "cache.lookups": lookups})
+    assert history.over("cache.hit_ratio", 0, 2) == pytest.approx(0.09)
+
+
+def test_a_ratio_of_too_few_is_none() -> None:
+    """Three look-ups say nothing about a hit ratio."""
+    history = History()
+    for at in range(4):
+        history.push(at, {"cache.hits": at, "cache.lookups": at})
+    assert history.over("cache.hit_ratio", 0, 3) is None
+
+
+def test_a_gauge_is_a_mean_and_now_its_last_reading() -> None:
+    history = History()
+    for at, value in enumerate([0.2, 0.4, 0.9]):
+        history.push(at, {"memory.utilization": value})
+    assert history.over("memory.utilization", 0, 2) == pytest.approx(0.5)
+    assert history.last("memory.utilization", 10) == 0.9
+
+
+def test_a_counter_that_starts_anew_loses_nothing() -> None:
+    """A process that came back counts from zero: what was counted before stays counted."""
+    history = History()
+    for at, value in enumerate([0, 100, 200, 5, 105]):
+        history.push(at, {"io.read_bytes": value})
+    assert history.over("io.read_bytes_per_second", 0, 4) == pytest.approx(300 / 4)
+
+
+def test_a_reading_that_is_missing_is_unavailable() -> None:
+    """And is no zero; one that comes and goes counts where it is there."""
+    history = History()
+    for at in range(10):
+        history.push(at, {"cpu.stalled_seconds": at / 10} if at != 5 else {})
+    assert history.over("memory.pressure", 0, 9) is None
+    assert history.last("memory.utilization", 10) is None
+    assert history.over("cpu.pressure", 0, 9) == pytest.approx(0.1)
+    assert history.over("cpu.pressure", 5, 9) is None
+
+
+def test_a_quantile_is_interpolated_in_its_bucket() -> None:
+    """100 requests, all in the bucket of 100 to 250 microseconds: the median is its middle."""
+    history = History()
+    names = bucket_names("http.get")
+    bucket = LATENCY_BOUNDS.index(0.00025)
+    for at, count in enumerate([0, 100]):
+        readings = dict.fromkeys(names, 0.0)
+        readings[names[bucket]] = count
+        history.push(at, readings)
+    assert history.over("http.get_p50_seconds", 0, 1) == pytest.approx(0.000175)
+
+
+def test_a_gap_is_no_window() -> None:
+    """Readings that cover less than half of a span say nothing of it."""
+    history = History()
+    for at in (0, 1, 2, 58, 59, 60):
+        history.push(at, {"memory.utilization": 0.5})
+    assert history.over("memory.utilization", 3, 60) is None
+    assert history.over("memory.utilization", 0, 60) == 0.5
+
+
+def test_it_reaches_back_for_its_span_and_no_further() -> None:
+    """Of a day, the last hour is left, and a little more."""
+    history = History(span_seconds=3600)
+    for at in range(10_000):
+        history.push(at, {"memory.utilization": at})
+    assert 3600 <= history.last_at - history.first_at < 4200
+    assert history.over("memory.utilization", 6400, 6410) == 6405
+
+
+def test_quantile_and_slope_of_the_last_seconds() -> None:
+    """A gauge that climbs by one a second."""
+    history = History()
+    for at in range(101):
+        history.push(at, {"network.connections": at})
+    assert history.quantile("network.connections", 0.95, 100) == 95
+    assert history.slope("network.connections", 100) == pytest.approx(1, rel=0.02)
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=2, max_size=30))
+def test_counters_never_shrink(values: list[float]) -> None:
+    """Whatever a counter's source does, its rate is not negative."""
+    history = History()
+    for at, value in enumerate(values):
+        history.push(at, {"network.requests": value})
+    rate = history.over("network.requests_per_second", 0, len(values))
+    assert rate is not None
+    assert 0 <= rate < math.inf
+
+
+def test_the_table_names_every_signal_once() -> None:
+    """Dotted names, each with its group; a ratio's unit is `ratio`."""
+    assert len(BY_NAME) == len(SIGNALS)
+    assert all("." in signal.name and signal.meaning.endswith((".", ")")) for signal in SIGNALS)
+    assert set(READINGS) > GAUGES

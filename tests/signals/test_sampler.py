@@ -1,0 +1,128 @@
+"""Readings of a real process and of fixture trees, second by second."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+from sidecar.model.entry import Tier
+from sidecar.model.snapshot import Snapshot, TierSnapshot
+from sidecar.model.stats import RequestStats, StoreStats, TierStats
+from sidecar.signals import processes
+from sidecar.signals.cache import cache_readings, request_readings
+from sidecar.signals.cgroup import ControlGroup
+from sidecar.signals.garbage import Collections
+from sidecar.signals.history import READINGS, History
+from sidecar.signals.sampler import Sampler
+from tests.signals.trees import v2
+
+
+def snapshot() -> Snapshot:
+    counts = StoreStats()
+    tiers = tuple(
+        TierSnapshot(tier, True, "lru", 50, 1000, 100, 10_000, TierStats()) for tier in Tier
+    )
+    return Snapshot((tiers[0], tiers[1], tiers[2]), counts, "up", 0, 0, 3)
+
+
+async def test_every_reading_has_a_source(tmp_path: Path) -> None:
+    """Under cgroup v2, with PSI and L3, no signal is without its readings."""
+    garbage = Collections()
+    history = History()
+    given: dict[str, float] = {}
+
+    def inside(now: float) -> dict[str, float]:
+        gauges = {"network.connections": 1.0, "network.in_flight": 2.0}
+        cache, requests = cache_readings(snapshot()), request_readings(RequestStats())
+        given.update(gauges | cache | requests | garbage.readings(now))
+        return dict(given)
+
+    sampler = Sampler(
+        history,
+        ControlGroup(v2(tmp_path)),
+        inside,
+        lambda: processes.readings({"main": os.getpid()}, tmp_path),
+    )
+    await sampler.sample()
+    missing = [name for name in READINGS if name not in history.known]
+    assert missing == []
+    assert history.last("memory.utilization", 1) == 70 / 256
+    assert history.last("cache.l1.fill", 1) == 0.5
+    assert history.last("io.l3_queue", 1) == 3
+
+
+async def test_processor_time_is_over_the_quota(tmp_path: Path) -> None:
+    """One processor busy under a quota of half of one: twice what is allowed."""
+    history = History()
+    sampler = Sampler(
+        history,
+        ControlGroup(v2(tmp_path)),
+        lambda _now: {},
+        lambda: processes.readings({"main": os.getpid()}, tmp_path),
+    )
+    for _ in range(4):
+        await sampler.sample()
+        began = time.process_time()
+        while time.process_time() - began < 0.2:
+            pass
+    await sampler.sample()
+    busy = history.over("cpu.utilization", history.first_at, history.last_at)
+    assert busy is not None
+    assert 0.5 < busy < 2.5  # 2 but for what others took of the machine
+
+
+async def test_a_late_event_loop_is_seen(tmp_path: Path) -> None:
+    """A loop that is held for 0.3 s was late by about that."""
+    history = History()
+    sampler = Sampler(history, ControlGroup(tmp_path), lambda _now: {}, dict)
+    task = asyncio.create_task(sampler.run())
+    await asyncio.sleep(0.05)
+    time.sleep(0.3)  # noqa: ASYNC251  (that is the point)
+    while history.last_at < 0:
+        await asyncio.sleep(0.05)
+    task.cancel()
+    lag = history.last("cpu.loop_lag_seconds", 1)
+    assert lag is not None
+    assert lag > 0.15
+
+
+def test_collections_are_counted_by_generation() -> None:
+    """What `gc` itself counts, and a pause for each."""
+    garbage = Collections()
+    garbage.watch()
+    try:
+        gc.collect(0)
+        gc.collect(2)
+        gc.collect(2)
+    finally:
+        garbage.close()
+    gc.collect(2)
+    readings = garbage.readings(0.0)
+    assert readings["gc.gen2.collections"] == 2
+    assert readings["gc.gen0.collections"] >= 1
+    assert readings["gc.gen2.pause_seconds"] > 0
+    assert readings["gc.tracked_objects"] > 1000
+
+
+def test_a_process_that_has_ended_counts_nothing(tmp_path: Path) -> None:
+    """L3's process may end between two looks."""
+    ended = 2**22 + 1  # above the largest process id
+    readings = processes.readings({"l3": ended}, tmp_path)
+    assert readings["memory.resident_bytes"] == 0
+    assert readings["io.disk_free_bytes"] > 0
+
+
+def test_requests_are_counted_by_operation() -> None:
+    """GETs in their histogram, everything in the sum."""
+    stats = RequestStats(shed=Counter(buffers=2))
+    stats.observe("get", 200, 0.0002)
+    stats.observe("put", 201, 0.002)
+    stats.observe("delete", 204, 0.002)
+    readings = request_readings(stats)
+    assert readings["network.requests"] == 3
+    assert readings["network.shed"] == 2
+    assert sum(value for name, value in readings.items() if name.startswith("http.get")) == 1

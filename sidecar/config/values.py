@@ -21,6 +21,12 @@ DOCUMENT_KEYS = (CACHE_KEY, "baselines.yaml", "rules.yaml", "warmers.yaml")
 
 Compression = Literal["zstd", "none"]
 Durability = Literal["process", "memory", "disk"]
+Level = Literal["conservative", "balanced", "aggressive", "maximum"]
+RuleType = Literal["memory", "cpu", "io", "network", "cache", "gc"]
+Better = Literal["higher", "lower"]
+
+LEVELS: tuple[Level, ...] = ("conservative", "balanced", "aggressive", "maximum")
+"""From the least to the most that the optimizer may do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +77,82 @@ class CacheConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectConfig:
+    """What a rule promises: this signal better by this share, over a window after settling."""
+
+    signal: str
+    better: Better
+    by: float
+    window_seconds: float = 60.0
+    settle_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardConfig:
+    """What a rule must not cost: this signal worse by more than this share."""
+
+    signal: str
+    better: Better
+    worse_by: float
+    window_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleConfig:
+    """A rule. Without `expect` it is a measure, whose change stays while its condition holds."""
+
+    name: str
+    type: RuleType
+    enabled: bool = True
+    level: Level = "balanced"
+    """The lowest level at which it runs."""
+    when: str
+    """The condition, in CEL."""
+    for_seconds: float = 0.0
+    cooldown_seconds: float = 300.0
+    action: str
+    options: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """`with`, as it was written and found to be good for the action."""
+    expect: ExpectConfig | None = None
+    guard: GuardConfig | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerConfig:
+    """What `rules.yaml` says."""
+
+    enabled: bool = True
+    level: Level = "balanced"
+    interval_seconds: float = 30.0
+    dry_run: bool = False
+    rules: tuple[RuleConfig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineConfig:
+    """What a signal usually is, and what it should be. None where nothing was stated.
+
+    With `learn`, the baseline is the signal's median and, where no target was stated, the target
+    its best twentieth, both decaying with the half-life.
+    """
+
+    signal: str
+    better: Better
+    baseline: float | None = None
+    target: float | None = None
+    learn: bool = False
+    half_life_seconds: float = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A configuration that was found to be good, with the texts it was read from."""
 
     texts: Mapping[str, str] = field(hash=False)
     revision: str
     cache: CacheConfig
+    optimizer: OptimizerConfig = OptimizerConfig()
+    baselines: tuple[BaselineConfig, ...] = ()
 
     @classmethod
     def default(cls, cache: CacheConfig | None = None) -> Document:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Unit = Literal["ratio", "bytes", "seconds", "count", "per second"]
+Better = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,16 @@ Source = Gauge | Rate | Ratio | Quantile
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A measured number with a dotted name. A ratio is from 0 to 1."""
+    """A measured number with a dotted name. A ratio is from 0 to 1.
+
+    `better` is None where neither more nor less of it is good by itself.
+    """
 
     name: str
     unit: Unit
     meaning: str
     source: Source
+    better: Better | None = None
 
 
 def _tier(tier: str, name: str) -> tuple[Signal, ...]:
@@ -65,6 +70,7 @@ def _tier(tier: str, name: str) -> tuple[Signal, ...]:
             "ratio",
             f"Hits of {name} over the look-ups that reached it.",
             Ratio(f"cache.{tier}.hits", f"cache.{tier}.lookups"),
+            better="higher",
         ),
         Signal(
             f"cache.{tier}.fill",
@@ -77,6 +83,7 @@ def _tier(tier: str, name: str) -> tuple[Signal, ...]:
             "per second",
             f"Entries that {name} let go for room.",
             Rate(f"cache.{tier}.evictions"),
+            better="lower",
         ),
     )
 
@@ -88,12 +95,14 @@ def _generation(number: int) -> tuple[Signal, ...]:
             "per second",
             f"Garbage collections of generation {number}.",
             Rate(f"gc.gen{number}.collections"),
+            better="lower",
         ),
         Signal(
             f"gc.gen{number}.pause_ratio",
             "ratio",
             f"Time in garbage collections of generation {number} over all time.",
             Rate(f"gc.gen{number}.pause_seconds"),
+            better="lower",
         ),
     )
 
@@ -104,6 +113,7 @@ SIGNALS: tuple[Signal, ...] = (
         "ratio",
         "Look-ups that any tier answered over all look-ups.",
         Ratio("cache.hits", "cache.lookups"),
+        better="higher",
     ),
     Signal(
         "cache.byte_hit_ratio",
@@ -111,6 +121,7 @@ SIGNALS: tuple[Signal, ...] = (
         "Bytes of hits over bytes of hits and puts. (What a miss would have been is not known; "
         "an application that looks aside puts it.)",
         Ratio("cache.hit_bytes", "cache.moved_bytes"),
+        better="higher",
     ),
     *_tier("l1", "L1"),
     *_tier("l2", "L2"),
@@ -132,30 +143,35 @@ SIGNALS: tuple[Signal, ...] = (
         "seconds",
         "Half of the GETs were answered within it.",
         Quantile("http.get", 0.5),
+        better="lower",
     ),
     Signal(
         "http.get_p99_seconds",
         "seconds",
         "99 of 100 GETs were answered within it.",
         Quantile("http.get", 0.99),
+        better="lower",
     ),
     Signal(
         "http.put_p50_seconds",
         "seconds",
         "Half of the PUTs were answered within it.",
         Quantile("http.put", 0.5),
+        better="lower",
     ),
     Signal(
         "http.put_p99_seconds",
         "seconds",
         "99 of 100 PUTs were answered within it.",
         Quantile("http.put", 0.99),
+        better="lower",
     ),
     Signal(
         "memory.resident_bytes",
         "bytes",
         "Resident memory of both processes.",
         Gauge("memory.resident_bytes"),
+        better="lower",
     ),
     Signal(
         "memory.limit_bytes",
@@ -168,90 +184,105 @@ SIGNALS: tuple[Signal, ...] = (
         "bytes",
         "The container's memory as the kubelet counts it: without inactive file pages.",
         Gauge("memory.working_set_bytes"),
+        better="lower",
     ),
     Signal(
         "memory.available_bytes",
         "bytes",
         "What is left between the working set and the limit.",
         Gauge("memory.available_bytes"),
+        better="higher",
     ),
     Signal(
         "memory.utilization",
         "ratio",
         "The working set over the limit.",
         Gauge("memory.utilization"),
+        better="lower",
     ),
     Signal(
         "memory.pressure",
         "ratio",
         "Time in which a task waited for memory over all time (PSI, some).",
         Rate("memory.stalled_seconds"),
+        better="lower",
     ),
     Signal(
         "cpu.utilization",
         "ratio",
         "Processor time of both processes over the quota, or over all processors without one.",
         Ratio("cpu.used_seconds", "cpu.allowed_seconds", least=0.0),
+        better="lower",
     ),
     Signal(
         "cpu.throttled_ratio",
         "ratio",
         "Periods of the quota in which the container was throttled.",
         Ratio("cpu.throttled_periods", "cpu.periods", least=1.0),
+        better="lower",
     ),
     Signal(
         "cpu.pressure",
         "ratio",
         "Time in which a task waited for a processor over all time (PSI, some).",
         Rate("cpu.stalled_seconds"),
+        better="lower",
     ),
     Signal(
         "cpu.loop_lag_seconds",
         "seconds",
         "By how much the event loop was late, the worst of each second.",
         Gauge("cpu.loop_lag_seconds"),
+        better="lower",
     ),
     Signal(
         "io.read_bytes_per_second",
         "per second",
         "Bytes that both processes read from disks.",
         Rate("io.read_bytes"),
+        better="lower",
     ),
     Signal(
         "io.written_bytes_per_second",
         "per second",
         "Bytes that both processes wrote to disks.",
         Rate("io.written_bytes"),
+        better="lower",
     ),
     Signal(
         "io.pressure",
         "ratio",
         "Time in which a task waited for a disk over all time (PSI, some).",
         Rate("io.stalled_seconds"),
+        better="lower",
     ),
     Signal(
         "io.l3_queue",
         "count",
         "Reads and writes that L3 has not answered.",
         Gauge("io.l3_queue"),
+        better="lower",
     ),
     Signal(
         "io.pending_compaction_bytes",
         "bytes",
         "Bytes that RocksDB has yet to rewrite.",
         Gauge("io.pending_compaction_bytes"),
+        better="lower",
     ),
     Signal(
         "io.disk_free_bytes",
         "bytes",
         "Free on L3's volume.",
         Gauge("io.disk_free_bytes"),
+        better="higher",
     ),
     Signal(
         "io.disk_free_ratio",
         "ratio",
         "Free on L3's volume over its size.",
         Gauge("io.disk_free_ratio"),
+        better="higher",
     ),
     Signal(
         "network.connections",
@@ -276,6 +307,7 @@ SIGNALS: tuple[Signal, ...] = (
         "per second",
         "Requests that the data API turned away for load.",
         Rate("network.shed"),
+        better="lower",
     ),
     Signal(
         "network.received_bytes_per_second",
@@ -297,6 +329,7 @@ SIGNALS: tuple[Signal, ...] = (
         "count",
         "Objects that the garbage collector looks at.",
         Gauge("gc.tracked_objects"),
+        better="lower",
     ),
 )
 

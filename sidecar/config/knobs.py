@@ -1,0 +1,160 @@
+"""The knobs: what can be turned while running, by the name that a person would use for it.
+
+A knob is a place in the values in force: what the document says, and beside it what no document
+says (`Tuning`). Turning one gives new values; putting them in force is somebody else's business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+from sidecar.config.values import CacheConfig
+from sidecar.model.change import Size, Turn, Value
+
+Admission = Literal["every", "second"]
+InFlight = Literal["unlimited", "adaptive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """What only the optimizer turns. These are the values without it."""
+
+    l3_admission: Admission = "every"
+    """Whether L3 takes every put of a key, or none before the second one in a while."""
+    l3_write_bytes_per_second: float = math.inf
+    background_pace: float = 1.0
+    """How fast sweeps, warming and snapshots go, as a share of their usual speed."""
+    in_flight: InFlight = "unlimited"
+    """Whether requests beyond what the latency allows are turned away."""
+    keepalive_seconds: float = 75.0
+    gc_threshold: int = 20_000
+    """Allocations before the youngest generation is collected."""
+    gc_frozen: int = 0
+    """How often what was there was taken out of the garbage collector's sight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effective:
+    """All that is in force."""
+
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    tuning: Tuning = field(default_factory=Tuning)
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One place in the values in force. `write` raises nothing: bounds are for who turns it."""
+
+    name: str
+    meaning: str
+    read: Callable[[Effective], Value]
+    write: Callable[[Effective, Any], Effective]
+
+
+def turned(effective: Effective, turn: Turn) -> Effective:
+    """The values with one knob turned. Raises KeyError where there is no such knob."""
+    return KNOBS[turn.knob].write(effective, turn.to)
+
+
+def _tier(effective: Effective, tier: str, **changes: Any) -> Effective:
+    tiers = effective.cache.tiers
+    changed = replace(getattr(tiers, tier), **changes)
+    cache = replace(effective.cache, tiers=replace(tiers, **{tier: changed}))
+    return replace(effective, cache=cache)
+
+
+def _size(tier: str, name: str) -> Knob:
+    def read(effective: Effective) -> Value:
+        config = getattr(effective.cache.tiers, tier)
+        return Size(config.max_entries, config.max_bytes)
+
+    def write(effective: Effective, size: Size) -> Effective:
+        return _tier(effective, tier, max_entries=size.max_entries, max_bytes=size.max_bytes)
+
+    return Knob(f"tiers.{tier}.size", f"What {name} may hold, in entries and bytes.", read, write)
+
+
+def _policy(tier: str, name: str) -> Knob:
+    def read(effective: Effective) -> Value:
+        policy: str = getattr(effective.cache.tiers, tier).policy
+        return policy
+
+    def write(effective: Effective, policy: str) -> Effective:
+        return _tier(effective, tier, policy=policy, policy_options={})
+
+    return Knob(f"tiers.{tier}.policy", f"Who leaves {name} first.", read, write)
+
+
+def _cache(name: str, attribute: str, meaning: str) -> Knob:
+    def read(effective: Effective) -> Value:
+        value: Value = getattr(effective.cache, attribute)
+        return value
+
+    def write(effective: Effective, value: Value) -> Effective:
+        changes: dict[str, Any] = {attribute: value}
+        return replace(effective, cache=replace(effective.cache, **changes))
+
+    return Knob(name, meaning, read, write)
+
+
+def _tuning(name: str, attribute: str, meaning: str) -> Knob:
+    def read(effective: Effective) -> Value:
+        value: Value = getattr(effective.tuning, attribute)
+        return value
+
+    def write(effective: Effective, value: Value) -> Effective:
+        changes: dict[str, Any] = {attribute: value}
+        return replace(effective, tuning=replace(effective.tuning, **changes))
+
+    return Knob(name, meaning, read, write)
+
+
+def _compression() -> Knob:
+    return Knob(
+        "tiers.l2.compression",
+        "How L2 keeps values: zstd or none.",
+        lambda effective: effective.cache.tiers.l2.compression,
+        lambda effective, value: _tier(effective, "l2", compression=value),
+    )
+
+
+_ALL = (
+    _size("l1", "L1"),
+    _size("l2", "L2"),
+    _size("l3", "L3"),
+    _policy("l1", "L1"),
+    _policy("l2", "L2"),
+    _policy("l3", "L3"),
+    _compression(),
+    _cache("promote_after", "promote_after", "Hits in L2 before an entry moves to L1."),
+    _cache("default_ttl", "default_ttl_seconds", "Seconds that a value without a life lives."),
+    _tuning("l3.admission", "l3_admission", "Which puts L3 takes: every, or second."),
+    _tuning(
+        "l3.write_bytes_per_second",
+        "l3_write_bytes_per_second",
+        "The fastest that values are written to L3.",
+    ),
+    _tuning(
+        "background.pace",
+        "background_pace",
+        "Speed of sweeps, warming and snapshots, as a share of the usual.",
+    ),
+    _tuning("network.in_flight", "in_flight", "unlimited, or adaptive: found from latency."),
+    _tuning(
+        "network.keepalive_seconds",
+        "keepalive_seconds",
+        "How long a connection may be idle before it is closed.",
+    ),
+    _tuning(
+        "gc.threshold",
+        "gc_threshold",
+        "Allocations before the youngest generation is collected.",
+    ),
+    _tuning("gc.frozen", "gc_frozen", "How often objects were frozen; turned back to thaw all."),
+)
+
+KNOBS: Mapping[str, Knob] = MappingProxyType({knob.name: knob for knob in _ALL})

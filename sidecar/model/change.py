@@ -1,0 +1,45 @@
+"""What an action wants done, and what came of it: the words between optimizer and control loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+class Size(msgspec.Struct, frozen=True):
+    """A tier's two limits, turned together."""
+
+    max_entries: int
+    max_bytes: int
+
+
+Value = bool | int | float | str | Size
+"""What a knob stands at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A knob (a name of `config.knobs`) and what it is to stand at; turned back to undo it."""
+
+    knob: str
+    to: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something done once, which has no way back: a name of `DEEDS`."""
+
+    name: str
+
+
+Change = Turn | Deed
+
+DEEDS = ("release_memory", "collect", "compact_l3", "warm")
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Why an action has nothing to change now, as a sentence."""
+
+    reason: str

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import os
 import random
 import signal
@@ -25,15 +23,18 @@ from sidecar.config import folder
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.force import InForce
+from sidecar.config.knobs import Effective
 from sidecar.config.values import Document, TierConfig
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
 from sidecar.http.data import EntryApi
 from sidecar.http.ops import Readiness, ops_table
 from sidecar.http.server import Server
+from sidecar.levers import Levers
 from sidecar.model.stats import RequestStats
 from sidecar.policies import registry
 from sidecar.policies.protocol import Policy
+from sidecar.runtime import Runtime
 from sidecar.signals.cgroup import ControlGroup
 from sidecar.store.snapshot import snapshot
 from sidecar.store.store import Store
@@ -48,8 +49,6 @@ DRAIN_SECONDS = 0.5
 """How long open requests get to finish once the sidecar stops; with L3's part, 1.5 s in all."""
 RESTART_SECONDS = 1.0
 """Before a background task that failed is started again."""
-MOST_SEQUENTIAL_GC = (20_000, 20, 50)
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 log = structlog.get_logger("sidecar.app")
 
@@ -74,8 +73,9 @@ class Settings:
 class Sidecar:
     """A running sidecar, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, runtime: Runtime) -> None:
         self._settings = settings
+        self._runtime = runtime
         self._clock = time.time
         parse_here = partial(
             parse,
@@ -94,6 +94,7 @@ class Sidecar:
         self.ports: dict[str, int] = {}
         """Of the data API (`http`) and of the ops API (`ops`): where 0 was asked for, any free."""
         self.store: Store
+        self.levers: Levers
 
     # ---- start
 
@@ -106,8 +107,9 @@ class Sidecar:
             await self._take_first(self._settings.config)
         config = self._in_force.document.cache
         self.store = Store(self._clock, config, make_policy, self._process.wake)
-        self._process.enable(enabled=config.tiers.l3.enabled)
         await self._listen()
+        self.levers = Levers(self.store, self._process, self._runtime)
+        self.levers.put_in_force(Effective(cache=config))
         self._disk_task = self._keep("l3", lambda: self._process.run(self.store.disk))
         self._keep("upkeep", lambda: upkeep(self.store))
         data_dir = self._settings.data_dir
@@ -193,8 +195,7 @@ class Sidecar:
                     _log_rejected(error)
 
     def _apply(self, document: Document) -> None:
-        self.store.apply(document.cache)
-        self._process.enable(enabled=document.cache.tiers.l3.enabled)
+        self.levers.put_in_force(Effective(cache=document.cache))
         log.info("Configuration applied", revision=document.revision[:12], source="folder")
 
     def _describe_config(self) -> dict[str, Any]:
@@ -289,7 +290,8 @@ class Sidecar:
 
 async def run(settings: Settings, on_started: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; a second one hurries. Raises StartError."""
-    _tune_process()
+    runtime = Runtime()
+    runtime.begin(mmap_threshold_bytes=MMAP_THRESHOLD_BYTES)
     loop = asyncio.get_running_loop()
     asked, hurry = asyncio.Event(), asyncio.Event()
 
@@ -298,11 +300,10 @@ async def run(settings: Settings, on_started: Callable[[], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    sidecar = Sidecar(settings)
+    sidecar = Sidecar(settings, runtime)
     try:
         await sidecar.start()
-        gc.collect()
-        gc.freeze()  # what is there now stays: later collections need not look at it
+        runtime.freeze()
         on_started()
         await asked.wait()
         sidecar.begin_stopping()
@@ -343,16 +344,3 @@ async def _unless(hurry: asyncio.Event, work: Awaitable[Any]) -> None:
 
 def _log_rejected(error: InvalidDocument) -> None:
     log.error("Configuration rejected", errors=[str(each) for each in error.errors])
-
-
-def _tune_process() -> None:
-    """Freed values go back to the system at once; collections are rare and short.
-
-    glibc raises its mmap threshold whenever a mapped block is freed, up to 32 MiB, and then keeps
-    what a large value leaves behind. A fixed threshold switches that off.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, MMAP_THRESHOLD_BYTES)
-    gc.set_threshold(*MOST_SEQUENTIAL_GC)

@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock, WriteClock
@@ -57,6 +58,7 @@ MAX_INVALIDATIONS = 1024
 """Scopes that may wait for their sweep; each distinct length costs every read a look-up."""
 MAX_PACKING = 8
 """Large values being packed in threads at one time; further ones stay as they are."""
+UNTUNED: Final = Tuning()
 
 
 class Found(msgspec.Struct, eq=False, gc=False):
@@ -104,6 +106,7 @@ class Store:
     ) -> None:
         """`wake` is called when the disk has something to send."""
         self.config = config
+        self.tuning = UNTUNED
         self.stats = StoreStats()
         self.l1 = MemoryTier(make_policy(config.tiers.l1), *_limits(config.tiers.l1))
         self.l2 = MemoryTier(make_policy(config.tiers.l2), *_limits(config.tiers.l2))
@@ -443,9 +446,9 @@ class Store:
 
     # ---- a new configuration, and work in the background
 
-    def apply(self, config: CacheConfig) -> None:
+    def apply(self, config: CacheConfig, tuning: Tuning = UNTUNED) -> None:
         """Another configuration, from the next operation on; `drain` brings the tiers into it."""
-        old, self.config = self.config, config
+        old, self.config, self.tuning = self.config, config, tuning
         for memory, was, now in (
             (self.l1, old.tiers.l1, config.tiers.l1),
             (self.l2, old.tiers.l2, config.tiers.l2),

@@ -18,6 +18,7 @@ from sidecar.http.connection import Limits
 from sidecar.http.data import EntryApi
 from sidecar.http.server import Server
 from sidecar.model.stats import RequestStats
+from sidecar.runtime import Runtime
 from sidecar.store.store import Store
 
 PATIENCE_SECONDS = 20.0
@@ -36,7 +37,7 @@ async def running_sidecar(folder: Path) -> AsyncIterator[Sidecar]:
         linger_seconds=0.0,
         config=None,
     )
-    sidecar = Sidecar(settings)
+    sidecar = Sidecar(settings, Runtime())
     try:
         await sidecar.start()
         async with asyncio.timeout(PATIENCE_SECONDS):

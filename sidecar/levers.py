@@ -1,0 +1,66 @@
+"""What can be turned and what can be done while the sidecar runs, in one place.
+
+Whoever decides (a new document, the optimizer) names the values or the deed. Nothing here decides,
+and nothing remembers what was in force before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+from sidecar.config.knobs import Effective
+from sidecar.model.change import Deed
+from sidecar.runtime import Runtime, collect, trim_heap
+from sidecar.signals.processes import resident_bytes
+from sidecar.store.store import Store
+from sidecar.tiers.process import DiskProcess
+
+Figures = dict[str, float | str]
+"""What a deed has to say for itself: numbers with their unit in the name, and words."""
+
+
+class DeedFailedError(Exception):
+    """A deed could not be done; the message is a sentence."""
+
+
+class Levers:
+    """The whole sidecar, as far as it can be steered."""
+
+    def __init__(self, store: Store, process: DiskProcess, runtime: Runtime) -> None:
+        self._store = store
+        self._process = process
+        self._runtime = runtime
+        self.deeds: dict[str, Callable[[], Awaitable[Figures]]] = {
+            "collect": self._collect,
+            "release_memory": self._release_memory,
+        }
+
+    def put_in_force(self, effective: Effective) -> None:
+        """Have these values hold from the next operation on. Putting them twice changes nothing."""
+        cache, tuning = effective.cache, effective.tuning
+        self._store.apply(cache, tuning)
+        self._process.enable(enabled=cache.tiers.l3.enabled)
+        self._runtime.tune(gc_threshold=tuning.gc_threshold, gc_frozen=tuning.gc_frozen)
+
+    async def perform(self, deed: Deed) -> Figures:
+        """Do it, and say what came of it. Raises DeedFailedError; KeyError for an unknown deed."""
+        return await self.deeds[deed.name]()
+
+    async def _collect(self) -> Figures:
+        found, seconds = collect()
+        return {"collected_objects": found, "pause_seconds": seconds}
+
+    async def _release_memory(self) -> Figures:
+        """A collection, then what the allocator can do without: in this process, not in L3's."""
+        before = resident_bytes(os.getpid())
+        found, seconds = collect()
+        trimmed = await asyncio.to_thread(trim_heap)
+        return {
+            "resident_before_bytes": before or 0,
+            "resident_after_bytes": resident_bytes(os.getpid()) or 0,
+            "collected_objects": found,
+            "pause_seconds": seconds,
+            "heap": "trimmed" if trimmed else "not trimmed: this C library has no malloc_trim",
+        }

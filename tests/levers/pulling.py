@@ -1,0 +1,55 @@
+"""Turning knobs of a running sidecar, and keeping book of which ones a test has turned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sidecar.app import Sidecar
+from sidecar.config.knobs import Effective, turned
+from sidecar.config.values import CacheConfig, TiersConfig
+from sidecar.levers import Figures
+from sidecar.model.change import Turn, Value
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+SHOWN: set[str] = set()
+"""Knobs and deeds whose effect some test shows."""
+
+
+def shows(*names: str) -> Callable[[Test], Test]:
+    """Mark a test as the one that shows the effect of knobs or deeds."""
+
+    def mark(test: Test) -> Test:
+        SHOWN.update(names)
+        return test
+
+    return mark
+
+
+class Panel:
+    """The values in force of one sidecar, turned one by one."""
+
+    def __init__(self, sidecar: Sidecar, cache: CacheConfig | None = None) -> None:
+        self._sidecar = sidecar
+        self.effective = Effective(cache=cache or CacheConfig())
+        sidecar.levers.put_in_force(self.effective)
+
+    def turn(self, knob: str, to: Value) -> None:
+        self.effective = turned(self.effective, Turn(knob, to))
+        self._sidecar.levers.put_in_force(self.effective)
+
+
+def number(figures: Figures, name: str) -> float:
+    """A figure that is a number."""
+    value = figures[name]
+    assert not isinstance(value, str)
+    return value
+
+
+def small(**tiers: dict[str, Any]) -> CacheConfig:
+    """The defaults with some values of tiers changed: `small(l1={"max_entries": 1})`."""
+    defaults = TiersConfig()
+    changed = {name: replace(getattr(defaults, name), **to) for name, to in tiers.items()}
+    return CacheConfig(tiers=replace(defaults, **changed))

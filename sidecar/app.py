@@ -108,7 +108,7 @@ class Sidecar:
         config = self._in_force.document.cache
         self.store = Store(self._clock, config, make_policy, self._process.wake)
         await self._listen()
-        self.levers = Levers(self.store, self._process, self._runtime)
+        self.levers = Levers(self.store, self._process, self._servers["http"], self._runtime)
         self.levers.put_in_force(Effective(cache=config))
         self._disk_task = self._keep("l3", lambda: self._process.run(self.store.disk))
         self._keep("upkeep", lambda: upkeep(self.store))

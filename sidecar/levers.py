@@ -11,6 +11,7 @@ import os
 from collections.abc import Awaitable, Callable
 
 from sidecar.config.knobs import Effective
+from sidecar.http.server import Server
 from sidecar.model.change import Deed
 from sidecar.runtime import Runtime, collect, trim_heap
 from sidecar.signals.processes import resident_bytes
@@ -28,9 +29,13 @@ class DeedFailedError(Exception):
 class Levers:
     """The whole sidecar, as far as it can be steered."""
 
-    def __init__(self, store: Store, process: DiskProcess, runtime: Runtime) -> None:
+    def __init__(
+        self, store: Store, process: DiskProcess, server: Server, runtime: Runtime
+    ) -> None:
+        """`server` is that of the data API; the ops API is never turned away or hurried."""
         self._store = store
         self._process = process
+        self._server = server
         self._runtime = runtime
         self.deeds: dict[str, Callable[[], Awaitable[Figures]]] = {
             "collect": self._collect,
@@ -42,6 +47,7 @@ class Levers:
         cache, tuning = effective.cache, effective.tuning
         self._store.apply(cache, tuning)
         self._process.enable(enabled=cache.tiers.l3.enabled)
+        self._server.tune(in_flight=tuning.in_flight, keepalive_seconds=tuning.keepalive_seconds)
         self._runtime.tune(gc_threshold=tuning.gc_threshold, gc_frozen=tuning.gc_frozen)
 
     async def perform(self, deed: Deed) -> Figures:

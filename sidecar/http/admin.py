@@ -115,7 +115,7 @@ class AdminApi:
 
 
 def table(batch: BatchApi, admin: AdminApi) -> Table:
-    """Every path of the data API but the entries'."""
+    """Every path of the data API but the entries'. What shows and steers is never turned away."""
     return Table(
         {
             "/v1/mget": {"POST": ("mget", batch.mget)},
@@ -126,7 +126,8 @@ def table(batch: BatchApi, admin: AdminApi) -> Table:
             "/v1/stats": {"GET": ("stats", admin.stats)},
             "/v1/config": {"GET": ("config", admin.config)},
             "/openapi.json": {"GET": ("openapi", admin.openapi)},
-        }
+        },
+        waiting={"/v1/mget", "/v1/mset", "/v1/mdelete", "/v1/invalidate", "/v1/keys"},
     )
 
 

@@ -6,6 +6,7 @@ Nothing here knows what is asked for: what HTTP leaves open about connections en
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +20,10 @@ from sidecar.model.stats import RequestStats
 
 HEADER_BYTES, MAX_HEADERS = 8190, 128
 """What one line of a request's head may take, and how many header fields there may be."""
+
+LEAST_IDLE_SECONDS = 1.0
+"""Below it a client that asks once a second would connect for every request."""
+LOOK_SECONDS = 1.0
 
 log = structlog.get_logger("sidecar.http")
 
@@ -101,6 +106,12 @@ class Connection(RequestHandler):
         """Whether others leave no room. One alone may take more: else it never could."""
         return self.buffers.bytes - self._held_bytes >= self.limits.buffered_bytes
 
+    def end_if_idle_since(self, moment: float) -> None:
+        """End it as aiohttp does when its own time-out is over, `limits.idle_seconds` later."""
+        idle_since = self._next_keepalive_close_time - self.limits.idle_seconds
+        if idle_since <= moment and self._waiter is not None and not self._waiter.done():
+            self.force_close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         self.release()
@@ -128,6 +139,47 @@ class Connection(RequestHandler):
             detail = "An error of cache-sidecar; its log has more."
         self._stats.observe("unknown", status, 0.0)
         return problem_reply(ProblemError(status, detail, close=True))
+
+
+class IdleConnections:
+    """Ends connections that have been idle for longer than is wanted now.
+
+    aiohttp reads its own time-out once a connection. That one stays as the longest there is; what
+    is shorter is held here, by a look at all connections once a second while it is.
+    """
+
+    def __init__(self, connections: Collection[Any], most_seconds: float) -> None:
+        self._connections = connections
+        self._most_seconds = most_seconds
+        self._seconds = most_seconds
+        self._since = 0.0
+        self._next_look: asyncio.TimerHandle | None = None
+
+    def close_after(self, seconds: float) -> None:
+        """From the next idle period of each connection on; one that has begun starts again now."""
+        seconds = max(LEAST_IDLE_SECONDS, seconds)
+        if seconds == self._seconds:
+            return
+        self._seconds = seconds
+        loop = asyncio.get_running_loop()
+        self._since = loop.time()
+        if self._next_look is None and seconds < self._most_seconds:
+            self._next_look = loop.call_later(LOOK_SECONDS, self._look)
+
+    def stop(self) -> None:
+        if self._next_look is not None:
+            self._next_look.cancel()
+
+    def _look(self) -> None:
+        self._next_look = None
+        if self._seconds >= self._most_seconds:
+            return
+        loop = asyncio.get_running_loop()
+        begun_before = loop.time() - self._seconds
+        if self._since <= begun_before:
+            for connection in [*self._connections]:
+                connection.end_if_idle_since(begun_before)
+        self._next_look = loop.call_later(LOOK_SECONDS, self._look)
 
 
 class Refusal(asyncio.Protocol):

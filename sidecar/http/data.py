@@ -26,7 +26,7 @@ from sidecar.model.errors import (
     TooManyInvalidationsError,
     WriteError,
 )
-from sidecar.store.store import Condition, Store, Written
+from sidecar.store.store import Ask, Condition, Store, Written
 
 PREFIX = "/v1/cache/"
 MAX_CONTENT_TYPE = 255
@@ -60,6 +60,14 @@ class EntryApi:
         if request.to_origin_form():
             return self.find(request)
         return self._others.find(request)
+
+    def waits(self, request: Request) -> bool:
+        """Writes do, and reads of what is not in memory."""
+        if not request.path.startswith(PREFIX):
+            return self._others.waits(request)
+        if request.method not in {"GET", "HEAD"}:
+            return True
+        return isinstance(self._store.locate(full_key(request.path)), Ask)
 
     async def get(self, request: Request) -> Reply:
         key = full_key(request.path)

@@ -6,13 +6,15 @@ Below aiohttp's router: `web.Server` with requests and replies of our own (see `
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol, cast
 
 import structlog
 from aiohttp import web
 
-from sidecar.http.connection import Buffers, Connection, Limits, Refusal
+from sidecar.config.knobs import InFlight
+from sidecar.http.connection import Buffers, Connection, IdleConnections, Limits, Refusal
+from sidecar.http.limiter import Limiter, usual_seconds
 from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
 from sidecar.http.problems import ProblemError, retry_later
 from sidecar.model.stats import RequestStats
@@ -23,9 +25,13 @@ log = structlog.get_logger("sidecar.http")
 
 
 class Router(Protocol):
-    """Finds the operation for a request. Raises ProblemError: 404, 405."""
+    """Finds the operation for a request."""
 
-    def find(self, request: Request) -> tuple[str, Handler]: ...
+    def find(self, request: Request) -> tuple[str, Handler]:
+        """The operation's name and its handler. Raises ProblemError: 404, 405."""
+
+    def waits(self, request: Request) -> bool:
+        """Whether to answer may mean to wait for something: asked only where too much does."""
 
 
 class Server(web.Server):
@@ -41,6 +47,22 @@ class Server(web.Server):
         self._limits = limits or Limits()
         self._buffers = Buffers()
         self._refusals: set[Refusal] = set()
+        self._limiter: Limiter | None = None
+        self._idle = IdleConnections(self._connections, self._limits.idle_seconds)
+
+    def tune(self, *, in_flight: InFlight, keepalive_seconds: float) -> None:
+        """Bound what is under way by its latency, or not at all; close connections that have been
+        idle for so long, which is 1 s at least and the server's own limit at most.
+        """
+        if in_flight == "unlimited":
+            self._limiter = None
+        elif self._limiter is None:
+            self._limiter = Limiter(usual_seconds(self._stats))
+        self._idle.close_after(keepalive_seconds)
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's)
+        self._idle.stop()
+        await super().shutdown(timeout)
 
     @property
     def buffered_bytes(self) -> int:
@@ -61,9 +83,15 @@ class Server(web.Server):
 
     async def _serve(self, request: Request) -> Reply:
         start = time.perf_counter()
+        stats = self._stats
+        in_flight = stats.in_flight = stats.in_flight + 1
+        if in_flight > stats.most_in_flight:  # noqa: PLR1730  (a call would cost more than the rest)
+            stats.most_in_flight = in_flight
         operation = "unknown"
         try:
             operation, handler = self._router.find(request)
+            if self._limiter is not None:
+                self._stay_within(self._limiter, request)
             reply = await handler(request)
             if len(reply.body) > LARGE_BYTES and self._buffers_are_full():
                 raise retry_later("Too much is under way; read what you asked for, then try again.")
@@ -79,8 +107,23 @@ class Server(web.Server):
                 path=request.path,
             )
             reply = problem_reply(ProblemError(500, "An error of cache-sidecar; its log has more."))
-        self._stats.observe(operation, reply.status, time.perf_counter() - start)
+        finally:
+            stats.in_flight -= 1
+        ended_at = time.perf_counter()
+        stats.observe(operation, reply.status, ended_at - start)
+        if self._limiter is not None:
+            self._limiter.observe(ended_at, ended_at - start, stats.in_flight + 1)
         return reply
+
+    def _stay_within(self, limiter: Limiter, request: Request) -> None:
+        """Turn a request away that would wait behind too many. A hit in memory never does: to
+        answer it costs no more than to refuse it.
+        """
+        if self._stats.in_flight > limiter.limit and self._router.waits(request):
+            self._stats.shed["in_flight"] += 1
+            raise retry_later(
+                f"{limiter.limit} requests are under way, and more would only wait; try again."
+            )
 
     def _buffers_are_full(self) -> bool:
         full = self._buffers.bytes >= self._limits.buffered_bytes
@@ -90,10 +133,18 @@ class Server(web.Server):
 
 
 class Table:
-    """A router over fixed paths: path -> method -> (operation, handler)."""
+    """A router over fixed paths: path -> method -> (operation, handler).
 
-    def __init__(self, routes: Mapping[str, Mapping[str, tuple[str, Handler]]]) -> None:
+    `waiting` are the paths that may be turned away where too much is under way.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Mapping[str, tuple[str, Handler]]],
+        waiting: Collection[str] = (),
+    ) -> None:
         self._routes = routes
+        self._waiting = waiting
 
     def find(self, request: Request) -> tuple[str, Handler]:
         methods = self._routes.get(request.path)
@@ -103,6 +154,9 @@ class Table:
                 return self.find(request)
             raise ProblemError(404, f"There is nothing at {request.path[:80]}. There is: {known}.")
         return by_method(methods, request)
+
+    def waits(self, request: Request) -> bool:
+        return request.path in self._waiting
 
 
 def by_method(methods: Mapping[str, tuple[str, Handler]], request: Request) -> tuple[str, Handler]:

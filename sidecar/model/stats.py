@@ -80,6 +80,15 @@ class RequestStats:
     """By operation."""
     shed: Counter[str] = field(default_factory=Counter)
     """Turned away before they were looked at, by reason."""
+    in_flight: int = 0
+    """Requests under way now."""
+    most_in_flight: int = 0
+    """The most of them since `take_most_in_flight`."""
+
+    def take_most_in_flight(self) -> int:
+        """The most that were under way at one time since the last call: for one caller alone."""
+        most, self.most_in_flight = self.most_in_flight, self.in_flight
+        return most
 
     def observe(self, operation: str, status: int, seconds: float) -> None:
         outcome = (operation, status)

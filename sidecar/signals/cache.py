@@ -39,9 +39,14 @@ def fill(tier: TierSnapshot) -> float:
     return max(tier.entries / tier.max_entries, tier.used_bytes / tier.max_bytes)
 
 
-def request_readings(stats: RequestStats) -> dict[str, float]:
-    """The raw numbers that `table` names, of the data API's requests."""
+def request_readings(stats: RequestStats, connections: int) -> dict[str, float]:
+    """The raw numbers that `table` names, of the data API's requests and open connections.
+
+    To be taken once a second: it asks for the most in flight since the last time.
+    """
     found: dict[str, float] = {
+        "network.connections": connections,
+        "network.in_flight": stats.take_most_in_flight(),
         "network.requests": sum(stats.outcomes.values()),
         "network.shed": sum(stats.shed.values()),
     }

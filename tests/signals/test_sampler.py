@@ -36,9 +36,8 @@ async def test_every_reading_has_a_source(tmp_path: Path) -> None:
     given: dict[str, float] = {}
 
     def inside(now: float) -> dict[str, float]:
-        gauges = {"network.connections": 1.0, "network.in_flight": 2.0}
-        cache, requests = cache_readings(snapshot()), request_readings(RequestStats())
-        given.update(gauges | cache | requests | garbage.readings(now))
+        cache, requests = cache_readings(snapshot()), request_readings(RequestStats(), 1)
+        given.update(cache | requests | garbage.readings(now))
         return dict(given)
 
     sampler = Sampler(
@@ -122,7 +121,7 @@ def test_requests_are_counted_by_operation() -> None:
     stats.observe("get", 200, 0.0002)
     stats.observe("put", 201, 0.002)
     stats.observe("delete", 204, 0.002)
-    readings = request_readings(stats)
+    readings = request_readings(stats, 0)
     assert readings["network.requests"] == 3
     assert readings["network.shed"] == 2
     assert sum(value for name, value in readings.items() if name.startswith("http.get")) == 1

@@ -1,0 +1,90 @@
+"""What the data API takes on, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from sidecar.app import Sidecar
+from sidecar.http.limiter import CEILING, FLOOR
+from sidecar.signals.cache import request_readings
+from tests.http.serving import eventually, problem, request
+from tests.levers.pulling import Panel, shows, small
+
+PATH = "/v1/cache/test/"
+
+
+@asynccontextmanager
+async def frozen(live: Sidecar) -> AsyncIterator[None]:
+    """While L3's process stands still: what needs it waits."""
+    child = live._process.pid
+    assert child is not None
+    os.kill(child, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGCONT)
+
+
+def session(live: Sidecar, api: str = "http") -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0)
+    return aiohttp.ClientSession(f"http://127.0.0.1:{live.ports[api]}", connector=connector)
+
+
+@shows("network.in_flight")
+async def test_what_would_wait_behind_too_many_is_turned_away(live: Sidecar) -> None:
+    """Once a limit has been found, so many wait, and the others get a 503 at once. Hits in memory,
+    statistics and the ops API are answered as ever; unlimited again, nobody is turned away."""
+    panel = Panel(live, small(l3={"timeout_seconds": 60.0}))
+    panel.turn("network.in_flight", "adaptive")
+    stats, server = live._requests["http"], live._servers["http"]
+    async with session(live) as client, session(live, "ops") as ops:
+        while server._limiter is None or server._limiter.limit == CEILING:
+            await client.put(f"{PATH}there", data=b"value")
+        async with frozen(live):
+            waiting = [
+                asyncio.create_task(client.get(f"{PATH}absent{n}")) for n in range(FLOOR + 30)
+            ]
+            await eventually(lambda: stats.shed["in_flight"] == 30, "30 are turned away")
+            refused = [task.result() for task in waiting if task.done()]
+            await eventually(lambda: stats.in_flight == FLOOR, "the others wait")
+            for answer in [*refused, await client.put(f"{PATH}key", data=b"v")]:
+                assert answer.headers["Retry-After"] == "1"
+                assert f"{FLOOR} requests" in await problem(answer, 503)
+            assert (await client.get(f"{PATH}there")).status == 200
+            assert (await client.get("/v1/stats")).status == 200
+            assert (await ops.get("/livez")).status == 200
+            panel.turn("network.in_flight", "unlimited")
+            more = asyncio.create_task(client.get(f"{PATH}absent"))
+            await eventually(lambda: stats.in_flight == FLOOR + 1, "one more waits")
+        answers = await asyncio.gather(*waiting, more)
+    assert sorted({answer.status for answer in answers}) == [404, 503]
+    assert request_readings(stats, 0)["network.in_flight"] == FLOOR + 1
+    assert request_readings(stats, 0)["network.in_flight"] == 0
+
+
+@shows("network.keepalive_seconds")
+async def test_idle_connections_are_ended_sooner(live: Sidecar) -> None:
+    """Also those that are open already; one that waits for its answer is not idle."""
+    panel = Panel(live, small(l3={"timeout_seconds": 60.0}))
+    address = ("127.0.0.1", live.ports["http"])
+    idle, idle_writer = await asyncio.open_connection(*address)
+    busy, busy_writer = await asyncio.open_connection(*address)
+    idle_writer.write(request("GET", f"{PATH}absent"))
+    assert (await idle.readline()).startswith(b"HTTP/1.1 404 ")
+    async with frozen(live):
+        busy_writer.write(request("GET", f"{PATH}other"))
+        await eventually(lambda: live._requests["http"].in_flight == 1, "it waits")
+        panel.turn("network.keepalive_seconds", 0.0)  # 1 s is the least
+        async with asyncio.timeout(20):
+            await idle.read()  # up to its end
+        await eventually(lambda: len(live._servers["http"].connections) == 1, "one is left")
+    assert (await busy.readline()).startswith(b"HTTP/1.1 404 ")
+    panel.turn("network.keepalive_seconds", 75.0)
+    idle_writer.close()
+    busy_writer.close()

@@ -35,12 +35,17 @@ L2: Final = Tier.L2
 L3: Final = Tier.L3
 
 
+UNUSED: Final = -1
+"""In place of an epoch: memory alone has it, and nobody has read it there yet."""
+
+
 class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
     """One version of one value.
 
     `seq` is unique for each write and grows; it is the ETag. `created_at` and `expires_at` are wall
     clock seconds (`inf`: never). `size` is the length of the value as it was put; where `value` is
-    shorter it is the zstd frame of it. `on_disk` is the epoch of L3 that has this version, or 0.
+    shorter it is the zstd frame of it. `on_disk` is the epoch of L3 that has this version, or 0, or
+    UNUSED.
 
     It refers to nothing that could refer back, so the garbage collector need not look at it: a
     million of them cost its pauses nothing.

@@ -28,7 +28,7 @@ from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock, WriteClock
-from sidecar.model.entry import L1, L2, L3, Entry, Hit, Tier
+from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Hit, Tier
 from sidecar.model.errors import (
     NotReadyError,
     OutcomeUnknownError,
@@ -38,6 +38,7 @@ from sidecar.model.errors import (
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.stats import StoreStats
 from sidecar.policies.protocol import Policy
+from sidecar.store.doorkeeper import Doorkeeper
 from sidecar.store.flights import Flight, Flights
 from sidecar.store.turns import Turns
 from sidecar.tiers.disk import (
@@ -124,6 +125,7 @@ class Store:
         self._write_clock = WriteClock(clock)
         self._flights: Flights[Found | Unanswered | None] = Flights(self.disk.read, self._land)
         self._turns = Turns()
+        self._doorkeeper: Doorkeeper | None = None  # where L3 takes no key before it comes again
         self._disk_expirations = 0  # as the child has counted them
         self._packing: set[asyncio.Task[None]] = set()
 
@@ -149,6 +151,8 @@ class Store:
         if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
             self.stats.l1.hits += 1
             self.stats.hit_bytes += entry.size
+            if entry.on_disk == UNUSED:
+                entry.on_disk = 0
             self.l1.policy.hit(key)
             self.disk.touch(key)
             return Hit(entry, L1, entry.value)
@@ -242,6 +246,8 @@ class Store:
 
     def _use(self, entry: Entry, tier: Tier, value: bytes) -> None:
         """A hit in memory: the policy's order, and promotion."""
+        if entry.on_disk == UNUSED:
+            entry.on_disk = 0
         if tier is L1:
             self.l1.policy.hit(entry.key)
             return
@@ -304,17 +310,32 @@ class Store:
             seq=self._write_clock.next(),
             created_at=now,
             expires_at=now + ttl,
+            on_disk=UNUSED,  # so that it is not demoted if it does not fit: L3 hears of it below
         )
-        known = self._known(key)
+        old = self._in_memory(key)
+        known = self._known(old)
         self._flights.overtake(key)
         self.l2.pop(key)
         victims = self.l1.put(entry)
         if victims:
             self._leave_l1(victims)
+        if self._doorkeeper is not None and self._spares_l3(self._doorkeeper, key, old):
+            return self._to_disk(wire.Delete(key, entry.seq), entry, known=known)
+        entry.on_disk = 0
         return self._to_disk(put_of(entry), entry, known=known)
 
+    def _spares_l3(self, doorkeeper: Doorkeeper, key: bytes, old: Entry | None) -> bool:
+        """Whether memory alone keeps this put: of a key that has not come before in a while.
+
+        L3 is told to delete the key instead, for it may have an older version. That costs it a
+        look-up, and no write where it has none. What no tier in memory has room for is L3's.
+        """
+        if doorkeeper.knows(key) or old is not None:
+            return False
+        return self._in_memory(key) is not None
+
     def _delete(self, key: bytes) -> Awaitable[Written]:
-        known = self._known(key)
+        known = self._known(self._in_memory(key))
         self._flights.overtake(key)
         self.l1.pop(key)
         self.l2.pop(key)
@@ -325,21 +346,23 @@ class Store:
         """Make a write that memory has seen as durable as is asked: to be awaited at once, for it
         is pending only then, and there is no other await before.
 
-        `known` is whether memory had a version before: the answer where there is no L3.
+        `known` is whether memory had a version that L3 does not know of.
         """
         if self.disk.state is DOWN:
             return Written(entry, known, durable=False)
+        for_l3 = entry if isinstance(write, wire.Put) else None
         if self.config.durability == "memory":
-            self.disk.write(write, entry)
+            self.disk.write(write, for_l3)
             return Written(entry, True, durable=False)
         answer: asyncio.Future[Ack] = asyncio.Future()
-        self.disk.write(write, entry, partial(_answer, answer))
+        self.disk.write(write, for_l3, partial(_answer, answer))
         met = await answer
         if isinstance(met, Unanswered):
             raise OutcomeUnknownError
         if met is None:
             return Written(entry, known, durable=False)
-        return Written(entry, met == wire.REPLACED, durable=met != wire.REFUSED)
+        durable = met != wire.REFUSED and for_l3 is entry
+        return Written(entry, known or met == wire.REPLACED, durable)
 
     async def _check(self, key: bytes, condition: Condition) -> None:
         """Hold a condition against the version in force. The caller writes before it awaits."""
@@ -421,9 +444,11 @@ class Store:
             self._leave_memory(entry)
 
     def _leave_memory(self, entry: Entry) -> None:
-        """What L3 still has can go; what it has let go of meanwhile is written to it again."""
+        """What L3 still has can go, and what it was spared and nobody has used. What it has let go
+        of meanwhile is written to it again, and what it was spared and somebody has used.
+        """
         disk = self.disk
-        if entry.on_disk == disk.epoch or self._dead(entry) or entry.key in disk.pending:
+        if entry.on_disk in (disk.epoch, UNUSED) or self._dead(entry) or entry.key in disk.pending:
             return
         if disk.state is UP and not disk.full:
             self.stats.l2.demotions += 1
@@ -440,7 +465,7 @@ class Store:
     def _on_evicted(self, keys: list[bytes]) -> None:
         self.stats.l3.evictions += len(keys)
         for key in keys:
-            entry = self.l1.entries.get(key) or self.l2.entries.get(key)
+            entry = self._in_memory(key)
             if entry is not None:
                 entry.on_disk = 0
 
@@ -459,6 +484,11 @@ class Store:
         self.disk.timeout_seconds = config.tiers.l3.timeout_seconds
         self.disk.sync = config.durability == "disk"
         self._configure_disk()
+        # Whoever asks for fsync wants every write on the disk, whatever it costs.
+        if tuning.l3_admission == "every" or config.durability == "disk":
+            self._doorkeeper = None
+        elif self._doorkeeper is None:
+            self._doorkeeper = Doorkeeper()
 
     def _configure_disk(self) -> None:
         l3 = self.config.tiers.l3
@@ -507,12 +537,13 @@ class Store:
     def _dead(self, entry: Entry) -> bool:
         return entry.expires_at <= self._clock() or self._invalidated(entry)
 
-    def _known(self, key: bytes) -> bool:
-        """Whether memory has a live version, where L3 can't say."""
-        if self.disk.state is not DOWN:
-            return False
-        found = self.locate(key)
-        return isinstance(found, Found) and found.entry.expires_at > self._clock()
+    def _in_memory(self, key: bytes) -> Entry | None:
+        """What L1 or L2 has, dead or alive."""
+        return self.l1.entries.get(key) or self.l2.entries.get(key)
+
+    def _known(self, entry: Entry | None) -> bool:
+        """Whether it is a live version that L3 has not, so that L3 can't say that it was there."""
+        return entry is not None and entry.on_disk != self.disk.epoch and not self._dead(entry)
 
     def _disk_invalidations_full(self) -> bool:
         status = self.disk.status

@@ -40,6 +40,12 @@ class Panel:
         self.effective = turned(self.effective, Turn(knob, to))
         self._sidecar.levers.put_in_force(self.effective)
 
+    def set(self, **values: Any) -> None:
+        """Values of the document itself."""
+        cache = replace(self.effective.cache, **values)
+        self.effective = replace(self.effective, cache=cache)
+        self._sidecar.levers.put_in_force(self.effective)
+
 
 def number(figures: Figures, name: str) -> float:
     """A figure that is a number."""

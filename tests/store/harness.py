@@ -12,12 +12,13 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
 from sidecar.policies import registry
-from sidecar.store.store import Store
+from sidecar.store.store import UNTUNED, Store
 
 T = TypeVar("T")
 
@@ -25,10 +26,13 @@ T = TypeVar("T")
 class Harness:
     """A store that is stepped: `run` lets one operation come to its end."""
 
-    def __init__(self, folder: Path, config: CacheConfig, seed: int) -> None:
+    def __init__(
+        self, folder: Path, config: CacheConfig, seed: int, tuning: Tuning = UNTUNED
+    ) -> None:
         self.now = 1_000_000.0
         self.folder = folder
         self._config = config
+        self._tuning = tuning
         self._seed = seed
         self.start()
         self._loop = asyncio.new_event_loop()
@@ -38,6 +42,7 @@ class Harness:
         self.database = Database(self.folder)
         self.engine = Engine(self.database, random.Random(self._seed))
         self.store = Store(lambda: self.now, self._config, self._policy, lambda: None)
+        self.store.apply(self._config, self._tuning)
         self.store.disk.feed(wire.Reply([], [], [], status=self._status()))
 
     def stop(self) -> None:
@@ -53,10 +58,10 @@ class Harness:
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 
-    def reconfigure(self, config: CacheConfig) -> None:
+    def reconfigure(self, config: CacheConfig, tuning: Tuning = UNTUNED) -> None:
         """Another configuration, with all that is to be moved and drained."""
-        self._config = config
-        self.store.apply(config)
+        self._config, self._tuning = config, tuning
+        self.store.apply(config, tuning)
         self.serve()
         while not self.store.drain() or self.engine.over():
             self.serve()

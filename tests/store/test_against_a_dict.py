@@ -17,10 +17,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig, TiersConfig
 from sidecar.model.errors import PreconditionFailedError
 from sidecar.policies import registry
 from sidecar.store.listing import page
+from sidecar.store.store import Found
 from sidecar.store.upkeep import sweep
 from tests.store.harness import Harness
 
@@ -35,6 +37,7 @@ policies = st.sampled_from(MEMORY_POLICIES)
 disk_policies = st.sampled_from(DISK_POLICIES)
 capacities = st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 12))
 enabled = st.tuples(st.booleans(), st.booleans())
+tunings = st.sampled_from([Tuning(), Tuning(l3_admission="second")])
 
 
 def configured(
@@ -61,11 +64,20 @@ class StoreMachine(RuleBasedStateMachine):
         self.model: dict[bytes, tuple[bytes, float]] = {}
         self.harness: Harness
 
-    @initialize(names=st.tuples(policies, policies, disk_policies), sizes=capacities, on=enabled)
+    @initialize(
+        names=st.tuples(policies, policies, disk_policies),
+        sizes=capacities,
+        on=enabled,
+        tuning=tunings,
+    )
     def begin(
-        self, names: tuple[str, str, str], sizes: tuple[int, int, int], on: tuple[bool, bool]
+        self,
+        names: tuple[str, str, str],
+        sizes: tuple[int, int, int],
+        on: tuple[bool, bool],
+        tuning: Tuning,
     ) -> None:
-        self.harness = Harness(self._folder, configured(names, sizes, on), seed=1)
+        self.harness = Harness(self._folder, configured(names, sizes, on), seed=1, tuning=tuning)
 
     def teardown(self) -> None:
         if hasattr(self, "harness"):
@@ -76,10 +88,17 @@ class StoreMachine(RuleBasedStateMachine):
         self._count += 1
         return (b"%d." % self._count) * (size // 4 + 1) if size else b""
 
+    def _in_memory(self, key: bytes) -> bool:
+        """Whether a read would find it without L3."""
+        found = self.harness.store.locate(key)
+        return isinstance(found, Found) and found.entry.expires_at > self.harness.now
+
     @rule(key=st.sampled_from(KEYS), size=st.sampled_from(SIZES), ttl=st.sampled_from(TTLS))
     def put(self, key: bytes, size: int, ttl: float) -> None:
         value = self._value(size)
-        self.harness.run(self.harness.store.put(key, value, "text/plain", ttl))
+        there = self._in_memory(key)
+        written = self.harness.run(self.harness.store.put(key, value, "text/plain", ttl))
+        assert written.replaced or not there
         self.model[key] = value, self.harness.now + ttl
 
     @rule(key=st.sampled_from(KEYS), size=st.sampled_from(SIZES))
@@ -106,7 +125,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(KEYS))
     def delete(self, key: bytes) -> None:
-        self.harness.run(self.harness.store.delete(key))
+        there = self._in_memory(key)
+        assert self.harness.run(self.harness.store.delete(key)).replaced or not there
         self.model.pop(key, None)
 
     @rule(scope=st.sampled_from(SCOPES))
@@ -133,11 +153,20 @@ class StoreMachine(RuleBasedStateMachine):
         self.harness.stop()
         self.harness.start()
 
-    @rule(names=st.tuples(policies, policies, disk_policies), sizes=capacities, on=enabled)
+    @rule(
+        names=st.tuples(policies, policies, disk_policies),
+        sizes=capacities,
+        on=enabled,
+        tuning=tunings,
+    )
     def reconfigure(
-        self, names: tuple[str, str, str], sizes: tuple[int, int, int], on: tuple[bool, bool]
+        self,
+        names: tuple[str, str, str],
+        sizes: tuple[int, int, int],
+        on: tuple[bool, bool],
+        tuning: Tuning,
     ) -> None:
-        self.harness.reconfigure(configured(names, sizes, on))
+        self.harness.reconfigure(configured(names, sizes, on), tuning)
 
     @rule()
     def list_keys(self) -> None:

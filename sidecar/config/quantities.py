@@ -1,7 +1,7 @@
-"""Sizes and durations as people write them, and as the program counts them.
+"""Sizes, durations and percentages as people write them, and as the program counts them.
 
-The only place where `10MiB` and `1h30m` are read. Arithmetic is exact: a fraction is taken only
-where it makes whole bytes. Errors are ValueErrors whose text is a sentence for the operator.
+The only place where `10MiB`, `1h30m` and `20%` are read. Arithmetic is exact: a fraction is taken
+only where it makes whole bytes. Errors are ValueErrors whose text is a sentence for the operator.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _SECONDS: dict[str, int | Fraction] = {
     "ms": Fraction(1, 1000),
 }
 _DURATION = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in _SECONDS))
+_PERCENT = re.compile(rf"{_NUMBER}%")
 
 
 def parse_size(value: object) -> int:
@@ -81,3 +82,23 @@ def parse_duration(value: object, *, never: bool = False) -> float:
             f"{shown(value)} is more than a hundred years; write a shorter one{choice}"
         )
     return float(exact)
+
+
+def parse_percent(value: object, *, at_most: float = 1.0) -> float:
+    """The share that `20%` or `0.5%` is: 0.2, 0.005. Raises ValueError, also above `at_most`.
+
+    A plain number is refused, since 1 could be a hundredth or all. Zero is a percentage.
+    """
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} is not a percentage; write for example 20%")
+    share = Fraction(match[1]) / 100
+    if share > at_most:
+        most = format_percent(at_most)
+        raise ValueError(f"{shown(value)} is more than {most}; write at most {most}")
+    return float(share)
+
+
+def format_percent(share: float) -> str:
+    """A share as a percentage, to six digits at most."""
+    return f"{share * 100:g}%"

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from sidecar.config.quantities import parse_duration, parse_size
+from sidecar.config.quantities import parse_duration, parse_percent, parse_size
 from sidecar.config.values import Compression, Durability
 from sidecar.config.wording import nearest, shown
 
@@ -36,6 +36,12 @@ def _positive(parse: Callable[[object], float], example: str) -> Callable[[objec
 
 def _duration_or_never(value: object) -> float:
     return parse_duration(value, never=True)
+
+
+def _ceiling(value: object) -> float:
+    if (share := parse_percent(value, at_most=100.0)) >= 1:
+        return share
+    raise ValueError(f"{shown(value)} is less than what is configured; write at least 100%")
 
 
 def _memory_policy(name: str, info: ValidationInfo) -> str:
@@ -65,13 +71,17 @@ def _window(share: float, info: ValidationInfo) -> float:
 Size = Annotated[int, BeforeValidator(_positive(parse_size, "100MiB"))]
 Duration = Annotated[float, BeforeValidator(_positive(parse_duration, "30s"))]
 Lifetime = Annotated[float, BeforeValidator(_positive(_duration_or_never, "1h, or never"))]
+Percent = Annotated[float, BeforeValidator(_positive(parse_percent, "20%"))]
+"""A share: more than nothing, at most all."""
+Ceiling = Annotated[float, BeforeValidator(_ceiling)]
+"""A multiple of what is configured, as a percentage from 100 to 10,000."""
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class Section(BaseModel):
     """A mapping of the document."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class MemoryTier(Section):

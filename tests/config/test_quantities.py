@@ -1,4 +1,4 @@
-"""Sizes and durations: what is read, what is refused, and that both are exact."""
+"""Sizes, durations and percentages: what is read, what is refused, and that all are exact."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from sidecar.config.quantities import (
     LARGEST_SIZE,
     LONGEST_SECONDS,
+    format_percent,
     format_size,
     parse_duration,
+    parse_percent,
     parse_size,
 )
 
@@ -24,7 +26,7 @@ anything = st.one_of(
     st.integers(-(10**30), 10**30),
     st.floats(),
     st.text(st.characters(codec=None)),
-    st.from_regex(r"\A[0-9]{1,25}(\.[0-9]{1,25})?[KMGTdhms]{0,3}i?B?\Z"),
+    st.from_regex(r"\A[0-9]{1,25}(\.[0-9]{1,25})?[KMGTdhms]{0,3}i?B?%?\Z"),
     st.lists(st.integers()),
     st.dictionaries(st.text(), st.integers()),
 )
@@ -160,11 +162,44 @@ def test_the_parts_of_a_duration_add_up(minutes: int, seconds: int, milliseconds
     assert parse_duration(text) == (minutes * 60_000 + seconds * 1000 + milliseconds) / 1000
 
 
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("20%", 0.2), ("0.5%", 0.005), ("100%", 1.0), ("0%", 0.0), ("12.5%", 0.125)],
+)
+def test_a_percentage_is_read_as_a_share(text: str, share: float) -> None:
+    """From 0 to 1, nearest to what is written."""
+    assert parse_percent(text) == share
+
+
+@pytest.mark.parametrize(
+    "value", ["20", 20, 0.2, 1, "-5%", "%", "20 %", "1e1%", "20%%", True, None, math.nan]
+)
+def test_what_is_no_percentage_is_answered_with_an_example(value: object) -> None:
+    """A plain number too: nobody can know whether 1 is a hundredth or all."""
+    with pytest.raises(ValueError, match=r"is not a percentage; write for example 20%$"):
+        parse_percent(value)
+
+
+def test_a_percentage_is_at_most_what_the_field_takes() -> None:
+    """100 % unless the field says otherwise; the error names the most."""
+    with pytest.raises(ValueError, match=r'^"101%" is more than 100%; write at most 100%$'):
+        parse_percent("101%")
+    assert parse_percent("400%", at_most=10.0) == 4.0
+    with pytest.raises(ValueError, match="write at most 1000%"):
+        parse_percent("1000.1%", at_most=10.0)
+
+
+@given(st.integers(0, 1000))
+def test_a_formatted_percentage_reads_as_itself(thousandths: int) -> None:
+    """format_percent and parse_percent are inverse for what people write."""
+    assert parse_percent(format_percent(thousandths / 1000)) == thousandths / 1000
+
+
 @given(anything, st.booleans())
 @settings(deadline=None)  # a noisy machine is no failure
 def test_no_value_makes_a_parser_raise_but_a_sentence(value: object, never: bool) -> None:
     """Whatever YAML or a flag holds is a quantity, or a ValueError that says what to do."""
-    for parse in (parse_size, partial(parse_duration, never=never)):
+    for parse in (parse_size, parse_percent, partial(parse_duration, never=never)):
         sentence = "; write"
         try:
             assert parse(value) >= 0

@@ -13,14 +13,20 @@ from sidecar.optimizer.situation import Situation
 class Action(Protocol):
     """One way to act. It looks and says what should be done; others do it, and undo it.
 
-    `Options` is what a rule may write below `with`; each is checked when the document is loaded.
-    A turn stays within the action's own floor and ceiling, and no further from where the knob
-    stands than `situation.step`, where the knob is a number.
+    `Options` is what a rule may write below `with`; it is checked when the document is loaded, and
+    the docstring below a field is its documentation.
+
+    A turn stays within the action's own floor and ceiling, which no level moves. A number that is
+    turned by steps goes no further in one than the rule's `by` and `situation.step`. A rule that
+    states what the knob should be (`to`) is taken at its word.
     """
 
     name: ClassVar[str]
     rule_type: ClassVar[RuleType]
-    Options: ClassVar[type[Section]]
+
+    @property
+    def Options(self) -> type[Section]:  # noqa: N802  (a class, written inside the action's)
+        ...
 
     def propose(self, situation: Situation, options: Any) -> Change | Declined:
         """The change, or why there is none now. Pure: no I/O, no clock."""

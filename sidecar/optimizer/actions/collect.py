@@ -1,0 +1,23 @@
+"""gc: collect garbage now."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.schema import Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Deed
+from sidecar.optimizer.situation import Situation
+
+
+class Collect:
+    """Collect all generations, at a moment that the rule chooses and not in the middle of load."""
+
+    name: ClassVar[str] = "collect"
+    rule_type: ClassVar[RuleType] = "gc"
+
+    class Options(Section):
+        pass
+
+    def propose(self, situation: Situation, options: Options) -> Deed:
+        return Deed("collect")

@@ -1,0 +1,25 @@
+"""io: compact L3."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.schema import Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Declined, Deed
+from sidecar.optimizer.actions.view import view
+from sidecar.optimizer.situation import Situation
+
+
+class CompactL3:
+    """Rewrite L3's tables without what is dead: once much work, then less for every read."""
+
+    name: ClassVar[str] = "compact_l3"
+    rule_type: ClassVar[RuleType] = "io"
+
+    class Options(Section):
+        pass
+
+    def propose(self, situation: Situation, options: Options) -> Deed | Declined:
+        tier = view(situation, "l3")
+        return tier if isinstance(tier, Declined) else Deed("compact_l3")

@@ -1,0 +1,121 @@
+"""cache: make a full tier larger."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from sidecar.config.limits import L3_SPARE_BYTES
+from sidecar.config.quantities import LARGEST_SIZE, format_percent
+from sidecar.config.schema import Ceiling, Percent, Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Declined, Size, Turn
+from sidecar.optimizer.actions.turning import raised_count
+from sidecar.optimizer.actions.view import TierName, TierView, view
+from sidecar.optimizer.situation import Situation
+
+RESIDENT_BYTES = 1.15
+"""Resident memory that a byte counted by a tier in memory takes at most."""
+DISK_BYTES = 2
+"""What a live byte takes at most in L3's folder, beside L3_SPARE_BYTES."""
+DISK_SHARE = 0.5
+"""Of what is free on the volume: L3 is never given more, others may live there."""
+LEAST_STEP = 0.01
+"""Less is not worth a trial."""
+
+
+class GrowTier:
+    """Raise that limit of a tier, or both, by which it is full, as far as there is room.
+
+    For L1 and L2 there is room in what the container has left, less `reserve`, less what the tiers
+    in memory have yet to fill. A tier is taken to fill up with entries as large as those it has.
+    Without a memory limit only the ceiling holds; with one, and no knowledge of what is used of it,
+    nothing grows. For L3 the room is what its folder takes and half of what is free on the volume.
+    """
+
+    name: ClassVar[str] = "grow_tier"
+    rule_type: ClassVar[RuleType] = "cache"
+
+    class Options(Section):
+        tier: TierName
+        """Which tier: `l1`, `l2` or `l3`."""
+        by: Percent = 0.25
+        """The share that is added."""
+        at_most: Ceiling = 4.0
+        """Of the configured size: no larger than that."""
+        reserve: Percent = 0.10
+        """Of the container's memory limit: what stays free in any case; means nothing to L3."""
+
+    def propose(self, situation: Situation, options: Options) -> Turn | Declined:
+        tier = view(situation, options.tier)
+        if isinstance(tier, Declined):
+            return tier
+        if not tier.full:
+            return Declined(f"{tier.name} is not full.")
+        size = _grown(tier, min(options.by, situation.step), options.at_most)
+        if not _worth(tier.limit, size):
+            ceiling = format_percent(options.at_most)
+            return Declined(f"{tier.name} is at its ceiling of {ceiling} of what is configured.")
+        if options.tier == "l3":
+            room = _room_on_disk(situation)
+        else:
+            room = _room_in_memory(situation, tier, options.reserve)
+        if isinstance(room, Declined):
+            return room
+        size = _fitted(tier, size, room)
+        if not _worth(tier.limit, size):
+            where = "on the volume" if options.tier == "l3" else "in the container's memory"
+            return Declined(f"There is no room {where} for a larger {tier.name}.")
+        return Turn(f"tiers.{options.tier}.size", size)
+
+
+def _grown(tier: TierView, share: float, at_most: float) -> Size:
+    """The limits after a step; the one by which the tier is not full stays."""
+    old, configured = tier.limit, tier.configured
+    entries, size_bytes = old.max_entries, old.max_bytes
+    if tier.full_of_entries:
+        entries = raised_count(entries, share, int(configured.max_entries * at_most))
+    if tier.full_of_bytes:
+        most = min(int(configured.max_bytes * at_most), LARGEST_SIZE)
+        size_bytes = raised_count(size_bytes, share, most)
+    return Size(max(old.max_entries, entries), max(old.max_bytes, size_bytes))
+
+
+def _worth(old: Size, new: Size) -> bool:
+    return new.max_entries >= old.max_entries * (
+        1 + LEAST_STEP
+    ) or new.max_bytes >= old.max_bytes * (1 + LEAST_STEP)
+
+
+def _room_in_memory(situation: Situation, tier: TierView, reserve: float) -> float | Declined:
+    """The bytes that the tier may come to hold."""
+    limit = situation.signal("memory.limit_bytes")
+    if limit is None:
+        return math.inf
+    available = situation.signal("memory.available_bytes")
+    if available is None:
+        return Declined("memory.available_bytes is unavailable, although there is a limit.")
+    others = sum(
+        max(0.0, other.bytes_when_full - other.used_bytes)
+        for other in (view(situation, "l1"), view(situation, "l2"))
+        if isinstance(other, TierView) and other.name != tier.name
+    )
+    return tier.used_bytes + (available - reserve * limit) / RESIDENT_BYTES - others
+
+
+def _room_on_disk(situation: Situation) -> float | Declined:
+    """The bytes that L3 may come to hold."""
+    free = situation.signal("io.disk_free_bytes")
+    if free is None:
+        return Declined("io.disk_free_bytes is unavailable.")
+    folder = situation.cache.l3_folder_bytes + free * DISK_SHARE
+    return (folder - L3_SPARE_BYTES) / DISK_BYTES
+
+
+def _fitted(tier: TierView, size: Size, room: float) -> Size:
+    """The size, or as much of its growth as fits."""
+    entries = min(size.max_entries, room / tier.bytes_an_entry)
+    fitted_bytes = size.max_bytes if not tier.full_of_bytes else min(size.max_bytes, room)
+    return Size(
+        max(tier.limit.max_entries, int(entries)), max(tier.limit.max_bytes, int(fitted_bytes))
+    )

@@ -1,0 +1,26 @@
+"""network: how many requests may be under way."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.knobs import InFlight
+from sidecar.config.schema import Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Declined, Turn
+from sidecar.optimizer.actions.turning import set_to
+from sidecar.optimizer.situation import Situation
+
+
+class LimitInFlight:
+    """Turn requests away beyond a limit that is found from latency, or none."""
+
+    name: ClassVar[str] = "limit_in_flight"
+    rule_type: ClassVar[RuleType] = "network"
+
+    class Options(Section):
+        to: InFlight
+        """`adaptive`: 503 with Retry-After beyond the limit; or `unlimited`."""
+
+    def propose(self, situation: Situation, options: Options) -> Turn | Declined:
+        return set_to(situation, "network.in_flight", options.to)

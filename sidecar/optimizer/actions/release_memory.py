@@ -1,0 +1,23 @@
+"""memory: give back what the process does not need any more."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.schema import Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Deed
+from sidecar.optimizer.situation import Situation
+
+
+class ReleaseMemory:
+    """Collect garbage, and have the allocator give free pages back to the system."""
+
+    name: ClassVar[str] = "release_memory"
+    rule_type: ClassVar[RuleType] = "memory"
+
+    class Options(Section):
+        pass
+
+    def propose(self, situation: Situation, options: Options) -> Deed:
+        return Deed("release_memory")

@@ -1,0 +1,29 @@
+"""cpu: whether L2 compresses."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.schema import Section
+from sidecar.config.values import Compression, RuleType
+from sidecar.model.change import Declined, Turn
+from sidecar.optimizer.actions.turning import set_to
+from sidecar.optimizer.actions.view import view
+from sidecar.optimizer.situation import Situation
+
+
+class SetCompression:
+    """Keep what comes to L2 from now on compressed, or as it is: processor time against room."""
+
+    name: ClassVar[str] = "set_compression"
+    rule_type: ClassVar[RuleType] = "cpu"
+
+    class Options(Section):
+        to: Compression
+        """`none` or `zstd`."""
+
+    def propose(self, situation: Situation, options: Options) -> Turn | Declined:
+        tier = view(situation, "l2")
+        if isinstance(tier, Declined):
+            return tier
+        return set_to(situation, "tiers.l2.compression", options.to)

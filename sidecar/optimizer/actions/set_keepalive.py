@@ -1,0 +1,25 @@
+"""network: how long idle connections stay open."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.schema import Duration, Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Declined, Turn
+from sidecar.optimizer.actions.turning import set_to
+from sidecar.optimizer.situation import Situation
+
+
+class SetKeepalive:
+    """Close connections that were idle for so long."""
+
+    name: ClassVar[str] = "set_keepalive"
+    rule_type: ClassVar[RuleType] = "network"
+
+    class Options(Section):
+        to: Duration = 15.0
+        """How long, as stated at every level."""
+
+    def propose(self, situation: Situation, options: Options) -> Turn | Declined:
+        return set_to(situation, "network.keepalive_seconds", options.to)

@@ -1,0 +1,30 @@
+"""cache: how soon an entry moves to L1."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.schema import Count, Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Declined, Turn
+from sidecar.optimizer.actions.turning import set_to
+from sidecar.optimizer.actions.view import view
+from sidecar.optimizer.situation import Situation
+
+
+class SetPromoteAfter:
+    """Have entries move to L1 after so many hits in L2. There is no half of a hit: no steps."""
+
+    name: ClassVar[str] = "set_promote_after"
+    rule_type: ClassVar[RuleType] = "cache"
+
+    class Options(Section):
+        to: Count = 1
+        """Hits, as stated at every level."""
+
+    def propose(self, situation: Situation, options: Options) -> Turn | Declined:
+        for name in ("l1", "l2"):
+            tier = view(situation, name)
+            if isinstance(tier, Declined):
+                return tier
+        return set_to(situation, "promote_after", options.to)

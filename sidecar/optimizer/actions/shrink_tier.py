@@ -1,0 +1,53 @@
+"""memory: make a tier in memory smaller."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.quantities import format_percent
+from sidecar.config.schema import Percent, Section
+from sidecar.config.values import KIB, RuleType
+from sidecar.model.change import Declined, Size, Turn
+from sidecar.optimizer.actions.turning import lowered_count
+from sidecar.optimizer.actions.view import MemoryTierName, view
+from sidecar.optimizer.situation import Situation
+
+LEAST_ENTRIES, LEAST_BYTES = 1, 64 * KIB
+
+
+class ShrinkTier:
+    """Lower both limits of L1 or L2, counted from what the tier holds where that is less.
+
+    A fifth off the limit of a tier that is half full would free nothing. So the limits may fall by
+    more than the share; what the tier holds never does. Declined where nothing would have to go.
+    """
+
+    name: ClassVar[str] = "shrink_tier"
+    rule_type: ClassVar[RuleType] = "memory"
+
+    class Options(Section):
+        tier: MemoryTierName
+        """Which tier: `l1` or `l2`."""
+        by: Percent = 0.20
+        """The share of what it holds that has to go."""
+        at_least: Percent = 0.10
+        """Of the configured size: no smaller than that, than one entry, and than 64 KiB."""
+
+    def propose(self, situation: Situation, options: Options) -> Turn | Declined:
+        tier = view(situation, options.tier)
+        if isinstance(tier, Declined):
+            return tier
+        share = min(options.by, situation.step)
+        least_entries = max(LEAST_ENTRIES, int(tier.configured.max_entries * options.at_least))
+        least_bytes = max(LEAST_BYTES, int(tier.configured.max_bytes * options.at_least))
+        entries = lowered_count(min(tier.entries, tier.limit.max_entries), share, least_entries)
+        used_bytes = lowered_count(min(tier.used_bytes, tier.limit.max_bytes), share, least_bytes)
+        size = Size(min(tier.limit.max_entries, entries), min(tier.limit.max_bytes, used_bytes))
+        if size == tier.limit or (
+            size.max_entries >= tier.entries and size.max_bytes >= tier.used_bytes
+        ):
+            floor = format_percent(options.at_least)
+            return Declined(
+                f"{tier.name} is at its floor of {floor} of what is configured, or holds no more."
+            )
+        return Turn(f"tiers.{options.tier}.size", size)

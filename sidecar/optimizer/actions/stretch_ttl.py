@@ -1,0 +1,37 @@
+"""cache: let entries live longer."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from sidecar.config.quantities import LONGEST_SECONDS, format_percent
+from sidecar.config.schema import Ceiling, Percent, Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Declined, Turn
+from sidecar.optimizer.actions.turning import raised
+from sidecar.optimizer.situation import Situation
+
+
+class StretchTtl:
+    """Raise the life of values that are put without one of their own."""
+
+    name: ClassVar[str] = "stretch_ttl"
+    rule_type: ClassVar[RuleType] = "cache"
+
+    class Options(Section):
+        by: Percent = 0.25
+        """The share that is added."""
+        at_most: Ceiling = 4.0
+        """Of the configured `default_ttl`: no longer than that."""
+
+    def propose(self, situation: Situation, options: Options) -> Turn | Declined:
+        ttl = situation.effective.cache.default_ttl_seconds
+        if math.isinf(ttl):
+            return Declined("default_ttl is never: nothing lives longer.")
+        most = situation.configured.cache.default_ttl_seconds * options.at_most
+        longer = raised(ttl, min(options.by, situation.step), min(most, LONGEST_SECONDS))
+        if longer <= ttl:
+            ceiling = format_percent(options.at_most)
+            return Declined(f"default_ttl is at its ceiling of {ceiling} of what is configured.")
+        return Turn("default_ttl", longer)

@@ -1,0 +1,73 @@
+"""A tier as an action looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sidecar.config.values import TierConfig
+from sidecar.model.change import Declined, Size
+from sidecar.optimizer.situation import Situation
+
+MemoryTierName = Literal["l1", "l2"]
+TierName = Literal["l1", "l2", "l3"]
+
+FULL = 0.9
+"""Of a limit. A tier that holds large values is never nearer to it than one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierView:
+    """A tier that is in use: what it may hold, was configured to hold, and holds."""
+
+    name: str
+    limit: Size
+    configured: Size
+    entries: int
+    used_bytes: int
+
+    @property
+    def full_of_entries(self) -> bool:
+        return self.entries >= FULL * self.limit.max_entries
+
+    @property
+    def full_of_bytes(self) -> bool:
+        return self.used_bytes >= FULL * self.limit.max_bytes
+
+    @property
+    def full(self) -> bool:
+        return self.full_of_entries or self.full_of_bytes
+
+    @property
+    def bytes_an_entry(self) -> float:
+        """What an entry takes in the mean; one byte where nothing is known."""
+        return max(1.0, self.used_bytes / max(1, self.entries))
+
+    @property
+    def bytes_when_full(self) -> float:
+        """What the tier comes to hold if its entries stay as large as they are."""
+        if not self.entries:
+            return self.limit.max_bytes
+        return min(self.limit.max_bytes, self.limit.max_entries * self.bytes_an_entry)
+
+
+def view(situation: Situation, tier: str) -> TierView | Declined:
+    """The tier, or why there is nothing to do about it: it is switched off, or L3 is not up."""
+    name = tier.upper()
+    config: TierConfig = getattr(situation.effective.cache.tiers, tier)
+    if not config.enabled:
+        return Declined(f"{name} is switched off.")
+    if tier == "l3" and situation.cache.l3_state != "up":
+        return Declined(f"L3 is {situation.cache.l3_state}.")
+    [state] = [state for state in situation.cache.tiers if state.tier == tier]
+    return TierView(
+        name,
+        limit=_size(config),
+        configured=_size(getattr(situation.configured.cache.tiers, tier)),
+        entries=state.entries,
+        used_bytes=state.used_bytes,
+    )
+
+
+def _size(config: TierConfig) -> Size:
+    return Size(config.max_entries, config.max_bytes)

@@ -1,0 +1,31 @@
+"""cache: bring the hottest back into memory."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sidecar.config.schema import Section
+from sidecar.config.values import RuleType
+from sidecar.model.change import Declined, Deed
+from sidecar.optimizer.actions.view import view
+from sidecar.optimizer.situation import Situation
+
+
+class Warm:
+    """Read what was hottest from L3 into the room that L1 and L2 have; nothing leaves for it."""
+
+    name: ClassVar[str] = "warm"
+    rule_type: ClassVar[RuleType] = "cache"
+
+    class Options(Section):
+        pass
+
+    def propose(self, situation: Situation, options: Options) -> Deed | Declined:
+        disk = view(situation, "l3")
+        if isinstance(disk, Declined):
+            return disk
+        for name in ("l1", "l2"):
+            tier = view(situation, name)
+            if not isinstance(tier, Declined) and not tier.full:
+                return Deed("warm")
+        return Declined("Neither L1 nor L2 has room.")

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 _LONGEST = 60
+_MANY, _FEW = 20, 5
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
@@ -43,4 +44,7 @@ def nearest(word: str, known: Collection[str]) -> str:
     """What to write instead of an unknown word: the known one that is like it, or any of them."""
     if close := get_close_matches(word[:_LONGEST], known, n=1):
         return f"did you mean {close[0]}?"
+    if len(known) > _MANY:
+        few = get_close_matches(word[:_LONGEST], known, n=_FEW, cutoff=0.0)
+        return f"write for example {', '.join(few)}"
     return f"write one of {', '.join(sorted(known))}"

@@ -9,33 +9,18 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
+from sidecar.imports import without
 from sidecar.telemetry.render import Event, render_json, render_tree
 from sidecar.telemetry.writer import QueuedWriter, sink_of
 
-
-@contextmanager
-def _without(name: str) -> Iterator[None]:
-    """Let imports inside believe that a package is not installed."""
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment]  # how Python marks what must not be found
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
 # structlog takes rich where it finds it, for consoles of developers: 3 MiB that no sidecar needs.
-with _without("rich"):
+with without("rich"):
     import structlog
 
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger  # noqa: E402  (see above)
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 Format = Literal["tree", "json"]
 Level = Literal["debug", "info", "warning", "error"]

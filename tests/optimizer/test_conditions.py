@@ -1,0 +1,244 @@
+"""Conditions: what is taken means the same to CEL, what is refused says why."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from sidecar.optimizer.conditions import FUNCTIONS, Operand, compile_condition
+from sidecar.optimizer.tokens import MAX_CHARACTERS, MAX_TOKENS, ConditionError
+from sidecar.signals.history import SPAN_SECONDS
+from sidecar.signals.table import SIGNALS
+
+
+def refusal(text: str, references: tuple[str, ...] | None = None) -> str:
+    """Why a condition is refused."""
+    with pytest.raises(ConditionError) as caught:
+        compile_condition(text, references=references)
+    return str(caught.value)
+
+
+def test_an_operand_is_listed_once_in_the_order_of_the_text() -> None:
+    """Signals, baselines, targets and windows, each as it was written, in the text's order."""
+    condition = compile_condition(
+        'cache.hit_ratio < target.cache.hit_ratio && mean(cpu.pressure, "1m30s") > 0.5'
+        " && cache.hit_ratio > baseline.cache.hit_ratio"
+    )
+    assert condition.operands == (
+        Operand("signal", "cache.hit_ratio", "cache.hit_ratio"),
+        Operand("target", "cache.hit_ratio", "target.cache.hit_ratio"),
+        Operand("window", "cpu.pressure", 'mean(cpu.pressure, "1m30s")', "mean", 90.0),
+        Operand("baseline", "cache.hit_ratio", "baseline.cache.hit_ratio"),
+    )
+    assert condition.evaluate([0.6, 0.75, 0.8, 0.5])
+    assert not condition.evaluate([0.6, 0.75, 0.8, 0.7])
+
+
+def test_the_text_stays_as_it_was_written() -> None:
+    """People are shown the condition, not the program that it becomes."""
+    text = " cache.hit_ratio\n  > 0.5"
+    assert compile_condition(text).text == text
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+def test_every_signal_can_be_asked_for(signal: object) -> None:
+    """By itself, as baseline and target, and over a window."""
+    name = getattr(signal, "name", "")
+    windows = " + ".join(f'{function}({name}, "1s")' for function in FUNCTIONS)
+    condition = compile_condition(f"{name} + baseline.{name} + target.{name} + {windows} > 5.5")
+    assert [operand.signal for operand in condition.operands] == [name] * 6
+    assert condition.evaluate([1.0] * 6)
+    assert not condition.evaluate([0.9] * 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("1.0 + 2.0 * 3.0 == 7", True),
+        ("(1.0 + 2.0) * 3.0 == 9.0", True),
+        ("10.0 - 2.0 - 3.0 == 5.0", True),
+        ("8.0 / 2.0 / 2.0 == 2.0", True),
+        ("-2.0 * -2.0 == 4.0", True),
+        ("1.0--1.0 == 2.0", True),
+        ("- -1 == 1", True),
+        ("!true == false", True),
+        ("!(1 < 2)", False),
+        ("1 < 2 == true", True),
+        ("true || true && false", True),
+        ("(true || true) && false", False),
+        ("false && true || true", True),
+        ("true ? false : true ? true : true", False),
+        ("false ? false : true || false", True),
+        ("1 == 1.0", True),
+        ("9007199254740992 == 9007199254740992.0", True),
+        (".5e1 == 5", True),
+        ("1e-400 == 0", True),
+        ("-0.0 == 0.0", True),
+        ("\"a\" < 'b'", True),
+        ('"//" == "/" ', False),
+        ("1.0 / 0.0 > 1e308", True),
+    ],
+)
+def test_an_expression_means_what_it_means_in_cel(text: str, holds: bool) -> None:
+    """Precedence, associativity, signs, and whole numbers beside others."""
+    assert compile_condition(text).evaluate([]) is holds
+
+
+@pytest.mark.parametrize(
+    "text", ["{0} < 1.0", "{0} >= 1.0", "!({0} < 1.0)", "({0} < 1.0) == false", "{0} == {0}"]
+)
+def test_arithmetic_without_a_result_holds_nothing(text: str) -> None:
+    """0/0 is neither small nor large; whoever negates the question does not know more."""
+    condition = compile_condition(text.format("(cache.hit_ratio / cache.l1.fill)"))
+    assert not condition.evaluate([0.0, 0.0])
+
+
+def test_the_rest_may_decide_what_arithmetic_does_not() -> None:
+    """An alternative that holds is enough, wherever it stands."""
+    nothing = "cache.hit_ratio / cache.l1.fill > 1.0"
+    for text in (f"{nothing} || cpu.pressure > 0.5", f"cpu.pressure > 0.5 || {nothing}"):
+        operands = [operand.signal for operand in compile_condition(text).operands]
+        values = [{"cpu.pressure": 0.9}.get(signal, 0.0) for signal in operands]
+        assert compile_condition(text).evaluate(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the condition is not complete; write the rest of it (column 1)"),
+        ("  ", "the condition is not complete; write the rest of it (column 3)"),
+        ("cache.hit_ratio >", "the condition is not complete; write the rest of it (column 18)"),
+        ("(", "the condition is not complete; write the rest of it (column 2)"),
+        ("cache.hit_ratio", "a condition is true or false, and this is a number; compare it"),
+        ("cache.hit_ratoi > 1", '"cache.hit_ratoi" is not a signal; did you mean cache.hit_ratio?'),
+        ("baseline > 1", '"baseline" is not a signal; write for example'),
+        ("baseline.x.y > 1", '"x.y" is not a signal; write for example'),
+        ('cache.hit_ratio > "0.5"', "a number is compared with text; write the number without"),
+        ("cache.hit_ratio == true", "a number is compared with true or false; join comparisons"),
+        ("true > false", "true and false have no order; join comparisons with &&"),
+        ("0.1 < cpu.pressure < 0.9", "true or false is compared with a number; join comparisons"),
+        ("cpu.pressure * 1000 > 1", "* takes no whole number; write 1000.0 (column 14)"),
+        ("cpu.pressure * -2 > 1", "* takes no whole number; write -2.0 (column 14)"),
+        ("1 / 0 == 1", "/ takes no whole number; write 1.0 (column 3)"),
+        ("cpu.pressure + (1) > 1", "+ takes no whole number; write each of them with .0"),
+        ('"a" + "b" == "ab"', "+ takes no text; calculate with numbers only"),
+        ("cpu.pressure % 2.0 > 1.0", "% is for whole numbers, and no signal is one; remove it"),
+        ("-true", "- takes a number, and this is true or false; remove it"),
+        ("!cpu.pressure", '! takes true or false, and "cpu.pressure" is a number; compare it'),
+        ("cpu.pressure && true", '&& takes true or false, and "cpu.pressure" is a number'),
+        ("true || (1)", '|| takes true or false, and "(1)" is a whole number; compare it first'),
+        ("1 ? true : false", '? takes true or false, and "1" is a whole number; compare it first'),
+        ("(true ? 1 : 1.0) > 1", "? chooses between a whole number and a number; make both the"),
+        ("true ? true ? true : true : true", '"?" is misplaced; write : before it'),
+        ("true ? false", "the condition is not complete"),
+        ("true false", '"false" is misplaced; remove it, or join it with && (column 6)'),
+        ("true)", '")" is misplaced; remove it'),
+        ("()", '")" is misplaced; remove it'),
+        ("cpu.pressure = 1", "write == to compare (column 14)"),
+        ("true & true", "write && for and (column 6)"),
+        ("true | true", "write || for or (column 6)"),
+        ("true // always", "comments are not taken here; write them behind # in a line"),
+        ("cpu.pressure != null", "a signal is a number, and a rule without its signals does not"),
+        ("cpu.pressure in 1.0", "lists have no use over numbers; compare with == and join with"),
+        ("[1.0] == [1.0]", "lists and maps have no use over numbers; remove it"),
+        ("{} == {}", "lists and maps have no use over numbers; remove it"),
+        ("cache['x'] > 1", "lists and maps have no use over numbers; remove it (column 6)"),
+        ("has(cache.hit_ratio)", "nothing bounds the cost of macros; compare signals instead"),
+        ("cache.all(x, x > 1)", "nothing bounds the cost of macros; compare signals instead"),
+        ('size("a") == 1', '"size" is not a function here; write one of mean, p95, rate'),
+        (
+            'cache.hit_ratio.startsWith("a") > 1',
+            '"cache.hit_ratio.startsWith" is not a function here',
+        ),
+        ("double(1) > 1.0", '"double" is not a function here; write one of mean, p95, rate'),
+        ("mean() > 1", "a function takes a signal and a duration; write for example mean("),
+        ("mean(cpu.pressure) > 1", "a function takes a signal and a duration in quotes; write"),
+        ("mean(cpu.pressure,) > 1", "a function takes a signal and a duration; write for example"),
+        ("mean(cpu.pressure, 5m) > 1", '"5m" is not a number; write for example 0.5 or 1000.0'),
+        ("mean(cpu.pressure, 300) > 1", "a function takes a signal and a duration in quotes"),
+        ('mean(0.5, "5m") > 1', "a function takes a signal and a duration in quotes"),
+        ('mean(cpu.pressure + 1.0, "5m") > 1', '"+" is misplaced; write ) before it'),
+        ('mean(cpu.presure, "5m") > 1', '"cpu.presure" is not a signal; did you mean cpu.pressure'),
+        ('mean(target.cpu.pressure, "5m") > 1', '"target.cpu.pressure" is not a signal; did you'),
+        ('mean(cpu.pressure, "5 m") > 1', '"5 m" is not a duration; write for example 30s or'),
+        (
+            'mean(cpu.pressure, "999ms") > 1',
+            '"999ms" is not between 1s and 60m, as long as signals',
+        ),
+        ('mean(cpu.pressure, "61m") > 1', '"61m" is not between 1s and 60m, as long as signals'),
+        ('mean(cpu.pressure, "5m") == "a', "the text has no end, or a backslash in it; close it"),
+        ('"a\\"" == "a"', "the text has no end, or a backslash in it; close it"),
+        ("1u > 0", '"1u" is not a number; write for example 0.5 or 1000.0 (column 1)'),
+        ("0x10 > 0", '"0x10" is not a number; write for example 0.5 or 1000.0'),
+        ("1. > 0", '"1." is not a number; write for example 0.5 or 1000.0'),
+        ("1.2.3 > 0", '"1.2.3" is not a number; write for example 0.5 or 1000.0'),
+        ("1e999 > 0", "the number is too large; write at most 1e308"),
+        ("9007199254740993 > 0", "the whole number is too large; write it as 1e16"),
+        ("é > 0", '"é" is not taken here; remove it'),
+        ("٣ > 0", '"٣" is not taken here; remove it'),
+        ("true\u2028", '"\\u2028" is not taken here; remove it'),
+        ("true\x00", "is not taken here; remove it (column 5)"),
+        ("true @ true", '"@" is not taken here; remove it (column 6)'),
+    ],
+)
+def test_what_is_refused_says_why_and_where(text: str, message: str) -> None:
+    """One sentence that ends in what to do, and the column."""
+    assert message in refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "true || " * (MAX_TOKENS // 2) + "true",
+        "(" * 33 + "true" + ")" * 33,
+        "!" * 33 + "true",
+        "true ? true : " * 33 + "true",
+        "true" + " " * MAX_CHARACTERS,
+    ],
+)
+def test_what_costs_too_much_is_refused(text: str) -> None:
+    """Length, size and depth are bounded, so that a hundred rules fit into a tick."""
+    assert refusal(text).startswith("too costly: ")
+
+
+def test_what_is_just_within_the_bounds_is_taken() -> None:
+    """A long chain is no nesting."""
+    for text in ("true && " * (MAX_TOKENS // 2 - 1) + "true", "(" * 31 + "true" + ")" * 31):
+        assert compile_condition(text).evaluate([])
+
+
+def test_a_baseline_that_nobody_states_is_refused() -> None:
+    """Baselines and targets are told apart; a signal has one, the other, both or none."""
+    stated = ("target.cache.hit_ratio",)
+    compile_condition("cache.hit_ratio < target.cache.hit_ratio", references=stated)
+    assert refusal("cpu.pressure > 0.5 && cache.hit_ratio < baseline.cache.hit_ratio", stated) == (
+        "cache.hit_ratio has no baseline; state one in baselines.yaml (column 41)"
+    )
+
+
+def test_a_window_may_be_as_long_as_signals_are_remembered() -> None:
+    """An hour, and no second more."""
+    [operand] = compile_condition('rate(cpu.pressure, "60m") > 0').operands
+    assert operand.seconds == SPAN_SECONDS
+
+
+def test_a_condition_is_evaluated_for_any_double() -> None:
+    """Infinite ones too; only NaN has no order."""
+    condition = compile_condition("cpu.pressure > 0.5")
+    assert condition.evaluate([math.inf])
+    assert not condition.evaluate([math.nan])
+
+
+def test_the_command_line_of_the_library_is_not_imported() -> None:
+    """It would bring typer and rich, 26 MiB, into every sidecar."""
+    program = (
+        "import sys, sidecar.optimizer.conditions;"
+        "print(sorted({'cel', 'typer', 'rich'} & {name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "['cel']", done.stderr

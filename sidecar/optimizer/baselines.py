@@ -1,0 +1,82 @@
+"""Baselines and targets: what was stated, and what was learned where the document says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sidecar.config.values import BaselineConfig, Better
+from sidecar.optimizer.learning import LEAST_WEIGHT, Learned
+from sidecar.signals.history import History
+
+OBSERVE_SECONDS = 10.0
+"""How often a signal is looked at, and over which time."""
+BEST_TWENTIETH: dict[Better, float] = {"higher": 0.95, "lower": 0.05}
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A signal's baseline and target; None where nothing is known yet, or was not stated."""
+
+    signal: str
+    better: Better
+    baseline: float | None
+    target: float | None
+    learned: bool
+
+
+class Baselines:
+    """All baselines of a document, and what has been learned for them."""
+
+    def __init__(self, learned: Mapping[str, Learned] | None = None) -> None:
+        self.learned: dict[str, Learned] = dict(learned or {})
+        self._configs: dict[str, BaselineConfig] = {}
+        self._aims: dict[str, Aim] = {}
+        self._next_at = float("-inf")
+
+    def configure(self, configs: tuple[BaselineConfig, ...]) -> None:
+        """Another document; what was learned of a signal that is still to be learned stays."""
+        self._configs = {config.signal: config for config in configs}
+        self.learned = {
+            name: self.learned.get(name) or Learned()
+            for name, config in self._configs.items()
+            if config.learn
+        }
+        self._aims = {name: self._aim(config, None) for name, config in self._configs.items()}
+        self._next_at = float("-inf")
+
+    def observe(self, history: History, now: float, wall: float) -> None:
+        """Learn from what was measured, now and then."""
+        if now < self._next_at:
+            return
+        self._next_at = now + OBSERVE_SECONDS
+        for name, learned in self.learned.items():
+            config = self._configs[name]
+            value = history.over(name, now - OBSERVE_SECONDS, now)
+            if value is not None:
+                learned.add(value, wall, config.half_life_seconds)
+            self._aims[name] = self._aim(config, wall)
+
+    @property
+    def aims(self) -> list[Aim]:
+        return list(self._aims.values())
+
+    def baseline(self, signal: str) -> float | None:
+        aim = self._aims.get(signal)
+        return None if aim is None else aim.baseline
+
+    def target(self, signal: str) -> float | None:
+        aim = self._aims.get(signal)
+        return None if aim is None else aim.target
+
+    def _aim(self, config: BaselineConfig, wall: float | None) -> Aim:
+        baseline, target = config.baseline, config.target
+        learned = self.learned.get(config.signal) if config.learn else None
+        known = 0.0
+        if learned is not None and wall is not None:
+            known = learned.weight(wall, config.half_life_seconds)
+        if learned is not None and known >= LEAST_WEIGHT:
+            baseline = learned.quantile(0.5)
+            if target is None:
+                target = learned.quantile(BEST_TWENTIETH[config.better])
+        return Aim(config.signal, config.better, baseline, target, config.learn)

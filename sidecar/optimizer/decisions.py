@@ -1,0 +1,52 @@
+"""What an engine says: what it decided, how its rules stand, and what must outlive it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from sidecar.model.change import Deed
+from sidecar.model.outcome import Outcome
+from sidecar.optimizer.learning import Learned
+from sidecar.optimizer.looking import Ready, Sight
+from sidecar.optimizer.overlay import Kept
+from sidecar.optimizer.rules import Rule
+from sidecar.optimizer.standing import Cooldown, Standing
+
+Event = Literal["fired", "changed", "concluded", "rolled_back", "released"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One thing that was decided, with its figures. `deed` is to be done by whoever ticks."""
+
+    event: Event
+    rule: Rule
+    fields: Mapping[str, object] = field(default_factory=dict)
+    deed: Deed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a rule stands, what it sees, and the change it would make or why it would make none.
+
+    `would_fire`: whether a tick now would make the change.
+    """
+
+    rule: Rule
+    standing: Standing
+    sight: Sight
+    would_do: Ready | str
+    would_fire: bool
+
+
+class Memory(msgspec.Struct):
+    """What an engine knows that a restart must not lose."""
+
+    kept: dict[str, Kept] = {}
+    outcomes: list[Outcome] = []
+    cooldowns: dict[str, Cooldown] = {}
+    learned: dict[str, Learned] = {}

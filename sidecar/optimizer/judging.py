@@ -1,0 +1,65 @@
+"""Before and after: what a difference is worth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sidecar.config.values import Better, ExpectConfig, GuardConfig
+from sidecar.model.outcome import Verdict
+from sidecar.optimizer.noise import Threshold
+from sidecar.signals.history import History
+
+GUARD_CHECKS = 4
+"""How often a guard looks while its window after the change fills up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, and the difference relative to before: positive where it is better."""
+
+    verdict: Verdict
+    effect_ratio: float
+    reason: str
+
+
+def judge(expect: ExpectConfig, before: float, after: float, noise: Threshold) -> Judgement:
+    """Improved where the difference exceeds both what was promised and the noise; regressed where
+    it does so the other way; else neutral.
+    """
+    effect = gain_ratio(expect.better, before, after)
+    real = noise.exceeded(before, after)
+    least = expect.by * abs(before)
+    if real and abs(after - before) > least:
+        verdict: Verdict = "improved" if effect > 0 else "regressed"
+        return Judgement(verdict, effect, f"{expect.signal} went from {before:.4g} to {after:.4g}.")
+    if real:
+        reason = f"The difference is real, and less than the {expect.by:.3g} that is expected."
+    else:
+        reason = "The difference is no larger than between windows that nobody touched."
+    return Judgement("neutral", effect, reason)
+
+
+def gain_ratio(better: Better, before: float, after: float) -> float:
+    """The difference relative to before, positive where it is better; infinite from zero."""
+    gain = after - before if better == "higher" else before - after
+    if gain == 0:
+        return 0.0
+    return gain / abs(before) if before else math.copysign(math.inf, gain)
+
+
+def check_times(guard: GuardConfig, settled_at: float) -> list[float]:
+    """When a guard looks, after a change that has settled at that time."""
+    step = guard.window_seconds / GUARD_CHECKS
+    return [settled_at + step * (count + 1) for count in range(GUARD_CHECKS)]
+
+
+def deterioration(
+    guard: GuardConfig, history: History, changed_at: float, settled_at: float, now: float
+) -> float | None:
+    """By what share the guarded signal is worse since then; None where too little is known."""
+    before = history.over(guard.signal, changed_at - guard.window_seconds, changed_at)
+    after = history.over(guard.signal, settled_at, now)
+    if before is None or after is None:
+        return None
+    return max(0.0, -gain_ratio(guard.better, before, after))

@@ -1,0 +1,153 @@
+"""What a rule sees: the values in its condition, and whether there is anything to hinder it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sidecar.model.change import Change, Declined, Turn, Value
+from sidecar.model.snapshot import Snapshot
+from sidecar.optimizer.baselines import Baselines
+from sidecar.optimizer.conditions import Operand
+from sidecar.optimizer.noise import LEAST_PAIRS, Threshold
+from sidecar.optimizer.rules import Rule
+from sidecar.optimizer.situation import Situation
+from sidecar.optimizer.standing import Standing, State
+from sidecar.optimizer.trial import Trial
+from sidecar.optimizer.untouched import Untouched
+from sidecar.signals.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What there is to see at a tick. `wall` is wall clock seconds, for records."""
+
+    history: History
+    cache: Snapshot
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A condition with its values: by operand as it is written, None where one is missing."""
+
+    holds: bool | None
+    values: dict[str, float | None]
+
+    @property
+    def missing(self) -> list[str]:
+        return [text for text, value in self.values.items() if value is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """All that a trial begins with."""
+
+    change: Change
+    from_: Value | None
+    before: float | None = None
+    noise: Threshold | None = None
+    guard_noise: float = 0.0
+
+
+def see(
+    rule: Rule, history: History, baselines: Baselines, look_back_seconds: float, now: float
+) -> Sight:
+    """Evaluate a rule's condition; it holds or not only where every value is there."""
+    operands = rule.condition.operands
+    found = [_value(operand, history, baselines, look_back_seconds, now) for operand in operands]
+    values = {operand.text: value for operand, value in zip(operands, found, strict=True)}
+    known = [value for value in found if value is not None]
+    if len(known) < len(found):
+        return Sight(None, values)
+    return Sight(rule.condition.evaluate(known), values)
+
+
+def _value(
+    operand: Operand, history: History, baselines: Baselines, look_back_seconds: float, now: float
+) -> float | None:
+    signal = operand.signal
+    match operand.source, operand.function:
+        case "baseline", _:
+            return baselines.baseline(signal)
+        case "target", _:
+            return baselines.target(signal)
+        case "window", "mean":
+            return history.over(signal, now - operand.seconds, now)
+        case "window", "p95":
+            return history.quantile(signal, 0.95, operand.seconds)
+        case "window", "rate":
+            return history.slope(signal, operand.seconds)
+    return history.last(signal, look_back_seconds)
+
+
+def hindrance(
+    rule: Rule, standing: Standing, sight: Sight, trial: Trial | None, now: float
+) -> tuple[State, str] | None:
+    """Why a rule can't act now, before its action is asked; None where it can."""
+    return next(_hindrances(rule, standing, sight, trial, now), None)
+
+
+def _hindrances(
+    rule: Rule, standing: Standing, sight: Sight, trial: Trial | None, now: float
+) -> Iterator[tuple[State, str]]:
+    config = rule.config
+    if trial is not None and trial.rule.name == rule.name:
+        yield "active", f"Its change is on trial for another {trial.ends_at - now:.0f} s."
+    if sight.holds is None:
+        yield "unavailable", f"No value of {', '.join(sight.missing)}."
+    if now < standing.cooling_until:
+        yield "cooling_down", f"For another {standing.cooling_until - now:.0f} s."
+    if not sight.holds:
+        yield "inactive", "Its condition is false."
+    # The window before must not have begun before the condition was true: it would compare another
+    # state with this one.
+    window = config.expect.window_seconds if config.expect else 0.0
+    held, wanted = now - standing.holds_since, max(config.for_seconds, window)
+    if held < wanted:
+        yield "pending", f"True for {max(0.0, held):.0f} s of {wanted:.0f} s."
+    if trial is not None and not rule.urgent:
+        yield "pending", f"Waits for the trial of {trial.rule.name}."
+
+
+def proposal(rule: Rule, situation: Situation) -> Ready | str:
+    """The change that its action proposes; or a sentence that says why there is none."""
+    change = rule.action.propose(situation, rule.options)
+    if isinstance(change, Declined):
+        return change.reason
+    if not isinstance(change, Turn):
+        return Ready(change, None)
+    stands_at = situation.knob(change.knob)
+    if stands_at == change.to:
+        return f"{change.knob} stands there already."
+    return Ready(change, stands_at)
+
+
+def prepared(
+    rule: Rule, ready: Ready, untouched: Untouched, history: History, quiet: tuple[float, float]
+) -> Ready | str:
+    """The same with what a comparison needs; or a sentence that says what is waited for.
+
+    `quiet` is the time now, and since when nobody has touched anything.
+    """
+    now, quiet_since = quiet
+    guarded = rule.guarded
+    guard_noise = 0.0 if guarded is None else untouched.worst(guarded).share
+    compared = rule.compared
+    if compared is None:
+        return Ready(ready.change, ready.from_, guard_noise=guard_noise)
+    pairs = untouched.pairs(compared)
+    if not pairs.enough:
+        return _waits(len(pairs), "pairs of untouched windows")
+    if guarded is not None and not untouched.worst(guarded).enough:
+        return _waits(len(untouched.worst(guarded)), "untouched stretches for its guard")
+    if now - compared.window_seconds < quiet_since:
+        return "Waits until the window before the change is an untouched one."
+    before = history.over(compared.signal, now - compared.window_seconds, now)
+    if before is None:
+        return f"Too little of {compared.signal} was seen to compare with."
+    return Ready(ready.change, ready.from_, before, pairs.threshold(), guard_noise)
+
+
+def _waits(count: int, what: str) -> str:
+    return f"Waits until the noise is known: {count} of {LEAST_PAIRS} {what} are measured."

@@ -1,0 +1,87 @@
+"""How one rule stands: since when its condition holds, what it waits for, when it may act again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from sidecar.model.outcome import Verdict
+
+State = Literal["inactive", "pending", "active", "cooling_down", "unavailable", "disabled"]
+STATES: tuple[State, ...] = (
+    "inactive",
+    "pending",
+    "active",
+    "cooling_down",
+    "unavailable",
+    "disabled",
+)
+MOST_SCALE = 8
+"""How many times its cooldown a rule waits at most, if it does nothing good."""
+NEVER = float("inf")
+
+
+class Cooldown(msgspec.Struct, frozen=True):
+    """A cooldown as it outlives a process: until when by the wall clock, and its scale."""
+
+    until: float
+    scale: int
+
+
+@dataclass(slots=True)
+class Standing:
+    """One rule's state. Times are those of ticks."""
+
+    state: State = "inactive"
+    reason: str = "It has not been looked at yet."
+    holds: bool | None = None
+    """Whether the condition was true at the last tick; None where it could not be evaluated."""
+    holds_since: float = NEVER
+    clear_since: float = NEVER
+    cooling_until: float = float("-inf")
+    scale: int = 1
+    released_at: float = float("-inf")
+    release_scale: int = 1
+
+    def saw(self, *, holds: bool | None, now: float) -> None:
+        """Take in what the condition came to."""
+        if holds:
+            self.holds_since = min(self.holds_since, now)
+            self.clear_since = NEVER
+        else:
+            self.holds_since = NEVER
+            self.clear_since = min(self.clear_since, now)
+        self.holds = holds
+
+    def forget_times(self) -> None:
+        """What held before a jump of the clock says nothing about how long it has held."""
+        self.holds_since = self.clear_since = NEVER
+
+    def say(self, state: State, reason: str) -> None:
+        self.state, self.reason = state, reason
+
+    def tried(self, verdict: Verdict) -> None:
+        """A change of its came to an end. One that did nothing good tries less and less often."""
+        if verdict in ("neutral", "regressed"):
+            self.scale = min(MOST_SCALE, self.scale * 2)
+        elif verdict in ("improved", "applied"):
+            self.scale = 1
+
+    def cool(self, now: float, seconds: float) -> None:
+        """May not act again before so many seconds, times its scale."""
+        self.cooling_until = now + seconds * self.scale
+
+    def acted(self, now: float, cooldown_seconds: float) -> None:
+        """It changes something. Where it had let go only a moment ago, it holds on for longer."""
+        since_release = now - self.released_at
+        if since_release < cooldown_seconds:
+            self.release_scale = min(MOST_SCALE, self.release_scale * 2)
+        elif since_release > cooldown_seconds * MOST_SCALE:
+            self.release_scale = 1
+
+    def clear_for(self, cooldown_seconds: float, now: float) -> bool:
+        """Whether its condition has been clear for as long as a measure holds on."""
+        since = max(self.clear_since, self.cooling_until, self.released_at)
+        return not self.holds and now - since >= cooldown_seconds * self.release_scale

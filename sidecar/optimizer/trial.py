@@ -1,0 +1,124 @@
+"""A change under observation: an experiment that must prove itself, a measure under its guard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sidecar.model.change import Change, Turn, Value
+from sidecar.model.outcome import Outcome, Verdict
+from sidecar.optimizer.judging import check_times, deterioration, judge
+from sidecar.optimizer.noise import Threshold
+from sidecar.optimizer.rules import Rule
+from sidecar.signals.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a trial ended. `after` and `effect_ratio` are None where there was nothing to compare."""
+
+    verdict: Verdict
+    reason: str
+    after: float | None = None
+    effect_ratio: float | None = None
+
+
+@dataclass(slots=True)
+class Trial:
+    """From a change to its outcome. Times are those of ticks, `started_at` is wall clock seconds.
+
+    `before` and `noise` are None for a measure, which promises nothing. `guard_noise` is the worst
+    that the guard would have seen without any change.
+    """
+
+    rule: Rule
+    change: Change
+    from_: Value | None
+    started_at: float
+    changed_at: float
+    before: float | None
+    noise: Threshold | None
+    guard_noise: float
+    _checks: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        guard = self.rule.config.guard
+        self._checks = [] if guard is None else check_times(guard, self.settled_at)
+
+    @property
+    def turn(self) -> Turn | None:
+        """The change, where it is one that can be taken back."""
+        return self.change if isinstance(self.change, Turn) else None
+
+    @property
+    def settled_at(self) -> float:
+        return self.changed_at + self.rule.settle_seconds
+
+    @property
+    def ends_at(self) -> float:
+        """When all windows after the change are full."""
+        expect, guard = self.rule.config.expect, self.rule.config.guard
+        return self.settled_at + max(
+            0.0 if expect is None else expect.window_seconds,
+            0.0 if guard is None else guard.window_seconds,
+        )
+
+    def watch(self, history: History, now: float) -> End | None:
+        """What has become of it by now; None while it goes on."""
+        broken = self._guard_broken(history, now)
+        if broken is not None:
+            return broken
+        return self._end(history) if now >= self.ends_at else None
+
+    def outcome(self, end: End, wall: float) -> Outcome:
+        """The record of it."""
+        config, noise = self.rule.config, self.noise
+        turn = self.turn
+        return Outcome(
+            rule=config.name,
+            type=config.type,
+            action=config.action,
+            knob=None if turn is None else turn.knob,
+            from_=self.from_,
+            to=None if turn is None else turn.to,
+            outcome=end.verdict,
+            signal=None if config.expect is None else config.expect.signal,
+            before=self.before,
+            after=end.after,
+            noise=None if noise is None else max(noise.difference, noise.residual),
+            effect_ratio=end.effect_ratio,
+            reason=end.reason,
+            started_at=self.started_at,
+            ended_at=wall,
+        )
+
+    def _guard_broken(self, history: History, now: float) -> End | None:
+        guard = self.rule.config.guard
+        while guard is not None and self._checks and now >= self._checks[0]:
+            at = self._checks.pop(0)
+            worse = deterioration(guard, history, self.changed_at, self.settled_at, at)
+            if worse is not None and worse > max(guard.worse_by, self.guard_noise):
+                reason = f"{guard.signal} became {worse:.1%} worse; {guard.worse_by:.1%} may be."
+                return End("regressed", reason, *self._so_far(history, at))
+        return None
+
+    def _end(self, history: History) -> End:
+        expect = self.rule.config.expect
+        if expect is None or self.before is None or self.noise is None:
+            return End("applied", "It stays until its condition has been clear for the cooldown.")
+        after = history.over(
+            expect.signal, self.settled_at, self.settled_at + expect.window_seconds
+        )
+        if after is None:
+            return End("interrupted", f"Too little of {expect.signal} was seen to judge by.")
+        found = judge(expect, self.before, after, self.noise)
+        return End(found.verdict, found.reason, after, found.effect_ratio)
+
+    def _so_far(self, history: History, at: float) -> tuple[float | None, float | None]:
+        """The expected signal when the guard broke, and its effect."""
+        expect = self.rule.config.expect
+        if expect is None or self.before is None or self.noise is None:
+            return None, None
+        after = history.over(expect.signal, self.settled_at, at)
+        if after is None:
+            return None, None
+        return after, judge(expect, self.before, after, self.noise).effect_ratio

@@ -1,0 +1,133 @@
+"""What has been changed: the trial under way, what is in force, and all that came of it.
+
+One trial at a time in the whole process: two that overlap would be judged by each other's effect.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from sidecar.config.knobs import Effective
+from sidecar.model.change import Deed
+from sidecar.model.outcome import Outcome
+from sidecar.optimizer.decisions import Decision
+from sidecar.optimizer.looking import Ready
+from sidecar.optimizer.overlay import Held, Kept, Overlay
+from sidecar.optimizer.rules import Rule
+from sidecar.optimizer.trial import End, Trial
+from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS
+from sidecar.signals.history import History
+
+MOST_OUTCOMES = 500
+
+
+class Trials:
+    """Begins trials, ends them, and keeps or takes back what they changed.
+
+    `on_end` hears how each trial ended, for its rule's cooldown.
+    """
+
+    def __init__(
+        self,
+        configured: Effective,
+        kept: Mapping[str, Kept],
+        outcomes: Iterable[Outcome],
+        on_end: Callable[[Trial, End, float], None],
+        now: float,
+    ) -> None:
+        self.overlay = Overlay(configured)
+        self.overlay.restore(kept)
+        self.current: Trial | None = None
+        self.outcomes: deque[Outcome] = deque(outcomes, maxlen=MOST_OUTCOMES)
+        """The oldest first."""
+        self.quiet_since = now
+        """Windows from before this and after it are no pair: something was turned."""
+        self._on_end = on_end
+
+    def begin(self, rule: Rule, ready: Ready, now: float, wall: float) -> list[Decision]:
+        """Make a change; an experiment's is on trial, a measure's is held."""
+        change = ready.change
+        self.current = _trial(rule, ready, now, wall)
+        self.touched(now, rule.settle_seconds)
+        if isinstance(change, Deed):
+            return [Decision("changed", rule, {"deed": change.name}, deed=change)]
+        if rule.config.expect is None:
+            self.overlay.held.append(Held(rule.name, change))
+        else:
+            self.overlay.trial = change
+        fields = {"knob": change.knob, "from": ready.from_, "to": change.to}
+        return [Decision("changed", rule, fields)]
+
+    def rehearse(self, rule: Rule, ready: Ready, now: float, wall: float) -> list[Decision]:
+        """Record a change that is not made."""
+        end = End("dry_run", "Nothing was changed: dry_run is on.")
+        return self._record(_trial(rule, ready, now, wall), end, now, wall)
+
+    def spoil(self, rule: Rule, why: str, now: float, wall: float) -> list[Decision]:
+        """Record a change that its action could not even name."""
+        nothing = Ready(Deed(rule.config.action), None)
+        return self._record(_trial(rule, nothing, now, wall), End("failed", why), now, wall)
+
+    def watch(self, history: History, now: float, wall: float) -> list[Decision]:
+        """See whether the trial under way has come to its end."""
+        end = None if self.current is None else self.current.watch(history, now)
+        return [] if end is None else self.end(end, now, wall)
+
+    def interrupt(self, why: str, now: float, wall: float) -> list[Decision]:
+        """End the trial under way, if there is one. What a measure did is done."""
+        if self.current is None:
+            return []
+        measure = self.current.rule.config.expect is None
+        return self.end(End("applied" if measure else "interrupted", why), now, wall)
+
+    def end(self, end: End, now: float, wall: float) -> list[Decision]:
+        """The trial under way is over: keep its change or take it back."""
+        trial, self.current = self.current, None
+        if trial is None:
+            return []
+        decisions = self._record(trial, end, now, wall)
+        turn, self.overlay.trial = trial.turn, None
+        if turn is None or end.verdict == "applied":
+            return decisions
+        if end.verdict == "improved":
+            self.overlay.keep(turn)
+            return decisions
+        if trial.rule.config.expect is None:
+            self.overlay.release(trial.rule.name)
+        self.touched(now, trial.rule.settle_seconds)
+        fields = {"knob": turn.knob, "from": turn.to, "to": trial.from_, "reason": end.reason}
+        return [*decisions, Decision("rolled_back", trial.rule, fields)]
+
+    def release(self, rule: Rule, now: float) -> list[Decision]:
+        """Let go of the last turn that a measure holds."""
+        turn = self.overlay.release(rule.name)
+        if turn is None:
+            return []
+        self.touched(now, DEFAULT_SETTLE_SECONDS)
+        return [Decision("released", rule, {"knob": turn.knob, "was": turn.to})]
+
+    def touched(self, now: float, settle_seconds: float) -> None:
+        """Something was turned; its effect has settled after so long."""
+        self.quiet_since = max(self.quiet_since, now + settle_seconds)
+
+    def _record(self, trial: Trial, end: End, now: float, wall: float) -> list[Decision]:
+        outcome = trial.outcome(end, wall)
+        self.outcomes.append(outcome)
+        self._on_end(trial, end, now)
+        return [Decision("concluded", trial.rule, msgspec.to_builtins(outcome))]
+
+
+def _trial(rule: Rule, ready: Ready, now: float, wall: float) -> Trial:
+    return Trial(
+        rule=rule,
+        change=ready.change,
+        from_=ready.from_,
+        started_at=wall,
+        changed_at=now,
+        before=ready.before,
+        noise=ready.noise,
+        guard_noise=ready.guard_noise,
+    )

@@ -1,0 +1,164 @@
+"""An engine in virtual time: a day takes seconds, and the same seed gives the same day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from sidecar.config.knobs import Effective
+from sidecar.config.schema import Section
+from sidecar.config.values import (
+    CacheConfig,
+    Document,
+    ExpectConfig,
+    GuardConfig,
+    OptimizerConfig,
+    RuleConfig,
+    RuleType,
+)
+from sidecar.model.change import Change, Declined, Turn
+from sidecar.model.entry import Tier
+from sidecar.model.outcome import Outcome
+from sidecar.model.snapshot import Snapshot, TierSnapshot
+from sidecar.model.stats import StoreStats
+from sidecar.optimizer.actions.protocol import Action
+from sidecar.optimizer.actions.registry import ACTIONS
+from sidecar.optimizer.decisions import Decision, Memory
+from sidecar.optimizer.engine import Engine
+from sidecar.optimizer.looking import Moment
+from sidecar.optimizer.situation import Situation
+from sidecar.signals.history import History
+
+EPOCH = 1_700_000_000.0
+SIGNAL = "cpu.loop_lag_seconds"
+"""A gauge that stands for whatever a test makes of it."""
+
+Readings = Callable[[float, Effective], Mapping[str, float]]
+
+
+class Nudge:
+    """Turns a knob one further, which the tests' worlds may or may not heed."""
+
+    name: ClassVar[str] = "nudge"
+    rule_type: ClassVar[RuleType] = "cache"
+
+    class Options(Section):
+        pass
+
+    def propose(self, situation: Situation, options: Any) -> Change | Declined:
+        return Turn("promote_after", situation.effective.cache.promote_after + 1)
+
+
+class Broken:
+    """Raises."""
+
+    name: ClassVar[str] = "broken"
+    rule_type: ClassVar[RuleType] = "cache"
+
+    class Options(Section):
+        pass
+
+    def propose(self, situation: Situation, options: Any) -> Change | Declined:
+        raise RuntimeError("out of ideas")
+
+
+TEST_ACTIONS: Mapping[str, Action] = {**ACTIONS, Nudge.name: Nudge(), Broken.name: Broken()}
+
+
+def a_rule(name: str = "nudging", **changes: Any) -> RuleConfig:
+    """An experiment that nudges for ever; a test changes what it is about."""
+    values: dict[str, Any] = {
+        "type": "cache",
+        "when": f"{SIGNAL} > -1e9",
+        "for_seconds": 0.0,
+        "cooldown_seconds": 300.0,
+        "action": "nudge",
+        "expect": ExpectConfig(signal=SIGNAL, better="higher", by=0.0),
+    }
+    return RuleConfig(name=name, **{**values, **changes})
+
+
+def a_guard(**changes: Any) -> GuardConfig:
+    values: dict[str, Any] = {"signal": SIGNAL, "better": "higher", "worse_by": 0.1}
+    return GuardConfig(**{**values, **changes})
+
+
+def a_document(*rules: RuleConfig, cache: CacheConfig | None = None, **optimizer: Any) -> Document:
+    values = {"interval_seconds": 10.0, **optimizer}
+    return replace(
+        Document.default(cache or CacheConfig()), optimizer=OptimizerConfig(rules=rules, **values)
+    )
+
+
+class World:
+    """An engine, its history, and a clock of its own.
+
+    `readings` gives what is measured at a time under what is in force.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        readings: Readings,
+        *,
+        step_seconds: float = 1.0,
+        memory: Memory | None = None,
+    ) -> None:
+        self.now = 0.0
+        self.wall = EPOCH
+        self.history = History()
+        self.readings = readings
+        self.step_seconds = step_seconds
+        self.engine = Engine(TEST_ACTIONS, document, memory or Memory(), self.now, self.wall)
+        self.decisions: list[Decision] = []
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.history, a_snapshot(self.engine.effective.cache), self.wall)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return list(self.engine.outcomes)
+
+    def run(self, seconds: float) -> list[Decision]:
+        """Let so much time pass; what was decided in it."""
+        until = self.now + seconds
+        decided: list[Decision] = []
+        while self.now < until:
+            self.now += self.step_seconds
+            self.wall += self.step_seconds
+            self.history.push(self.now, self.readings(self.now, self.engine.effective))
+            decided += self.engine.tick(self.moment, self.now)
+        self.decisions += decided
+        return decided
+
+    def until(self, holds: Callable[[], object], most_seconds: float = 50_000) -> None:
+        """Let time pass until something holds; a failure if it never does."""
+        give_up = self.now + most_seconds
+        while not holds():
+            assert self.now < give_up, "it never happened"
+            self.run(self.step_seconds)
+
+
+def a_snapshot(cache: CacheConfig) -> Snapshot:
+    """A cache that is as full as it may be."""
+    stats = StoreStats()
+    tiers = [
+        TierSnapshot(
+            tier,
+            config.enabled,
+            config.policy,
+            config.max_entries,
+            config.max_bytes,
+            config.max_entries,
+            config.max_bytes,
+            stats.of(tier),
+        )
+        for tier, config in (
+            (Tier.L1, cache.tiers.l1),
+            (Tier.L2, cache.tiers.l2),
+            (Tier.L3, cache.tiers.l3),
+        )
+    ]
+    return Snapshot((tiers[0], tiers[1], tiers[2]), stats, "up", 0, 0, 0)

@@ -23,19 +23,27 @@ from sidecar.config import folder
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.force import InForce
-from sidecar.config.knobs import Effective
 from sidecar.config.values import Document, TierConfig
+from sidecar.control import Control, remembered
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
 from sidecar.http.data import EntryApi
 from sidecar.http.ops import Readiness, ops_table
+from sidecar.http.optimizer import OptimizerApi, described_knobs
 from sidecar.http.server import Server
 from sidecar.levers import Levers
 from sidecar.model.stats import RequestStats
+from sidecar.optimizer.actions.registry import ACTIONS
+from sidecar.optimizer.engine import Engine
 from sidecar.policies import registry
 from sidecar.policies.protocol import Policy
 from sidecar.runtime import Runtime
+from sidecar.signals import processes
+from sidecar.signals.cache import cache_readings, request_readings
 from sidecar.signals.cgroup import ControlGroup
+from sidecar.signals.garbage import Collections
+from sidecar.signals.history import History
+from sidecar.signals.sampler import Sampler
 from sidecar.store.snapshot import snapshot
 from sidecar.store.store import Store
 from sidecar.store.upkeep import upkeep
@@ -86,6 +94,7 @@ class Sidecar:
         self._in_force = InForce(self._clock, parse_here, parse_here({}), applied_at=time.time())
         self._requests = {"http": RequestStats(), "ops": RequestStats()}
         self._process = DiskProcess(settings.data_dir, settings.data_limit)
+        self._collections = Collections()
         self._stopping = False
         self._runners: list[web.BaseRunner] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,6 +104,7 @@ class Sidecar:
         """Of the data API (`http`) and of the ops API (`ops`): where 0 was asked for, any free."""
         self.store: Store
         self.levers: Levers
+        self.control: Control
 
     # ---- start
 
@@ -105,13 +115,17 @@ class Sidecar:
         """
         if self._settings.config is not None:
             await self._take_first(self._settings.config)
-        config = self._in_force.document.cache
-        self.store = Store(self._clock, config, make_policy, self._process.wake)
+        self.store = Store(
+            self._clock, self._in_force.document.cache, make_policy, self._process.wake
+        )
+        self.control = await self._connect_optimizer()
         await self._listen()
         self.levers = Levers(self.store, self._process, self._servers["http"], self._runtime)
-        self.levers.put_in_force(Effective(cache=config))
+        self.control.begin(self.levers.put_in_force, self.levers.perform)
         self._disk_task = self._keep("l3", lambda: self._process.run(self.store.disk))
         self._keep("upkeep", lambda: upkeep(self.store))
+        self._collections.watch()
+        self._keep("optimizer", self.control.run)
         data_dir = self._settings.data_dir
         self._keep("warming", lambda: warm(self.store, data_dir), once=True)
         self._keep("hot keys", lambda: keep_saving(self.store, data_dir))
@@ -122,11 +136,14 @@ class Sidecar:
     async def _listen(self) -> None:
         batch = BatchApi(self.store, self._clock)
         admin = AdminApi(self.store, self._clock, self._describe_config)
-        data = Server(
-            "http", EntryApi(self.store, self._clock, table(batch, admin)), self._requests["http"]
-        )
+        others = table(batch, admin, OptimizerApi(self.control))
+        data = Server("http", EntryApi(self.store, self._clock, others), self._requests["http"])
         registered = metrics.registry(
-            lambda: snapshot(self.store), self._report_config, self._report_process, self._requests
+            lambda: snapshot(self.store),
+            self._report_config,
+            self._report_process,
+            self._requests,
+            self.control,
         )
         ops = Server(
             "ops",
@@ -140,6 +157,36 @@ class Sidecar:
         }
         if self._settings.data_socket is not None:
             await self._bind_socket(data, self._settings.data_socket)
+
+    async def _connect_optimizer(self) -> Control:
+        """The engine with what an earlier process has kept, and what it looks at and turns."""
+        data_dir, history = self._settings.data_dir, History()
+        memory = await asyncio.to_thread(remembered, data_dir)
+        document = self._in_force.document
+        engine = Engine(ACTIONS, document, memory, time.monotonic(), self._clock())
+        return Control(
+            engine,
+            Sampler(history, ControlGroup(), self._read_inside, self._read_outside),
+            history,
+            look=lambda: snapshot(self.store),
+            data_dir=data_dir,
+            wall=self._clock,
+        )
+
+    def _read_inside(self, now: float) -> dict[str, float]:
+        """What the loop's own objects know."""
+        return {
+            **cache_readings(snapshot(self.store)),
+            **request_readings(self._requests["http"], len(self._servers["http"].connections)),
+            **self._collections.readings(now),
+        }
+
+    def _read_outside(self) -> dict[str, float]:
+        """What the system must be asked for."""
+        pids = {"main": os.getpid()}
+        if (child := self._process.pid) is not None:
+            pids["l3"] = child
+        return processes.readings(pids, self._settings.data_dir)
 
     async def _bind(self, server: Server, bind: tuple[str, int], flag: str) -> int:
         host, port = bind
@@ -195,7 +242,7 @@ class Sidecar:
                     _log_rejected(error)
 
     def _apply(self, document: Document) -> None:
-        self.levers.put_in_force(Effective(cache=document.cache))
+        self.control.configure(document)
         log.info("Configuration applied", revision=document.revision[:12], source="folder")
 
     def _describe_config(self) -> dict[str, Any]:
@@ -206,7 +253,8 @@ class Sidecar:
             "source": in_force.source,
             "applied_at": in_force.applied_at,
             "document": dict(in_force.document.texts),
-            "effective": in_force.document.cache,
+            "effective": self.control.engine.effective.cache,
+            "knobs": described_knobs(self.control.engine),
             "rejected": rejected and {"errors": rejected.errors, "at": rejected.at},
         }
 
@@ -260,6 +308,8 @@ class Sidecar:
             task.cancel()
         await asyncio.gather(*self._tasks - {self._disk_task}, return_exceptions=True)
         if self._disk_task is not None:
+            self._collections.close()
+            await _unless(hurry, self.control.close())
             if not hurry.is_set():
                 await _unless(hurry, save(self.store, self._settings.data_dir))
             await self._process.stop(self._disk_task, hurry)

@@ -1,1 +1,214 @@
-"""The loop that connects the optimizer: measure, ask it, do what it says."""
+"""The loop that connects the optimizer: measure, ask it, do what it says.
+
+The engine decides and does nothing; here things are done and nothing is decided. Every second the
+sampler takes its readings, the engine is ticked, and what it wants in force is put in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from sidecar import keeping
+from sidecar.config.knobs import Effective
+from sidecar.config.values import Document
+from sidecar.model.change import Deed
+from sidecar.model.clock import Clock
+from sidecar.model.snapshot import Snapshot
+from sidecar.optimizer.decisions import Decision, Explanation, Memory
+from sidecar.optimizer.engine import Engine
+from sidecar.optimizer.looking import Moment
+from sidecar.optimizer.rules import Rule
+from sidecar.signals.history import History
+from sidecar.signals.sampler import Sampler
+
+FILE = "optimizer.state"
+MOST_FILE_BYTES = 16 << 20
+SAVE_SECONDS = 60.0
+
+_TITLES = {
+    "fired": "Rule fired",
+    "changed": "Change made",
+    "rolled_back": "Change rolled back",
+    "released": "Measure released",
+}
+
+Figures = Mapping[str, float | str]
+
+log = structlog.get_logger("sidecar.optimizer")
+
+
+class Control:
+    """Owns the engine of a running sidecar; `look` gives the cache's state."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        sampler: Sampler,
+        history: History,
+        *,
+        look: Callable[[], Snapshot],
+        data_dir: Path,
+        wall: Clock = time.time,
+    ) -> None:
+        self.engine = engine
+        self.history = history
+        self._sampler = sampler
+        self._look = look
+        self._put_in_force: Callable[[Effective], None]
+        self._perform: Callable[[Deed], Awaitable[Figures]]
+        self._file = data_dir / FILE
+        self._wall = wall
+        self._in_force: Effective | None = None
+        self._deed: asyncio.Task[None] | None = None
+        self._save_at = time.monotonic() + SAVE_SECONDS
+        self._saving_fails = False
+
+    def begin(
+        self,
+        put_in_force: Callable[[Effective], None],
+        perform: Callable[[Deed], Awaitable[Figures]],
+    ) -> None:
+        """Put in force what the engine wants at the start, and say which rules there are.
+
+        `put_in_force` has values hold from now on, `perform` does a deed and gives its figures;
+        both raise what went wrong.
+        """
+        self._put_in_force, self._perform = put_in_force, perform
+        self._apply()
+        _log_rules((), self.engine.rules)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async for now in self._sampler.samples():
+            decisions = self.engine.tick(self.moment, now)
+            self._do(decisions)
+            concluded = any(decision.event == "concluded" for decision in decisions)
+            if concluded or now >= self._save_at:
+                await self.save()
+
+    async def close(self) -> None:
+        """A trial under way ends, and what is worth keeping is kept."""
+        self._do(self.engine.stop(time.monotonic(), self._wall()))
+        if self._deed is not None:
+            self._deed.cancel()
+            await asyncio.wait([self._deed])
+        await self.save()
+
+    # ---- what others want
+
+    def configure(self, document: Document) -> None:
+        """Another document is in force."""
+        before = self.engine.rules
+        self._do(self.engine.configure(document, time.monotonic(), self._wall()))
+        _log_rules(before, self.engine.rules)
+
+    def reset(self) -> None:
+        """Drop what was kept."""
+        self._do(self.engine.reset(time.monotonic(), self._wall()))
+        log.info("What was kept has been reset")
+
+    def evaluate(self) -> list[Decision]:
+        """Look at all rules now, and let them act."""
+        decisions = self.engine.tick(self.moment, time.monotonic(), look=True)
+        self._do(decisions)
+        return decisions
+
+    def explain(self) -> list[Explanation]:
+        """Every rule, what it sees and what it would do."""
+        return self.engine.explain(self.moment, time.monotonic())
+
+    @property
+    def moment(self) -> Moment:
+        """What there is to see now."""
+        return Moment(self.history, self._look(), self._wall())
+
+    # ---- doing
+
+    def _do(self, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            _log(decision)
+        self._apply()
+        for decision in decisions:
+            if decision.deed is not None:
+                self._start(decision.deed, decision.rule.name)
+
+    def _apply(self) -> None:
+        """Put in force what the engine wants; take back what can't be."""
+        wanted = self.engine.effective
+        if wanted == self._in_force:
+            return
+        self._in_force = wanted
+        try:
+            self._put_in_force(wanted)
+        except Exception as error:
+            log.exception("A change could not be put in force")
+            self._fail(f"It could not be put in force: {error!r}.")
+
+    def _start(self, deed: Deed, rule: str) -> None:
+        """One at a time, in the background: the next sample must not wait for it."""
+        if self._deed is not None and not self._deed.done():
+            self._fail("The deed before has not come to its end.", rule)
+            return
+        self._deed = asyncio.get_running_loop().create_task(self._perform_one(deed, rule))
+
+    async def _perform_one(self, deed: Deed, rule: str) -> None:
+        try:
+            figures = await self._perform(deed)
+        except Exception as error:
+            log.exception("A deed failed", deed=deed.name)
+            self._fail(f"{deed.name} failed: {error}", rule)
+        else:
+            log.info("Deed done", deed=deed.name, **figures)
+
+    def _fail(self, why: str, rule: str | None = None) -> None:
+        self._do(self.engine.failed(why, time.monotonic(), self._wall(), rule))
+
+    # ---- keeping
+
+    async def save(self) -> None:
+        """Write down what a restart must not lose; a volume that can't be written is said once."""
+        now = time.monotonic()
+        self._save_at = now + SAVE_SECONDS
+        data = msgspec.msgpack.encode(self.engine.memory(now, self._wall()))
+        try:
+            await asyncio.to_thread(keeping.save, self._file, data)
+        except OSError as error:
+            if not self._saving_fails:
+                log.warning("The optimizer's state could not be written down", error=str(error))
+            self._saving_fails = True
+        else:
+            self._saving_fails = False
+
+
+def remembered(data_dir: Path) -> Memory:
+    """What an earlier process has kept. Blocks."""
+    return keeping.load(data_dir / FILE, Memory, MOST_FILE_BYTES) or Memory()
+
+
+def _log(decision: Decision) -> None:
+    title = _TITLES.get(decision.event) or f"Change {decision.fields['outcome']}"
+    fields = {"rule": decision.rule.name, "type": decision.rule.config.type, **decision.fields}
+    log.info(title, **fields)
+
+
+def _log_rules(before: tuple[Rule, ...], after: tuple[Rule, ...]) -> None:
+    """One event for each rule that is new, another one than before, or gone."""
+    old = {rule.name: rule.config for rule in before}
+    for rule in after:
+        config = rule.config
+        if old.pop(config.name, None) == config:
+            continue
+        log.info(
+            "Optimization rule added",
+            rule_name=config.name,
+            optimization_type=config.type,
+            level=config.level,
+        )
+    for name in old:
+        log.info("Optimization rule removed", rule_name=name)

@@ -16,7 +16,8 @@ from sidecar.http.batch import BatchApi
 from sidecar.http.bodies import decoded, sends_messagepack
 from sidecar.http.conditions import MAX_TTL_SECONDS
 from sidecar.http.data import PREFIX, problem_of
-from sidecar.http.messages import Reply, Request
+from sidecar.http.messages import JSON_HEADER, Reply, Request
+from sidecar.http.optimizer import OptimizerApi
 from sidecar.http.problems import ProblemError, retry_later
 from sidecar.http.server import Table
 from sidecar.model.clock import Clock
@@ -29,7 +30,6 @@ from sidecar.store.store import Store
 
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
 SCOPE_BYTES = 64 << 10
-_JSON = "Content-Type: application/json\r\n"
 
 
 class Scope(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,16 +91,16 @@ class AdminApi:
             if following is None
             else base64.urlsafe_b64encode(following).decode().rstrip("="),
         }
-        return Reply(200, _JSON, msgspec.json.encode(body))
+        return Reply(200, JSON_HEADER, msgspec.json.encode(body))
 
     async def stats(self, _request: Request) -> Reply:
-        return Reply(200, _JSON, msgspec.json.encode(described(snapshot(self._store))))
+        return Reply(200, JSON_HEADER, msgspec.json.encode(described(snapshot(self._store))))
 
     async def config(self, _request: Request) -> Reply:
-        return Reply(200, _JSON, msgspec.json.encode(self._describe_config()))
+        return Reply(200, JSON_HEADER, msgspec.json.encode(self._describe_config()))
 
     async def openapi(self, _request: Request) -> Reply:
-        return Reply(200, _JSON, self._openapi)
+        return Reply(200, JSON_HEADER, self._openapi)
 
     def _described(self, row: Listed) -> dict[str, Any]:
         namespace, key = split(row.key)
@@ -114,7 +114,7 @@ class AdminApi:
         }
 
 
-def table(batch: BatchApi, admin: AdminApi) -> Table:
+def table(batch: BatchApi, admin: AdminApi, optimizer: OptimizerApi) -> Table:
     """Every path of the data API but the entries'. What shows and steers is never turned away."""
     return Table(
         {
@@ -125,6 +125,11 @@ def table(batch: BatchApi, admin: AdminApi) -> Table:
             "/v1/keys": {"GET": ("keys", admin.keys)},
             "/v1/stats": {"GET": ("stats", admin.stats)},
             "/v1/config": {"GET": ("config", admin.config)},
+            "/v1/optimizer": {"GET": ("optimizer", optimizer.overview)},
+            "/v1/optimizer/rules": {"GET": ("optimizer", optimizer.rules)},
+            "/v1/optimizer/outcomes": {"GET": ("optimizer", optimizer.outcomes)},
+            "/v1/optimizer/run": {"POST": ("optimizer", optimizer.run)},
+            "/v1/optimizer/reset": {"POST": ("optimizer", optimizer.reset)},
             "/openapi.json": {"GET": ("openapi", admin.openapi)},
         },
         waiting={"/v1/mget", "/v1/mset", "/v1/mdelete", "/v1/invalidate", "/v1/keys"},

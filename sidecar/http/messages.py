@@ -38,6 +38,7 @@ _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
 _BODILESS = (204, 304)
+JSON_HEADER = "Content-Type: application/json\r\n"
 
 
 class Request:

@@ -30,6 +30,7 @@ from sidecar.optimizer.standing import Cooldown, Standing
 from sidecar.optimizer.trial import End, Trial
 from sidecar.optimizer.trials import Trials
 from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS, Untouched
+from sidecar.signals.history import History
 
 MOST_GAP_SECONDS = 10.0
 """Between two ticks, or between the two clocks since the last one: more is a jump."""
@@ -77,9 +78,23 @@ class Engine:
         return overlay.effective if self._acts else overlay.configured
 
     @property
+    def configured(self) -> Effective:
+        """What would be in force without the optimizer."""
+        return self._trials.overlay.configured
+
+    def value(self, history: History, signal: str) -> float | None:
+        """A signal as a condition sees it."""
+        return history.last(signal, self._look_back_seconds)
+
+    @property
     def outcomes(self) -> list[Outcome]:
         """The oldest first."""
         return list(self._trials.outcomes)
+
+    @property
+    def tally(self) -> Mapping[tuple[str, str, str], int]:
+        """How many outcomes since the start, by rule, type and outcome."""
+        return self._trials.tally
 
     @property
     def trial(self) -> Trial | None:
@@ -123,14 +138,16 @@ class Engine:
         self._baselines.observe(history, now, wall)
         decisions += trials.watch(history, now, wall)
         if look or now >= self._next_look:
-            self._next_look = now + self._config.interval_seconds
+            self._next_look = now + self.config.interval_seconds
             self.ticks += 1
             for rule in self.rules:
                 decisions += self._look(rule, self.standings[rule.name], moment, now)
         return decisions
 
-    def failed(self, why: str, now: float, wall: float) -> list[Decision]:
-        """What the last decision asked for could not be done."""
+    def failed(self, why: str, now: float, wall: float, rule: str | None = None) -> list[Decision]:
+        """What was decided could not be done; `rule` where that was a deed of this rule's."""
+        if rule is not None and (self.trial is None or self.trial.rule.name != rule):
+            return []  # its trial is over
         return self._trials.end(End("failed", why), now, wall)
 
     def stop(self, now: float, wall: float) -> list[Decision]:
@@ -255,7 +272,7 @@ class Engine:
         config = document.optimizer
         before = {rule.name: rule.config for rule in self.rules}
         self.rules = compile_rules(config, self._actions)
-        self._config = config
+        self.config = config
         self._acts = config.enabled and not config.dry_run
         self._baselines.configure(document.baselines)
         self.standings = {
@@ -281,17 +298,17 @@ class Engine:
 
     def _why_disabled(self, rule: Rule) -> str | None:
         """Why a rule does not run; None where it does."""
-        if not self._config.enabled:
+        if not self.config.enabled:
             return "The optimizer is switched off."
         if not rule.config.enabled:
             return "It is switched off."
-        if not rule.runs_at(self._config.level):
-            return f"It runs from level {rule.config.level} on; in force is {self._config.level}."
+        if not rule.runs_at(self.config.level):
+            return f"It runs from level {rule.config.level} on; in force is {self.config.level}."
         return None
 
     @property
     def _look_back_seconds(self) -> float:
-        return max(LEAST_LOOK_BACK_SECONDS, self._config.interval_seconds)
+        return max(LEAST_LOOK_BACK_SECONDS, self.config.interval_seconds)
 
     def _see(self, rule: Rule, moment: Moment, now: float) -> Sight:
         return see(rule, moment.history, self._baselines, self._look_back_seconds, now)
@@ -302,11 +319,11 @@ class Engine:
             effective=self.effective,
             configured=self._trials.overlay.configured,
             signal=lambda name: moment.history.last(name, self._look_back_seconds),
-            step=STEPS[self._config.level],
+            step=STEPS[self.config.level],
         )
 
     def _cooldown(self, rule: Rule) -> float:
-        return rule.config.cooldown_seconds * COOLDOWN_SCALES[self._config.level]
+        return rule.config.cooldown_seconds * COOLDOWN_SCALES[self.config.level]
 
     def _jumped(self, now: float, wall: float) -> bool:
         (last, last_wall), self._last = self._last, (now, wall)

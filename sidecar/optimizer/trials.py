@@ -5,7 +5,7 @@ One trial at a time in the whole process: two that overlap would be judged by ea
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -43,6 +43,8 @@ class Trials:
         self.current: Trial | None = None
         self.outcomes: deque[Outcome] = deque(outcomes, maxlen=MOST_OUTCOMES)
         """The oldest first."""
+        self.tally: Counter[tuple[str, str, str]] = Counter()
+        """How many since the start, by rule, type and outcome."""
         self.quiet_since = now
         """Windows from before this and after it are no pair: something was turned."""
         self._on_end = on_end
@@ -116,6 +118,7 @@ class Trials:
     def _record(self, trial: Trial, end: End, now: float, wall: float) -> list[Decision]:
         outcome = trial.outcome(end, wall)
         self.outcomes.append(outcome)
+        self.tally[outcome.rule, outcome.type, outcome.outcome] += 1
         self._on_end(trial, end, now)
         return [Decision("concluded", trial.rule, msgspec.to_builtins(outcome))]
 

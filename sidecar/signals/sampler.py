@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from sidecar.signals.cgroup import ControlGroup
 from sidecar.signals.history import History
@@ -38,18 +38,19 @@ class Sampler:
         self._allowed_seconds = 0.0
         self._allowed_at: float | None = None
 
-    async def run(self) -> None:
-        """Sample until cancelled."""
+    async def samples(self) -> AsyncIterator[float]:
+        """When each sample was taken, a second apart, for ever."""
         while True:
             lag = await _worst_lag()
-            await self.sample(lag)
+            yield await self.sample(lag)
 
-    async def sample(self, lag_seconds: float = 0.0) -> None:
-        """Take one reading of everything."""
+    async def sample(self, lag_seconds: float = 0.0) -> float:
+        """Take one reading of everything; when it was taken, by the monotonic clock."""
         asked = await asyncio.to_thread(self._ask)
         now = time.monotonic()
         readings = {**asked, **self._inside(now), "cpu.loop_lag_seconds": lag_seconds}
         self._history.push(now, readings)
+        return now
 
     def _ask(self) -> Readings:
         found = {**self._outside(), **self._group.readings()}

@@ -9,20 +9,16 @@ from itertools import accumulate
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from sidecar.control import Control
 from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import LATENCY_BOUNDS, RequestStats
 from sidecar.signals.processes import disk_free_bytes, resident_bytes
-
-PREFIX = "cache_sidecar_"
+from sidecar.telemetry.families import PREFIX, counter, gauge
+from sidecar.telemetry.optimizer import OptimizerCollector
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +49,7 @@ def registry(
     config: Callable[[], ConfigReport],
     process: Callable[[], ProcessReport],
     requests: Mapping[str, RequestStats],
+    control: Control,
 ) -> CollectorRegistry:
     """A registry of its own, with every metric of the sidecar."""
     registered = CollectorRegistry()
@@ -60,6 +57,7 @@ def registry(
     registered.register(RequestCollector(requests))
     registered.register(ConfigCollector(config))
     registered.register(ProcessCollector(process))
+    registered.register(OptimizerCollector(control))
     return registered
 
 
@@ -77,17 +75,17 @@ class CacheCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         state = self._state()
-        lookups = _counter(
+        lookups = counter(
             "lookups", "Look-ups that reached a tier, by what they found.", ["tier", "result"]
         )
-        evictions = _counter("evictions", "Entries pushed out for room.", ["tier", "policy"])
-        expirations = _counter("expirations", "Entries removed for age.", ["tier"])
-        promotions = _counter("promotions", "Entries moved to a higher tier.", ["from", "to"])
-        demotions = _counter("demotions", "Entries moved to a lower tier.", ["from", "to"])
-        entries = _gauge("entries", "Entries in the tier.", ["tier"])
-        used = _gauge("used_bytes", "Bytes that the tier's entries take.", ["tier"])
-        capacity_entries = _gauge("capacity_entries", "Entries that the tier may hold.", ["tier"])
-        capacity_bytes = _gauge("capacity_bytes", "Bytes that the tier may hold.", ["tier"])
+        evictions = counter("evictions", "Entries pushed out for room.", ["tier", "policy"])
+        expirations = counter("expirations", "Entries removed for age.", ["tier"])
+        promotions = counter("promotions", "Entries moved to a higher tier.", ["from", "to"])
+        demotions = counter("demotions", "Entries moved to a lower tier.", ["from", "to"])
+        entries = gauge("entries", "Entries in the tier.", ["tier"])
+        used = gauge("used_bytes", "Bytes that the tier's entries take.", ["tier"])
+        capacity_entries = gauge("capacity_entries", "Entries that the tier may hold.", ["tier"])
+        capacity_bytes = gauge("capacity_bytes", "Bytes that the tier may hold.", ["tier"])
         for tier in state.tiers:
             name, counts = str(tier.tier), tier.counts
             for result in ("hit", "miss", "expired"):
@@ -106,11 +104,11 @@ class CacheCollector(Collector):
         demotions.add_metric(["l2", "l3"], totals.l2.demotions)
         yield from (lookups, evictions, expirations, promotions, demotions)
         yield from (entries, used, capacity_entries, capacity_bytes)
-        up = _gauge("l3_up", "Whether L3 answers: 1, or 0 while it is opened or out of reach.")
+        up = gauge("l3_up", "Whether L3 answers: 1, or 0 while it is opened or out of reach.")
         up.add_metric([], state.l3_state == "up")
-        pending = _gauge("l3_pending_compaction_bytes", "Bytes that RocksDB has yet to rewrite.")
+        pending = gauge("l3_pending_compaction_bytes", "Bytes that RocksDB has yet to rewrite.")
         pending.add_metric([], state.l3_pending_compaction_bytes)
-        timeouts = _counter("l3_timeouts", "Reads that L3 did not answer in time: misses.", [])
+        timeouts = counter("l3_timeouts", "Reads that L3 did not answer in time: misses.", [])
         timeouts.add_metric([], totals.timeouts)
         yield from (up, pending, timeouts)
 
@@ -122,7 +120,7 @@ class RequestCollector(Collector):
         self._stats = stats
 
     def collect(self) -> Iterator[Metric]:
-        requests = _counter(
+        requests = counter(
             "requests",
             "Requests answered: ok, miss (404), rejected (other 4xx) or failed (5xx).",
             ["protocol", "operation", "result"],
@@ -132,7 +130,7 @@ class RequestCollector(Collector):
             "Time from a parsed request to its reply.",
             labels=["protocol", "operation"],
         )
-        shed = _counter("shed_requests", "Turned away because of load.", ["protocol", "reason"])
+        shed = counter("shed_requests", "Turned away because of load.", ["protocol", "reason"])
         for protocol, stats in self._stats.items():
             for (operation, result), count in _results(stats).items():
                 requests.add_metric([protocol, operation, result], count)
@@ -154,16 +152,16 @@ class ConfigCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         report = self._report()
-        successful = _gauge("config_last_reload_successful", "Whether the last document was good.")
+        successful = gauge("config_last_reload_successful", "Whether the last document was good.")
         successful.add_metric([], report.last_reload_successful)
-        applied = _gauge(
+        applied = gauge(
             "config_last_reload_success_timestamp_seconds", "When the document in force came."
         )
         applied.add_metric([], report.applied_at)
-        reloads = _counter("config_reloads", "Documents seen.", ["source", "result"])
+        reloads = counter("config_reloads", "Documents seen.", ["source", "result"])
         for (source, result), count in report.reloads.items():
             reloads.add_metric([source, result], count)
-        info = _gauge("config_info", "The document in force.", ["revision", "source"])
+        info = gauge("config_info", "The document in force.", ["revision", "source"])
         info.add_metric([report.revision, report.source], 1)
         yield from (successful, applied, reloads, info)
 
@@ -176,25 +174,25 @@ class ProcessCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         report = self._report()
-        resident = _gauge(
+        resident = gauge(
             "process_resident_memory_bytes", "Resident memory of a process.", ["process"]
         )
         for process, pid in (("main", os.getpid()), ("l3", report.l3_pid)):
             if pid is not None and (size := resident_bytes(pid)) is not None:
                 resident.add_metric([process], size)
         yield resident
-        restarts = _counter("l3_restarts", "Times that L3's process ended.", ["reason"])
+        restarts = counter("l3_restarts", "Times that L3's process ended.", ["reason"])
         for reason, count in report.l3_restarts.items():
             restarts.add_metric([reason], count)
-        connections = _gauge("connections", "Open connections.", ["protocol"])
+        connections = gauge("connections", "Open connections.", ["protocol"])
         for protocol, count in report.connections.items():
             connections.add_metric([protocol], count)
-        build = _gauge("build_info", "The version that runs.", ["version"])
+        build = gauge("build_info", "The version that runs.", ["version"])
         build.add_metric([report.version], 1)
         yield from (restarts, connections, build)
         disk = disk_free_bytes(report.data_dir)
         if disk is not None:
-            free = _gauge("l3_disk_free_bytes", "Free on L3's volume.")
+            free = gauge("l3_disk_free_bytes", "Free on L3's volume.")
             free.add_metric([], disk[0])
             yield free
 
@@ -214,11 +212,3 @@ def _result(status: int) -> str:
     if status == 404:
         return "miss"
     return "rejected" if status < 500 else "failed"
-
-
-def _counter(name: str, text: str, labels: list[str]) -> CounterMetricFamily:
-    return CounterMetricFamily(PREFIX + name, text, labels=labels)
-
-
-def _gauge(name: str, text: str, labels: list[str] | None = None) -> GaugeMetricFamily:
-    return GaugeMetricFamily(PREFIX + name, text, labels=labels or [])

@@ -43,7 +43,7 @@ async def serve(live: Sidecar) -> AsyncIterator[Serve]:
     started: list[Served] = []
 
     async def start(limits: Limits) -> Served:
-        started.append(Served(live.store, limits))
+        started.append(Served(live, limits))
         return await started[-1].start()
 
     yield start

@@ -16,10 +16,10 @@ from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
 from sidecar.http.connection import Limits
 from sidecar.http.data import EntryApi
+from sidecar.http.optimizer import OptimizerApi
 from sidecar.http.server import Server
 from sidecar.model.stats import RequestStats
 from sidecar.runtime import Runtime
-from sidecar.store.store import Store
 
 PATIENCE_SECONDS = 20.0
 """When a test gives up; nothing is measured by it."""
@@ -50,8 +50,13 @@ async def running_sidecar(folder: Path) -> AsyncIterator[Sidecar]:
 class Served:
     """A data API with limits of a test's own, on the store of a running sidecar."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
-        others = table(BatchApi(store, time.time), AdminApi(store, time.time, dict))
+    def __init__(self, live: Sidecar, limits: Limits) -> None:
+        store = live.store
+        others = table(
+            BatchApi(store, time.time),
+            AdminApi(store, time.time, dict),
+            OptimizerApi(live.control),
+        )
         self.stats = RequestStats()
         entries = EntryApi(store, time.time, others)
         self.server = Server("http", entries, self.stats, limits)

@@ -35,6 +35,7 @@ from sidecar.levers import Levers
 from sidecar.model.stats import RequestStats
 from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.engine import Engine
+from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.policies import registry
 from sidecar.policies.protocol import Policy
 from sidecar.runtime import Runtime
@@ -87,7 +88,7 @@ class Sidecar:
         self._clock = time.time
         parse_here = partial(
             parse,
-            memory_policies=registry.POLICIES,
+            vocabulary=vocabulary(),
             memory_limit_bytes=ControlGroup().memory_limit_bytes(),
             data_limit_bytes=settings.data_limit,
         )

@@ -10,7 +10,7 @@ from sidecar.cli.values import Size
 from sidecar.config import folder
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
-from sidecar.policies import registry
+from sidecar.optimizer.vocabulary import vocabulary
 
 
 @click.command()
@@ -29,7 +29,7 @@ def check(directory: Path, memory_limit: int | None, data_limit: int | None) -> 
     try:
         document = parse(
             folder.read(directory),
-            memory_policies=registry.POLICIES,
+            vocabulary=vocabulary(),
             memory_limit_bytes=memory_limit,
             data_limit_bytes=data_limit,
         )

@@ -6,124 +6,83 @@ file, its line and the path of its field.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
+from sidecar.config import rules
 from sidecar.config.errors import FieldError, InvalidDocument
 from sidecar.config.limits import find_excess, fit, stated_sizes
 from sidecar.config.schema import Cache
-from sidecar.config.tree import MAX_ERRORS, Node, Path, compose
+from sidecar.config.tree import Node, compose
+from sidecar.config.validation import validate
 from sidecar.config.values import (
+    BASELINES_KEY,
     CACHE_KEY,
     DOCUMENT_KEYS,
+    RULES_KEY,
     CacheConfig,
     Document,
     TierConfig,
     TiersConfig,
     revision,
 )
-from sidecar.config.wording import nearest, shown
+from sidecar.config.vocabulary import Vocabulary
 
 T = TypeVar("T", bound=TierConfig)
 
+EMPTY = Node({})
+
 _NAMES = {"default_ttl": "default_ttl_seconds", "timeout": "timeout_seconds"}
 """Durations have their unit in their name once they are numbers."""
-
-_SENTENCES = {
-    "bool_type": "{shown} is neither true nor false; write true or false",
-    "float_type": "{shown} is not a number; write for example 0.01",
-    "greater_than_equal": "{shown} is too small; write at least {ge}",
-    "int_type": "{shown} is not a whole number; write for example 100",
-    "less_than_equal": "{shown} is too large; write at most {le}",
-    "list_type": "{shown} is not a list; write for example [a, b]",
-    "literal_error": "{shown} is not known here; write {expected}",
-    "model_type": "{shown} is not a mapping; write keys with values below it, or remove it",
-    "string_type": "{shown} is not text; put it in quotes",
-}
 
 
 def parse(
     texts: Mapping[str, str],
     *,
-    memory_policies: Collection[str],
+    vocabulary: Vocabulary,
     memory_limit_bytes: int | None = None,
     data_limit_bytes: int | None = None,
 ) -> Document:
     """The document that the texts make; keys that are no part of one are ignored.
 
-    `memory_policies` are the names that L1 and L2 accept. A limit of None is no limit; what was
-    not stated is made to fit (see `limits.fit`). Raises InvalidDocument, and nothing else whatever
-    the texts. O(length), at most a few tenths of a second for the largest text taken.
+    A limit of None is no limit; what was not stated is made to fit (see `limits.fit`). Raises
+    InvalidDocument, and nothing else whatever the texts. O(length), at most a few tenths of a
+    second for the largest text taken.
     """
     texts = {key: texts[key] for key in DOCUMENT_KEYS if key in texts}
-    root, errors = _compose_all(texts)
-    stated, refused = _validate(root, memory_policies)
+    trees, errors = _compose_all(texts)
+    root = trees.get(CACHE_KEY, EMPTY)
+    stated, refused = validate(CACHE_KEY, root, Cache, vocabulary.memory_policies)
     excess = find_excess(root, memory_limit_bytes, data_limit_bytes)
-    errors += refused
+    known = rules.references(trees[BASELINES_KEY]) if BASELINES_KEY in trees else None
+    baselines, bad_baselines = rules.read_baselines(trees.get(BASELINES_KEY, EMPTY), vocabulary)
+    optimizer, bad_rules = rules.read_rules(trees.get(RULES_KEY, EMPTY), vocabulary, known)
+    errors += [*refused, *bad_baselines, *bad_rules]
     errors += (FieldError.at(CACHE_KEY, root.line_of(path), path, why) for path, why in excess)
-    if errors:
+    if errors or stated is None:
         raise InvalidDocument(sorted(errors, key=_reading_order))
-    cache = _configure(stated)
+    cache = _configure(stated.model_dump(exclude_unset=True))
     tiers = fit(cache.tiers, stated_sizes(root), memory_limit_bytes, data_limit_bytes)
-    return Document(texts=texts, revision=revision(texts), cache=replace(cache, tiers=tiers))
+    return Document(
+        texts=texts,
+        revision=revision(texts),
+        cache=replace(cache, tiers=tiers),
+        optimizer=optimizer,
+        baselines=baselines,
+    )
 
 
-def _compose_all(texts: Mapping[str, str]) -> tuple[Node, list[FieldError]]:
-    """The tree of `cache.yaml`, empty where there is none, and what is wrong with any text.
-
-    The other texts have to be well-formed; what they say is not looked at.
-    """
-    root = Node({})
+def _compose_all(texts: Mapping[str, str]) -> tuple[dict[str, Node], list[FieldError]]:
+    """The trees of the texts that can be read to their end, and what is wrong with any of them."""
+    trees: dict[str, Node] = {}
     errors: list[FieldError] = []
-    for key, text in texts.items():
-        tree, mistakes = compose(key, text)
+    for key in DOCUMENT_KEYS:
+        tree, mistakes = compose(key, texts.get(key, ""))
         errors += mistakes
-        if key == CACHE_KEY and tree and tree.value is not None:
-            root = tree
-    return root, errors
-
-
-def _validate(
-    root: Node, memory_policies: Collection[str]
-) -> tuple[dict[str, Any], list[FieldError]]:
-    """What the operator stated, and what is wrong with it."""
-    try:
-        cache = Cache.model_validate(root.value, context=memory_policies)
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False)[:MAX_ERRORS]
-        return {}, [_field_error(root, mistake) for mistake in mistakes]
-    return cache.model_dump(exclude_unset=True), []
-
-
-def _field_error(root: Node, mistake: ErrorDetails) -> FieldError:
-    path: Path = mistake["loc"]
-    return FieldError.at(CACHE_KEY, root.line_of(path), path, _sentence(mistake))
-
-
-def _sentence(mistake: ErrorDetails) -> str:
-    """Pydantic's finding as a sentence that says what to do."""
-    context = mistake.get("ctx", {})
-    if mistake["type"] == "extra_forbidden":
-        *section, key = mistake["loc"]
-        return f"unknown key; {nearest(str(key), _keys_of(section))}"
-    if mistake["input"] is None:
-        return "there is no value; write one, or remove the key"
-    if mistake["type"] == "value_error":
-        return str(context["error"])
-    expected = str(context.get("expected", "")).replace("'", "")
-    template = _SENTENCES.get(mistake["type"], "{shown} is not accepted here; correct it")
-    return template.format_map({**context, "shown": shown(mistake["input"]), "expected": expected})
-
-
-def _keys_of(section: Iterable[str | int]) -> Collection[str]:
-    model: Any = Cache
-    for step in section:
-        model = model.model_fields[step].annotation
-    return list(model.model_fields)
+        if tree:
+            trees[key] = EMPTY if tree.value is None else tree
+    return trees, errors
 
 
 def _reading_order(error: FieldError) -> tuple[int, int, str]:

@@ -16,7 +16,9 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 CACHE_KEY = "cache.yaml"
-DOCUMENT_KEYS = (CACHE_KEY, "baselines.yaml", "rules.yaml", "warmers.yaml")
+BASELINES_KEY = "baselines.yaml"
+RULES_KEY = "rules.yaml"
+DOCUMENT_KEYS = (CACHE_KEY, BASELINES_KEY, RULES_KEY, "warmers.yaml")
 """The keys of one document, in the order in which its revision counts them."""
 
 Compression = Literal["zstd", "none"]
@@ -144,6 +146,13 @@ class BaselineConfig:
     half_life_seconds: float = 86_400.0
 
 
+DEFAULT_BASELINES = (
+    BaselineConfig(signal="cache.hit_ratio", better="higher", baseline=0.50, target=0.75),
+    BaselineConfig(signal="http.get_p99_seconds", better="lower", baseline=0.010, target=0.002),
+)
+"""What is in force where `baselines.yaml` has no list of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A configuration that was found to be good, with the texts it was read from."""
@@ -151,13 +160,8 @@ class Document:
     texts: Mapping[str, str] = field(hash=False)
     revision: str
     cache: CacheConfig
-    optimizer: OptimizerConfig = OptimizerConfig()
-    baselines: tuple[BaselineConfig, ...] = ()
-
-    @classmethod
-    def default(cls, cache: CacheConfig | None = None) -> Document:
-        """The document without any text; `cache` where the defaults had to be fitted."""
-        return cls(texts={}, revision=revision({}), cache=cache or CacheConfig())
+    optimizer: OptimizerConfig
+    baselines: tuple[BaselineConfig, ...]
 
 
 def revision(texts: Mapping[str, str]) -> str:

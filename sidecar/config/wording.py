@@ -42,6 +42,8 @@ def key_path(steps: Iterable[str | int]) -> str:
 
 def nearest(word: str, known: Collection[str]) -> str:
     """What to write instead of an unknown word: the known one that is like it, or any of them."""
+    if not known:
+        return "remove it"
     if close := get_close_matches(word[:_LONGEST], known, n=1):
         return f"did you mean {close[0]}?"
     if len(known) > _MANY:

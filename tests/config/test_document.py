@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
 from sidecar.config.schema import DISK_POLICIES
-from sidecar.config.values import DOCUMENT_KEYS, CacheConfig, Document, revision
+from sidecar.config.values import DEFAULT_BASELINES, DOCUMENT_KEYS, CacheConfig, revision
+from sidecar.optimizer.vocabulary import vocabulary
 
-POLICIES = frozenset({"fifo", "lfu", "lru", "random", "s3fifo", "sieve", "ttl", "w_tinylfu"})
+VOCABULARY = vocabulary()
 MIB = 1 << 20
 
 DESIGN = """
@@ -30,7 +32,7 @@ durability: process       # process | memory | disk
 
 def configured(text: str) -> CacheConfig:
     """What a good cache.yaml configures."""
-    return parse({"cache.yaml": text}, memory_policies=POLICIES).cache
+    return parse({"cache.yaml": text}, vocabulary=VOCABULARY).cache
 
 
 def mistakes(text: str) -> list[str]:
@@ -55,7 +57,9 @@ def test_a_text_that_states_nothing_leaves_the_defaults(text: str) -> None:
 
 def test_no_text_at_all_is_the_default_document() -> None:
     """Without any key the document is the default, revision included."""
-    assert parse({}, memory_policies=POLICIES) == Document.default()
+    document = parse({}, vocabulary=VOCABULARY)
+    assert (document.texts, document.revision) == ({}, revision({}))
+    assert (document.cache, document.baselines) == (CacheConfig(), DEFAULT_BASELINES)
 
 
 def test_every_key_reaches_its_value() -> None:
@@ -84,16 +88,16 @@ def test_every_key_reaches_its_value() -> None:
 def test_texts_and_revision_are_those_of_the_four_keys() -> None:
     """Files with other names are neither kept nor counted, nor do they have to be YAML."""
     texts = {"cache.yaml": "promote_after: 3", "rules.yaml": "level: balanced"}
-    document = parse({**texts, "README.md": "a: ["}, memory_policies=POLICIES)
+    document = parse({**texts, "README.md": "a: ["}, vocabulary=VOCABULARY)
     assert document.texts == texts
     assert document.revision == revision(texts)
     assert document.cache.promote_after == 3
 
 
-def test_texts_that_are_not_interpreted_must_still_be_yaml() -> None:
+def test_every_text_must_be_yaml() -> None:
     """A mistake in any of the four texts refuses the document, and all are reported."""
     with pytest.raises(InvalidDocument) as caught:
-        parse(dict.fromkeys(DOCUMENT_KEYS, "tiers: {}\ntiers: {}"), memory_policies=POLICIES)
+        parse(dict.fromkeys(DOCUMENT_KEYS, "a: ["), vocabulary=VOCABULARY)
     assert [error.file for error in caught.value.errors] == list(DOCUMENT_KEYS)
 
 
@@ -165,9 +169,10 @@ def test_l3_refuses_an_order_that_needs_memory_and_says_why() -> None:
 def test_memory_takes_exactly_the_policies_that_it_is_told() -> None:
     """The set of policies is the caller's, so that those of plugins are known as well."""
     text = {"cache.yaml": "tiers: {l2: {policy: mine}}"}
-    assert parse(text, memory_policies=["mine"]).cache.tiers.l2.policy == "mine"
-    with pytest.raises(InvalidDocument, match="write one of fifo, lru"):
-        parse(text, memory_policies=["lru", "fifo"])
+    mine = replace(VOCABULARY, memory_policies=[*VOCABULARY.memory_policies, "mine"])
+    assert parse(text, vocabulary=mine).cache.tiers.l2.policy == "mine"
+    with pytest.raises(InvalidDocument, match="write one of fifo, lfu, lru"):
+        parse(text, vocabulary=VOCABULARY)
 
 
 @pytest.mark.parametrize("window", ["0", "1", "-0.5", "1.5", ".nan", "0.5s", "true"])
@@ -219,7 +224,7 @@ def test_no_text_whatsoever_raises_anything_but_invalid_document(
     try:
         document = parse(
             mapping,
-            memory_policies=POLICIES,
+            vocabulary=VOCABULARY,
             memory_limit_bytes=memory_limit_bytes,
             data_limit_bytes=data_limit_bytes,
         )

@@ -10,13 +10,16 @@ from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
 from sidecar.config.limits import L3_SPARE_BYTES, fit_defaults, largest_l3_bytes
 from sidecar.config.values import GIB, MIB, CacheConfig, TiersConfig
+from sidecar.optimizer.vocabulary import vocabulary
+
+VOCABULARY = vocabulary()
 
 
 def tiers(text: str, memory: int | None = None, data: int | None = None) -> TiersConfig:
     """The tiers of a cache.yaml under the limits."""
     document = parse(
         {"cache.yaml": text},
-        memory_policies=["lru"],
+        vocabulary=VOCABULARY,
         memory_limit_bytes=memory,
         data_limit_bytes=data,
     )
@@ -106,7 +109,7 @@ def test_defaults_fit_whatever_the_limits(memory: int, data: int) -> None:
     assert l2.max_bytes > 0
     assert l1.max_bytes + l2.max_bytes <= memory // 2 + 2  # a tier has a byte at least
     assert not l3.enabled or 2 * l3.max_bytes + L3_SPARE_BYTES <= data
-    document = parse({}, memory_policies=["lru"], memory_limit_bytes=memory, data_limit_bytes=data)
+    document = parse({}, vocabulary=VOCABULARY, memory_limit_bytes=memory, data_limit_bytes=data)
     assert document.cache == fitted
 
 

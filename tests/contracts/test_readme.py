@@ -14,6 +14,7 @@ from sidecar.cli import main
 from sidecar.config.document import parse
 from sidecar.config.schema import DISK_POLICIES
 from sidecar.config.values import CacheConfig
+from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.policies import registry
 from tests.running import RunningSidecar
 
@@ -85,9 +86,9 @@ def test_every_make_target_exists() -> None:
 
 def test_the_defaults_are_those_of_the_program() -> None:
     [text] = blocks("yaml")
-    document = parse({"cache.yaml": text}, memory_policies=registry.POLICIES)
+    document = parse({"cache.yaml": text}, vocabulary=vocabulary())
     assert document.cache == CacheConfig()
-    assert document.cache == parse({}, memory_policies=registry.POLICIES).cache
+    assert document.cache == parse({}, vocabulary=vocabulary()).cache
 
 
 def test_the_policies_are_all_there() -> None:

@@ -1,0 +1,206 @@
+"""`rules.yaml` and `baselines.yaml` -> values, or every mistake in them.
+
+Where there is no list of rules, the shipped one is in force, read like any other; the same goes
+for baselines. A list that is stated, be it empty, is all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from importlib import resources
+from typing import Any
+
+from sidecar.config.errors import FieldError
+from sidecar.config.rules_schema import MAX_BASELINES, MAX_RULES, Baselines, Rules
+from sidecar.config.tree import MAX_ERRORS, Node, Path, compose
+from sidecar.config.validation import validate
+from sidecar.config.values import (
+    BASELINES_KEY,
+    DEFAULT_BASELINES,
+    RULES_KEY,
+    BaselineConfig,
+    ExpectConfig,
+    GuardConfig,
+    OptimizerConfig,
+    RuleConfig,
+)
+from sidecar.config.vocabulary import Vocabulary
+from sidecar.config.wording import nearest, shown
+
+DEFAULT_RULES = (resources.files("sidecar.config") / RULES_KEY).read_text("utf-8")
+"""The text of the rules that are in force unless others are stated."""
+
+Mistake = tuple[Path, str]
+
+_NAMES = {
+    "cooldown": "cooldown_seconds",
+    "for_": "for_seconds",
+    "half_life": "half_life_seconds",
+    "interval": "interval_seconds",
+    "settle": "settle_seconds",
+    "window": "window_seconds",
+    "with_": "options",
+}
+"""Durations have their unit in their name once they are numbers."""
+
+
+def read_baselines(
+    root: Node, vocabulary: Vocabulary
+) -> tuple[tuple[BaselineConfig, ...], list[FieldError]]:
+    """The baselines that are stated or else the defaults, and what is wrong with them."""
+    stated, errors = validate(BASELINES_KEY, root, Baselines, vocabulary)
+    errors += _located(BASELINES_KEY, root, _misnamed_baselines(root, vocabulary))
+    if errors or stated is None:
+        return (), errors
+    if stated.baselines is None:
+        return DEFAULT_BASELINES, []
+    return tuple(
+        _baseline(signal, baseline.model_dump(exclude_unset=True), vocabulary)
+        for signal, baseline in stated.baselines.items()
+    ), []
+
+
+def references(root: Node) -> Collection[str]:
+    """The baselines and targets that `baselines.yaml` states, or else those of the defaults.
+
+    Taken from the tree, so that a mistake in a baseline is none in each rule that names it.
+    """
+    if root.get(("baselines",)) is None:
+        defaults = [baseline.signal for baseline in DEFAULT_BASELINES]
+        return {f"{kind}.{signal}" for signal in defaults for kind in ("baseline", "target")}
+    names: set[str] = set()
+    for signal, entry in _baseline_nodes(root):
+        stated = set(entry.children) & {"baseline", "target"}
+        learned = entry.get(("baseline",))
+        if not stated or (learned is not None and learned.value == "learn"):
+            stated = {"baseline", "target"}
+        names |= {f"{kind}.{signal}" for kind in stated}
+    return names
+
+
+def read_rules(
+    root: Node, vocabulary: Vocabulary, known: Collection[str] | None
+) -> tuple[OptimizerConfig, list[FieldError]]:
+    """What `rules.yaml` says, and what is wrong with it.
+
+    `known` are the baselines and targets that conditions may name; with None, any.
+    """
+    stated, errors = validate(RULES_KEY, root, Rules, vocabulary)
+    errors += _located(RULES_KEY, root, _mistakes_in_rules(root, vocabulary, known))
+    errors += _mistakes_in_options(root, vocabulary)
+    if errors or stated is None:
+        return OptimizerConfig(), errors[:MAX_ERRORS]
+    values = _renamed(stated.model_dump(exclude_unset=True))
+    if stated.rules is not None:
+        values["rules"] = tuple(_rule(rule, vocabulary) for rule in values["rules"])
+        return OptimizerConfig(**values), []
+    shipped, _ = compose(RULES_KEY, DEFAULT_RULES)
+    # A shipped rule whose baseline the operator has left out is unavailable, not a mistake of his.
+    defaults, errors = read_rules(shipped or Node({}), vocabulary, None)
+    return OptimizerConfig(**values, rules=defaults.rules), errors
+
+
+# ---- what needs more than one field
+
+
+def _misnamed_baselines(root: Node, vocabulary: Vocabulary) -> Iterator[Mistake]:
+    for signal, entry in _baseline_nodes(root):
+        path = ("baselines", signal)
+        if signal not in vocabulary.signals:
+            yield path, f"{shown(signal)} is not a signal; {nearest(signal, vocabulary.signals)}"
+        elif entry.children:
+            yield from _undirected(path, signal, entry, vocabulary)
+
+
+def _mistakes_in_rules(
+    root: Node, vocabulary: Vocabulary, known: Collection[str] | None
+) -> Iterator[Mistake]:
+    lines: dict[object, int] = {}
+    for index, rule in _rule_nodes(root):
+        path: Path = ("rules", index)
+        name, when = rule.get(("name",)), rule.get(("when",))
+        if name and isinstance(name.value, str):
+            if name.value in lines:
+                line = lines[name.value]
+                yield (*path, "name"), f"the rule on line {line} has this name; write another"
+            lines.setdefault(name.value, name.line)
+        if when and isinstance(when.value, str):
+            wrong = vocabulary.check_condition(when.value, known)
+            if wrong:
+                yield (*path, "when"), wrong
+        for key in ("expect", "guard"):
+            part, signal = rule.get((key,)), rule.get((key, "signal"))
+            if part and signal:
+                yield from _undirected((*path, key), signal.value, part, vocabulary)
+
+
+def _undirected(
+    path: Path, signal: object, entry: Node, vocabulary: Vocabulary
+) -> Iterator[Mistake]:
+    """Where somebody has to say which direction is better, and nobody does."""
+    if (
+        isinstance(signal, str)
+        and vocabulary.signals.get(signal, "unknown") is None
+        and "better" not in entry.children
+    ):
+        yield (*path, "better"), f"{signal} is good neither high nor low; write higher or lower"
+
+
+def _mistakes_in_options(root: Node, vocabulary: Vocabulary) -> list[FieldError]:
+    """Each rule's `with` against the options of its action."""
+    errors: list[FieldError] = []
+    for index, rule in _rule_nodes(root):
+        action, options = rule.get(("action",)), rule.get(("with",))
+        name = action.value if action else None
+        form = vocabulary.actions.get(name) if isinstance(name, str) else None
+        if form and (options is None or isinstance(options.value, dict)):
+            at = ("rules", index, "with")
+            errors += validate(RULES_KEY, root, form.options, vocabulary.memory_policies, at)[1]
+    return errors
+
+
+def _located(file: str, root: Node, mistakes: Iterator[Mistake]) -> list[FieldError]:
+    return [FieldError.at(file, root.line_of(path), path, why) for path, why in mistakes]
+
+
+def _baseline_nodes(root: Node) -> list[tuple[str, Node]]:
+    entries = root.get(("baselines",)) or Node(None)
+    named = [(name, node) for name, node in entries.children.items() if isinstance(name, str)]
+    return named[:MAX_BASELINES]
+
+
+def _rule_nodes(root: Node) -> list[tuple[int, Node]]:
+    entries = root.get(("rules",)) or Node(None)
+    listed = [(index, node) for index, node in entries.children.items() if isinstance(index, int)]
+    return listed[:MAX_RULES]
+
+
+# ---- what is stated, over the defaults
+
+
+def _baseline(signal: str, stated: Mapping[str, Any], vocabulary: Vocabulary) -> BaselineConfig:
+    values = _directed(_renamed(stated), signal, vocabulary)
+    if values.get("baseline") == "learn":
+        values |= {"baseline": None, "learn": True}
+    return BaselineConfig(signal=signal, **values)
+
+
+def _rule(stated: Mapping[str, Any], vocabulary: Vocabulary) -> RuleConfig:
+    values = _renamed(stated)
+    if "expect" in values:
+        expect = _renamed(values["expect"])
+        values["expect"] = ExpectConfig(**_directed(expect, expect["signal"], vocabulary))
+    if "guard" in values:
+        guard = _renamed(values["guard"])
+        if "expect" in values:  # what is judged together is looked at for the same time
+            guard.setdefault("window_seconds", values["expect"].window_seconds)
+        values["guard"] = GuardConfig(**_directed(guard, guard["signal"], vocabulary))
+    return RuleConfig(**values)
+
+
+def _directed(values: dict[str, Any], signal: str, vocabulary: Vocabulary) -> dict[str, Any]:
+    return {"better": vocabulary.signals[signal], **values}
+
+
+def _renamed(stated: Mapping[str, Any]) -> dict[str, Any]:
+    return {_NAMES.get(key, key): value for key, value in stated.items()}

@@ -1,0 +1,162 @@
+"""The keys of `rules.yaml` and `baselines.yaml`, as pydantic models; see schema.py.
+
+The context of a validation is the Vocabulary. What needs more than one field to be judged, other
+than an action's type, is in rules.py.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+
+from sidecar.config.quantities import parse_duration, parse_percent
+from sidecar.config.schema import UNSTATED, Section
+from sidecar.config.values import Better, Level, RuleType
+from sidecar.config.vocabulary import Vocabulary
+from sidecar.config.wording import nearest, shown
+
+MAX_RULES = 100
+MAX_BASELINES = 60
+
+LONGEST_WINDOW, LONGEST_SETTLE = "25m", "10m"
+"""A window before a change, settling, and a window after it: as long as signals are remembered."""
+
+_NAME = re.compile(r"[a-z0-9_]{1,63}")
+
+
+def _between(shortest: str, longest: str) -> Callable[[object], float]:
+    least, most = parse_duration(shortest), parse_duration(longest)
+
+    def parse(value: object) -> float:
+        seconds = parse_duration(value)
+        if seconds < least:
+            raise ValueError(f"{shown(value)} is too short; write at least {shortest}")
+        if seconds > most:
+            raise ValueError(f"{shown(value)} is too long; write at most {longest}")
+        return seconds
+
+    return parse
+
+
+def _vocabulary(info: ValidationInfo) -> Vocabulary:
+    return cast(Vocabulary, info.context)
+
+
+def _name(name: str) -> str:
+    if _NAME.fullmatch(name):
+        return name
+    raise ValueError(f"{shown(name)} is not a name; write 1 to 63 of a-z, 0-9 and _")
+
+
+def _signal(name: str, info: ValidationInfo) -> str:
+    known = _vocabulary(info).signals
+    if name not in known:
+        raise ValueError(f"{shown(name)} is not a signal; {nearest(name, known)}")
+    return name
+
+
+def _action(name: str, info: ValidationInfo) -> str:
+    known = _vocabulary(info).actions
+    if name not in known:
+        raise ValueError(f"{shown(name)} is not an action; {nearest(name, known)}")
+    return name
+
+
+def _type(rule_type: RuleType, info: ValidationInfo) -> RuleType:
+    action = info.data.get("action")
+    if action is not None:
+        right = _vocabulary(info).actions[action].rule_type
+        if rule_type != right:
+            raise ValueError(f"{action} is an action of type {right}; write type: {right}")
+    return rule_type
+
+
+def _baseline(value: object) -> float | str:
+    if value == "learn":
+        return "learn"
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise ValueError(f"{shown(value)} is neither a number nor learn; write for example 0.5")
+
+
+def _half_life(seconds: float, info: ValidationInfo) -> float:
+    if info.data.get("baseline", "learn") != "learn":
+        raise ValueError("only what is learned has a half-life; write baseline: learn too")
+    return seconds
+
+
+Signal = Annotated[str, AfterValidator(_signal)]
+Share = Annotated[float, BeforeValidator(parse_percent)]
+Window = Annotated[float, BeforeValidator(_between("1s", LONGEST_WINDOW))]
+
+
+class Expect(Section):
+    """`rules[].expect`."""
+
+    signal: Signal
+    better: Better = UNSTATED
+    by: Share
+    window: Window = UNSTATED
+    settle: Annotated[float, BeforeValidator(_between("0s", LONGEST_SETTLE))] = UNSTATED
+
+
+class Guard(Section):
+    """`rules[].guard`."""
+
+    signal: Signal
+    better: Better = UNSTATED
+    worse_by: Share
+    window: Window = UNSTATED
+
+
+class Rule(Section):
+    """`rules[]`."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    action: Annotated[str, AfterValidator(_action)]
+    type: Annotated[RuleType, AfterValidator(_type)]  # after the action, whose type it has to be
+    enabled: bool = UNSTATED
+    level: Level = UNSTATED
+    when: str
+    for_: Annotated[float, BeforeValidator(_between("0s", "1d"))] = Field(UNSTATED, alias="for")
+    cooldown: Annotated[float, BeforeValidator(_between("1s", "30d"))] = UNSTATED
+    with_: dict[str, Any] = Field(UNSTATED, alias="with")
+    expect: Expect = UNSTATED
+    guard: Guard = UNSTATED
+
+
+class Rules(Section):
+    """`rules.yaml`."""
+
+    enabled: bool = UNSTATED
+    level: Level = UNSTATED
+    interval: Annotated[float, BeforeValidator(_between("1s", "1h"))] = UNSTATED
+    dry_run: bool = UNSTATED
+    rules: Annotated[list[Rule], Field(max_length=MAX_RULES)] = UNSTATED
+
+
+class Baseline(Section):
+    """`baselines.*`."""
+
+    baseline: Annotated[float | str, BeforeValidator(_baseline)] = UNSTATED
+    target: Annotated[float, Field(allow_inf_nan=False)] = UNSTATED
+    better: Better = UNSTATED
+    half_life: Annotated[
+        float, BeforeValidator(_between("1m", "30d")), AfterValidator(_half_life)
+    ] = UNSTATED
+
+    @model_validator(mode="after")
+    def _states_something(self) -> Baseline:
+        if self.baseline is None and self.target is None:
+            raise ValueError("there is neither a baseline nor a target; write one of them")
+        return self
+
+
+class Baselines(Section):
+    """`baselines.yaml`."""
+
+    baselines: Annotated[dict[str, Baseline], Field(max_length=MAX_BASELINES)] = UNSTATED

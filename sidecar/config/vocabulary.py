@@ -1,0 +1,31 @@
+"""What a document may name, as far as that is not the configuration's own business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from sidecar.config.schema import Section
+from sidecar.config.values import Better, RuleType
+
+
+@dataclass(frozen=True, slots=True)
+class ActionForm:
+    """How a rule has to name an action: with which type, and which options below `with`."""
+
+    rule_type: RuleType
+    options: type[Section]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """The names that are known, plugins included. Whoever asks for a document has them."""
+
+    memory_policies: Collection[str]
+    """The policies that L1 and L2 accept."""
+    signals: Mapping[str, Better | None]
+    """Each with its better direction; None where a rule has to say it."""
+    actions: Mapping[str, ActionForm]
+    check_condition: Callable[[str, Collection[str] | None], str | None]
+    """What is wrong with a condition, as a sentence, given the baselines and targets that there
+    are (`target.cache.hit_ratio`); with None, any may be named."""

@@ -1,0 +1,259 @@
+"""Random documents, good ones and damaged ones: taken whole, or refused whole with all errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.config.document import parse
+from sidecar.config.errors import InvalidDocument
+from sidecar.config.force import InForce
+from sidecar.config.values import DOCUMENT_KEYS, LEVELS, revision
+from sidecar.optimizer.actions.registry import ACTIONS
+from sidecar.optimizer.conditions import FUNCTIONS
+from sidecar.optimizer.vocabulary import vocabulary
+
+VOCABULARY = vocabulary()
+DEFAULTS = parse({}, vocabulary=VOCABULARY)
+
+Texts = dict[str, str]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """A mapping with any of these keys."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def seconds(least: int, most: int) -> st.SearchStrategy[str]:
+    return st.integers(least, most).map("{}s".format)
+
+
+percents = st.integers(1, 100).map("{}%".format)
+sizes = st.integers(1, 1 << 20).map("{}KiB".format)
+counts = st.integers(1, 10**9)
+signals = st.sampled_from(sorted(VOCABULARY.signals))
+directions = st.sampled_from(["higher", "lower"])
+levels = st.sampled_from(LEVELS)
+
+memory_tiers = some(
+    enabled=st.booleans(),
+    policy=st.sampled_from(sorted(VOCABULARY.memory_policies)),
+    max_entries=counts,
+    max_bytes=sizes,
+)
+caches = some(
+    tiers=some(l1=memory_tiers, l2=memory_tiers),
+    promote_after=counts,
+    default_ttl=st.just("never") | seconds(1, 9999),
+    durability=st.sampled_from(["process", "memory", "disk"]),
+)
+
+OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "grow_tier": st.fixed_dictionaries({"tier": st.just("l3")}, optional={"by": percents}),
+    "shrink_tier": st.fixed_dictionaries({"tier": st.just("l2")}, optional={"by": percents}),
+    "switch_policy": st.just({"tier": "l1", "to": "sieve"}),
+    "set_compression": st.just({"to": "none"}),
+    "set_l3_admission": st.just({"to": "second"}),
+    "limit_in_flight": st.just({"to": "adaptive"}),
+}
+"""Where an action needs some; the others do without."""
+
+
+@st.composite
+def conditions(draw: Draw, references: tuple[str, ...]) -> str:
+    windows = st.builds(
+        '{}({}, "{}s")'.format, st.sampled_from(sorted(FUNCTIONS)), signals, st.integers(1, 60)
+    )
+    operands = st.one_of(signals, windows, st.sampled_from(references or ("0.5",)))
+    comparisons = st.builds("{} {} {}".format, operands, st.sampled_from("<>"), operands)
+    joined: str = draw(st.lists(comparisons, min_size=1, max_size=3).map(" && ".join))
+    return joined
+
+
+@st.composite
+def rules(draw: Draw, name: str, references: tuple[str, ...]) -> dict[str, Any]:
+    action = draw(st.sampled_from(sorted(ACTIONS)))
+    judged = {"signal": signals, "better": directions}
+    window = {"window": seconds(1, 1500)}
+    expect = st.fixed_dictionaries({**judged, "by": percents}, optional=window)
+    guard = st.fixed_dictionaries({**judged, "worse_by": percents}, optional=window)
+    optional = some(
+        **{"for": seconds(0, 86_400), "cooldown": seconds(1, 86_400)},
+        level=levels,
+        enabled=st.booleans(),
+        expect=expect,
+        guard=guard,
+    )
+    rule = {
+        "name": name,
+        "type": ACTIONS[action].rule_type,
+        "when": draw(conditions(references)),
+        "action": action,
+        **draw(optional),
+    }
+    if action in OPTIONS:
+        rule["with"] = draw(OPTIONS[action])
+    return rule
+
+
+@st.composite
+def documents(draw: Draw) -> dict[str, Any]:
+    """The values of a good document's texts, by key."""
+    kinds = ("baseline", "target")
+    entries = st.fixed_dictionaries(
+        {"better": directions, "target": st.floats(-1e9, 1e9)},
+        optional={"baseline": st.just("learn") | st.floats(-1e9, 1e9)},
+    )
+    baselines = draw(st.dictionaries(signals, entries, max_size=4))
+    references = tuple(
+        f"{kind}.{signal}" for signal, entry in baselines.items() for kind in kinds if kind in entry
+    )
+    names = draw(st.lists(st.from_regex(r"\A[a-z0-9_]{1,63}\Z"), unique=True, max_size=4))
+    optimizer = some(level=levels, interval=seconds(1, 3600), enabled=st.booleans())
+    return {
+        "cache.yaml": draw(caches),
+        "baselines.yaml": {"baselines": baselines},
+        "rules.yaml": {
+            **draw(optimizer),
+            "rules": [draw(rules(name, references)) for name in names],
+        },
+    }
+
+
+def written(values: Mapping[str, Any]) -> Texts:
+    return {key: yaml.safe_dump(value, sort_keys=False) for key, value in values.items()}
+
+
+junk = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    st.sampled_from(["0s", "365000d", "120%", "-5%", "never", "1 / 0", "x > 'y'", "[", "lru", ""]),
+    st.text(max_size=8),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),
+)
+
+
+def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths to everything in a value, itself included."""
+    inside: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        inside = enumerate(value)
+    return [path, *(spot for key, child in inside for spot in spots(child, (*path, key)))]
+
+
+@st.composite
+def damaged(draw: Draw, value: Any) -> Any:
+    """The value with something in it replaced, removed, renamed or said twice."""
+    path = draw(st.sampled_from(spots(value)))
+    if not path:
+        return draw(junk)
+    parent = value
+    for step in path[:-1]:
+        parent = parent[step]
+    last = path[-1]
+    match draw(st.sampled_from(["replace", "remove", "rename", "repeat"])):
+        case "remove":
+            del parent[last]
+        case "rename" if isinstance(parent, dict):
+            parent[draw(st.text(max_size=8))] = parent.pop(last)
+        case "repeat" if isinstance(parent, list):
+            parent.append(parent[last])
+        case _:
+            parent[last] = draw(junk)
+    return value
+
+
+@st.composite
+def scratched(draw: Draw, text: str) -> str:
+    """The text with some characters replaced by others."""
+    start = draw(st.integers(0, len(text)))
+    end = start + draw(st.integers(0, 3))
+    scratch: str = draw(st.text(st.characters(codec=None), max_size=3))
+    return text[:start] + scratch + text[end:]
+
+
+@st.composite
+def mutated(draw: Draw) -> Texts:
+    """The texts of a document that was good before something happened to one or more of them."""
+    values = draw(documents())
+    texts = written(values)
+    for key in draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=3)):
+        if draw(st.booleans()):
+            values[key] = draw(damaged(values[key]))
+            texts[key] = yaml.safe_dump(values[key], sort_keys=False, allow_unicode=True)
+        else:
+            texts[key] = draw(scratched(texts[key]))
+    return texts
+
+
+def offered(texts: Texts) -> InForce:
+    """What is in force after these texts came upon the defaults."""
+    in_force = InForce(lambda: 0.0, lambda it: parse(it, vocabulary=VOCABULARY), DEFAULTS)
+    try:
+        in_force.offer(texts, "folder")
+    except InvalidDocument:
+        assert in_force.rejected is not None
+    return in_force
+
+
+def errors_of(texts: Texts) -> list[str]:
+    """What is wrong with them."""
+    rejected = offered(texts).rejected
+    return list(rejected.errors) if rejected else []
+
+
+@given(documents())
+@settings(max_examples=100, deadline=None)
+def test_a_good_document_is_taken_whole(values: dict[str, Any]) -> None:
+    """All that was written is in force: the cache, every rule, every baseline."""
+    texts = written(values)
+    in_force = offered(texts)
+    assert in_force.rejected is None
+    document = in_force.document
+    assert document.revision == revision(texts)
+    stated = values["rules.yaml"]["rules"]
+    assert [rule.name for rule in document.optimizer.rules] == [rule["name"] for rule in stated]
+    assert [rule.when for rule in document.optimizer.rules] == [rule["when"] for rule in stated]
+    assert [it.signal for it in document.baselines] == list(values["baselines.yaml"]["baselines"])
+
+
+@given(mutated())
+@settings(max_examples=1000, deadline=None)
+def test_a_damaged_document_is_taken_whole_or_refused_whole(texts: Texts) -> None:
+    """A refusal names file and line of each mistake and changes nothing; nothing else is raised."""
+    in_force = offered(texts)
+    if in_force.rejected is None:
+        assert in_force.document.revision == revision(texts)
+        assert in_force.document == parse(texts, vocabulary=VOCABULARY)
+        return
+    assert in_force.document is DEFAULTS
+    assert in_force.rejected.errors
+    for error in in_force.rejected.errors:
+        file, line, sentence = error.split(":", 2)
+        assert file in DOCUMENT_KEYS
+        assert 1 <= int(line) <= texts[file].count("\n") + 1
+        assert sentence.isprintable()
+
+
+@given(mutated(), mutated())
+@settings(max_examples=200, deadline=None)
+def test_the_mistakes_of_one_text_hide_none_of_another(one: Texts, other: Texts) -> None:
+    """The errors of a document are those of its cache and of its rules, each found by itself."""
+    cache = {"cache.yaml": one["cache.yaml"]}
+    rest = {key: other[key] for key in ("baselines.yaml", "rules.yaml")}
+    assert errors_of({**cache, **rest}) == errors_of(cache) + errors_of(rest)
+
+
+def test_the_options_of_every_action_are_tried() -> None:
+    """An action that is not among the examples takes none."""
+    for name, action in ACTIONS.items():
+        needs = any(field.is_required() for field in action.Options.model_fields.values())
+        assert needs == (name in OPTIONS), name

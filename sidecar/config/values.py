@@ -160,8 +160,13 @@ class Document:
     texts: Mapping[str, str] = field(hash=False)
     revision: str
     cache: CacheConfig
-    optimizer: OptimizerConfig
-    baselines: tuple[BaselineConfig, ...]
+    optimizer: OptimizerConfig = OptimizerConfig()
+    baselines: tuple[BaselineConfig, ...] = DEFAULT_BASELINES
+
+    @classmethod
+    def default(cls, cache: CacheConfig | None = None) -> Document:
+        """No text, and no rules, which are read from one; `cache` where it had to be fitted."""
+        return cls(texts={}, revision=revision({}), cache=cache or CacheConfig())
 
 
 def revision(texts: Mapping[str, str]) -> str:

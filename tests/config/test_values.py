@@ -10,26 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.config.values import (
-    DEFAULT_BASELINES,
     DOCUMENT_KEYS,
     CacheConfig,
     Document,
-    OptimizerConfig,
     revision,
 )
 
 texts = st.dictionaries(st.sampled_from(DOCUMENT_KEYS), st.text(max_size=20))
-
-
-def document() -> Document:
-    """One without any text."""
-    return Document(
-        texts={},
-        revision=revision({}),
-        cache=CacheConfig(),
-        optimizer=OptimizerConfig(),
-        baselines=DEFAULT_BASELINES,
-    )
 
 
 def test_defaults_are_those_of_the_design() -> None:
@@ -54,7 +41,7 @@ def test_a_value_can_neither_be_changed_nor_extended() -> None:
 
 def test_equal_configurations_hash_alike() -> None:
     """A document can be a key of a mapping or a member of a set."""
-    assert len({document(), document()}) == 1
+    assert len({Document.default(), Document.default()}) == 1
 
 
 def test_revision_of_nothing_is_the_hash_of_nothing() -> None:

@@ -1,0 +1,62 @@
+"""The rules that are shipped: good, careful, and an example for others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from sidecar.config.document import parse
+from sidecar.config.rules import DEFAULT_RULES
+from sidecar.config.values import OptimizerConfig, RuleConfig, RuleType
+from sidecar.optimizer.conditions import compile_condition
+from sidecar.optimizer.vocabulary import vocabulary
+
+VOCABULARY = vocabulary()
+OPTIMIZER = parse({}, vocabulary=VOCABULARY).optimizer
+RULES = OPTIMIZER.rules
+
+each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+
+def test_the_shipped_text_is_a_rules_yaml_like_any_other() -> None:
+    """Whoever copies it gets the same, and can go on from there."""
+    assert parse({"rules.yaml": DEFAULT_RULES}, vocabulary=VOCABULARY).optimizer == OPTIMIZER
+
+
+def test_beside_its_rules_it_states_the_defaults() -> None:
+    """It shows every key, and changes none."""
+    assert replace(OPTIMIZER, rules=()) == OptimizerConfig()
+
+
+def test_every_type_is_covered_and_the_expected_names_are_there() -> None:
+    """About ten, of all six types."""
+    assert {rule.type for rule in RULES} == set(get_args(RuleType))
+    assert {"memory_cleanup", "cache_efficiency", "gc_pressure"} <= {rule.name for rule in RULES}
+    assert 8 <= len(RULES) <= 12
+
+
+@each_rule
+def test_a_rule_is_patient(rule: RuleConfig) -> None:
+    """It waits a minute before it acts, and ten before it acts again."""
+    assert rule.for_seconds >= 60
+    assert rule.cooldown_seconds >= 600
+    for judged in (rule.expect, rule.guard):
+        assert judged is None or judged.window_seconds >= 300
+
+
+@each_rule
+def test_an_experiment_is_guarded_by_another_signal(rule: RuleConfig) -> None:
+    """What gets better must not be paid for with something else."""
+    if rule.expect is not None:
+        assert rule.guard is not None
+        assert rule.guard.signal != rule.expect.signal
+
+
+@each_rule
+def test_a_rule_does_not_fire_in_a_cache_that_nobody_uses(rule: RuleConfig) -> None:
+    """With every signal at zero there is nothing to mend."""
+    condition = compile_condition(rule.when)
+    values = [1.0 if it.source in ("baseline", "target") else 0.0 for it in condition.operands]
+    assert not condition.evaluate(values)

@@ -10,6 +10,7 @@ from sidecar.cli.values import Size
 from sidecar.config import folder
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
+from sidecar.config.values import Document
 from sidecar.optimizer.vocabulary import vocabulary
 
 
@@ -22,7 +23,7 @@ from sidecar.optimizer.vocabulary import vocabulary
 def check(directory: Path, memory_limit: int | None, data_limit: int | None) -> None:
     """Check the configuration in DIR as the sidecar would, with every mistake at once.
 
-    Prints the revision, or one mistake a line; the exit code is 1 then.
+    Prints the revision and what is in force, or one mistake a line; the exit code is 1 then.
     """
     if not directory.is_dir():
         raise click.BadParameter(f"{directory} is not a directory.", param_hint="DIR")
@@ -37,3 +38,16 @@ def check(directory: Path, memory_limit: int | None, data_limit: int | None) -> 
         click.echo(error, err=True)
         raise SystemExit(1) from None
     click.echo(f"ok: revision {document.revision}")
+    click.echo(_summary(document))
+
+
+def _summary(document: Document) -> str:
+    """How many rules and baselines there are, and how many of the rules run."""
+    optimizer = document.optimizer
+    running = sum(rule.runs_at(optimizer.level) for rule in optimizer.rules)
+    runs = f"{running} of them run at level {optimizer.level}"
+    if optimizer.dry_run:
+        runs += ", as a dry run"
+    if not optimizer.enabled:
+        runs = "none of them runs, since the optimizer is switched off"
+    return f"rules: {len(optimizer.rules)}, {runs}\nbaselines: {len(document.baselines)}"

@@ -118,6 +118,10 @@ class RuleConfig:
     expect: ExpectConfig | None = None
     guard: GuardConfig | None = None
 
+    def runs_at(self, level: Level) -> bool:
+        """Whether it is enabled, and the level is no lower than its own."""
+        return self.enabled and LEVELS.index(self.level) <= LEVELS.index(level)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig:

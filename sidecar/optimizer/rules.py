@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sidecar.config.schema import Section
-from sidecar.config.values import LEVELS, Level, OptimizerConfig, RuleConfig
+from sidecar.config.values import Level, OptimizerConfig, RuleConfig
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.conditions import Condition, compile_condition
 from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS, Compared, Guarded
@@ -49,7 +49,7 @@ class Rule:
         return self.config.expect is None and self.config.type == "memory"
 
     def runs_at(self, level: Level) -> bool:
-        return self.config.enabled and LEVELS.index(self.config.level) <= LEVELS.index(level)
+        return self.config.runs_at(level)
 
 
 def compile_rules(config: OptimizerConfig, actions: Mapping[str, Action]) -> tuple[Rule, ...]:

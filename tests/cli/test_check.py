@@ -22,8 +22,29 @@ def test_a_good_document_is_answered_with_its_revision(tmp_path: Path) -> None:
     (tmp_path / "cache.yaml").write_text(text)
     result = run(tmp_path)
     assert result.exit_code == 0
-    assert result.stdout == f"ok: revision {revision({'cache.yaml': text})}\n"
+    assert result.stdout.splitlines()[0] == f"ok: revision {revision({'cache.yaml': text})}"
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        ("", "rules: 11, 7 of them run at level balanced"),
+        (
+            "level: maximum\ndry_run: true",
+            "rules: 11, 11 of them run at level maximum, as a dry run",
+        ),
+        ("rules: []", "rules: 0, 0 of them run at level balanced"),
+        ("enabled: false", "rules: 11, none of them runs, since the optimizer is switched off"),
+    ],
+)
+def test_a_good_document_is_answered_with_what_is_in_force(
+    tmp_path: Path, rules: str, sentence: str
+) -> None:
+    """Rules and baselines, be they stated or the default ones."""
+    (tmp_path / "rules.yaml").write_text(rules)
+    (tmp_path / "baselines.yaml").write_text("baselines: {cpu.pressure: {baseline: learn}}")
+    assert run(tmp_path).stdout.splitlines()[1:] == [sentence, "baselines: 1"]
 
 
 def test_an_empty_folder_is_good(tmp_path: Path) -> None:
@@ -34,15 +55,18 @@ def test_an_empty_folder_is_good(tmp_path: Path) -> None:
 def test_every_mistake_is_a_line_on_stderr(tmp_path: Path) -> None:
     """Exit code 1; nothing on stdout, so that a script cannot take it for a revision."""
     (tmp_path / "cache.yaml").write_text("promote_after: 0\nspeed: 1\n")
-    (tmp_path / "rules.yaml").write_text("a: [")
+    (tmp_path / "rules.yaml").write_text("level: hot\nrules: [{}]\n")
+    (tmp_path / "baselines.yaml").write_text("a: [")
     result = run(tmp_path)
     assert result.exit_code == 1
     assert result.stdout == ""
     lines = result.stderr.splitlines()
     assert lines[0] == "cache.yaml:1: promote_after: 0 is too small; write at least 1"
     assert lines[1].startswith("cache.yaml:2: speed: unknown key; ")
-    assert lines[2].startswith("rules.yaml:1: not well-formed YAML ")
-    assert len(lines) == 3
+    assert lines[2].startswith("baselines.yaml:1: not well-formed YAML ")
+    assert lines[3].startswith('rules.yaml:1: level: "hot" is not known here; ')
+    assert lines[4] == "rules.yaml:2: rules[0].action: the key is missing; write it"
+    assert len(lines) == 8
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,214 @@
+"""What every action has to do, whatever it turns: a suite for those of plugins too.
+
+A plugin's tests subclass ActionContract and override `action`, and `options` where it has fields of
+types that `FIELDS` does not know:
+
+    class TestMine(ActionContract):
+        @pytest.fixture(scope="class")
+        @classmethod
+        def action(cls) -> Action:
+            return Mine()
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from sidecar.config.knobs import KNOBS, turned
+from sidecar.config.schema import Ceiling, Count, Duration, Percent, Section
+from sidecar.config.schema import Size as SizeField
+from sidecar.model.change import DEEDS, Declined, Deed, Size, Turn, Value
+from sidecar.optimizer.actions.protocol import Action
+from sidecar.optimizer.situation import Situation
+from tests.optimizer.actions.situations import after, memory_policies, situations
+
+FIELDS: tuple[tuple[Any, st.SearchStrategy[Any]], ...] = (
+    (Percent, st.integers(1, 100).map("{}%".format)),
+    (Ceiling, st.sampled_from(["100%", "150%", "400%", "10000%"])),
+    (SizeField, st.sampled_from(["1", "64KiB", "1MiB", "3GiB", "1024TiB"])),
+    (Duration, st.sampled_from(["1ms", "15s", "75s", "2d"])),
+    (Count, st.integers(1, 10)),
+)
+"""What may be written for the types of `config.schema`. Other text is the name of a policy."""
+
+LONGEST = 5000
+"""Turns until an action has to be at its end: by 1 % from one to a thousand million are 2,000."""
+
+# Situations have many parts, and a noisy machine is no failure.
+relaxed = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+
+
+class ActionContract:
+    """`action` is one action; every one of a registry behaves alike."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def action(cls) -> Action:
+        raise NotImplementedError
+
+    def options(self, action: Action) -> st.SearchStrategy[dict[str, Any]]:
+        """What a rule may write below `with`."""
+        fields = action.Options.model_fields
+        required = {name: _values(it) for name, it in fields.items() if it.is_required()}
+        defaulted = {name: _values(it) for name, it in fields.items() if not it.is_required()}
+        return st.fixed_dictionaries(required, optional=defaulted)
+
+    def counted_from(self, action: Action, moment: Situation, knob: str) -> Value:
+        """What a step is a share of: what the knob stands at, unless the action says otherwise."""
+        return moment.knob(knob)
+
+    def floor(self, moment: Situation, knob: str, options: Any) -> Value:
+        """The least that an action with `at_least` turns a knob to."""
+        return _times(KNOBS[knob].read(moment.configured), options.at_least)
+
+    def ceiling(self, moment: Situation, knob: str, options: Any) -> Value:
+        """The most that an action with `at_most` turns a knob to."""
+        return _times(KNOBS[knob].read(moment.configured), options.at_most)
+
+    def test_it_says_what_it_is(self, action: Action) -> None:
+        """A name, the type of its rules, a docstring, and one for every option."""
+        assert action.name.isidentifier()
+        assert action.rule_type in ("memory", "cpu", "io", "network", "cache", "gc")
+        assert type(action).__doc__
+        assert issubclass(action.Options, Section)
+        for name, field in action.Options.model_fields.items():
+            assert field.description, f"{name} has no docstring"
+
+    def test_options_are_strict(self, action: Action) -> None:
+        """An unknown key is a mistake that is reported."""
+        with pytest.raises(ValidationError, match="extra_forbidden"):
+            action.Options.model_validate({"wish": "20%"})
+
+    @relaxed
+    @given(st.data(), situations())
+    def test_the_same_moment_gives_the_same_answer(
+        self, action: Action, data: st.DataObject, moment: Situation
+    ) -> None:
+        """Whatever the moment it raises nothing; a change names what there is, else a sentence."""
+        options = self._draw(data, action)
+        answer = action.propose(moment, options)
+        assert action.propose(moment, options) == answer
+        match answer:
+            case Declined(reason):
+                assert reason.isprintable()
+                assert reason.endswith(".")
+            case Deed(name):
+                assert name in DEEDS
+            case Turn(knob, to):
+                assert to != moment.knob(knob)
+
+    @relaxed
+    @given(st.data(), situations())
+    def test_a_turn_can_be_put_in_force_and_back(
+        self, action: Action, data: st.DataObject, moment: Situation
+    ) -> None:
+        """The value is one of the knob's own type, reads back, and what was before comes back."""
+        turn = action.propose(moment, self._draw(data, action))
+        if isinstance(turn, Turn):
+            before = moment.knob(turn.knob)
+            assert type(turn.to) is type(before)
+            there = turned(moment.effective, turn)
+            assert KNOBS[turn.knob].read(there) == turn.to
+            assert KNOBS[turn.knob].read(turned(there, Turn(turn.knob, before))) == before
+
+    @relaxed
+    @given(st.data(), situations())
+    def test_a_step_is_no_longer_than_rule_and_level_allow(
+        self, action: Action, data: st.DataObject, moment: Situation
+    ) -> None:
+        """No further from what it counts from than the smaller share; whole numbers by one."""
+        options = self._draw(data, action)
+        turn = action.propose(moment, options)
+        if not isinstance(turn, Turn) or not hasattr(options, "by"):
+            return
+        share = min(options.by, moment.step)
+        base = _parts(self.counted_from(action, moment, turn.knob))
+        for new, old, counted in zip(
+            _parts(turn.to), _parts(moment.knob(turn.knob)), base, strict=True
+        ):
+            longest = max(1 if isinstance(old, int) else 0, counted * share * (1 + 1e-9))
+            assert new == old or counted - longest <= new <= max(old, counted + longest)
+
+    @relaxed
+    @given(st.data(), situations())
+    def test_floor_and_ceiling_hold_at_every_level(
+        self, action: Action, data: st.DataObject, moment: Situation
+    ) -> None:
+        """Whatever is turned stays above the one and below the other."""
+        options = self._draw(data, action)
+        turn = action.propose(moment, options)
+        if not isinstance(turn, Turn):
+            return
+        old, new = _parts(moment.knob(turn.knob)), _parts(turn.to)
+        if hasattr(options, "at_least"):
+            floor = _parts(self.floor(moment, turn.knob, options))
+            assert all(n == o or n >= f for n, o, f in zip(new, old, floor, strict=True))
+        if hasattr(options, "at_most"):
+            ceiling = _parts(self.ceiling(moment, turn.knob, options))
+            assert all(n == o or n <= c for n, o, c in zip(new, old, ceiling, strict=True))
+
+    @settings(relaxed, max_examples=20)
+    @given(st.data(), situations())
+    def test_repeated_it_comes_to_an_end(
+        self, action: Action, data: st.DataObject, moment: Situation
+    ) -> None:
+        """Turn after turn goes the same way, until it declines."""
+        options = self._draw(data, action)
+        ways: set[tuple[str, int, bool]] = set()
+        for _ in range(LONGEST):
+            match action.propose(moment, options):
+                case Declined() | Deed():
+                    return
+                case Turn(knob, to) as turn:
+                    parts = zip(_parts(to), _parts(moment.knob(knob)), strict=True)
+                    for index, (new, old) in enumerate(parts):
+                        if new != old:
+                            ways.add((knob, index, new > old))
+                            assert (knob, index, new < old) not in ways, "there and back"
+                    moment = after(moment, turn)
+        raise AssertionError("it never declines")
+
+    def _draw(self, data: st.DataObject, action: Action) -> Any:
+        written = data.draw(self.options(action))
+        try:
+            return action.Options.model_validate(written)
+        except ValidationError:  # a policy that the tier does not take
+            reject()
+
+
+def _values(field: FieldInfo) -> st.SearchStrategy[Any]:
+    if get_origin(field.annotation) is Literal:
+        return st.sampled_from(get_args(field.annotation))
+    for annotated, values in FIELDS:
+        if list(annotated.__metadata__) == field.metadata:
+            return values
+    return memory_policies
+
+
+def _parts(value: Value) -> tuple[float, ...]:
+    """The numbers in a value; none where it is no number."""
+    match value:
+        case Size(entries, size_bytes):
+            return (entries, size_bytes)
+        case int() | float():
+            return (value,)
+        case _:
+            return ()
+
+
+def _times(value: Value, factor: float) -> Value:
+    match value:
+        case Size(entries, size_bytes):
+            return Size(int(entries * factor), int(size_bytes * factor))
+        case int() if not isinstance(value, bool):
+            return int(value * factor)
+        case float():
+            return value * factor
+        case _:
+            return value

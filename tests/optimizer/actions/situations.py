@@ -1,0 +1,181 @@
+"""Moments for actions to look at: with the figures of an example, or any at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from sidecar.config.knobs import KNOBS, Effective, Tuning
+from sidecar.config.schema import DISK_POLICIES
+from sidecar.config.values import GIB, CacheConfig, DiskTierConfig, MemoryTierConfig, TierConfig
+from sidecar.config.values import TiersConfig as Tiers
+from sidecar.model.change import Size, Turn
+from sidecar.model.entry import Tier
+from sidecar.model.snapshot import Snapshot, TierSnapshot
+from sidecar.model.stats import StoreStats
+from sidecar.optimizer.situation import STEPS, Situation
+from sidecar.policies.registry import POLICIES
+from sidecar.signals.table import BY_NAME
+
+DEFAULTS = Effective()
+
+
+def situation(
+    effective: Effective = DEFAULTS,
+    *,
+    configured: Effective | None = None,
+    held: Mapping[str, tuple[int, int]] | None = None,
+    signals: Mapping[str, float] | None = None,
+    step: float = 0.5,
+    l3_state: str = "up",
+    l3_folder_bytes: int = 0,
+) -> Situation:
+    """A moment; `held` is a tier's entries and bytes. What is not stated is empty, or missing."""
+    counts = StoreStats()
+    amounts = held or {}
+    tiers = effective.cache.tiers
+
+    def snapshot(tier: Tier, config: TierConfig) -> TierSnapshot:
+        entries, used_bytes = amounts.get(tier, (0, 0))
+        return TierSnapshot(
+            tier,
+            config.enabled,
+            config.policy,
+            entries,
+            used_bytes,
+            config.max_entries,
+            config.max_bytes,
+            counts.of(tier),
+        )
+
+    return Situation(
+        cache=Snapshot(
+            tiers=(
+                snapshot(Tier.L1, tiers.l1),
+                snapshot(Tier.L2, tiers.l2),
+                snapshot(Tier.L3, tiers.l3),
+            ),
+            counts=counts,
+            l3_state=l3_state,
+            l3_folder_bytes=l3_folder_bytes,
+            l3_pending_compaction_bytes=0,
+            l3_waiting=0,
+        ),
+        effective=effective,
+        configured=configured or effective,
+        signal=dict(signals or {}).get,
+        step=step,
+    )
+
+
+def standing(knobs: Mapping[str, Any]) -> Effective:
+    """The defaults with some knobs turned."""
+    effective = DEFAULTS
+    for name, value in knobs.items():
+        effective = KNOBS[name].write(effective, value)
+    return effective
+
+
+def without(tier: str) -> Effective:
+    """The defaults with a tier switched off."""
+    tiers = DEFAULTS.cache.tiers
+    off = replace(tiers, **{tier: replace(getattr(tiers, tier), enabled=False)})
+    return replace(DEFAULTS, cache=replace(DEFAULTS.cache, tiers=off))
+
+
+def after(moment: Situation, turn: Turn) -> Situation:
+    """The moment after a turn that was put in force, the tiers as full as they were."""
+    effective = KNOBS[turn.knob].write(moment.effective, turn.to)
+    old, new = moment.effective.cache.tiers, effective.cache.tiers
+    held = {
+        state.tier.value: (
+            state.entries * getattr(new, state.tier).max_entries // _of(old, state).max_entries,
+            state.used_bytes * getattr(new, state.tier).max_bytes // _of(old, state).max_bytes,
+        )
+        for state in moment.cache.tiers
+    }
+    moved = situation(effective, held=held, l3_state=moment.cache.l3_state)
+    folder_bytes = moment.cache.l3_folder_bytes
+    return replace(
+        moment, effective=effective, cache=replace(moved.cache, l3_folder_bytes=folder_bytes)
+    )
+
+
+def _of(tiers: Tiers, state: TierSnapshot) -> TierConfig:
+    config: TierConfig = getattr(tiers, state.tier)
+    return config
+
+
+sizes = st.builds(Size, st.integers(1, 10**9), st.integers(1, 1 << 50))
+fills = st.sampled_from([0.0, 0.001, 0.3, 0.89, 0.9, 1.0, 1.5])
+"""Above 1 while a tier is being drained."""
+numbers = st.one_of(st.none(), st.sampled_from([0.0, 1e-9, 0.5, 1.0, 1e6, 1e9, 1e18, math.inf]))
+memory_policies = st.sampled_from(sorted(POLICIES))
+mostly = st.sampled_from([True] * 5 + [False])
+
+
+@st.composite
+def effectives(draw: st.DrawFn) -> Effective:
+    """All knobs anywhere, tiers on and off."""
+
+    def size() -> dict[str, Any]:
+        drawn = draw(sizes)
+        return {"max_entries": drawn.max_entries, "max_bytes": drawn.max_bytes}
+
+    def common() -> dict[str, Any]:
+        return {"enabled": draw(mostly), "policy": draw(memory_policies), **size()}
+
+    tiers = Tiers(
+        l1=TierConfig(**common()),
+        l2=MemoryTierConfig(**common(), compression=draw(st.sampled_from(["zstd", "none"]))),
+        l3=DiskTierConfig(
+            enabled=draw(mostly), policy=draw(st.sampled_from(DISK_POLICIES)), **size()
+        ),
+    )
+    cache = CacheConfig(
+        tiers=tiers,
+        promote_after=draw(st.integers(1, 10)),
+        default_ttl_seconds=draw(st.one_of(st.just(math.inf), st.floats(0.001, 1e9))),
+    )
+    tuning = Tuning(
+        l3_admission=draw(st.sampled_from(["every", "second"])),
+        l3_write_bytes_per_second=draw(st.one_of(st.just(math.inf), st.floats(1.0, 1e12))),
+        background_pace=draw(st.floats(0.01, 1.0)),
+        in_flight=draw(st.sampled_from(["unlimited", "adaptive"])),
+        keepalive_seconds=draw(st.floats(0.1, 1e6)),
+        gc_threshold=draw(st.integers(1, 10**7)),
+        gc_frozen=draw(st.integers(0, 20)),
+    )
+    return Effective(cache=cache, tuning=tuning)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    """Any moment: knobs near or far from what is configured, signals missing or extreme."""
+    configured = draw(effectives())
+    effective = configured if draw(st.booleans()) else draw(effectives())
+    tiers = effective.cache.tiers
+    held = {
+        tier: (
+            int(draw(fills) * getattr(tiers, tier).max_entries),
+            int(draw(fills) * getattr(tiers, tier).max_bytes),
+        )
+        for tier in ("l1", "l2", "l3")
+    }
+    everywhere = draw(numbers)
+    signals = dict.fromkeys(BY_NAME, everywhere) | draw(
+        st.dictionaries(st.sampled_from(sorted(BY_NAME)), numbers, max_size=8)
+    )
+    return situation(
+        effective,
+        configured=configured,
+        held=held,
+        signals={name: value for name, value in signals.items() if value is not None},
+        step=draw(st.sampled_from(sorted(STEPS.values()))),
+        l3_state=draw(st.sampled_from(["up"] * 4 + ["down", "opening"])),
+        l3_folder_bytes=draw(st.integers(0, 100 * GIB)),
+    )

@@ -1,0 +1,91 @@
+"""switch_policy, set_promote_after, warm and stretch_ttl; grow_tier has tests of its own."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from sidecar.config.values import MIB
+from sidecar.model.change import Deed, Turn
+from sidecar.optimizer.actions.registry import ACTIONS
+from tests.optimizer.actions.acting import propose, reason, turned_to
+from tests.optimizer.actions.situations import DEFAULTS, situation, standing, without
+
+
+def test_a_policy_is_switched_as_stated() -> None:
+    """Once: then it is in force."""
+    assert propose("switch_policy", situation(), tier="l2", to="sieve") == Turn(
+        "tiers.l2.policy", "sieve"
+    )
+    assert reason(propose("switch_policy", situation(), tier="l2", to="lru")) == (
+        "tiers.l2.policy is lru already."
+    )
+
+
+@pytest.mark.parametrize(
+    ("tier", "to", "sentence"),
+    [
+        ("l1", "seive", '"seive" is not a policy of l1; did you mean sieve?'),
+        ("l3", "sieve", '"sieve" is not a policy of l3; write one of fifo, lfu, lru, random, ttl'),
+    ],
+)
+def test_a_policy_that_the_tier_does_not_take_is_refused(tier: str, to: str, sentence: str) -> None:
+    """When the rule is read, with what to write."""
+    with pytest.raises(ValidationError) as refused:
+        ACTIONS["switch_policy"].Options.model_validate({"tier": tier, "to": to})
+    [mistake] = refused.value.errors()
+    assert mistake["loc"] == ("to",)
+    assert str(mistake["ctx"]["error"]) == sentence
+
+
+def test_a_policy_of_a_plugin_is_one_of_memory() -> None:
+    """The context of the validation names all that are known there."""
+    options = ACTIONS["switch_policy"].Options
+    written = {"tier": "l1", "to": "mine"}
+    options.model_validate(written, context=("lru", "mine"))
+    with pytest.raises(ValidationError, match="is not a policy of l3"):
+        options.model_validate({**written, "tier": "l3"}, context=("lru", "mine"))
+
+
+@pytest.mark.parametrize("step", [0.05, 0.5])
+def test_promotion_is_as_stated_at_every_level(step: float) -> None:
+    """From two hits to one: there is nothing between."""
+    assert propose("set_promote_after", situation(step=step)) == Turn("promote_after", 1)
+    moment = situation(standing({"promote_after": 1}))
+    assert reason(propose("set_promote_after", moment)) == "promote_after is 1 already."
+
+
+@pytest.mark.parametrize(("tier", "name"), [("l1", "L1"), ("l2", "L2")])
+def test_nothing_is_promoted_without_both_tiers(tier: str, name: str) -> None:
+    """So it would change nothing."""
+    assert reason(propose("set_promote_after", situation(without(tier)))) == (
+        f"{name} is switched off."
+    )
+
+
+def test_memory_is_warmed_where_there_is_room() -> None:
+    """In one tier at least, and from an L3 that is up."""
+    assert propose("warm", situation()) == Deed("warm")
+    assert propose("warm", situation(held={"l2": (1000, MIB)})) == Deed("warm")
+    full = {"l1": (100, MIB), "l2": (1000, MIB)}
+    assert reason(propose("warm", situation(held=full))) == "Neither L1 nor L2 has room."
+    assert reason(propose("warm", situation(l3_state="down"))) == "L3 is down."
+
+
+def test_lives_are_stretched_to_their_ceiling() -> None:
+    """An hour and a quarter; never more than four hours of a configured one."""
+    assert propose("stretch_ttl", situation()) == Turn("default_ttl", 4500.0)
+    moment = situation(standing({"default_ttl": 14_000.0}), configured=DEFAULTS)
+    assert turned_to(propose("stretch_ttl", moment)) == 14_400.0
+    moment = situation(standing({"default_ttl": 14_400.0}), configured=DEFAULTS)
+    assert reason(propose("stretch_ttl", moment)) == (
+        "default_ttl is at its ceiling of 400% of what is configured."
+    )
+
+
+def test_what_never_expires_is_not_stretched() -> None:
+    """There is nothing longer than never."""
+    moment = situation(standing({"default_ttl": math.inf}))
+    assert reason(propose("stretch_ttl", moment)) == "default_ttl is never: nothing lives longer."

@@ -1,0 +1,42 @@
+"""The contract of actions, for all that come with the sidecar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sidecar.model.change import Size, Value
+from sidecar.optimizer.actions.pace_l3_writes import RATE, PaceL3Writes
+from sidecar.optimizer.actions.protocol import Action
+from sidecar.optimizer.actions.registry import ACTIONS
+from sidecar.optimizer.situation import Situation
+from tests.optimizer.actions.contract import ActionContract
+
+
+class TestBuiltIn(ActionContract):
+    """Every action of the registry."""
+
+    @pytest.fixture(scope="class", params=ACTIONS)
+    @classmethod
+    def action(cls, request: pytest.FixtureRequest) -> Action:
+        return ACTIONS[request.param]
+
+    def counted_from(self, action: Action, moment: Situation, knob: str) -> Value:
+        """Two count from what is used, where that is less than what the knob stands at."""
+        stands = moment.knob(knob)
+        if action.name == "shrink_tier" and isinstance(stands, Size):
+            [held] = [state for state in moment.cache.tiers if state.tier in knob.split(".")]
+            return Size(
+                min(stands.max_entries, held.entries), min(stands.max_bytes, held.used_bytes)
+            )
+        if action.name == "pace_l3_writes" and isinstance(stands, float):
+            measured = moment.signal(RATE)
+            return stands if measured is None else min(stands, measured)
+        return stands
+
+    def floor(self, moment: Situation, knob: str, options: Any) -> Value:
+        """That of writes is a rate: nothing is configured that it could be a share of."""
+        if isinstance(options, PaceL3Writes.Options):
+            return options.at_least
+        return super().floor(moment, knob, options)

@@ -1,0 +1,33 @@
+"""limit_in_flight and set_keepalive."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.model.change import Turn
+from tests.optimizer.actions.acting import propose, reason
+from tests.optimizer.actions.situations import situation, standing
+
+
+def test_the_limit_in_flight_is_switched_as_stated() -> None:
+    """And only once."""
+    assert propose("limit_in_flight", situation(), to="adaptive") == Turn(
+        "network.in_flight", "adaptive"
+    )
+    assert reason(propose("limit_in_flight", situation(), to="unlimited")) == (
+        "network.in_flight is unlimited already."
+    )
+
+
+@pytest.mark.parametrize("step", [0.05, 0.5])
+def test_keepalive_is_as_stated_at_every_level(step: float) -> None:
+    """From 75 s to 15 s at once: it is the operator's own figure."""
+    assert propose("set_keepalive", situation(step=step)) == Turn("network.keepalive_seconds", 15.0)
+
+
+def test_keepalive_is_set_once() -> None:
+    """Then it stands there."""
+    moment = situation(standing({"network.keepalive_seconds": 30.0}))
+    assert reason(propose("set_keepalive", moment, to="30s")) == (
+        "network.keepalive_seconds is 30.0 already."
+    )

@@ -43,7 +43,7 @@ class Harness:
         self.engine = Engine(self.database, random.Random(self._seed))
         self.store = Store(lambda: self.now, self._config, self._policy, lambda: None)
         self.store.apply(self._config, self._tuning)
-        self.store.disk.feed(wire.Reply([], [], [], status=self._status()))
+        self.store.disk.feed(wire.Reply([], [], [], status=self.status()))
 
     def stop(self) -> None:
         """Close L3. RocksDB's lock goes with the last reference to it."""
@@ -102,7 +102,8 @@ class Harness:
         if self.engine.over():
             disk.feed(wire.Reply([], [], self.engine.drain(self.now)))
 
-    def _status(self) -> wire.Status:
+    def status(self) -> wire.Status:
+        """How L3 is, as the child says once a second."""
         return wire.Status(
             entries=self.engine.entries,
             used_bytes=self.engine.used_bytes,

@@ -40,7 +40,7 @@ class PaceL3Writes:
         rate = limit if measured is None else min(limit, measured)
         if math.isinf(rate):
             return Declined(f"{RATE} is unavailable, and there is no limit yet to start from.")
-        slower = round(lowered(rate, min(options.by, situation.step), options.at_least))
+        slower = math.ceil(lowered(rate, min(options.by, situation.step), options.at_least))
         if slower >= rate:
             floor = format_size(options.at_least)
             return Declined(f"Writes to L3 are at their floor of {floor} a second, or slower.")

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-from pathlib import Path
 
 import click
 
@@ -16,37 +15,8 @@ from sidecar.config.schema import DISK_POLICIES
 from sidecar.config.values import CacheConfig
 from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.policies import registry
+from tests.contracts.readme import README, ROOT, blocks, code, first_column, section
 from tests.running import RunningSidecar
-
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    """The code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
-
-
-def first_column(text: str, header: str) -> list[str]:
-    """The first cells of the table whose header begins like this."""
-    lines = iter(text.splitlines())
-    next(line for line in lines if line.startswith(f"| {header} |"))
-    next(lines)
-    rows = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        rows.append(line.split("|")[1].strip())
-    return rows
-
-
-def code(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
-
 
 CURLS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("curl ")]
 
@@ -85,7 +55,7 @@ def test_every_make_target_exists() -> None:
 
 
 def test_the_defaults_are_those_of_the_program() -> None:
-    [text] = blocks("yaml")
+    text = blocks("yaml", section("Configuration"))[0]
     document = parse({"cache.yaml": text}, vocabulary=vocabulary())
     assert document.cache == CacheConfig()
     assert document.cache == parse({}, vocabulary=vocabulary()).cache

@@ -1,0 +1,117 @@
+"""What README.md says of rules, conditions and baselines, against the program, both ways."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Annotated, Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from sidecar.config.document import parse
+from sidecar.config.quantities import format_percent
+from sidecar.config.rules_schema import Baseline, Expect, Guard, Rule, Rules
+from sidecar.config.schema import Section
+from sidecar.config.values import DEFAULT_BASELINES, Document
+from sidecar.optimizer.actions.registry import ACTIONS
+from sidecar.optimizer.conditions import FUNCTIONS, compile_condition
+from sidecar.optimizer.situation import COOLDOWN_SCALES, STEPS
+from sidecar.optimizer.vocabulary import vocabulary
+from sidecar.signals.table import SIGNALS
+from tests.contracts.readme import blocks, code, section, table
+
+RULES = section("Rules")
+RULES_YAML, BASELINES_YAML = blocks("yaml", RULES)
+
+
+def parsed(**texts: str) -> Document:
+    """The document of these texts, by the first part of their file's name."""
+    return parse({f"{name}.yaml": text for name, text in texts.items()}, vocabulary=vocabulary())
+
+
+def expanded(name: str) -> list[str]:
+    """`gc.{gen0,gen1}.x` as the names that it stands for."""
+    parts = re.split(r"\{(.*?)\}", name)
+    return ["".join(names) for names in itertools.product(*(part.split(",") for part in parts))]
+
+
+def keys_of(model: type[Section]) -> set[str]:
+    """The keys that a document may have there."""
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def test_the_examples_are_good() -> None:
+    """Both are read as they stand; the baselines are those in force without any."""
+    [rule] = parsed(rules=RULES_YAML).optimizer.rules
+    assert rule.name == "memory_cleanup"
+    assert parsed(baselines=BASELINES_YAML).baselines == DEFAULT_BASELINES
+
+
+def test_every_key_is_there() -> None:
+    """In the example, or in the text around it."""
+    example = yaml.safe_load(RULES_YAML)
+    [rule] = example["rules"]
+    assert keys_of(Rules) == set(example)
+    assert keys_of(Rule) == set(rule)
+    assert keys_of(Expect) == set(rule["expect"])
+    assert keys_of(Guard) == {*rule["guard"], "better", "window"}
+    assert keys_of(Baseline) == {"baseline", "target", "better", "half_life"}
+    assert all(f"`{key}`" in RULES for key in ("better", "window", "half_life"))
+
+
+def test_the_number_of_shipped_rules_is_right() -> None:
+    """And that of those that run unless somebody says otherwise."""
+    optimizer = parsed().optimizer
+    words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    words += ["ten", "eleven", "twelve"]
+    running = sum(rule.runs_at(optimizer.level) for rule in optimizer.rules)
+    text = " ".join(RULES.split()).lower()
+    assert f"{words[len(optimizer.rules)]} rules are shipped" in text
+    assert f"{words[running]} of them run unless" in text
+
+
+def test_the_levels_are_all_there() -> None:
+    """With the step and the scale of each."""
+    rows = {code(level)[0]: (step, scale) for level, step, scale in table(RULES, "level")}
+    assert rows == {
+        level: (format_percent(STEPS[level]), f"{COOLDOWN_SCALES[level]:g}x") for level in STEPS
+    }
+
+
+def test_the_actions_are_all_there() -> None:
+    """With their type, their options and the defaults of those."""
+    rows = {code(row[0])[0]: row for row in table(RULES, "action")}
+    assert list(rows) == list(ACTIONS)
+    for name, (_, rule_type, options, _) in rows.items():
+        action = ACTIONS[name]
+        assert rule_type == action.rule_type, name
+        stated = dict(option.partition(": ")[::2] for option in code(options))
+        assert stated.keys() == action.Options.model_fields.keys(), name
+        for key, field in action.Options.model_fields.items():
+            if field.is_required():
+                assert stated[key] == "", name
+                continue
+            kind: Any = Annotated[(field.annotation, *field.metadata)]
+            read = TypeAdapter(kind).validate_python(yaml.safe_load(stated[key]))
+            assert read == field.default, (name, key)
+
+
+def test_the_functions_are_all_there() -> None:
+    """Each example is a condition's operand."""
+    examples = [code(row[0])[0] for row in table(RULES, "function")]
+    assert [example.partition("(")[0] for example in examples] == list(FUNCTIONS)
+    for example in examples:
+        [operand] = compile_condition(f"{example} > 0.0").operands
+        assert operand.text == example
+
+
+def test_the_signals_are_all_there() -> None:
+    """With their unit, and the direction that is better."""
+    written = {
+        name: (unit, better)
+        for cell, unit, better, _ in table(RULES, "signal")
+        for pattern in code(cell)
+        for name in expanded(pattern)
+    }
+    assert written == {signal.name: (signal.unit, signal.better or "") for signal in SIGNALS}

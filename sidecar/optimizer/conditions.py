@@ -59,7 +59,7 @@ class Condition:
     _variables: tuple[str, ...] = field(repr=False, compare=False)
 
     def evaluate(self, values: Sequence[float]) -> bool:
-        """Whether it holds for these values of its operands; about 2 microseconds.
+        """Whether it holds for these values of its operands; a few microseconds.
 
         Arithmetic may have no result (0/0). A comparison with that is neither true nor false, and
         nor is the condition then, unless `&&` or `||` decide it otherwise: it does not hold.

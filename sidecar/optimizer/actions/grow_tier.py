@@ -20,7 +20,7 @@ DISK_BYTES = 2
 """What a live byte takes at most in L3's folder, beside L3_SPARE_BYTES."""
 DISK_SHARE = 0.5
 """Of what is free on the volume: L3 is never given more, others may live there."""
-LEAST_STEP = 0.01
+LEAST_STEP = 0.02
 """Less is not worth a trial."""
 
 

@@ -148,9 +148,11 @@ class RunningSidecar:
         return json.loads(self.ask("GET", "/v1/config").body)
 
 
-def wait_until(holds: Callable[[], object], what: str) -> None:
+def wait_until(
+    holds: Callable[[], object], what: str, patience_seconds: float = PATIENCE_SECONDS
+) -> None:
     """Poll until something holds; a failure when it never does."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    give_up = time.monotonic() + patience_seconds
     while not holds():
         assert time.monotonic() < give_up, f"waited in vain until {what}"
         time.sleep(0.02)

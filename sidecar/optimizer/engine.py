@@ -17,15 +17,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sidecar.config.knobs import Effective
-from sidecar.config.values import Document
+from sidecar.config.values import Document, OptimizerConfig
 from sidecar.model.change import Turn
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.baselines import Aim, Baselines
 from sidecar.optimizer.decisions import Decision, Explanation, Memory
-from sidecar.optimizer.looking import Moment, Ready, Sight, hindrance, prepared, proposal, see
-from sidecar.optimizer.rules import Rule, compile_rules
-from sidecar.optimizer.situation import COOLDOWN_SCALES, STEPS, Situation
+from sidecar.optimizer.looking import (
+    Moment,
+    NotReady,
+    Ready,
+    Sight,
+    hindrance,
+    prepared,
+    proposal,
+    see,
+)
+from sidecar.optimizer.rules import Rule, Rulebook
+from sidecar.optimizer.situation import Situation
 from sidecar.optimizer.standing import Cooldown, Standing
 from sidecar.optimizer.trial import End, Trial
 from sidecar.optimizer.trials import Trials
@@ -34,8 +43,6 @@ from sidecar.signals.history import History
 
 MOST_GAP_SECONDS = 10.0
 """Between two ticks, or between the two clocks since the last one: more is a jump."""
-LEAST_LOOK_BACK_SECONDS = 5.0
-"""A signal in a condition is its value over the last interval, or over this."""
 
 
 class Engine:
@@ -61,7 +68,7 @@ class Engine:
         )
         self._next_look = now
         self._last = (now, wall)
-        self.rules: tuple[Rule, ...] = ()
+        self._book = Rulebook(OptimizerConfig(), actions)
         self.standings: dict[str, Standing] = {}
         """By rule."""
         self.ticks = 0
@@ -72,10 +79,18 @@ class Engine:
     # ---- what is known
 
     @property
+    def config(self) -> OptimizerConfig:
+        return self._book.config
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self._book.rules
+
+    @property
     def effective(self) -> Effective:
         """What is to be in force: switched off or in a dry run, what was configured."""
         overlay = self._trials.overlay
-        return overlay.effective if self._acts else overlay.configured
+        return overlay.effective if self._book.acts else overlay.configured
 
     @property
     def configured(self) -> Effective:
@@ -84,7 +99,7 @@ class Engine:
 
     def value(self, history: History, signal: str) -> float | None:
         """A signal as a condition sees it."""
-        return history.last(signal, self._look_back_seconds)
+        return history.last(signal, self._book.look_back_seconds)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -132,6 +147,7 @@ class Engine:
         if self._jumped(now, wall):
             decisions += trials.interrupt("The clock jumped.", now, wall)
             trials.quiet_since = now
+            self._next_look = now
             for standing in self.standings.values():
                 standing.forget_times()
         self._untouched.observe(history, now, trials.quiet_since)
@@ -140,7 +156,7 @@ class Engine:
         if look or now >= self._next_look:
             self._next_look = now + self.config.interval_seconds
             self.ticks += 1
-            for rule in self.rules:
+            for rule in self._book.by_urgency:
                 decisions += self._look(rule, self.standings[rule.name], moment, now)
         return decisions
 
@@ -156,27 +172,36 @@ class Engine:
 
     def reset(self, now: float, wall: float) -> list[Decision]:
         """Drop all that was kept: what was configured is in force, and every rule starts anew."""
-        decisions = self._trials.interrupt("What was kept has been reset.", now, wall)
-        self._trials.overlay.reset()
-        self._trials.touched(now, DEFAULT_SETTLE_SECONDS)
+        trials = self._trials
+        trials.overlay.kept.clear()
+        decisions = trials.end(End("interrupted", "What was kept has been reset."), now, wall)
+        decisions += trials.let_go(lambda _: True, now)
+        trials.touched(now, DEFAULT_SETTLE_SECONDS)
         self.standings = {rule.name: Standing() for rule in self.rules}
         return decisions
 
     def configure(self, document: Document, now: float, wall: float) -> list[Decision]:
-        """Another document. A trial goes on where neither its rule nor its knob is another now."""
-        trials = self._trials
+        """Another document. A trial goes on where its rule and all of the cache's configuration
+        are as they were.
+        """
+        trials, was = self._trials, (self.configured, self.effective)
         changed = trials.overlay.configure(Effective(cache=document.cache))
         self._take(document)
-        decisions: list[Decision] = []
-        acting = {rule.name: rule.config for rule in self._running()} if self._acts else {}
+        acting, decisions = self._book.acting, []
         if trials.current is not None:
             turn, rule = trials.current.turn, trials.current.rule
             if turn is not None and turn.knob in changed:
-                decisions += trials.interrupt(f"{turn.knob} was configured anew.", now, wall)
+                why = f"{turn.knob} was configured anew."
+                decisions += trials.end(End("interrupted", why), now, wall)
             elif acting.get(rule.name) != rule.config:
-                decisions += trials.interrupt("Its rule was changed or switched off.", now, wall)
-        dropped = trials.overlay.drop(acting)
-        if changed or dropped:
+                why = "Its rule was changed or switched off."
+                decisions += trials.end(End("interrupted", why), now, wall)
+            elif self.configured != was[0]:
+                decisions += trials.interrupt("The cache was configured anew.", now, wall)
+        decisions += trials.let_go(
+            lambda held: held.turn.knob in changed or held.rule.name not in acting, now
+        )
+        if self.effective != was[1]:
             trials.touched(now, DEFAULT_SETTLE_SECONDS)
         if changed:
             for standing in self.standings.values():
@@ -187,7 +212,7 @@ class Engine:
 
     def _look(self, rule: Rule, standing: Standing, moment: Moment, now: float) -> list[Decision]:
         """Evaluate its condition, say how it stands, and let it act if nothing hinders it."""
-        disabled = self._why_disabled(rule)
+        disabled = self._book.why_disabled(rule)
         if disabled is not None:
             standing.saw(holds=None, now=now)
             standing.say("disabled", disabled)
@@ -199,44 +224,44 @@ class Engine:
         if hindered is not None:
             standing.say(*hindered)
             return decisions
-        try:
-            return [*decisions, *self._act(rule, standing, moment, now)]
-        except Exception as error:  # noqa: BLE001  (an action's error is its own: shown, and survived)
-            why = f"Its action failed: {error!r}."
-            return [*decisions, *self._trials.spoil(rule, why, now, moment.wall)]
+        return decisions + self._act(rule, standing, moment, now)
 
     def _act(self, rule: Rule, standing: Standing, moment: Moment, now: float) -> list[Decision]:
         """Make the change that its action proposes, where there is one and it can be compared."""
         trials, wall = self._trials, moment.wall
         ready = self._ready(rule, moment, now)
         decisions: list[Decision] = []
-        if isinstance(ready, Ready) and trials.current is not None and self._acts:
+        if isinstance(ready, Ready) and trials.current is not None:
             decisions = trials.interrupt(f"{rule.name} came first.", now, wall)
             ready = self._ready(rule, moment, now)  # the knob may stand elsewhere now
-        if isinstance(ready, str):
-            standing.say("pending", ready)
-            return decisions
+        if isinstance(ready, NotReady):
+            standing.say("pending", ready.reason)
+            failed = trials.spoil(rule, ready.reason, now, wall) if ready.failed else []
+            return decisions + failed
         decisions.append(Decision("fired", rule, {"condition": rule.config.when}))
-        if not self._acts:
+        if not self._book.acts:
             return decisions + trials.rehearse(rule, ready, now, wall)
-        standing.acted(now, self._cooldown(rule))
+        standing.acted(self._book.cooldown(rule))
+        standing.say("active", "Its change is on trial.")
         return decisions + trials.begin(rule, ready, now, wall)
 
-    def _ready(self, rule: Rule, moment: Moment, now: float) -> Ready | str:
+    def _ready(self, rule: Rule, moment: Moment, now: float) -> Ready | NotReady:
         """What the rule would change, and what a trial of it begins with; or why it would not."""
         ready = proposal(rule, self._situation(moment))
-        if isinstance(ready, str):
+        if isinstance(ready, NotReady):
             return ready
         if isinstance(ready.change, Turn):
             holder = self._trials.overlay.holder(ready.change.knob)
             if holder is not None and holder != rule.name:
-                return f"{ready.change.knob} is held by {holder}."
-        quiet = (now, self._trials.quiet_since)
-        return prepared(rule, ready, self._untouched, moment.history, quiet)
+                return NotReady(f"{ready.change.knob} is held by {holder}.")
+        quiet_since = self._trials.quiet_since
+        return prepared(
+            rule, ready, self._untouched, moment.history, now=now, quiet_since=quiet_since
+        )
 
     def _release(self, rule: Rule, standing: Standing, now: float) -> list[Decision]:
         """Let go of a measure's last turn, where its condition has been clear for long enough."""
-        if self.trial is not None or not standing.clear_for(self._cooldown(rule), now):
+        if self.trial is not None or not standing.clear_for(self._book.cooldown(rule), now):
             return []
         decisions = self._trials.release(rule, now)
         if decisions:
@@ -245,15 +270,13 @@ class Engine:
 
     def _explained(self, rule: Rule, moment: Moment, now: float) -> Explanation:
         standing, sight = self.standings[rule.name], self._see(rule, moment, now)
-        would_do: Ready | str
-        try:
-            would_do = self._ready(rule, moment, now)
-        except Exception as error:  # noqa: BLE001  (as in `_look`)
-            would_do = f"Its action failed: {error!r}."
-        free = self._why_disabled(rule) is None and (
+        ready = self._ready(rule, moment, now)
+        free = self._book.why_disabled(rule) is None and (
             hindrance(rule, standing, sight, self.trial, now) is None
         )
-        return Explanation(rule, standing, sight, would_do, free and isinstance(would_do, Ready))
+        if isinstance(ready, NotReady):
+            return Explanation(rule, standing, sight, ready.reason, would_fire=False)
+        return Explanation(rule, standing, sight, ready, would_fire=free)
 
     # ---- inside
 
@@ -264,16 +287,13 @@ class Engine:
             return
         standing.tried(end.verdict)
         factor = 2 if end.verdict == "failed" else 1
-        standing.cool(now, self._cooldown(trial.rule) * factor)
+        standing.cool(now, self._book.cooldown(trial.rule) * factor)
         standing.say("cooling_down", end.reason)
 
     def _take(self, document: Document) -> None:
         """Compile a document's rules; those that are as they were keep how they stand."""
-        config = document.optimizer
         before = {rule.name: rule.config for rule in self.rules}
-        self.rules = compile_rules(config, self._actions)
-        self.config = config
-        self._acts = config.enabled and not config.dry_run
+        self._book = Rulebook(document.optimizer, self._actions)
         self._baselines.configure(document.baselines)
         self.standings = {
             rule.name: self.standings[rule.name]
@@ -281,49 +301,34 @@ class Engine:
             else Standing()
             for rule in self.rules
         }
-        running = self._running()
+        running = self._book.running
         self._untouched.watch(
             [compared for rule in running if (compared := rule.compared) is not None],
             [guarded for rule in running if (guarded := rule.guarded) is not None],
         )
 
     def _resume(self, cooldowns: Mapping[str, Cooldown], now: float, wall: float) -> None:
-        for name, cooldown in cooldowns.items():
-            if name in self.standings:
-                self.standings[name].cooling_until = now + cooldown.until - wall
-                self.standings[name].scale = cooldown.scale
-
-    def _running(self) -> list[Rule]:
-        return [rule for rule in self.rules if self._why_disabled(rule) is None]
-
-    def _why_disabled(self, rule: Rule) -> str | None:
-        """Why a rule does not run; None where it does."""
-        if not self.config.enabled:
-            return "The optimizer is switched off."
-        if not rule.config.enabled:
-            return "It is switched off."
-        if not rule.runs_at(self.config.level):
-            return f"It runs from level {rule.config.level} on; in force is {self.config.level}."
-        return None
-
-    @property
-    def _look_back_seconds(self) -> float:
-        return max(LEAST_LOOK_BACK_SECONDS, self.config.interval_seconds)
+        """Go on cooling, but no longer than this process would: wall clocks are set back."""
+        for rule in self.rules:
+            cooldown = cooldowns.get(rule.name)
+            if cooldown is not None:
+                most = self._book.cooldown(rule) * cooldown.scale * 2
+                standing = self.standings[rule.name]
+                standing.cooling_until = now + min(cooldown.until - wall, most)
+                standing.scale = cooldown.scale
 
     def _see(self, rule: Rule, moment: Moment, now: float) -> Sight:
-        return see(rule, moment.history, self._baselines, self._look_back_seconds, now)
+        look_back_seconds = self._book.look_back_seconds
+        return see(rule, moment.history, self._baselines, look_back_seconds, now)
 
     def _situation(self, moment: Moment) -> Situation:
         return Situation(
             cache=moment.cache,
             effective=self.effective,
-            configured=self._trials.overlay.configured,
-            signal=lambda name: moment.history.last(name, self._look_back_seconds),
-            step=STEPS[self.config.level],
+            configured=self.configured,
+            signal=lambda name: self.value(moment.history, name),
+            step=self._book.step,
         )
-
-    def _cooldown(self, rule: Rule) -> float:
-        return rule.config.cooldown_seconds * COOLDOWN_SCALES[self.config.level]
 
     def _jumped(self, now: float, wall: float) -> bool:
         (last, last_wall), self._last = self._last, (now, wall)

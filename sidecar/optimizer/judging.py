@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sidecar.config.quantities import format_percent
 from sidecar.config.values import Better, ExpectConfig, GuardConfig
 from sidecar.model.outcome import Verdict
 from sidecar.optimizer.noise import Threshold
-from sidecar.signals.history import History
 
 GUARD_CHECKS = 4
 """How often a guard looks while its window after the change fills up."""
@@ -34,7 +34,8 @@ def judge(expect: ExpectConfig, before: float, after: float, noise: Threshold) -
         verdict: Verdict = "improved" if effect > 0 else "regressed"
         return Judgement(verdict, effect, f"{expect.signal} went from {before:.4g} to {after:.4g}.")
     if real:
-        reason = f"The difference is real, and less than the {expect.by:.3g} that is expected."
+        share = format_percent(expect.by)
+        reason = f"The difference is real, but no more than {share} of what it was before."
     else:
         reason = "The difference is no larger than between windows that nobody touched."
     return Judgement("neutral", effect, reason)
@@ -54,12 +55,6 @@ def check_times(guard: GuardConfig, settled_at: float) -> list[float]:
     return [settled_at + step * (count + 1) for count in range(GUARD_CHECKS)]
 
 
-def deterioration(
-    guard: GuardConfig, history: History, changed_at: float, settled_at: float, now: float
-) -> float | None:
-    """By what share the guarded signal is worse since then; None where too little is known."""
-    before = history.over(guard.signal, changed_at - guard.window_seconds, changed_at)
-    after = history.over(guard.signal, settled_at, now)
-    if before is None or after is None:
-        return None
-    return max(0.0, -gain_ratio(guard.better, before, after))
+def loss(better: Better, before: float, after: float) -> float:
+    """By how much it is worse, in the signal's unit; 0 where it is not."""
+    return max(0.0, before - after if better == "higher" else after - before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sidecar.config.knobs import turned
 from sidecar.model.change import Change, Declined, Turn, Value
 from sidecar.model.snapshot import Snapshot
 from sidecar.optimizer.baselines import Baselines
@@ -29,25 +30,37 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A condition with its values: by operand as it is written, None where one is missing."""
+    """A condition with its values: by operand as it is written, None where one is missing.
+
+    `missing` are those, and the signals that the rule promises or guards and that are unavailable.
+    """
 
     holds: bool | None
     values: dict[str, float | None]
-
-    @property
-    def missing(self) -> list[str]:
-        return [text for text, value in self.values.items() if value is None]
+    missing: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """All that a trial begins with."""
+    """All that a trial begins with.
+
+    `guard_noise` is the worst that the guard would have seen without any change, in its signal's
+    unit.
+    """
 
     change: Change
     from_: Value | None
     before: float | None = None
     noise: Threshold | None = None
     guard_noise: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """Why a rule makes no change now, as a sentence; `failed` where its action is broken."""
+
+    reason: str
+    failed: bool = False
 
 
 def see(
@@ -57,10 +70,15 @@ def see(
     operands = rule.condition.operands
     found = [_value(operand, history, baselines, look_back_seconds, now) for operand in operands]
     values = {operand.text: value for operand, value in zip(operands, found, strict=True)}
+    missing = [text for text, value in values.items() if value is None]
     known = [value for value in found if value is not None]
-    if len(known) < len(found):
-        return Sight(None, values)
-    return Sight(rule.condition.evaluate(known), values)
+    holds = None if missing else rule.condition.evaluate(known)
+    for part in (rule.config.expect, rule.config.guard):
+        if part is not None and part.signal not in missing:
+            span = max(part.window_seconds, look_back_seconds)
+            if history.last(part.signal, span) is None:
+                missing.append(part.signal)
+    return Sight(holds, values, missing)
 
 
 def _value(
@@ -94,7 +112,7 @@ def _hindrances(
     config = rule.config
     if trial is not None and trial.rule.name == rule.name:
         yield "active", f"Its change is on trial for another {trial.ends_at - now:.0f} s."
-    if sight.holds is None:
+    if sight.missing:
         yield "unavailable", f"No value of {', '.join(sight.missing)}."
     if now < standing.cooling_until:
         yield "cooling_down", f"For another {standing.cooling_until - now:.0f} s."
@@ -106,48 +124,60 @@ def _hindrances(
     held, wanted = now - standing.holds_since, max(config.for_seconds, window)
     if held < wanted:
         yield "pending", f"True for {max(0.0, held):.0f} s of {wanted:.0f} s."
-    if trial is not None and not rule.urgent:
+    if trial is not None and (trial.rule.urgent or not rule.urgent):
         yield "pending", f"Waits for the trial of {trial.rule.name}."
 
 
-def proposal(rule: Rule, situation: Situation) -> Ready | str:
-    """The change that its action proposes; or a sentence that says why there is none."""
-    change = rule.action.propose(situation, rule.options)
-    if isinstance(change, Declined):
-        return change.reason
-    if not isinstance(change, Turn):
-        return Ready(change, None)
-    stands_at = situation.knob(change.knob)
+def proposal(rule: Rule, situation: Situation) -> Ready | NotReady:
+    """The change that its action proposes, and where its knob stands."""
+    try:
+        change = rule.action.propose(situation, rule.options)
+        if isinstance(change, Declined):
+            return NotReady(change.reason)
+        if not isinstance(change, Turn):
+            return Ready(change, None)
+        stands_at = situation.knob(change.knob)
+        turned(situation.effective, change)
+    except Exception as error:  # noqa: BLE001  (a plugin's error is its own: shown, and survived)
+        return NotReady(f"Its action failed: {error!r}.", failed=True)
     if stands_at == change.to:
-        return f"{change.knob} stands there already."
+        return NotReady(f"{change.knob} stands there already.")
     return Ready(change, stands_at)
 
 
 def prepared(
-    rule: Rule, ready: Ready, untouched: Untouched, history: History, quiet: tuple[float, float]
-) -> Ready | str:
-    """The same with what a comparison needs; or a sentence that says what is waited for.
+    rule: Rule,
+    ready: Ready,
+    untouched: Untouched,
+    history: History,
+    *,
+    now: float,
+    quiet_since: float,
+) -> Ready | NotReady:
+    """The same with what a comparison needs. Nobody has touched anything since `quiet_since`.
 
-    `quiet` is the time now, and since when nobody has touched anything.
+    There has to be a pair from after the last change: so the window before is an untouched one,
+    and however often trials are made, the noise they are judged by is of these days.
     """
-    now, quiet_since = quiet
-    guarded = rule.guarded
-    guard_noise = 0.0 if guarded is None else untouched.worst(guarded).share
-    compared = rule.compared
-    if compared is None:
+    guarded, compared = rule.guarded, rule.compared
+    worst = None if guarded is None else untouched.worst(guarded)
+    guard_noise = 0.0 if worst is None else worst.loss
+    if compared is None:  # a measure does not wait
         return Ready(ready.change, ready.from_, guard_noise=guard_noise)
     pairs = untouched.pairs(compared)
-    if not pairs.enough:
+    if len(pairs) < LEAST_PAIRS:
         return _waits(len(pairs), "pairs of untouched windows")
-    if guarded is not None and not untouched.worst(guarded).enough:
-        return _waits(len(untouched.worst(guarded)), "untouched stretches for its guard")
-    if now - compared.window_seconds < quiet_since:
-        return "Waits until the window before the change is an untouched one."
+    if worst is not None and len(worst) < LEAST_PAIRS:
+        return _waits(len(worst), "untouched stretches for its guard")
+    if pairs.added_at < quiet_since or (worst is not None and worst.added_at < quiet_since):
+        return NotReady("Waits until untouched windows have been measured since the last change.")
     before = history.over(compared.signal, now - compared.window_seconds, now)
     if before is None:
-        return f"Too little of {compared.signal} was seen to compare with."
+        return NotReady(f"Too little of {compared.signal} was seen to compare with.")
     return Ready(ready.change, ready.from_, before, pairs.threshold(), guard_noise)
 
 
-def _waits(count: int, what: str) -> str:
-    return f"Waits until the noise is known: {count} of {LEAST_PAIRS} {what} are measured."
+def _waits(count: int, what: str) -> NotReady:
+    return NotReady(
+        f"Waits until the noise is known: {count} of {LEAST_PAIRS} {what} are measured."
+    )

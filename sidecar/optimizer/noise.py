@@ -53,17 +53,16 @@ class Pairs:
     def __init__(self) -> None:
         self._pairs: deque[tuple[float, float]] = deque(maxlen=MOST_PAIRS)
         self._threshold: Threshold | None = None
+        self.added_at = -math.inf
+        """When the newest of them came to its end."""
 
     def __len__(self) -> int:
         return len(self._pairs)
 
-    @property
-    def enough(self) -> bool:
-        return len(self._pairs) >= LEAST_PAIRS
-
-    def add(self, before: float, after: float) -> None:
+    def add(self, before: float, after: float, now: float) -> None:
         self._pairs.append((before, after))
         self._threshold = None
+        self.added_at = now
 
     def threshold(self) -> Threshold:
         """What these pairs bound. O(n log n) after an `add`. Raises ValueError without pairs."""
@@ -76,21 +75,21 @@ class Worst:
     """The worst that a guard's checks showed in untouched stretches, the newest MOST_PAIRS."""
 
     def __init__(self) -> None:
-        self._shares: deque[float] = deque(maxlen=MOST_PAIRS)
+        self._losses: deque[float] = deque(maxlen=MOST_PAIRS)
+        self.added_at = -math.inf
+        """When the newest of them came to its end."""
 
     def __len__(self) -> int:
-        return len(self._shares)
+        return len(self._losses)
+
+    def add(self, loss: float, now: float) -> None:
+        self._losses.append(loss)
+        self.added_at = now
 
     @property
-    def enough(self) -> bool:
-        return len(self._shares) >= LEAST_PAIRS
-
-    def add(self, share: float) -> None:
-        self._shares.append(share)
-
-    @property
-    def share(self) -> float:
-        return max(self._shares, default=0.0)
+    def loss(self) -> float:
+        """How much worse the signal became by itself, in its unit."""
+        return max(self._losses, default=0.0)
 
 
 def _threshold(pairs: list[tuple[float, float]]) -> Threshold:

@@ -7,13 +7,14 @@ give what is in force.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from sidecar.config.knobs import KNOBS, Effective, turned
 from sidecar.model.change import Turn, Value
+from sidecar.optimizer.rules import Rule
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class Kept(msgspec.Struct, frozen=True):
 class Held:
     """A turn that a measure holds."""
 
-    rule: str
+    rule: Rule
     turn: Turn
 
 
@@ -62,33 +63,28 @@ class Overlay:
 
     def holder(self, knob: str) -> str | None:
         """The measure that holds a knob."""
-        return next((held.rule for held in self.held if held.turn.knob == knob), None)
+        return next((held.rule.name for held in self.held if held.turn.knob == knob), None)
 
-    def release(self, rule: str) -> Turn | None:
-        """Let go of a measure's last turn; None where it holds none."""
-        for at in range(len(self.held) - 1, -1, -1):
-            if self.held[at].rule == rule:
-                return self.held.pop(at).turn
-        return None
+    def last_held(self, rule: str) -> Held | None:
+        """A measure's last turn; None where it holds none."""
+        return next((held for held in reversed(self.held) if held.rule.name == rule), None)
 
-    def drop(self, acting: Collection[str]) -> bool:
-        """Let go of all that is held by rules that don't act any more; whether there was any."""
-        held = [held for held in self.held if held.rule in acting]
-        dropped = len(held) < len(self.held)
-        self.held = held
-        return dropped
+    def take_back(self, turn: Turn) -> None:
+        """This turn, on trial or held, is in force no more."""
+        if self.trial is turn:
+            self.trial = None
+        self.held = [held for held in self.held if held.turn is not turn]
+
+    def let_go(self, goes: Callable[[Held], bool]) -> list[Held]:
+        """Let go of what is held and has to go; the last one first."""
+        gone = [held for held in reversed(self.held) if goes(held)]
+        self.held = [held for held in self.held if held not in gone]
+        return gone
 
     def configure(self, configured: Effective) -> set[str]:
-        """Another configuration; the knobs whose own value it changes, which are its own again."""
+        """Another configuration; the knobs whose own value it changes. Nothing is kept of those."""
         old, self.configured = self.configured, configured
         changed = {knob.name for knob in KNOBS.values() if knob.read(old) != knob.read(configured)}
         for knob in changed & self.kept.keys():
             del self.kept[knob]
-        self.held = [held for held in self.held if held.turn.knob not in changed]
         return changed
-
-    def reset(self) -> None:
-        """Only what was configured is in force."""
-        self.kept.clear()
-        self.held.clear()
-        self.trial = None

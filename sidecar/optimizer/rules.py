@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sidecar.config.schema import Section
-from sidecar.config.values import Level, OptimizerConfig, RuleConfig
+from sidecar.config.values import OptimizerConfig, RuleConfig
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.conditions import Condition, compile_condition
+from sidecar.optimizer.situation import COOLDOWN_SCALES, STEPS
 from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS, Compared, Guarded
+
+LEAST_LOOK_BACK_SECONDS = 5.0
+"""A signal in a condition is its value over the last interval, or over this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +52,47 @@ class Rule:
         """Whether it must not wait for a trial to end: a measure that saves memory."""
         return self.config.expect is None and self.config.type == "memory"
 
-    def runs_at(self, level: Level) -> bool:
-        return self.config.runs_at(level)
+
+class Rulebook:
+    """The rules of one document, and what its level and its switches make of them."""
+
+    def __init__(self, config: OptimizerConfig, actions: Mapping[str, Action]) -> None:
+        """The document has been checked: nothing in it is refused here."""
+        self.config = config
+        self.rules = tuple(_compiled(rule, actions[rule.action]) for rule in config.rules)
+        self.by_urgency = sorted(self.rules, key=lambda rule: not rule.urgent)
+        """The order in which they may act: as written, but memory comes first."""
+        self.acts = config.enabled and not config.dry_run
+        """Whether changes are made at all."""
+        self.step = STEPS[config.level]
+        """How much one change may turn a knob."""
+        self.look_back_seconds = max(LEAST_LOOK_BACK_SECONDS, config.interval_seconds)
+
+    @property
+    def running(self) -> list[Rule]:
+        """Those whose conditions are evaluated."""
+        return [rule for rule in self.rules if self.why_disabled(rule) is None]
+
+    @property
+    def acting(self) -> dict[str, RuleConfig]:
+        """Those that may change something, by name."""
+        return {rule.name: rule.config for rule in self.running} if self.acts else {}
+
+    def why_disabled(self, rule: Rule) -> str | None:
+        """Why a rule does not run, as a sentence; None where it does."""
+        if not self.config.enabled:
+            return "The optimizer is switched off."
+        if not rule.config.enabled:
+            return "It is switched off."
+        if not rule.config.runs_at(self.config.level):
+            return f"It runs from level {rule.config.level} on; in force is {self.config.level}."
+        return None
+
+    def cooldown(self, rule: Rule) -> float:
+        """In seconds, as the level scales it."""
+        return rule.config.cooldown_seconds * COOLDOWN_SCALES[self.config.level]
 
 
-def compile_rules(config: OptimizerConfig, actions: Mapping[str, Action]) -> tuple[Rule, ...]:
-    """The rules of a document, which has been checked: nothing in it is refused here."""
-    return tuple(
-        Rule(
-            config=rule,
-            condition=compile_condition(rule.when),
-            action=actions[rule.action],
-            options=actions[rule.action].Options.model_validate(dict(rule.options)),
-        )
-        for rule in config.rules
-    )
+def _compiled(config: RuleConfig, action: Action) -> Rule:
+    options = action.Options.model_validate(dict(config.options))
+    return Rule(config, compile_condition(config.when), action, options)

@@ -52,7 +52,8 @@ class Standing:
             self.clear_since = NEVER
         else:
             self.holds_since = NEVER
-            self.clear_since = min(self.clear_since, now)
+            if holds is not None:  # what can't be seen is not clear yet
+                self.clear_since = min(self.clear_since, now)
         self.holds = holds
 
     def forget_times(self) -> None:
@@ -73,9 +74,9 @@ class Standing:
         """May not act again before so many seconds, times its scale."""
         self.cooling_until = now + seconds * self.scale
 
-    def acted(self, now: float, cooldown_seconds: float) -> None:
-        """It changes something. Where it had let go only a moment ago, it holds on for longer."""
-        since_release = now - self.released_at
+    def acted(self, cooldown_seconds: float) -> None:
+        """It changes something. Where its letting go has brought that on, it holds for longer."""
+        since_release = self.holds_since - self.released_at
         if since_release < cooldown_seconds:
             self.release_scale = min(MOST_SCALE, self.release_scale * 2)
         elif since_release > cooldown_seconds * MOST_SCALE:
@@ -83,5 +84,5 @@ class Standing:
 
     def clear_for(self, cooldown_seconds: float, now: float) -> bool:
         """Whether its condition has been clear for as long as a measure holds on."""
-        since = max(self.clear_since, self.cooling_until, self.released_at)
-        return not self.holds and now - since >= cooldown_seconds * self.release_scale
+        since = max(self.clear_since, self.released_at)
+        return self.holds is False and now - since >= cooldown_seconds * self.release_scale

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sidecar.model.change import Change, Turn, Value
 from sidecar.model.outcome import Outcome, Verdict
-from sidecar.optimizer.judging import check_times, deterioration, judge
+from sidecar.optimizer.judging import check_times, judge, loss
 from sidecar.optimizer.noise import Threshold
 from sidecar.optimizer.rules import Rule
 from sidecar.signals.history import History
@@ -27,7 +27,7 @@ class Trial:
     """From a change to its outcome. Times are those of ticks, `started_at` is wall clock seconds.
 
     `before` and `noise` are None for a measure, which promises nothing. `guard_noise` is the worst
-    that the guard would have seen without any change.
+    that the guard would have seen without any change, in its signal's unit.
     """
 
     rule: Rule
@@ -95,9 +95,16 @@ class Trial:
         guard = self.rule.config.guard
         while guard is not None and self._checks and now >= self._checks[0]:
             at = self._checks.pop(0)
-            worse = deterioration(guard, history, self.changed_at, self.settled_at, at)
-            if worse is not None and worse > max(guard.worse_by, self.guard_noise):
-                reason = f"{guard.signal} became {worse:.1%} worse; {guard.worse_by:.1%} may be."
+            before = history.over(
+                guard.signal, self.changed_at - guard.window_seconds, self.changed_at
+            )
+            after = history.over(guard.signal, self.settled_at, at)
+            if before is None or after is None:
+                continue
+            if loss(guard.better, before, after) > max(
+                guard.worse_by * abs(before), self.guard_noise
+            ):
+                reason = f"{guard.signal} went from {before:.4g} to {after:.4g}, against its guard."
                 return End("regressed", reason, *self._so_far(history, at))
         return None
 

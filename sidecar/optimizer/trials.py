@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from sidecar.config.knobs import Effective
+from sidecar.config.knobs import KNOBS, Effective
 from sidecar.model.change import Deed
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import Decision
@@ -57,7 +57,7 @@ class Trials:
         if isinstance(change, Deed):
             return [Decision("changed", rule, {"deed": change.name}, deed=change)]
         if rule.config.expect is None:
-            self.overlay.held.append(Held(rule.name, change))
+            self.overlay.held.append(Held(rule, change))
         else:
             self.overlay.trial = change
         fields = {"knob": change.knob, "from": ready.from_, "to": change.to}
@@ -79,7 +79,9 @@ class Trials:
         return [] if end is None else self.end(end, now, wall)
 
     def interrupt(self, why: str, now: float, wall: float) -> list[Decision]:
-        """End the trial under way, if there is one. What a measure did is done."""
+        """End the trial under way, if there is one: an experiment's change is taken back, while
+        what a measure did stays.
+        """
         if self.current is None:
             return []
         measure = self.current.rule.config.expect is None
@@ -91,25 +93,32 @@ class Trials:
         if trial is None:
             return []
         decisions = self._record(trial, end, now, wall)
-        turn, self.overlay.trial = trial.turn, None
+        turn = trial.turn
         if turn is None or end.verdict == "applied":
             return decisions
+        self.overlay.take_back(turn)
         if end.verdict == "improved":
             self.overlay.keep(turn)
             return decisions
-        if trial.rule.config.expect is None:
-            self.overlay.release(trial.rule.name)
         self.touched(now, trial.rule.settle_seconds)
-        fields = {"knob": turn.knob, "from": turn.to, "to": trial.from_, "reason": end.reason}
+        to = KNOBS[turn.knob].read(self.overlay.effective)
+        fields = {"knob": turn.knob, "from": turn.to, "to": to, "reason": end.reason}
         return [*decisions, Decision("rolled_back", trial.rule, fields)]
 
     def release(self, rule: Rule, now: float) -> list[Decision]:
         """Let go of the last turn that a measure holds."""
-        turn = self.overlay.release(rule.name)
-        if turn is None:
-            return []
-        self.touched(now, DEFAULT_SETTLE_SECONDS)
-        return [Decision("released", rule, {"knob": turn.knob, "was": turn.to})]
+        last = self.overlay.last_held(rule.name)
+        return self.let_go(lambda held: held is last, now)
+
+    def let_go(self, goes: Callable[[Held], bool], now: float) -> list[Decision]:
+        """Let go of what measures hold and has to go."""
+        gone = self.overlay.let_go(goes)
+        if gone:
+            self.touched(now, DEFAULT_SETTLE_SECONDS)
+        return [
+            Decision("released", held.rule, {"knob": held.turn.knob, "was": held.turn.to})
+            for held in gone
+        ]
 
     def touched(self, now: float, settle_seconds: float) -> None:
         """Something was turned; its effect has settled after so long."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sidecar.config.values import GuardConfig
-from sidecar.optimizer.judging import check_times, deterioration
+from sidecar.optimizer.judging import check_times, loss
 from sidecar.optimizer.noise import PAIRS_A_WINDOW, Pairs, Worst
 from sidecar.signals.history import History
 
 DEFAULT_SETTLE_SECONDS = 10.0
 """Of a measure, which has no `expect` that says it."""
+MOST_A_TICK = 8
+"""Stretches measured in one tick: after a change many are due at once, and none is in a hurry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,74 +32,64 @@ class Guarded:
     guard: GuardConfig
     settle_seconds: float
 
-
-@dataclass(slots=True)
-class _Due:
-    """When the next stretch is taken."""
-
-    at: float = field(default=float("-inf"))
-
-    def take(self, now: float, step_seconds: float) -> bool:
-        if now < self.at:
-            return False
-        self.at = now + step_seconds
-        return True
+    @property
+    def window_seconds(self) -> float:
+        return self.guard.window_seconds
 
 
 class Untouched:
     """The noise of all that is compared, and of all that is guarded."""
 
     def __init__(self) -> None:
-        self._pairs: dict[Compared, tuple[Pairs, _Due]] = {}
-        self._worst: dict[Guarded, tuple[Worst, _Due]] = {}
+        self._pairs: dict[Compared, Pairs] = {}
+        self._worst: dict[Guarded, Worst] = {}
+        self._due: dict[Compared | Guarded, float] = {}
 
     def watch(self, compared: Iterable[Compared], guarded: Iterable[Guarded]) -> None:
         """What to measure from now on; what was measured of it already is kept."""
-        self._pairs = {key: self._pairs.get(key) or (Pairs(), _Due()) for key in compared}
-        self._worst = {key: self._worst.get(key) or (Worst(), _Due()) for key in guarded}
+        self._pairs = {key: self._pairs.get(key, Pairs()) for key in compared}
+        self._worst = {key: self._worst.get(key, Worst()) for key in guarded}
+        never = float("-inf")
+        keys: list[Compared | Guarded] = [*self._pairs, *self._worst]
+        self._due = {key: self._due.get(key, never) for key in keys}
 
     def pairs(self, key: Compared) -> Pairs:
-        return self._pairs[key][0]
+        return self._pairs[key]
 
     def worst(self, key: Guarded) -> Worst:
-        return self._worst[key][0]
-
-    def forget(self) -> None:
-        """Measure anew."""
-        compared, guarded = list(self._pairs), list(self._worst)
-        self._pairs.clear()
-        self._worst.clear()
-        self.watch(compared, guarded)
+        return self._worst[key]
 
     def observe(self, history: History, now: float, quiet_since: float) -> None:
-        """Take in the stretches that end now, if they began after `quiet_since`."""
-        for compared, (pairs, due) in self._pairs.items():
-            window, settle = compared.window_seconds, compared.settle_seconds
-            changed_at = now - window - settle
-            if changed_at - window < quiet_since or changed_at - window < history.first_at:
-                continue
-            if due.take(now, window / PAIRS_A_WINDOW):
-                before = history.over(compared.signal, changed_at - window, changed_at)
-                after = history.over(compared.signal, now - window, now)
-                if before is not None and after is not None:
-                    pairs.add(before, after)
-        for guarded, (worst, due) in self._worst.items():
-            window, settle = guarded.guard.window_seconds, guarded.settle_seconds
-            changed_at = now - window - settle
-            if changed_at - window < quiet_since or changed_at - window < history.first_at:
-                continue
-            if due.take(now, window / PAIRS_A_WINDOW):
-                share = _worst_of(guarded, history, changed_at)
-                if share is not None:
-                    worst.add(share)
+        """Take in stretches that end now and began after `quiet_since`, the longest due first."""
+        since = max(quiet_since, history.first_at)
+        due = [
+            key
+            for key, at in self._due.items()
+            if at <= now and now - 2 * key.window_seconds - key.settle_seconds >= since
+        ]
+        for key in sorted(due, key=self._due.__getitem__)[:MOST_A_TICK]:
+            self._due[key] = now + key.window_seconds / PAIRS_A_WINDOW
+            if isinstance(key, Compared):
+                self._take_pair(key, history, now)
+            else:
+                self._take_worst(key, history, now)
 
+    def _take_pair(self, key: Compared, history: History, now: float) -> None:
+        window = key.window_seconds
+        changed_at = now - window - key.settle_seconds
+        before = history.over(key.signal, changed_at - window, changed_at)
+        after = history.over(key.signal, now - window, now)
+        if before is not None and after is not None:
+            self._pairs[key].add(before, after, now)
 
-def _worst_of(guarded: Guarded, history: History, changed_at: float) -> float | None:
-    """The worst that a guard would have seen, had there been a change at that time."""
-    settled_at = changed_at + guarded.settle_seconds
-    seen = [
-        deterioration(guarded.guard, history, changed_at, settled_at, at)
-        for at in check_times(guarded.guard, settled_at)
-    ]
-    known = [share for share in seen if share is not None]
-    return max(known) if known else None
+    def _take_worst(self, key: Guarded, history: History, now: float) -> None:
+        """The worst that the guard would have seen, had there been a change in between."""
+        guard = key.guard
+        settled_at = now - key.window_seconds
+        changed_at = settled_at - key.settle_seconds
+        before = history.over(guard.signal, changed_at - key.window_seconds, changed_at)
+        seen = [history.over(guard.signal, settled_at, at) for at in check_times(guard, settled_at)]
+        afters = [after for after in seen if after is not None]
+        if before is not None and afters:
+            worst = max(loss(guard.better, before, after) for after in afters)
+            self._worst[key].add(worst, now)

@@ -104,9 +104,10 @@ class World:
         *,
         step_seconds: float = 1.0,
         memory: Memory | None = None,
+        wall: float = EPOCH,
     ) -> None:
         self.now = 0.0
-        self.wall = EPOCH
+        self.wall = wall
         self.history = History()
         self.readings = readings
         self.step_seconds = step_seconds

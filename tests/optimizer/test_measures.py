@@ -1,0 +1,253 @@
+"""Measures: changes that nobody has to prove, held for as long as they are needed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from sidecar.config.knobs import Effective
+from sidecar.config.values import CacheConfig, GuardConfig, RuleConfig, TiersConfig
+from sidecar.model.change import Size
+from sidecar.optimizer.decisions import Decision
+from tests.optimizer.virtual import SIGNAL, World, a_document, a_rule
+
+MEMORY = "memory.utilization"
+QUIET = {SIGNAL: 100.0, MEMORY: 0.5}
+
+
+def a_cleanup(name: str = "memory_cleanup", **changes: Any) -> RuleConfig:
+    """Shrinks L2 by a tenth, the most that the level allows."""
+    values: dict[str, Any] = {
+        "type": "memory",
+        "when": f"{MEMORY} > 0.85",
+        "action": "shrink_tier",
+        "options": {"tier": "l2"},
+        "expect": None,
+        "cooldown_seconds": 300.0,
+        "for_seconds": 60.0,
+        "level": "conservative",
+    }
+    return a_rule(name, **{**values, **changes})
+
+
+def l2_entries(effective: Effective) -> int:
+    return effective.cache.tiers.l2.max_entries
+
+
+def a_world(*rules: RuleConfig, used: float, **optimizer: Any) -> World:
+    """Memory that is used by `used` when L2 has its configured size, and by less with less."""
+    return World(
+        a_document(*rules, **optimizer),
+        lambda now, effective: {
+            SIGNAL: 100.0,
+            MEMORY: used - 0.3 + 0.3 * l2_entries(effective) / 1000,
+        },
+        step_seconds=5.0,
+    )
+
+
+def events(world: World, event: str) -> list[Decision]:
+    return [decision for decision in world.decisions if decision.event == event]
+
+
+def test_a_measure_acts_at_once_and_is_held() -> None:
+    """It waits for no pairs of windows; its outcome is applied once its change has settled."""
+    world = a_world(a_cleanup(), used=0.95)
+    world.run(60)
+    assert not world.engine.trial
+    world.run(20)
+    (outcome,) = world.outcomes
+    assert (outcome.outcome, outcome.before, outcome.noise) == ("applied", None, None)
+    assert outcome.from_ == Size(1000, 100 << 20)
+    assert outcome.to == Size(900, 90 << 20)
+    assert l2_entries(world.engine.effective) == 900
+
+
+def test_it_acts_again_after_its_cooldown_while_the_condition_holds() -> None:
+    """A step at a time, until memory is out of danger."""
+    world = a_world(a_cleanup(), used=0.95)
+    world.until(lambda: len(world.outcomes) == 4)
+    assert l2_entries(world.engine.effective) == 657  # 900, 810, 729: a tenth less each time
+    starts = [outcome.started_at for outcome in world.outcomes]
+    pauses = [later - one for one, later in pairwise(starts)]
+    assert pauses == pytest.approx([310, 310, 310], abs=20)
+    assert world.history.last(MEMORY, 5) == pytest.approx(0.95 - 0.3 * 0.343, abs=0.001)
+
+
+def test_it_is_released_one_turn_at_a_time_once_its_condition_is_clear() -> None:
+    """Each turn after another cooldown: memory must not be filled at once."""
+    world = a_world(a_cleanup(), used=0.95)
+    world.until(lambda: len(world.outcomes) == 3)
+    world.readings = lambda now, _: QUIET
+    clear_since = world.now
+    sizes = []
+    for _ in range(3):
+        turns = len(events(world, "released"))
+        world.until(lambda turns=turns: len(events(world, "released")) > turns)
+        sizes.append((world.now - clear_since, l2_entries(world.engine.effective)))
+    assert [size for _, size in sizes] == [810, 900, 1000]
+    assert [when for when, _ in sizes] == pytest.approx([300, 600, 900], abs=35)
+    assert world.engine.effective == world.engine.configured
+
+
+def test_what_can_not_be_seen_is_not_clear() -> None:
+    """Without a reading nothing is let go, however long; with one that is low it is."""
+    world = a_world(a_cleanup(), used=0.95)
+    world.until(lambda: world.outcomes)
+    world.readings = lambda now, _: {SIGNAL: 100.0}
+    world.run(3600)
+    assert l2_entries(world.engine.effective) == 900
+    assert world.engine.standings["memory_cleanup"].state == "unavailable"
+    world.readings = lambda now, _: QUIET
+    world.run(400)
+    assert l2_entries(world.engine.effective) == 1000
+
+
+def test_a_measure_that_is_needed_again_holds_on_for_longer() -> None:
+    """Where letting go brings the pressure back, the pauses between its turns grow."""
+    world = a_world(a_cleanup(), used=0.87)  # 0.84 with the first turn
+    world.run(24 * 3600)
+    releases = len(events(world, "released"))
+    starts = [outcome.started_at for outcome in world.outcomes]
+    held = [later - one for one, later in pairwise(starts)]
+    assert held[0] < held[1] < held[2] < held[3]
+    assert held[-1] >= 8 * 300
+    assert len(world.outcomes) - 1 <= releases <= 24 * 3600 / (8 * 300) + 4
+
+
+def test_an_urgent_measure_interrupts_an_experiment() -> None:
+    """Memory does not wait: the experiment is undone, and tries again later."""
+    world = a_world(a_rule(), a_cleanup(for_seconds=20.0), used=0.5)
+    world.until(lambda: world.engine.trial)
+    assert world.engine.effective.cache.promote_after == 3
+    world.readings = lambda now, _: {SIGNAL: 100.0, MEMORY: 0.95}
+    world.until(lambda: world.outcomes)
+    (interrupted,) = world.outcomes
+    assert (interrupted.rule, interrupted.outcome) == ("nudging", "interrupted")
+    assert interrupted.reason == "memory_cleanup came first."
+    assert world.engine.effective.cache.promote_after == 2
+    assert l2_entries(world.engine.effective) == 900
+    trial = world.engine.trial
+    assert trial
+    assert trial.rule.name == "memory_cleanup"
+
+
+def test_an_urgent_measure_starts_from_where_the_knob_is_restored_to() -> None:
+    """The experiment had grown L2; what it had is no position to shrink from."""
+    growing = a_rule("growing", action="grow_tier", options={"tier": "l2"})
+    world = a_world(growing, a_cleanup(for_seconds=0.0), used=0.5)
+    world.until(lambda: world.engine.trial)
+    assert l2_entries(world.engine.effective) == 1100
+    world.readings = lambda now, _: {SIGNAL: 100.0, MEMORY: 0.95}
+    world.run(15)
+    trial = world.engine.trial
+    assert trial
+    assert trial.from_ == Size(1000, 100 << 20)
+    # What L2 held when it was asked counts: a tenth of that, from the restored limit on.
+    assert l2_entries(world.engine.effective) < 1000
+
+
+def test_another_measure_waits_for_the_trial_to_end() -> None:
+    """Only memory is that urgent."""
+    patient = a_rule("patient", expect=None, when=f"{MEMORY} > 0.85")
+    world = a_world(a_rule(), patient, used=0.5)
+    world.until(lambda: world.engine.trial)
+    world.readings = lambda now, _: {SIGNAL: 100.0, MEMORY: 0.95}
+    world.run(20)
+    assert world.engine.standings["patient"].reason == "Waits for the trial of nudging."
+    world.until(lambda: len(world.outcomes) >= 2)
+    assert [outcome.rule for outcome in world.outcomes] == ["nudging", "patient"]
+    assert world.outcomes[0].outcome == "neutral"
+
+
+def test_one_urgent_measure_does_not_cut_off_another() -> None:
+    """The first one's change is to settle before the second one looks again; it comes next."""
+    world = a_world(
+        a_rule(),
+        a_cleanup("first", for_seconds=0.0),
+        a_cleanup("second", for_seconds=0.0, options={"tier": "l1"}),
+        used=0.95,
+    )
+    world.run(60)
+    reasons = [(outcome.rule, outcome.reason) for outcome in world.outcomes]
+    stays = "It stays until its condition has been clear for the cooldown."
+    assert reasons == [("first", stays), ("second", stays)]
+
+
+def test_a_knob_has_one_holder() -> None:
+    """Neither another measure nor an experiment turns what is held."""
+    nudging = a_rule("holding", type="memory", expect=None, when=f"{MEMORY} > 0.85")
+    world = a_world(nudging, a_rule(), used=0.95)
+    world.until(lambda: world.outcomes)
+    world.run(3000)
+    reason = world.engine.standings["nudging"].reason
+    assert reason in ("promote_after is held by holding.", "Waits for the trial of holding.")
+    assert {outcome.rule for outcome in world.outcomes} == {"holding"}
+
+
+def test_a_guard_watches_a_measure() -> None:
+    """What costs too much is undone although its condition holds, and tries less often."""
+    guard = GuardConfig(signal=SIGNAL, better="higher", worse_by=0.1)
+    world = a_world(a_cleanup(guard=guard), used=0.95)
+    world.readings = lambda now, effective: {
+        SIGNAL: 100.0 if l2_entries(effective) == 1000 else 80.0,
+        MEMORY: 0.95,
+    }
+    world.until(lambda: len(world.outcomes) == 2)
+    one, later = world.outcomes
+    assert (one.outcome, one.reason) == (
+        "regressed",
+        f"{SIGNAL} went from 100 to 80, against its guard.",
+    )
+    assert l2_entries(world.engine.effective) == 1000
+    assert later.started_at - one.ended_at == pytest.approx(600, abs=20)
+
+
+def test_a_jump_of_the_clock_ends_the_watch_and_not_the_measure() -> None:
+    """What it did is done, and is still needed."""
+    guard = GuardConfig(signal=SIGNAL, better="higher", worse_by=0.1)
+    world = a_world(a_cleanup(guard=guard), used=0.95)
+    world.until(lambda: world.engine.trial)
+    world.wall += 3600
+    world.run(5)
+    (outcome,) = world.outcomes
+    assert (outcome.outcome, outcome.reason) == ("applied", "The clock jumped.")
+    assert l2_entries(world.engine.effective) == 900
+
+
+def test_what_a_measure_holds_is_let_go_when_its_rule_is_gone_or_switched_off() -> None:
+    """And that is said."""
+    documents = [
+        a_document(),
+        a_document(a_cleanup(enabled=False)),
+        a_document(a_cleanup(), enabled=False),
+        a_document(a_cleanup(), dry_run=True),
+    ]
+    for document in documents:
+        world = a_world(a_cleanup(), used=0.95)
+        world.until(lambda world=world: len(world.outcomes) == 2)
+        decisions = world.engine.configure(document, world.now, world.wall)
+        assert [decision.event for decision in decisions] == ["released", "released"]
+        assert world.engine.effective == world.engine.configured
+
+
+def test_a_knob_that_was_configured_anew_is_held_no_more() -> None:
+    """The document's value counts; the measure starts from there if it is still needed."""
+    world = a_world(a_cleanup(), used=0.95)
+    world.until(lambda: world.engine.trial)
+    tiers = TiersConfig()
+    larger = type(tiers.l2)(max_entries=2000, max_bytes=200 << 20)
+    cache = CacheConfig(tiers=TiersConfig(l2=larger))
+    decisions = world.engine.configure(a_document(a_cleanup(), cache=cache), world.now, world.wall)
+    assert [decision.event for decision in decisions] == ["concluded", "rolled_back"]
+    (outcome,) = world.outcomes
+    assert (outcome.outcome, outcome.reason) == (
+        "interrupted",
+        "tiers.l2.size was configured anew.",
+    )
+    assert decisions[1].fields["to"] == Size(2000, 200 << 20)
+    assert world.engine.effective == world.engine.configured
+    world.until(lambda: len(world.outcomes) == 2)
+    assert world.outcomes[1].from_ == Size(2000, 200 << 20)

@@ -47,14 +47,14 @@ def a_world(
 
 def on_trial(*rules: RuleConfig) -> World:
     world = a_world(a_document(*rules))
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     return world
 
 
 def improved(**changes: Any) -> World:
     """One change has been kept."""
     world = a_world(a_document(a_rule(**changes)))
-    world.until(lambda: world.outcomes)
+    world.until_outcomes(1)
     assert nudges(world.engine.effective) == 1
     return world
 
@@ -79,7 +79,7 @@ def test_a_reload_that_leaves_the_rule_alone_leaves_its_trial_alone() -> None:
     other = a_rule("other", when=f"{SIGNAL} < 0.0")
     document = a_document(other, a_rule(), level="aggressive", interval_seconds=20.0)
     assert configure(world, document) == []
-    world.until(lambda: world.outcomes)
+    world.until_outcomes(1)
     (outcome,) = world.outcomes
     assert outcome.outcome == "improved"
     assert outcome.ended_at - outcome.started_at == 70
@@ -128,7 +128,7 @@ def test_another_size_of_another_tier_ends_an_experiment_too() -> None:
     (outcome,) = world.outcomes
     assert (outcome.outcome, outcome.reason) == ("interrupted", "The cache was configured anew.")
     reloaded_at = world.now
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.now - reloaded_at >= 130
 
 
@@ -147,7 +147,7 @@ def test_what_was_kept_stays_when_a_document_changes_something_else() -> None:
 def test_a_document_that_changes_the_cache_shortens_the_pauses() -> None:
     """What was useless with the old values is tried anew with the new ones."""
     world = a_world(a_document(a_rule()), effect=0.0)
-    world.until(lambda: len(world.outcomes) == 3)
+    world.until_outcomes(3)
     assert world.engine.standings["nudging"].scale == 8
     configure(world, a_document(a_rule(), cache=LARGER_L1))
     assert world.engine.standings["nudging"].scale == 1
@@ -167,7 +167,7 @@ def test_without_permission_to_act_what_was_configured_is_in_force(changes: Any)
     configure(world, a_document(a_rule(cooldown_seconds=1.0)))
     assert nudges(world.engine.effective) == 1
     allowed_at = world.now
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.now - allowed_at >= 130
 
 
@@ -191,7 +191,7 @@ def test_a_level_decides_which_rules_run() -> None:
         a_rule("bold", level="maximum"),
     ]
     world = a_world(a_document(*rules, level="aggressive"))
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     bold = world.engine.standings["bold"]
     assert (bold.state, bold.reason) == (
         "disabled",
@@ -209,7 +209,7 @@ def test_a_level_caps_the_step(level: Any, entries: int) -> None:
     """However much the rule asks for."""
     growing = a_rule(action="grow_tier", options={"tier": "l2", "by": "50%"}, level="conservative")
     world = a_world(a_document(growing, level=level))
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.engine.effective.cache.tiers.l2.max_entries == entries
 
 
@@ -285,7 +285,7 @@ def test_a_trial_does_not_outlive_its_process() -> None:
 def test_a_reset_drops_all_that_was_kept() -> None:
     """The trial under way too; then every rule starts anew."""
     world = improved(cooldown_seconds=1.0)
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert nudges(world.engine.effective) == 2
     decisions = world.engine.reset(world.now, world.wall)
     assert [decision.event for decision in decisions] == ["concluded", "rolled_back"]

@@ -68,7 +68,7 @@ def test_a_measure_acts_at_once_and_is_held() -> None:
 def test_it_acts_again_after_its_cooldown_while_the_condition_holds() -> None:
     """A step at a time, until memory is out of danger."""
     world = a_world(a_cleanup(), used=0.95)
-    world.until(lambda: len(world.outcomes) == 4)
+    world.until_outcomes(4)
     assert l2_entries(world.engine.effective) == 657  # 900, 810, 729: a tenth less each time
     starts = [outcome.started_at for outcome in world.outcomes]
     pauses = [later - one for one, later in pairwise(starts)]
@@ -79,13 +79,13 @@ def test_it_acts_again_after_its_cooldown_while_the_condition_holds() -> None:
 def test_it_is_released_one_turn_at_a_time_once_its_condition_is_clear() -> None:
     """Each turn after another cooldown: memory must not be filled at once."""
     world = a_world(a_cleanup(), used=0.95)
-    world.until(lambda: len(world.outcomes) == 3)
+    world.until_outcomes(3)
     world.readings = lambda now, _: QUIET
     clear_since = world.now
     sizes = []
     for _ in range(3):
-        turns = len(events(world, "released"))
-        world.until(lambda turns=turns: len(events(world, "released")) > turns)
+        while "released" not in [decision.event for decision in world.run(5)]:
+            pass
         sizes.append((world.now - clear_since, l2_entries(world.engine.effective)))
     assert [size for _, size in sizes] == [810, 900, 1000]
     assert [when for when, _ in sizes] == pytest.approx([300, 600, 900], abs=35)
@@ -95,7 +95,7 @@ def test_it_is_released_one_turn_at_a_time_once_its_condition_is_clear() -> None
 def test_what_can_not_be_seen_is_not_clear() -> None:
     """Without a reading nothing is let go, however long; with one that is low it is."""
     world = a_world(a_cleanup(), used=0.95)
-    world.until(lambda: world.outcomes)
+    world.until_outcomes(1)
     world.readings = lambda now, _: {SIGNAL: 100.0}
     world.run(3600)
     assert l2_entries(world.engine.effective) == 900
@@ -120,10 +120,10 @@ def test_a_measure_that_is_needed_again_holds_on_for_longer() -> None:
 def test_an_urgent_measure_interrupts_an_experiment() -> None:
     """Memory does not wait: the experiment is undone, and tries again later."""
     world = a_world(a_rule(), a_cleanup(for_seconds=20.0), used=0.5)
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.engine.effective.cache.promote_after == 3
     world.readings = lambda now, _: {SIGNAL: 100.0, MEMORY: 0.95}
-    world.until(lambda: world.outcomes)
+    world.until_outcomes(1)
     (interrupted,) = world.outcomes
     assert (interrupted.rule, interrupted.outcome) == ("nudging", "interrupted")
     assert interrupted.reason == "memory_cleanup came first."
@@ -138,7 +138,7 @@ def test_an_urgent_measure_starts_from_where_the_knob_is_restored_to() -> None:
     """The experiment had grown L2; what it had is no position to shrink from."""
     growing = a_rule("growing", action="grow_tier", options={"tier": "l2"})
     world = a_world(growing, a_cleanup(for_seconds=0.0), used=0.5)
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert l2_entries(world.engine.effective) == 1100
     world.readings = lambda now, _: {SIGNAL: 100.0, MEMORY: 0.95}
     world.run(15)
@@ -153,11 +153,11 @@ def test_another_measure_waits_for_the_trial_to_end() -> None:
     """Only memory is that urgent."""
     patient = a_rule("patient", expect=None, when=f"{MEMORY} > 0.85")
     world = a_world(a_rule(), patient, used=0.5)
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     world.readings = lambda now, _: {SIGNAL: 100.0, MEMORY: 0.95}
     world.run(20)
     assert world.engine.standings["patient"].reason == "Waits for the trial of nudging."
-    world.until(lambda: len(world.outcomes) >= 2)
+    world.until_outcomes(2)
     assert [outcome.rule for outcome in world.outcomes] == ["nudging", "patient"]
     assert world.outcomes[0].outcome == "neutral"
 
@@ -180,7 +180,7 @@ def test_a_knob_has_one_holder() -> None:
     """Neither another measure nor an experiment turns what is held."""
     nudging = a_rule("holding", type="memory", expect=None, when=f"{MEMORY} > 0.85")
     world = a_world(nudging, a_rule(), used=0.95)
-    world.until(lambda: world.outcomes)
+    world.until_outcomes(1)
     world.run(3000)
     reason = world.engine.standings["nudging"].reason
     assert reason in ("promote_after is held by holding.", "Waits for the trial of holding.")
@@ -195,7 +195,7 @@ def test_a_guard_watches_a_measure() -> None:
         SIGNAL: 100.0 if l2_entries(effective) == 1000 else 80.0,
         MEMORY: 0.95,
     }
-    world.until(lambda: len(world.outcomes) == 2)
+    world.until_outcomes(2)
     one, later = world.outcomes
     assert (one.outcome, one.reason) == (
         "regressed",
@@ -209,7 +209,7 @@ def test_a_jump_of_the_clock_ends_the_watch_and_not_the_measure() -> None:
     """What it did is done, and is still needed."""
     guard = GuardConfig(signal=SIGNAL, better="higher", worse_by=0.1)
     world = a_world(a_cleanup(guard=guard), used=0.95)
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     world.wall += 3600
     world.run(5)
     (outcome,) = world.outcomes
@@ -227,7 +227,7 @@ def test_what_a_measure_holds_is_let_go_when_its_rule_is_gone_or_switched_off() 
     ]
     for document in documents:
         world = a_world(a_cleanup(), used=0.95)
-        world.until(lambda world=world: len(world.outcomes) == 2)
+        world.until_outcomes(2)
         decisions = world.engine.configure(document, world.now, world.wall)
         assert [decision.event for decision in decisions] == ["released", "released"]
         assert world.engine.effective == world.engine.configured
@@ -236,7 +236,7 @@ def test_what_a_measure_holds_is_let_go_when_its_rule_is_gone_or_switched_off() 
 def test_a_knob_that_was_configured_anew_is_held_no_more() -> None:
     """The document's value counts; the measure starts from there if it is still needed."""
     world = a_world(a_cleanup(), used=0.95)
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     tiers = TiersConfig()
     larger = type(tiers.l2)(max_entries=2000, max_bytes=200 << 20)
     cache = CacheConfig(tiers=TiersConfig(l2=larger))
@@ -249,5 +249,5 @@ def test_a_knob_that_was_configured_anew_is_held_no_more() -> None:
     )
     assert decisions[1].fields["to"] == Size(2000, 200 << 20)
     assert world.engine.effective == world.engine.configured
-    world.until(lambda: len(world.outcomes) == 2)
+    world.until_outcomes(2)
     assert world.outcomes[1].from_ == Size(2000, 200 << 20)

@@ -37,10 +37,6 @@ def verdicts(world: World) -> list[str]:
     return [outcome.outcome for outcome in world.outcomes]
 
 
-def first_end(world: World) -> None:
-    world.until(lambda: world.outcomes)
-
-
 # ---- waiting
 
 
@@ -52,7 +48,7 @@ def test_no_trial_begins_before_the_noise_is_known() -> None:
     assert standing.state == "pending"
     assert f"of {LEAST_PAIRS} pairs of untouched windows are measured" in standing.reason
     assert "16 of" in standing.reason  # one every 30 s, the first after 130
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.now >= 130 + 30 * (LEAST_PAIRS - 1)
 
 
@@ -61,7 +57,7 @@ def test_a_guard_waits_for_its_own_noise() -> None:
     world = a_world(a_rule(guard=a_guard(window_seconds=180.0)))
     world.run(130 + 30 * LEAST_PAIRS)
     assert "untouched stretches for its guard" in world.engine.standings["nudging"].reason
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.now >= 370 + 90 * (LEAST_PAIRS - 1)
 
 
@@ -74,14 +70,14 @@ def test_the_condition_has_to_hold_for_its_time_and_for_a_window() -> None:
             lambda now, _: {SIGNAL: 10.0 if now > bad_since else 100.0},
             step_seconds=5.0,
         )
-        world.until(lambda world=world: world.engine.trial)
+        world.until_trial()
         assert bad_since + waited <= world.now <= bad_since + waited + 20
 
 
 def test_no_pair_spans_a_change() -> None:
     """Each change makes the signal jump by a hundred, and the noise stays what it is: one."""
     world = a_world(a_rule(cooldown_seconds=30.0), effect=-100.0)
-    world.until(lambda: len(world.outcomes) >= 20)
+    world.until_outcomes(20)
     assert set(verdicts(world)) == {"regressed"}
     for outcome in world.outcomes:
         assert outcome.noise is not None
@@ -91,7 +87,7 @@ def test_no_pair_spans_a_change() -> None:
 def test_between_two_trials_lies_a_pair_of_untouched_windows() -> None:
     """However short the cooldown: a trial must not be judged by the noise of long ago."""
     world = a_world(a_rule(cooldown_seconds=1.0))
-    world.until(lambda: len(world.outcomes) >= 10)
+    world.until_outcomes(10)
     for one, next_one in pairwise(world.outcomes):
         assert next_one.started_at - one.ended_at >= 130
 
@@ -116,7 +112,7 @@ def test_a_signal_that_is_promised_and_not_there_makes_the_rule_unavailable() ->
 def test_an_improvement_stays_and_the_next_one_starts_from_there() -> None:
     """Each nudge adds ten to a noise of one."""
     world = a_world(a_rule(), effect=10.0)
-    world.until(lambda: len(world.outcomes) == 2)
+    world.until_outcomes(2)
     assert verdicts(world) == ["improved", "improved"]
     assert nudges(world.engine.effective) == 2
     assert [(outcome.from_, outcome.to) for outcome in world.outcomes] == [(2, 3), (3, 4)]
@@ -125,7 +121,7 @@ def test_an_improvement_stays_and_the_next_one_starts_from_there() -> None:
 def test_a_record_has_all_its_figures() -> None:
     """Those of the design, in the signal's unit and in wall time."""
     world = a_world(a_rule(), effect=10.0)
-    first_end(world)
+    world.until_outcomes(1)
     (outcome,) = world.outcomes
     assert (outcome.rule, outcome.type, outcome.action) == ("nudging", "cache", "nudge")
     assert (outcome.knob, outcome.from_, outcome.to) == ("promote_after", 2, 3)
@@ -142,7 +138,7 @@ def test_a_record_has_all_its_figures() -> None:
 def test_what_does_nothing_is_undone() -> None:
     """So that a useless rule does not creep to its floor."""
     world = a_world(a_rule())
-    first_end(world)
+    world.until_outcomes(1)
     assert verdicts(world) == ["neutral"]
     assert nudges(world.engine.effective) == 0
     assert [decision.event for decision in world.decisions] == [
@@ -156,7 +152,7 @@ def test_what_does_nothing_is_undone() -> None:
 def test_what_does_harm_is_undone() -> None:
     """As far beyond the noise the other way."""
     world = a_world(a_rule(), effect=-10.0)
-    first_end(world)
+    world.until_outcomes(1)
     assert verdicts(world) == ["regressed"]
     assert nudges(world.engine.effective) == 0
 
@@ -165,7 +161,7 @@ def test_less_than_was_promised_is_no_improvement() -> None:
     """Ten of a hundred is real, and not the fifth that was promised."""
     expect = ExpectConfig(signal=SIGNAL, better="higher", by=0.2)
     world = a_world(a_rule(expect=expect), effect=10.0)
-    first_end(world)
+    world.until_outcomes(1)
     (outcome,) = world.outcomes
     assert outcome.outcome == "neutral"
     assert outcome.reason == "The difference is real, but no more than 20% of what it was before."
@@ -183,7 +179,7 @@ def test_a_guard_ends_a_harmful_trial_before_its_window_is_full() -> None:
         },
         step_seconds=5.0,
     )
-    first_end(world)
+    world.until_outcomes(1)
     (outcome,) = world.outcomes
     assert outcome.outcome == "regressed"
     assert outcome.reason.startswith(f"{SIGNAL} went from ")
@@ -205,7 +201,7 @@ def test_a_guard_bears_what_its_rule_allows() -> None:
         },
         step_seconds=5.0,
     )
-    first_end(world)
+    world.until_outcomes(1)
     assert verdicts(world) == ["improved"]
 
 
@@ -221,7 +217,7 @@ def test_a_guard_that_was_at_zero_once_still_guards() -> None:
         },
         step_seconds=5.0,
     )
-    first_end(world)
+    world.until_outcomes(1)
     assert "against its guard" in world.outcomes[0].reason
 
 
@@ -232,7 +228,7 @@ def test_too_little_seen_after_a_change_is_no_judgement() -> None:
         lambda now, effective: {} if nudges(effective) else {SIGNAL: 100.0},
         step_seconds=5.0,
     )
-    first_end(world)
+    world.until_outcomes(1)
     (outcome,) = world.outcomes
     assert (outcome.outcome, outcome.after) == ("interrupted", None)
     assert nudges(world.engine.effective) == 0
@@ -244,7 +240,7 @@ def test_too_little_seen_after_a_change_is_no_judgement() -> None:
 def test_a_useless_rule_tries_less_and_less_often() -> None:
     """Its cooldown doubles up to eight times."""
     world = a_world(a_rule(cooldown_seconds=300.0))
-    world.until(lambda: len(world.outcomes) == 6)
+    world.until_outcomes(6)
     pauses = [later.started_at - one.ended_at for one, later in pairwise(world.outcomes)]
     assert pauses == pytest.approx([600, 1200, 2400, 2400, 2400], abs=20)
 
@@ -252,10 +248,10 @@ def test_a_useless_rule_tries_less_and_less_often() -> None:
 def test_an_improvement_ends_the_longer_pauses() -> None:
     """Useless twice, then good: the next pause is one cooldown."""
     world = a_world(a_rule(cooldown_seconds=300.0))
-    world.until(lambda: len(world.outcomes) == 2)
+    world.until_outcomes(2)
     rng = random.Random(4)
     world.readings = lambda now, effective: {SIGNAL: 100 + rng.gauss(0, 1) + 9 * nudges(effective)}
-    world.until(lambda: len(world.outcomes) == 4)
+    world.until_outcomes(4)
     assert verdicts(world) == ["neutral", "neutral", "improved", "improved"]
     assert world.outcomes[3].started_at - world.outcomes[2].ended_at == pytest.approx(300, abs=20)
 
@@ -268,7 +264,7 @@ def test_the_level_scales_cooldowns(level: Any, scale: float) -> None:
     """From twice as long to a quarter."""
     rule = a_rule(cooldown_seconds=1000.0, level="conservative")
     world = a_world(rule, effect=10.0, level=level)
-    world.until(lambda: len(world.outcomes) == 2)
+    world.until_outcomes(2)
     pause = world.outcomes[1].started_at - world.outcomes[0].ended_at
     assert pause == pytest.approx(1000 * scale, abs=20)
 
@@ -288,11 +284,11 @@ def test_an_action_that_raises_has_failed_and_cools_twice_as_long() -> None:
 def test_a_change_that_can_not_be_put_in_force_has_failed() -> None:
     """Whoever ticks says so; the knob is back, and the rule cools twice as long."""
     world = a_world(a_rule(cooldown_seconds=1000.0))
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     decisions = world.engine.failed("No such policy.", world.now, world.wall)
     assert [decision.event for decision in decisions] == ["concluded", "rolled_back"]
     assert nudges(world.engine.effective) == 0
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     (outcome,) = world.outcomes
     assert (outcome.outcome, outcome.reason) == ("failed", "No such policy.")
     assert world.wall - outcome.ended_at == pytest.approx(2000, abs=20)
@@ -301,7 +297,7 @@ def test_a_change_that_can_not_be_put_in_force_has_failed() -> None:
 def test_a_deed_that_fails_after_its_trial_fails_nobody_elses() -> None:
     """It is said with its rule's name; the trial under way is another's."""
     world = a_world(a_rule())
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.engine.failed("No disk.", world.now, world.wall, "compacting") == []
     assert world.engine.trial
 
@@ -312,10 +308,10 @@ def test_a_deed_that_fails_after_its_trial_fails_nobody_elses() -> None:
 def test_there_is_one_trial_at_a_time_in_the_order_of_the_rules() -> None:
     """The second rule waits, and says for whom."""
     world = a_world(a_rule("first"), a_rule("second"))
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.engine.standings["first"].state == "active"
     assert world.engine.standings["second"].reason == "Waits for the trial of first."
-    world.until(lambda: len(world.outcomes) == 4)
+    world.until_outcomes(4)
     assert {outcome.rule for outcome in world.outcomes} == {"first", "second"}
     for one, later in pairwise(world.outcomes):
         assert later.started_at >= one.ended_at
@@ -352,7 +348,7 @@ def by_a_gap(world: World) -> None:
 def test_no_trial_is_judged_across_a_jump_of_the_clock(jump: Jump) -> None:
     """It is interrupted and undone, and the next one waits for windows from after the jump."""
     world = a_world(a_rule(cooldown_seconds=1.0), effect=10.0)
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     world.run(20)
     jump(world)
     jumped_at = world.now
@@ -360,10 +356,9 @@ def test_no_trial_is_judged_across_a_jump_of_the_clock(jump: Jump) -> None:
     (outcome,) = world.outcomes
     assert (outcome.outcome, outcome.reason) == ("interrupted", "The clock jumped.")
     assert nudges(world.engine.effective) == 0
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     assert world.now - jumped_at >= 130
-    first_end(world)
-    world.until(lambda: len(world.outcomes) == 2)
+    world.until_outcomes(2)
     assert verdicts(world)[1] == "improved"
     assert world.outcomes[1].ended_at - world.outcomes[1].started_at == 70
 
@@ -371,7 +366,7 @@ def test_no_trial_is_judged_across_a_jump_of_the_clock(jump: Jump) -> None:
 def test_small_corrections_of_the_wall_clock_are_no_jump() -> None:
     """A second here and there, as time servers make them."""
     world = a_world(a_rule(), effect=10.0)
-    world.until(lambda: world.engine.trial)
+    world.until_trial()
     for correction in (1, -2, 3):
         world.wall += correction
         world.run(10)

@@ -141,6 +141,14 @@ class World:
             assert self.now < give_up, "it never happened"
             self.run(self.step_seconds)
 
+    def until_trial(self) -> None:
+        """Until a change is on trial."""
+        self.until(lambda: self.engine.trial)
+
+    def until_outcomes(self, count: int) -> None:
+        """Until so many trials have ended."""
+        self.until(lambda: len(self.outcomes) >= count)
+
 
 def a_snapshot(cache: CacheConfig) -> Snapshot:
     """A cache that is as full as it may be."""

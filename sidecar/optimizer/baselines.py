@@ -74,7 +74,7 @@ class Baselines:
         learned = self.learned.get(config.signal) if config.learn else None
         known = 0.0
         if learned is not None and wall is not None:
-            known = learned.weight(wall, config.half_life_seconds)
+            known = learned.weight(wall)
         if learned is not None and known >= LEAST_WEIGHT:
             baseline = learned.quantile(0.5)
             if target is None:

@@ -16,7 +16,7 @@ _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA = math.log(_GAMMA)
 _SMALLEST, _LARGEST = 1e-9, 1e15
 """Nearer to zero is zero; further away is as far as it gets. So there are 5,600 buckets at most."""
-_RESCALE_AT = 1e100
+_REBASE_AT = 1e100
 LEAST_WEIGHT = 100.0
 """How many observations, decayed, before what was learned is believed."""
 
@@ -26,23 +26,29 @@ class Learned(msgspec.Struct):
 
     buckets: dict[int, float] = msgspec.field(default_factory=dict)
     """Weight by bucket: 0 is zero, n is the n-th bucket above it, -n its mirror image."""
+    half_life_seconds: float = math.inf
     landmark: float = 0.0
     """The time at which an observation weighs 1."""
+    latest: float = 0.0
+    """When the last one was added."""
 
     def add(self, value: float, at: float, half_life_seconds: float) -> None:
-        """Count a value. One that comes with an earlier time than before weighs less."""
+        """Count a value. Where the clock was set back, what there is counts as if it came then."""
         if not self.buckets:
             self.landmark = at
-        weight = math.exp2(min((at - self.landmark) / half_life_seconds, 1000.0))
+        elif at < self.latest or half_life_seconds != self.half_life_seconds:
+            self._rebase(min(at, self.latest))
+        self.half_life_seconds = half_life_seconds
+        self.latest = at
         bucket = _bucket_of(value)
-        self.buckets[bucket] = self.buckets.get(bucket, 0.0) + weight
-        if weight > _RESCALE_AT:
-            self._rescale(at, weight)
+        self.buckets[bucket] = self.buckets.get(bucket, 0.0) + self._latest_weight
+        if self._latest_weight > _REBASE_AT:
+            self._rebase(at)
 
-    def weight(self, at: float, half_life_seconds: float) -> float:
-        """How many observations it stands for now."""
-        age = min((at - self.landmark) / half_life_seconds, 1000.0)
-        return math.fsum(self.buckets.values()) * math.exp2(-age)
+    def weight(self, at: float) -> float:
+        """How many observations it stands for at that time."""
+        age = max(0.0, at - self.latest) / self.half_life_seconds
+        return math.fsum(self.buckets.values()) / self._latest_weight * math.exp2(-age)
 
     def quantile(self, share: float) -> float | None:
         """The value below which that share of the weight lies. O(buckets)."""
@@ -54,10 +60,19 @@ class Learned(msgspec.Struct):
                 return _value_of(bucket)
         return None
 
-    def _rescale(self, at: float, weight: float) -> None:
-        self.landmark = at
-        scaled = {bucket: count / weight for bucket, count in self.buckets.items()}
-        self.buckets = {bucket: count for bucket, count in scaled.items() if count > 1e-9}
+    @property
+    def _latest_weight(self) -> float:
+        """What the last observation weighs."""
+        return math.exp2(min((self.latest - self.landmark) / self.half_life_seconds, 1000.0))
+
+    def _rebase(self, landmark: float) -> None:
+        """Let the last observation weigh 1 and the others as much less as they do; what weighs
+        next to nothing goes.
+        """
+        unit = self._latest_weight
+        scaled = {bucket: weight / unit for bucket, weight in self.buckets.items()}
+        self.buckets = {bucket: weight for bucket, weight in scaled.items() if weight > 1e-9}
+        self.landmark = landmark
 
 
 def _bucket_of(value: float) -> int:

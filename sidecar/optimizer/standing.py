@@ -75,11 +75,12 @@ class Standing:
         self.cooling_until = now + seconds * self.scale
 
     def acted(self, cooldown_seconds: float) -> None:
-        """It changes something. Where its letting go has brought that on, it holds for longer."""
-        since_release = self.holds_since - self.released_at
-        if since_release < cooldown_seconds:
+        """It changes something. Where its letting go may have brought that on, what was given back
+        having filled up since, it holds for longer.
+        """
+        if self.holds_since - self.released_at < cooldown_seconds * MOST_SCALE:
             self.release_scale = min(MOST_SCALE, self.release_scale * 2)
-        elif since_release > cooldown_seconds * MOST_SCALE:
+        else:
             self.release_scale = 1
 
     def clear_for(self, cooldown_seconds: float, now: float) -> bool:

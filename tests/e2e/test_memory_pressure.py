@@ -1,4 +1,4 @@
-"""Memory near its limit: tiers shrink before it is reached, and have their room again afterwards."""
+"""Memory near its limit: tiers shrink before it is reached, and grow again afterwards."""
 
 from __future__ import annotations
 
@@ -65,16 +65,15 @@ def test_tiers_shrink_before_the_limit_is_reached_and_grow_again(limited: Runnin
 
     There is no back and forth meanwhile: between two turns lies at least the cooldown.
     """
-    worst = 0.0
+    worst, least = 0.0, limits(limited)["configured"]["max_bytes"]
     for number in range(3 * LIMIT_BYTES // 2 // VALUE_BYTES):
         assert limited.put(f"key{number}", os.urandom(VALUE_BYTES)).status in (201, 204)
         if number % PUTS_A_TICK == 0:
             worst = max(worst, utilization(limited))
-            seen = ticks(limited)
-            wait_until(lambda seen=seen: ticks(limited) > seen, "the optimizer has looked")
+            least = min(least, limits(limited)["effective"]["max_bytes"])
+            wait_for_a_tick(limited)
     assert 0.75 < worst < 1.0
-    shrunk = limits(limited)
-    assert shrunk["effective"]["max_bytes"] < shrunk["configured"]["max_bytes"]
+    assert least < limits(limited)["configured"]["max_bytes"]
     first = outcomes(limited)
     assert first
     assert {outcome["outcome"] for outcome in first} == {"applied"}
@@ -92,8 +91,12 @@ def test_tiers_shrink_before_the_limit_is_reached_and_grow_again(limited: Runnin
     assert all(pause >= COOLDOWN_SECONDS for pause in pauses)
 
 
-def ticks(sidecar: RunningSidecar) -> int:
-    return int(json.loads(sidecar.ask("GET", "/v1/optimizer").body)["ticks"])
+def wait_for_a_tick(sidecar: RunningSidecar) -> None:
+    def ticks() -> int:
+        return int(json.loads(sidecar.ask("GET", "/v1/optimizer").body)["ticks"])
+
+    seen = ticks()
+    wait_until(lambda: ticks() > seen, "the optimizer has looked")
 
 
 def signals(sidecar: RunningSidecar) -> Any:

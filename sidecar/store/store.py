@@ -483,6 +483,7 @@ class Store:
                 memory.change_policy(self._make_policy(now))
         self.disk.timeout_seconds = config.tiers.l3.timeout_seconds
         self.disk.sync = config.durability == "disk"
+        self.disk.pace_writes(tuning.l3_write_bytes_per_second)
         self._configure_disk()
         # Whoever asks for fsync wants every write on the disk, whatever it costs.
         if tuning.l3_admission == "every" or config.durability == "disk":

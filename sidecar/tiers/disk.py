@@ -13,6 +13,7 @@ mark on the volume says so, and the next child empties L3 before it says hello).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from typing import Final
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry
+from sidecar.tiers.allowance import Allowance, pending_bytes
 
 MAX_PENDING_WRITES = 1024
 MAX_PENDING_BYTES = 16 << 20
@@ -123,6 +125,8 @@ class Disk:
         self._unacked: deque[Pending] = deque()  # in order; the first `_sent` are with the child
         self._sent = 0
         self._pending_bytes = 0
+        self._most_pending_bytes = MAX_PENDING_BYTES
+        self._allowance: Allowance | None = None  # where writes are paced
         self._reads: deque[Read] = deque()  # sent, in order
         self._reads_out: deque[Read] = deque()  # not sent yet
         self._calls: deque[Callable[[wire.Page | None], None]] = deque()
@@ -176,6 +180,26 @@ class Disk:
             self._calls_out.append(call)
             self._wake()
 
+    def pace_writes(self, bytes_per_second: float) -> None:
+        """Send values no faster, and let no more wait than can be sent in time; `inf` to lift it.
+
+        Deletes and invalidations weigh nothing, but stay where they are in the order.
+        """
+        if math.isinf(bytes_per_second):
+            self._allowance = None
+        elif self._allowance is None or self._allowance.bytes_per_second != bytes_per_second:
+            self._allowance = Allowance(bytes_per_second, self.clock())
+        self._most_pending_bytes = pending_bytes(
+            bytes_per_second, self.timeout_seconds, MAX_PENDING_BYTES
+        )
+        self._give_room()
+        self._wake()
+
+    @property
+    def writes_wait(self) -> bool:
+        """Whether writes may be waiting for nothing but their allowance."""
+        return self._allowance is not None and len(self._unacked) > self._sent
+
     @property
     def accepts(self) -> bool:
         """Whether a write may be issued now: L3 has been open or was given up, and keeps up."""
@@ -184,7 +208,10 @@ class Disk:
     @property
     def full(self) -> bool:
         """Whether as much is pending as may be."""
-        return len(self._unacked) >= MAX_PENDING_WRITES or self._pending_bytes >= MAX_PENDING_BYTES
+        return (
+            len(self._unacked) >= MAX_PENDING_WRITES
+            or self._pending_bytes >= self._most_pending_bytes
+        )
 
     def when_room(self, resume: Callable[[], None]) -> None:
         """Call `resume` when there is room again; first come, first served."""
@@ -202,17 +229,19 @@ class Disk:
 
     # ---- what the link does
 
-    def take(self) -> bytes | None:
+    def take(self, *, at_once: bool = False) -> bytes | None:
         """The next frame to send; None when there is nothing to say.
 
         What comes while the child is busy gathers, until as much waits as is under way. Else a
         child that keeps up is sent frames of one, and each costs as much as the look-up in it.
+        `at_once` gathers no writes: for the last frames.
         """
         if self.state is not UP:
             return None
         reads_out, writes_out = len(self._reads_out), len(self._unacked) - self._sent
         reads = self._next_reads() if reads_out and reads_out >= len(self._reads) else []
-        writes = self._next_writes() if writes_out and writes_out >= self._sent else []
+        writes_due = writes_out and (at_once or writes_out >= self._sent)
+        writes = self._next_writes() if writes_due else []
         now = self.clock()
         touches = self._due_touches(now) if self._touches else []
         call = self._calls_out.popleft() if self._calls_out else None
@@ -321,12 +350,18 @@ class Disk:
     def _next_writes(self) -> list[wire.Write]:
         """Writes for the child, up to a frame's worth."""
         writes: list[wire.Write] = []
-        size = 0
+        size, most = 0, float(wire.MAX_FRAME_BYTES)
+        if self._allowance is not None:
+            most = min(most, self._allowance.left(self.clock()))
+            if most <= 0:
+                return []
         for pending in islice(self._unacked, self._sent, self._sent + wire.MAX_FRAME_WRITES):
-            size += pending.size
-            if writes and size > wire.MAX_FRAME_BYTES:
+            if writes and size + pending.size > most:
                 break
+            size += pending.size
             writes.append(pending.write)
+        if self._allowance is not None:
+            self._allowance.spend(size)
         self._sent += len(writes)
         return writes
 

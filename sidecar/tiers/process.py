@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import sys
@@ -24,7 +25,7 @@ from sidecar.l3.mark import leave_mark
 from sidecar.tiers.disk import Disk, State
 
 TICK_SECONDS = 0.05
-"""How often overdue reads are looked for and touches sent."""
+"""How often overdue reads are looked for, and touches and paced writes sent."""
 STUCK_SECONDS = 10.0
 """How long a child that owes an answer may show no sign of work."""
 QUIET_SHARE = 0.2
@@ -118,7 +119,8 @@ class DiskProcess(asyncio.Protocol):
     async def stop(self, task: asyncio.Task[None], hurry: asyncio.Event) -> None:
         """Let the child apply what it was sent and close; end it after CLOSE_SECONDS."""
         self._stopping = True
-        self._flush()
+        self._disk.pace_writes(math.inf)
+        self._flush(at_once=True)
         if self._transport is not None and self._disk.state is State.UP:
             close = wire.Request(0.0, 0.0, False, [], [], [], wire.Close())
             self._transport.write(wire.framed(wire.encode_request(close)))
@@ -204,7 +206,7 @@ class DiskProcess(asyncio.Protocol):
             while not ended.done():
                 await asyncio.wait([ended], timeout=TICK_SECONDS)
                 self._disk.expire(self._disk.clock())
-                self._wake_for_touches()
+                self._send_what_is_due()
                 quiet = time.monotonic() - self._heard_at
                 owing = self._disk.waiting or self._disk.state is not State.UP
                 if not owing or quiet < self._stuck_seconds * QUIET_SHARE:
@@ -246,13 +248,13 @@ class DiskProcess(asyncio.Protocol):
         self._flushing = False
         self._flush()
 
-    def _flush(self) -> None:
+    def _flush(self, *, at_once: bool = False) -> None:
         if self._transport is not None:
-            while (frame := self._disk.take()) is not None:
+            while (frame := self._disk.take(at_once=at_once)) is not None:
                 self._transport.write(wire.framed(frame))
 
-    def _wake_for_touches(self) -> None:
-        if self._disk.touches_due(self._disk.clock()):
+    def _send_what_is_due(self) -> None:
+        if self._disk.writes_wait or self._disk.touches_due(self._disk.clock()):
             self._flush()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 
@@ -10,6 +11,7 @@ import pytest
 
 from sidecar.app import Sidecar
 from sidecar.model.change import Size
+from sidecar.model.errors import NotReadyError, OutcomeUnknownError
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
 from tests.http.serving import eventually
@@ -226,3 +228,23 @@ async def test_whoever_asks_for_fsync_gets_every_put_written(live: Sidecar) -> N
     panel.set(durability="disk")
     written = await live.store.put(b"test/key", b"value", "text/plain", 600.0)
     assert written.durable
+
+
+@shows("l3.write_bytes_per_second")
+async def test_writes_to_l3_are_paced(live: Sidecar) -> None:
+    """One value is on its way, the next one waits: its writer is not answered in time, and the one
+    after it gets no room. What L3 has is read meanwhile, and all is written when the limit goes."""
+    store = live.store
+    panel = Panel(live, small(l1={"max_entries": 1}, l2={"enabled": False}))
+    await put(store, "before", "other")
+    panel.turn("l3.write_bytes_per_second", 1.0)
+    panel.set(tiers=small(l3={"timeout_seconds": 0.2}, l2={"enabled": False}).tiers)
+    await put(store, "a", value=bytes(1000))
+    with pytest.raises(OutcomeUnknownError):
+        await put(store, "b")
+    with pytest.raises(NotReadyError):
+        await put(store, "c")
+    assert await tier_of(store, "before") == "l3"
+    panel.turn("l3.write_bytes_per_second", math.inf)
+    await eventually(lambda: store.disk.idle, "all is written")
+    await put(store, "c")

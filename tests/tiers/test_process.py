@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.app import make_policy
+from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
@@ -73,6 +74,27 @@ async def test_a_child_that_owes_nothing_may_rest(watched: tuple[DiskProcess, St
     assert await store.get(b"ns/absent") is None
     assert store.stats.timeouts == 0
     assert (process.pid, process.restarts.total()) == (resting, 0)
+
+
+async def test_what_is_paced_is_written_when_it_stops(tmp_path: Path) -> None:
+    """A stop waits for no rate: what was answered from memory is there after it."""
+    config = CacheConfig(durability="memory")
+    for life in range(2):
+        process = DiskProcess(tmp_path, None)
+        store = Store(time.time, config, make_policy, process.wake)
+        process.enable(enabled=True)
+        task = asyncio.create_task(process.run(store.disk))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await store.opened()
+        if life == 0:
+            store.apply(config, Tuning(l3_write_bytes_per_second=100_000))
+            for n in range(40):
+                await store.put(b"ns/%d" % n, bytes(1000), "text/plain", 60.0)
+            assert store.disk.waiting
+        else:
+            hits = [await store.get(b"ns/%d" % n) for n in range(40)]
+            assert None not in hits
+        await process.stop(task, asyncio.Event())
 
 
 def test_activity_is_what_the_kernel_says() -> None:

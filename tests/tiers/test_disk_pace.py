@@ -1,0 +1,118 @@
+"""Writes that are paced, in a clock that is told the time."""
+
+from __future__ import annotations
+
+import math
+
+from sidecar.l3 import wire
+from sidecar.model.entry import Entry
+from sidecar.tiers.disk import Disk, Read, put_of
+
+STATUS = wire.Status(0, 0, 0, 0, 0, 0, 0, 0, slowed=False, wiped=False)
+
+
+class Asked(Read):
+    def answer(self, answer: object) -> None:
+        pass
+
+
+class Paced:
+    """An open disk, and what has been taken from it. Nothing is acknowledged by itself."""
+
+    def __init__(self, bytes_per_second: float) -> None:
+        self.now = 1000.0
+        self.seq = 0
+        self.disk = Disk(
+            lambda: self.now,
+            wake=lambda: None,
+            on_status=lambda _status, _hello: None,
+            on_evicted=lambda _keys: None,
+            timeout_seconds=1.0,
+            sync=False,
+        )
+        self.disk.feed(wire.Reply([], [], [], status=STATUS))
+        self.disk.pace_writes(bytes_per_second)
+
+    def put(self, size: int) -> None:
+        self.seq += 1
+        entry = Entry(
+            key=b"%d" % self.seq,
+            value=bytes(size),
+            size=size,
+            content_type="text/plain",
+            seq=self.seq,
+            created_at=self.now,
+            expires_at=math.inf,
+        )
+        self.disk.write(put_of(entry), entry)
+
+    def delete(self) -> None:
+        self.seq += 1
+        self.disk.write(wire.Delete(b"%d" % self.seq, self.seq), None)
+
+    def sent(self) -> list[bytes]:
+        """The keys of the writes that go out now, and their acknowledgement."""
+        keys: list[bytes] = []
+        while (frame := self.disk.take()) is not None:
+            writes = wire.decode_request(frame).writes
+            keys += [write.key for write in writes if not isinstance(write, wire.Invalidate)]
+            self.disk.feed(wire.Reply([], [wire.NEW] * len(writes), []))
+        return keys
+
+
+def test_values_go_out_at_the_rate() -> None:
+    """A burst of a quarter of a second, then as much as time gives; what was begun is paid off."""
+    paced = Paced(bytes_per_second=1000)
+    for _ in range(10):
+        paced.put(100)
+    assert paced.sent() == [b"1", b"2", b"3"]
+    assert paced.sent() == []
+    paced.now += 0.1
+    assert paced.sent() == [b"4"]
+    paced.now += 100.0
+    assert paced.sent() == [b"5", b"6", b"7"]
+    assert paced.disk.writes_wait
+    paced.now -= 50.0  # the clock is set back: nothing is earned for that time, nor lost
+    assert paced.sent() == []
+    paced.now += 0.1
+    assert paced.sent() == [b"8"]
+
+
+def test_the_order_stays() -> None:
+    """A delete waits for what comes before it, and for nothing else."""
+    paced = Paced(bytes_per_second=1000)
+    paced.delete()
+    paced.put(5000)
+    paced.delete()
+    assert paced.sent() == [b"1", b"2"]
+    paced.now += 4.7
+    assert paced.sent() == []
+    paced.now += 0.1
+    assert paced.sent() == [b"3"]
+
+
+def test_reads_are_not_slowed() -> None:
+    """However much waits."""
+    paced = Paced(bytes_per_second=1)
+    for _ in range(3):
+        paced.put(100)
+    paced.sent()
+    paced.disk.read(Asked(b"key"))
+    frame = paced.disk.take()
+    assert frame is not None
+    request = wire.decode_request(frame)
+    assert (request.reads, request.writes) == ([b"key"], [])
+
+
+def test_no_more_waits_than_can_be_sent_in_time() -> None:
+    """Whoever comes then waits for room, not for an answer that would come too late. One write may
+    always wait, whatever the rate."""
+    paced = Paced(bytes_per_second=1000)
+    while not paced.disk.full:
+        paced.put(100)
+    assert paced.seq == 5  # half of a second
+    paced.disk.pace_writes(math.inf)
+    assert not paced.disk.full
+    assert len(paced.sent()) == 5
+    paced.disk.pace_writes(0.001)
+    assert not paced.disk.full

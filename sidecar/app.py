@@ -318,7 +318,7 @@ class Sidecar:
             self._settings.data_socket.unlink(missing_ok=True)
 
     def _keep(
-        self, name: str, run: Callable[[], Awaitable[None]], *, once: bool = False
+        self, name: str, run: Callable[[], Awaitable[object]], *, once: bool = False
     ) -> asyncio.Task[None]:
         """Run a background task, and run it again should it fail."""
 

@@ -20,17 +20,16 @@ from msgspec import Raw
 from sidecar.l3 import wire
 from sidecar.l3.engine import Engine, in_chunks
 from sidecar.l3.space import Space
+from sidecar.l3.sweeping import Sweeping
 
 SLICE_SECONDS = 0.005
+BUSY_SECONDS = 0.001
+"""How long to wait for a frame while there is something else to do."""
 STATUS_SECONDS = 1.0
 NEWS_SECONDS = 0.05
 """How soon the sidecar hears of a change in what L3 holds."""
 LOOK_BYTES = 4 << 20
 """How much is written or dropped before the folder is measured again, whatever the time."""
-SWEEP_PAUSE_SECONDS = 60.0
-"""Between two passes of the sweep."""
-SWEEP_REST = 19
-"""A slice that finds little is followed by so many times its own length of rest."""
 RECEIVE_BYTES = 1 << 18
 HELD_BYTES = 64 << 20
 """Writes that wait; beyond it the socket is left unread. The sidecar sends less by itself."""
@@ -93,7 +92,7 @@ class Child:
         self._last_status = 0.0
         self._last_slice = 0.0
         self._last_touch = 0.0
-        self._next_sweep = 0.0
+        self._sweeping = Sweeping()
         self._news = False  # whether L3 has changed since the last status
         self._closing = False
         self._deaf = False  # the other end is gone; what it sent before is still to be read
@@ -124,9 +123,10 @@ class Child:
             time.sleep(SLICE_SECONDS)
             return False
         now = time.monotonic()
-        busy = self._held or self._touches or self._engine.over() or self._engine.sweep_pays
+        busy = self._held or self._touches or self._engine.over()
         idle_seconds = NEWS_SECONDS if self._news else STATUS_SECONDS
-        wait = 0.001 if busy else max(0.0, min(idle_seconds, self._next_sweep - now))
+        next_sweep = self._sweeping.due(pays=self._engine.sweep_pays)
+        wait = BUSY_SECONDS if busy else max(BUSY_SECONDS, min(idle_seconds, next_sweep - now))
         return bool(self._poll.poll(wait * 1000))
 
     def _receive(self) -> bytes:
@@ -141,6 +141,7 @@ class Child:
         match request.call:
             case wire.Configure():
                 self._engine.configure(request.call)
+                self._sweeping.pace = request.call.pace
             case wire.ListKeys():
                 page = self._engine.page(request.call, request.now)
                 self._reply(wire.Reply([], [], [], page=page))
@@ -244,21 +245,13 @@ class Child:
                 evicted = engine.drain(self._clock(), incoming, room)
                 if evicted:
                     self._reply(wire.Reply([], [], evicted))
-            elif engine.sweep_pays or time.monotonic() >= self._next_sweep:
-                self._sweep(room)
+            elif time.monotonic() >= self._sweeping.due(pays=engine.sweep_pays):
+                began = time.monotonic()
+                at_end = engine.sweep(self._clock(), room)
+                self._sweeping.swept(began, time.monotonic(), at_end=at_end)
             else:
                 return
             self._has_changed(engine.dropped_bytes - dropped)
-
-    def _sweep(self, room: int) -> None:
-        """One slice of the sweep. It keeps a processor busy only where it finds something."""
-        began = time.monotonic()
-        at_end = self._engine.sweep(self._clock(), room)
-        ended = time.monotonic()
-        if at_end:
-            self._next_sweep = ended + SWEEP_PAUSE_SECONDS
-        else:
-            self._next_sweep = ended + SWEEP_REST * (ended - began)
 
     def _has_changed(self, size: int) -> None:
         if size:

@@ -49,6 +49,7 @@ class Configure(msgspec.Struct, array_like=True, tag=0):
     policy: str
     max_entries: int
     max_bytes: int
+    pace: float = 1.0  # how fast to sweep, as a share of the usual speed
 
 
 class ListKeys(msgspec.Struct, array_like=True, tag=1):

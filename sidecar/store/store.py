@@ -59,6 +59,8 @@ MAX_INVALIDATIONS = 1024
 """Scopes that may wait for their sweep; each distinct length costs every read a look-up."""
 MAX_PACKING = 8
 """Large values being packed in threads at one time; further ones stay as they are."""
+LEAST_PACE = 0.01
+"""Of work in the background: what is not swept takes room, and memory that is not given back."""
 UNTUNED: Final = Tuning()
 
 
@@ -493,7 +495,12 @@ class Store:
 
     def _configure_disk(self) -> None:
         l3 = self.config.tiers.l3
-        self.disk.configure(wire.Configure(l3.policy, l3.max_entries, l3.max_bytes))
+        self.disk.configure(wire.Configure(l3.policy, l3.max_entries, l3.max_bytes, self.pace))
+
+    @property
+    def pace(self) -> float:
+        """How fast to work in the background, as a share of the usual speed; never not at all."""
+        return max(LEAST_PACE, self.tuning.background_pace)
 
     def drain(self) -> bool:
         """One slice of shrinking and of changing policies; True when nothing is left to do."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from sidecar.store.pace import Rest, rest_after
 from sidecar.store.store import Store
 
 TICK_SECONDS = 0.1
@@ -14,16 +15,29 @@ SWEEP_KEYS = 500
 
 
 async def upkeep(store: Store) -> None:
-    """Run until cancelled."""
-    next_sweep = time.monotonic() + SWEEP_SECONDS
+    """Run until cancelled. Shrinking waits for no sweep, however slowly that goes."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_keep_drained(store))
+        tasks.create_task(_keep_swept(store))
+
+
+async def _keep_drained(store: Store) -> None:
     while True:
-        await asyncio.sleep(TICK_SECONDS if store.drain() else 0)
-        if store.invalidations.any or time.monotonic() >= next_sweep:
+        drained = store.drain()
+        await asyncio.sleep(TICK_SECONDS if drained else 0)
+
+
+async def _keep_swept(store: Store) -> None:
+    swept_at = time.monotonic()
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        due = swept_at + SWEEP_SECONDS / store.pace
+        if store.invalidations.any or time.monotonic() >= due:
             await sweep(store)
-            next_sweep = time.monotonic() + SWEEP_SECONDS
+            swept_at = time.monotonic()
 
 
-async def sweep(store: Store) -> None:
+async def sweep(store: Store, rest: Rest = rest_after) -> None:
     """One pass over both tiers in memory. What it covered can then be forgotten.
 
     The keys are listed first, in one go: about 10 ms for a million of them.
@@ -32,8 +46,9 @@ async def sweep(store: Store) -> None:
     for memory in (store.l1, store.l2):
         keys = list(memory.entries)
         for start in range(0, len(keys), SWEEP_KEYS):
+            began = time.monotonic()
             store.sweep(keys[start : start + SWEEP_KEYS])
-            await asyncio.sleep(0)
+            await rest(time.monotonic() - began, store.pace)
     # An older put may still be pending, and be looked up there, until L3 has the invalidation.
     if not store.disk.invalidating:
         store.invalidations.forget(newest)

@@ -7,6 +7,7 @@ nobody gets to stop. Keys alone: what they stand for is read from L3, so nothing
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from sidecar.store.pace import Rest, rest_after
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
 
@@ -36,24 +38,27 @@ class Hot(msgspec.Struct):
     l2: list[bytes]
 
 
-async def warm(store: Store, data_dir: Path) -> None:
-    """Once L3 is open, bring the written-down keys back; ends when memory is full."""
+async def warm(store: Store, data_dir: Path, rest: Rest = rest_after) -> int:
+    """Once L3 is open, bring the written-down keys back as far as memory has room; how many."""
     hot = await asyncio.to_thread(_load, data_dir / FILE)
     await store.opened()
     if hot is None or store.disk.state is not State.UP:
-        return
+        return 0
     warmed = 0
     for keys, to_l1 in ((hot.l2, False), (hot.l1, True)):
         for batch in _batches(keys):
+            began = time.monotonic()
             brought = await asyncio.gather(*(store.bring(key, to_l1=to_l1) for key in batch))
             warmed += sum(brought)
+            await rest(time.monotonic() - began, store.pace)
     log.info("Memory warmed", entries=warmed, keys=len(hot.l1) + len(hot.l2))
+    return warmed
 
 
 async def keep_saving(store: Store, data_dir: Path) -> None:
     """Write the hot keys down now and then, until cancelled."""
     while True:
-        await asyncio.sleep(SAVE_SECONDS)
+        await asyncio.sleep(SAVE_SECONDS / store.pace)
         await save(store, data_dir)
 
 

@@ -248,3 +248,22 @@ async def test_writes_to_l3_are_paced(live: Sidecar) -> None:
     panel.turn("l3.write_bytes_per_second", math.inf)
     await eventually(lambda: store.disk.idle, "all is written")
     await put(store, "c")
+
+
+@shows("background.pace")
+async def test_the_background_goes_at_its_pace(live: Sidecar) -> None:
+    """Ours and that of L3's process, which is told; no shrinking waits for it."""
+    store = live.store
+    panel = Panel(live, small(l1={"max_entries": 5000}))
+    await put(store, *(f"{n}" for n in range(1500)))
+    panel.turn("background.pace", 0.25)
+    assert store.pace == 0.25
+    panel.turn("background.pace", 0.0)
+    await store.invalidate(b"other/")
+    panel.turn("tiers.l1.size", Size(10, LARGE))
+    await eventually(lambda: len(store.l1) == 10, "L1 is drained")
+    panel.turn("background.pace", 1.0)
+    await eventually(lambda: not store.invalidations.any, "memory is swept")
+    await eventually(
+        lambda: store.disk.status and not store.disk.status.invalidations, "L3 is swept"
+    )

@@ -40,6 +40,7 @@ class Levers:
         self.deeds: dict[str, Callable[[], Awaitable[Figures]]] = {
             "collect": self._collect,
             "release_memory": self._release_memory,
+            "compact_l3": self._compact_l3,
         }
 
     def put_in_force(self, effective: Effective) -> None:
@@ -69,4 +70,17 @@ class Levers:
             "collected_objects": found,
             "pause_seconds": seconds,
             "heap": "trimmed" if trimmed else "not trimmed: this C library has no malloc_trim",
+        }
+
+    async def _compact_l3(self) -> Figures:
+        """Have L3 begin to rewrite its tables: the folder has shrunk some time after this."""
+        begun: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        disk = self._store.disk
+        disk.rewrite(lambda answer: None if begun.done() else begun.set_result(answer))
+        answer = await begun
+        if answer is None or disk.status is None:
+            raise DeedFailedError("L3 is not up; its tables can't be rewritten.")
+        return {
+            "folder_bytes": disk.status.folder_bytes,
+            "rewrite": "begun" if answer else "under way already",
         }

@@ -145,6 +145,9 @@ class Child:
             case wire.ListKeys():
                 page = self._engine.page(request.call, request.now)
                 self._reply(wire.Reply([], [], [], page=page))
+            case wire.Rewrite():
+                begun = self._space.rewrite(self._engine.dropped_bytes)
+                self._reply(wire.Reply([], [], [], rewrite=begun))
             case wire.Close():
                 self._closing = True
             case None:

@@ -59,9 +59,13 @@ class Database:
             self._db.write(batch)
 
     def compact(self) -> None:
-        """Rewrite all tables without what is dead. Lets go of the interpreter lock; minutes."""
+        """Rewrite all tables without what is dead. Lets go of the interpreter lock; minutes.
+
+        The counters are flushed first: while they are in memory alone, every log since stays.
+        """
         options = CompactOptions()
         options.set_exclusive_manual_compaction(False)
+        self.state.flush()
         self.meta.compact_range(None, None, options)
         self.value.compact_range(None, None, options)
 

@@ -48,7 +48,8 @@ def folder_bytes(folder: Path) -> int:
 
 
 class Space:
-    """Watches one database's folder and rewrites it, in a thread, when too much of it is dead."""
+    """Watches one database's folder and rewrites it, in a thread, when too much of it is dead or
+    somebody asks for it."""
 
     def __init__(self, folder: Path, database: Database, data_limit: int | None) -> None:
         self._folder = folder
@@ -74,13 +75,20 @@ class Space:
         self.used_bytes = folder_bytes(self._folder)
         soft = live_bytes * 3 // 2 + REWRITE_SLACK_BYTES
         worth = dropped_bytes - self._rewritten >= WORTH_BYTES
-        if self._rewrite is None and self.used_bytes > soft and worth:
-            self._rewritten = dropped_bytes
-            self._rewrite = threading.Thread(target=self._compact, name="rewrite")
-            self._rewrite.start()
+        if self.used_bytes > soft and worth:
+            self.rewrite(dropped_bytes)
         full = self.used_bytes > self.limit(live_bytes) - _margin(live_bytes)
         deleting = time.monotonic() - self._ended_at < DELETING_SECONDS
         self.slowed = full and (self._rewrite is not None or worth or deleting)
+
+    def rewrite(self, dropped_bytes: int) -> bool:
+        """Begin to rewrite the tables; False where that is being done."""
+        if self._rewrite is not None:
+            return False
+        self._rewritten = dropped_bytes
+        self._rewrite = threading.Thread(target=self._compact, name="rewrite")
+        self._rewrite.start()
+        return True
 
     def limit(self, live_bytes: int) -> int:
         """What the folder must stay below."""

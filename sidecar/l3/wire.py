@@ -64,7 +64,11 @@ class Close(msgspec.Struct, array_like=True, tag=2):
     """Write out what is in memory and end."""
 
 
-Call = Configure | ListKeys | Close
+class Rewrite(msgspec.Struct, array_like=True, tag=3):
+    """Begin to rewrite all tables without what is dead, unless that is being done."""
+
+
+Call = Configure | ListKeys | Close | Rewrite
 
 
 class Request(msgspec.Struct, array_like=True):
@@ -130,6 +134,7 @@ class Reply(msgspec.Struct, array_like=True):
     status: Status | None = None
     page: Page | None = None
     fault: tuple[str, str] | None = None  # reason, message: the child ends after saying so
+    rewrite: bool | None = None  # whether it has been begun; False: it is under way already
 
 
 encode_request = msgspec.msgpack.Encoder().encode

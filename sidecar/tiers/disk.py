@@ -130,6 +130,7 @@ class Disk:
         self._reads: deque[Read] = deque()  # sent, in order
         self._reads_out: deque[Read] = deque()  # not sent yet
         self._calls: deque[Callable[[wire.Page | None], None]] = deque()
+        self._rewrites: deque[Callable[[bool | None], None]] = deque()
         self._calls_out: deque[wire.Call] = deque()
         self._touches: dict[bytes, int] = {}
         self._touched_at = 0.0
@@ -173,6 +174,15 @@ class Disk:
             return
         self._calls.append(on_page)
         self._calls_out.append(call)
+        self._wake()
+
+    def rewrite(self, on_begun: Callable[[bool | None], None]) -> None:
+        """Have L3 rewrite its tables: whether that was begun now; None when L3 can't be asked."""
+        if self.state is not UP:
+            on_begun(None)
+            return
+        self._rewrites.append(on_begun)
+        self._calls_out.append(wire.Rewrite())
         self._wake()
 
     def configure(self, call: wire.Configure) -> None:
@@ -264,6 +274,8 @@ class Disk:
             self._on_evicted(reply.evicted)
         if reply.page is not None:
             self._calls.popleft()(reply.page)
+        if reply.rewrite is not None:
+            self._rewrites.popleft()(reply.rewrite)
         if reply.status is not None:
             self._hear(reply.status)
         if reply.writes:
@@ -300,13 +312,14 @@ class Disk:
         reads = [*self._reads, *self._reads_out]
         self._reads.clear()
         self._reads_out.clear()
-        calls = list(self._calls)
+        calls: list[Callable[[None], None]] = [*self._calls, *self._rewrites]
         self._calls.clear()
+        self._rewrites.clear()
         for read in reads:
             if not read.answered:
                 read.answer(UNANSWERED)
-        for on_page in calls:
-            on_page(None)
+        for on_answer in calls:
+            on_answer(None)
 
     def give_up(self) -> None:
         """L3 is out of reach, and the volume says so: from now on writes are memory's alone."""

@@ -16,6 +16,8 @@ from sidecar.model.change import Deed
 from sidecar.runtime import Runtime, collect, trim_heap
 from sidecar.signals.processes import resident_bytes
 from sidecar.store.store import Store
+from sidecar.store.warming import warm_again
+from sidecar.tiers.disk import State
 from sidecar.tiers.process import DiskProcess
 
 Figures = dict[str, float | str]
@@ -41,6 +43,7 @@ class Levers:
             "collect": self._collect,
             "release_memory": self._release_memory,
             "compact_l3": self._compact_l3,
+            "warm": self._warm,
         }
 
     def put_in_force(self, effective: Effective) -> None:
@@ -84,3 +87,9 @@ class Levers:
             "folder_bytes": disk.status.folder_bytes,
             "rewrite": "begun" if answer else "under way already",
         }
+
+    async def _warm(self) -> Figures:
+        """Bring what is used most of what only L3 has, as far as memory has room."""
+        if self._store.disk.state is not State.UP:
+            raise DeedFailedError("L3 is not up; there is nothing to warm memory from.")
+        return {"warmed_entries": await warm_again(self._store)}

@@ -19,6 +19,7 @@ from sidecar.l3.database import Database, get_many
 from sidecar.l3.eviction import SCORES
 from sidecar.l3.records import (
     EXPIRES_AT,
+    FREQUENCY,
     SEQ,
     SIZE,
     disk_key,
@@ -230,7 +231,7 @@ class Engine:
             key, meta = user_key(rows.key()), unpack_meta(rows.value())
             live = meta[EXPIRES_AT] > now and not covers(key, meta[SEQ])
             if live and key.startswith(call.scope):
-                found.append(wire.Listed(key, meta[SIZE], meta[EXPIRES_AT]))
+                found.append(wire.Listed(key, meta[SIZE], meta[EXPIRES_AT], meta[FREQUENCY]))
             rows.next()
         return wire.Page(found, rows.key() if rows.valid() else None)
 

@@ -105,6 +105,7 @@ class Listed(msgspec.Struct, array_like=True, gc=False):
     key: bytes
     size: int
     expires_at: float
+    hits: int = 0  # as far as L3 has heard of them
 
 
 class Page(msgspec.Struct, array_like=True):

@@ -512,7 +512,7 @@ class Store:
     async def bring(self, key: bytes, *, to_l1: bool) -> bool:
         """Bring an entry into memory from L3 where there is room; no look-up is counted."""
         memory = self.l1 if to_l1 else self.l2
-        if len(memory) >= memory.max_entries or isinstance(self.locate(key), Found):
+        if memory.full or isinstance(self.locate(key), Found):
             return False
         found = await self._resolve(key)
         if not isinstance(found, Found) or found.tier is not L3:

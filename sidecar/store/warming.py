@@ -1,4 +1,5 @@
-"""After a restart memory is empty and L3 is not: bring back what was hottest.
+"""Memory has room and L3 has what would be worth it: after a restart bring back what was hottest,
+and when asked what is used most.
 
 The keys in memory are written down when stopping, and now and then while running for the case that
 nobody gets to stop. Keys alone: what they stand for is read from L3, so nothing stale comes back.
@@ -7,6 +8,7 @@ nobody gets to stop. Keys alone: what they stand for is read from L3, so nothing
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -16,8 +18,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from sidecar.l3 import wire
 from sidecar.store.pace import Rest, rest_after
-from sidecar.store.store import Store
+from sidecar.store.store import Ask, Store
 from sidecar.tiers.disk import State
 
 FILE = "hot.keys"
@@ -26,6 +29,7 @@ MAX_KEYS = 100_000
 SAVE_SECONDS = 60.0
 BATCH_KEYS = 32
 """Keys asked for at a time: what one frame answers in a millisecond or two."""
+PAGE_KEYS = 256
 MAX_FILE_BYTES = 256 << 20
 
 log = structlog.get_logger("sidecar.warming")
@@ -44,15 +48,37 @@ async def warm(store: Store, data_dir: Path, rest: Rest = rest_after) -> int:
     await store.opened()
     if hot is None or store.disk.state is not State.UP:
         return 0
-    warmed = 0
-    for keys, to_l1 in ((hot.l2, False), (hot.l1, True)):
-        for batch in _batches(keys):
-            began = time.monotonic()
-            brought = await asyncio.gather(*(store.bring(key, to_l1=to_l1) for key in batch))
-            warmed += sum(brought)
-            await rest(time.monotonic() - began, store.pace)
+    warmed = await _bring(store, hot.l2, rest, to_l1=False)
+    warmed += await _bring(store, hot.l1, rest, to_l1=True)
     log.info("Memory warmed", entries=warmed, keys=len(hot.l1) + len(hot.l2))
     return warmed
+
+
+async def warm_again(store: Store, rest: Rest = rest_after) -> int:
+    """Bring what is used most of all that L3 has and memory lacks, as far as there is room; how
+    many. Looks at every key of L3, some hundred at a time.
+    """
+    to_l1 = not store.config.tiers.l2.enabled
+    memory = store.l1 if to_l1 else store.l2
+    room = min(MAX_KEYS, memory.max_entries - len(memory))
+    most_used: list[tuple[int, bytes]] = []  # a heap, the least used first
+    cursor: bytes | None = b""
+    while cursor is not None and room > 0:
+        began = time.monotonic()
+        page = await _page(store, cursor)
+        if page is None:
+            break
+        for row in page.keys:
+            if not isinstance(store.locate(row.key), Ask):
+                continue
+            if len(most_used) < room:
+                heapq.heappush(most_used, (row.hits, row.key))
+            else:
+                heapq.heappushpop(most_used, (row.hits, row.key))
+        cursor = page.cursor
+        await rest(time.monotonic() - began, store.pace)
+    keys = [key for _, key in sorted(most_used, reverse=True)]
+    return await _bring(store, keys, rest, to_l1=to_l1)
 
 
 async def keep_saving(store: Store, data_dir: Path) -> None:
@@ -71,6 +97,25 @@ async def save(store: Store, data_dir: Path) -> None:
         await asyncio.to_thread(_store, data_dir / FILE, msgspec.msgpack.encode(hot))
     except OSError as error:
         log.warning("The hot keys could not be written down", error=str(error))
+
+
+async def _bring(store: Store, keys: list[bytes], rest: Rest, *, to_l1: bool) -> int:
+    brought = 0
+    for batch in _batches(keys):
+        began = time.monotonic()
+        brought += sum(await asyncio.gather(*(store.bring(key, to_l1=to_l1) for key in batch)))
+        await rest(time.monotonic() - began, store.pace)
+    return brought
+
+
+async def _page(store: Store, cursor: bytes) -> wire.Page | None:
+    """Keys of L3; None when it can't be asked."""
+    answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
+    store.disk.list_keys(
+        wire.ListKeys(b"", cursor, PAGE_KEYS),
+        lambda page: None if answer.done() else answer.set_result(page),
+    )
+    return await answer
 
 
 def _hottest(coldest_first: Iterable[bytes]) -> list[bytes]:

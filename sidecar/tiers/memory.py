@@ -55,6 +55,11 @@ class MemoryTier:
         return len(self.entries)
 
     @property
+    def full(self) -> bool:
+        """Whether whatever is put now pushes something out."""
+        return len(self.entries) >= self.max_entries or self.used_bytes >= self.max_bytes
+
+    @property
     def used_bytes(self) -> int:
         return self._cost + len(self.entries) * self._overhead
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 
 from sidecar.app import Sidecar
+from sidecar.l3 import wire
 from sidecar.levers import DeedFailedError
 from sidecar.model.change import Deed
+from sidecar.store.store import Store
 from sidecar.tiers.disk import State
 from tests.http.serving import eventually
 from tests.levers.pulling import Panel, number, shows, small
@@ -48,10 +51,47 @@ async def test_rewriting_gives_the_space_of_the_dead_back(live: Sidecar) -> None
     assert (hit.tier, hit.value) == ("l3", b"value")
 
 
+async def used(store: Store, times: int) -> list[bytes]:
+    """Keys that L3 has heard to have been used so often since they were put."""
+    found: list[bytes] = []
+    cursor: bytes | None = b""
+    while cursor is not None:
+        answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
+        store.disk.list_keys(wire.ListKeys(b"", cursor, 256), answer.set_result)
+        page = await answer
+        assert page is not None
+        found += [row.key for row in page.keys if row.hits > times]
+        cursor = page.cursor
+    return found
+
+
+@shows("warm")
+async def test_warming_brings_what_is_used_most(live: Sidecar) -> None:
+    """From L3, into the room that memory has, and pushes nothing out."""
+    store = live.store
+    off = {"enabled": False}
+    panel = Panel(live, small(l1=off, l2=off))
+    for n in range(600):
+        await store.put(b"test/%d" % n, b"value", "text/plain", 600.0)
+    for _ in range(5):
+        for n in range(100, 120):
+            assert await store.get(b"test/%d" % n) is not None
+    while len(await used(store, 5)) < 20:
+        pass  # L3 notes uses in the background
+    panel.set(tiers=small(l1=off, l2={"max_entries": 25}).tiers)
+    for n in range(5):
+        await store.get(b"test/%d" % n)
+    assert await live.levers.perform(Deed("warm")) == {"warmed_entries": 20}
+    hot = {b"test/%d" % n for n in (*range(5), *range(100, 120))}
+    assert set(store.l2.entries) == hot
+    assert await live.levers.perform(Deed("warm")) == {"warmed_entries": 0}
+
+
 async def test_without_l3_it_fails(live: Sidecar) -> None:
     """And says so."""
     panel = Panel(live)
     panel.set(tiers=small(l3={"enabled": False}).tiers)
     await eventually(lambda: live.store.disk.state is State.DOWN, "L3 is off")
-    with pytest.raises(DeedFailedError, match="not up"):
-        await live.levers.perform(Deed("compact_l3"))
+    for name in ("compact_l3", "warm"):
+        with pytest.raises(DeedFailedError, match="not up"):
+            await live.levers.perform(Deed(name))

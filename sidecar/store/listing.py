@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from dataclasses import dataclass
+from functools import partial
 
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock
@@ -35,6 +36,8 @@ async def page(
 ) -> tuple[list[Listed], bytes | None]:
     """Up to `limit` keys below `scope`, and the cursor of the next page, None after the last.
 
+    Raises BadCursorError, and TimeoutError where L3 does not answer in time.
+
     Not a snapshot: a key that is written meanwhile may be missed or seen twice. Each page looks at
     all keys in memory until those are through, and at some hundred on disk: a page may be short.
     """
@@ -47,13 +50,19 @@ async def page(
     if kind != _ON_DISK:
         raise BadCursorError
     answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
-    store.disk.list_keys(wire.ListKeys(scope, position, limit), answer.set_result)
+    store.disk.list_keys(wire.ListKeys(scope, position, limit), partial(_hear, answer))
     listed = await asyncio.wait_for(answer, store.config.tiers.l3.timeout_seconds)
     if listed is None:
         return [], None
     rows = (_on_disk(store, row) for row in listed.keys)
     cursor_after = None if listed.cursor is None else _ON_DISK + listed.cursor
     return [row for row in rows if row is not None], cursor_after
+
+
+def _hear(answer: asyncio.Future[wire.Page | None], listed: wire.Page | None) -> None:
+    """A page comes even where nobody waits for it any more: it has its place in the order."""
+    if not answer.done():
+        answer.set_result(listed)
 
 
 async def _in_memory(

@@ -80,6 +80,10 @@ class Harness:
 
         return self._loop.run_until_complete(served())
 
+    def run_unserved(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run an operation while L3 is silent."""
+        return self._loop.run_until_complete(work)
+
     def serve(self) -> None:
         """Handle what the store has sent, as the child does."""
         disk = self.store.disk

@@ -1,0 +1,37 @@
+"""Pages of keys where L3 is slow or gone; what they list is held against a dict elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sidecar.config.values import CacheConfig
+from sidecar.store.listing import page
+from tests.store.harness import Harness
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    config = CacheConfig()
+    l3 = replace(config.tiers.l3, timeout_seconds=0.2)
+    config = replace(config, tiers=replace(config.tiers, l3=l3))
+    harness = Harness(tmp_path / "l3", config, seed=1)
+    yield harness
+    harness.close()
+
+
+def test_a_page_that_comes_too_late_is_passed_over(harness: Harness) -> None:
+    """Whoever asked has given up: what comes disturbs nobody, and the next page is heard."""
+    harness.run(harness.store.put(b"ns/key", b"value", "text/plain", 60.0))
+
+    async def ask_in_vain() -> None:
+        with pytest.raises(TimeoutError):
+            await page(harness.store, lambda: harness.now, b"ns/", b"", 10)
+
+    harness.run_unserved(ask_in_vain())
+    harness.serve()
+    listed, cursor = harness.run(page(harness.store, lambda: harness.now, b"ns/", b"", 10))
+    assert ([row.key for row in listed], cursor) == ([b"ns/key"], None)

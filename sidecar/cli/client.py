@@ -34,10 +34,14 @@ class Address:
     @classmethod
     def parse(cls, url: str, socket: Path | None) -> Address:
         """Raises click.BadParameter."""
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or 80
+        except ValueError:  # a port, or an address in brackets, that is none
+            host, port = None, 0
+        if not host or parts.scheme != "http":
             raise click.BadParameter(f"{url!r}: write for example {DEFAULT_URL}")
-        return cls(parts.hostname, parts.port or 80, socket)
+        return cls(host, port, socket)
 
     def __str__(self) -> str:
         return str(self.socket) if self.socket else f"http://{self.host}:{self.port}"

@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import stat
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -31,6 +30,7 @@ from sidecar.http.data import EntryApi
 from sidecar.http.ops import Readiness, ops_table
 from sidecar.http.optimizer import OptimizerApi, described_knobs
 from sidecar.http.server import Server
+from sidecar.http.sockets import SocketFile
 from sidecar.levers import Levers
 from sidecar.model.stats import RequestStats
 from sidecar.optimizer.actions.registry import ACTIONS
@@ -101,6 +101,7 @@ class Sidecar:
         self._tasks: set[asyncio.Task[None]] = set()
         self._disk_task: asyncio.Task[None] | None = None
         self._servers: dict[str, Server] = {}
+        self._socket: SocketFile | None = None
         self.ports: dict[str, int] = {}
         """Of the data API (`http`) and of the ops API (`ops`): where 0 was asked for, any free."""
         self.store: Store
@@ -203,9 +204,12 @@ class Sidecar:
 
     async def _bind_socket(self, server: Server, path: Path) -> None:
         """Listen on a Unix socket, in place of one that a predecessor has left."""
+        file = SocketFile(path)
         try:
-            _clear_socket(path)
+            file.clear()
             await web.UnixSite(await self._runner(server), str(path)).start()
+            file.taken()
+            self._socket = file
         except OSError as error:
             raise StartError(f"--data-socket {path}: {error.strerror}") from None
 
@@ -314,8 +318,8 @@ class Sidecar:
             if not hurry.is_set():
                 await _unless(hurry, save(self.store, self._settings.data_dir))
             await self._process.stop(self._disk_task, hurry)
-        if self._settings.data_socket is not None:
-            self._settings.data_socket.unlink(missing_ok=True)
+        if self._socket is not None:
+            self._socket.remove()
 
     def _keep(
         self, name: str, run: Callable[[], Awaitable[object]], *, once: bool = False
@@ -369,13 +373,6 @@ def _why(error: OSError) -> str:
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or str(error)
-
-
-def _clear_socket(path: Path) -> None:
-    """Remove a socket that nobody serves any more. Raises StartError for any other file."""
-    if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
-        raise StartError(f"--data-socket {path}: there is a file that is no socket")
-    path.unlink(missing_ok=True)
 
 
 def make_policy(tier: TierConfig) -> Policy:

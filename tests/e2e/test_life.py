@@ -159,6 +159,50 @@ def test_a_port_in_use_is_one_line(sidecar: RunningSidecar, tmp_path: Path) -> N
     assert "Traceback" not in output
 
 
+def test_a_socket_in_use_stays_with_who_serves_it(
+    start_sidecar: StartSidecar, tmp_path: Path
+) -> None:
+    """A second sidecar that can't start, for the socket or for its port, ends with one line."""
+    path = tmp_path / "socket"
+    first = start_sidecar("--data-socket", str(path))
+    for port in (0, first.port):
+        second = RunningSidecar(tmp_path / "second", ("--data-socket", str(path)), port=port)
+        second.launch()
+        status, output = second.wait()
+        assert status == 1
+        assert "another" in output.splitlines()[-1]
+        assert "Traceback" not in output
+        assert path.is_socket()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"GET /v1/stats HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+    first.stop()
+    assert not path.exists()
+
+
+def test_a_socket_that_was_left_is_taken_over(start_sidecar: StartSidecar, tmp_path: Path) -> None:
+    """After kill -9 its file is still there, and in nobody's way."""
+    sidecar = start_sidecar("--data-socket", str(tmp_path / "socket"))
+    sidecar.kill_both()
+    assert (tmp_path / "socket").is_socket()
+    sidecar.start()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(tmp_path / "socket"))
+
+
+def test_a_file_in_place_of_the_socket_is_left_alone(tmp_path: Path) -> None:
+    """Status 1, one line, and the file is what it was."""
+    file = tmp_path / "notes"
+    file.write_text("of somebody")
+    sidecar = RunningSidecar(tmp_path / "data", ("--data-socket", str(file)))
+    sidecar.launch()
+    status, output = sidecar.wait()
+    assert status == 1
+    assert "no socket" in output.splitlines()[-1]
+    assert file.read_text() == "of somebody"
+
+
 def test_a_missing_config_folder_is_one_line(tmp_path: Path) -> None:
     """Status 1 and a line that names the folder."""
     sidecar = RunningSidecar(tmp_path / "data", ("--config", str(tmp_path / "missing")))

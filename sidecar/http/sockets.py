@@ -1,0 +1,46 @@
+"""The file of a Unix socket: it outlives whoever listened, and may be somebody else's."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+class SocketFile:
+    """What is at a path before, while and after a server listens there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ours: os.stat_result | None = None
+
+    def clear(self) -> None:
+        """Remove a socket that nobody serves any more. Raises OSError for anything else there:
+        event loops remove whatever socket they find.
+        """
+        with suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(self._path.stat().st_mode):
+                raise FileExistsError(errno.EEXIST, "there is a file that is no socket")
+            if self._is_served():
+                told = "another process serves it; end that, or choose another path"
+                raise OSError(errno.EADDRINUSE, told)
+            self._path.unlink()
+
+    def taken(self) -> None:
+        """A server of ours listens there from now on."""
+        self._ours = self._path.stat()
+
+    def remove(self) -> None:
+        """Our own, if it is still there: a successor may have taken the path over."""
+        with suppress(FileNotFoundError):
+            if self._ours is not None and os.path.samestat(self._path.stat(), self._ours):
+                self._path.unlink()
+
+    def _is_served(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            found = probe.connect_ex(str(self._path))
+        return found in (0, errno.EAGAIN)  # again: as many wait already as may

@@ -11,6 +11,7 @@ from sidecar.l3 import wire
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Tier
 from sidecar.store.store import Ask, Found, Store
+from sidecar.tiers.disk import DOWN
 
 SLICE_KEYS = 2000
 """Keys looked at before others get a turn."""
@@ -36,7 +37,8 @@ async def page(
 ) -> tuple[list[Listed], bytes | None]:
     """Up to `limit` keys below `scope`, and the cursor of the next page, None after the last.
 
-    Raises BadCursorError, and TimeoutError where L3 does not answer in time.
+    Raises BadCursorError, and TimeoutError where L3 does not answer in time or is being opened: an
+    end of the list without what L3 has would be believed.
 
     Not a snapshot: a key that is written meanwhile may be missed or seen twice. Each page looks at
     all keys in memory until those are through, and at some hundred on disk: a page may be short.
@@ -52,6 +54,8 @@ async def page(
     answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
     store.disk.list_keys(wire.ListKeys(scope, position, limit), partial(_hear, answer))
     listed = await asyncio.wait_for(answer, store.config.tiers.l3.timeout_seconds)
+    if listed is None and store.disk.state is not DOWN:
+        raise TimeoutError
     if listed is None:
         return [], None
     rows = (_on_disk(store, row) for row in listed.keys)

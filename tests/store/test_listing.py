@@ -35,3 +35,17 @@ def test_a_page_that_comes_too_late_is_passed_over(harness: Harness) -> None:
     harness.serve()
     listed, cursor = harness.run(page(harness.store, lambda: harness.now, b"ns/", b"", 10))
     assert ([row.key for row in listed], cursor) == ([b"ns/key"], None)
+
+
+def test_a_list_does_not_end_because_l3_is_away(harness: Harness) -> None:
+    """While a new child is awaited there is no page; without L3 memory has all there is."""
+    harness.run(harness.store.put(b"ns/key", b"value", "text/plain", 60.0))
+    harness.store.disk.lost()
+
+    async def rest() -> object:
+        return await page(harness.store, lambda: harness.now, b"ns/", b"d", 10)
+
+    with pytest.raises(TimeoutError):
+        harness.run_unserved(rest())
+    harness.store.disk.give_up()
+    assert harness.run_unserved(rest()) == ([], None)

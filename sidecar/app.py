@@ -214,7 +214,8 @@ class Sidecar:
             raise StartError(f"--data-socket {path}: {error.strerror}") from None
 
     async def _runner(self, server: Server) -> web.BaseRunner:
-        runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
+        # aiohttp waits twice: for the handler, and once more when it has cut its body off.
+        runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS / 2)
         await runner.setup()
         self._runners.append(runner)
         return runner

@@ -18,7 +18,8 @@ from statistics import median
 
 from tests.bench.load import HERE, Load, Running, say, sidecar, wrk
 
-ROUNDS = 4
+ROUNDS = 5
+HOT_SECONDS = 4
 SERVER, LOAD = 0, 1
 DELAY_MS = 200
 CONFIG = "tiers: {l3: {max_entries: 100000}}\n"
@@ -38,10 +39,11 @@ def run() -> None:
 def compare(fast_one: Running, slow_one: Running) -> None:
     for server in (fast_one, slow_one):
         put_hot(server)
-    quiet = [hot(fast_one) for _ in range(ROUNDS)]
-    loads = []
-    with others(slow_one):
-        loads = [hot(slow_one) for _ in range(ROUNDS)]
+    quiet, loads = [], []
+    for _ in range(ROUNDS):  # in turns, for the machine is not always equally fast
+        quiet.append(hot(fast_one))
+        with others(slow_one):
+            loads.append(hot(slow_one))
     before, after = (median(load.requests_per_second for load in each) for each in (quiet, loads))
     p99s = [median(load.p99 for load in each) * 1e3 for each in (quiet, loads)]
     stats = json.load(urllib.request.urlopen(f"http://127.0.0.1:{slow_one.port}/v1/stats"))
@@ -60,13 +62,13 @@ def put_hot(server: Running) -> None:
 
 
 def hot(server: Running) -> Load:
-    return wrk(server, cpu=LOAD, keys=50, seconds=4)
+    return wrk(server, cpu=LOAD, keys=50, seconds=HOT_SECONDS)
 
 
 @contextmanager
 def others(server: Running) -> Iterator[None]:
     """16 connections that read what memory does not have, and 4 that write."""
-    seconds = 4 * ROUNDS + 4
+    seconds = HOT_SECONDS + 1
     threads = [
         threading.Thread(
             target=wrk,

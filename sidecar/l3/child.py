@@ -80,6 +80,7 @@ class Child:
         self._engine = engine
         self._space = space
         self._wiped = wiped
+        self._buffer = memoryview(bytearray(RECEIVE_BYTES))
         self._unframer = wire.Unframer()
         self._clock = SidecarClock()
         self._held: deque[wire.Request] = deque()  # their writes, in order
@@ -129,11 +130,12 @@ class Child:
         wait = BUSY_SECONDS if busy else max(BUSY_SECONDS, min(idle_seconds, next_sweep - now))
         return bool(self._poll.poll(wait * 1000))
 
-    def _receive(self) -> bytes:
+    def _receive(self) -> memoryview:
         try:
-            return self._socket.recv(RECEIVE_BYTES)
+            size = self._socket.recv_into(self._buffer)
         except ConnectionResetError:  # closed with answers of ours unread: the end, like any other
-            return b""
+            size = 0
+        return self._buffer[:size]
 
     def _handle(self, request: wire.Request, size: int) -> None:
         if request.reads:

@@ -26,7 +26,7 @@ from rocksdict import (
 )
 
 MIB = 1 << 20
-BLOCK_CACHE_BYTES = 16 * MIB
+BLOCK_CACHE_BYTES = 8 * MIB
 MEMTABLE_BYTES = 4 * MIB
 LOG_BYTES = 12 * MIB
 TABLE_BYTES = 4 * MIB

@@ -39,6 +39,10 @@ LAST_WORDS_SECONDS = 0.5
 CLOSE_SECONDS = 0.7
 """How long a stop waits for RocksDB to write out its memory; its log has it all anyway."""
 
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": str(128 << 10)}
+"""Of the child: RocksDB's threads share their heaps, and what a compaction frees goes back. With a
+threshold of its own glibc also maps blocks that large for good, so nothing frequent may be one."""
+
 OFF = "switched off by tiers.l3.enabled, or --data-limit leaves no room for it"
 
 log = structlog.get_logger("sidecar.l3")
@@ -166,7 +170,7 @@ class DiskProcess(asyncio.Protocol):
                 *(str(theirs.fileno()), str(self._data_dir), limit, stale),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, "MALLOC_ARENA_MAX": "2"},
+                env={**os.environ, **ENVIRONMENT},
                 start_new_session=True,
             )
         except BaseException:

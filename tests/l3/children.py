@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sidecar.l3 import wire
+from sidecar.tiers.process import ENVIRONMENT
 
 PATIENCE_SECONDS = 30.0
 """When a test gives up; nothing is measured by it."""
@@ -52,7 +53,7 @@ class RunningChild:
             self.process = subprocess.Popen(
                 [sys.executable, *how, str(theirs.fileno()), *arguments],
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **ENVIRONMENT, **(environment or {})},
             )
         self._unframer = wire.Unframer()
         self._received: list[wire.Reply] = []

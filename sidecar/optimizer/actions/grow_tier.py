@@ -20,17 +20,17 @@ DISK_BYTES = 2
 """What a live byte takes at most in L3's folder, beside L3_SPARE_BYTES."""
 DISK_SHARE = 0.5
 """Of what is free on the volume: L3 is never given more, others may live there."""
-LEAST_STEP = 0.02
-"""Less is not worth a trial."""
+LEAST_SHARE = 0.1
+"""Of a step there has to be room for: less is not worth a trial."""
 
 
 class GrowTier:
     """Raise that limit of a tier, or both, by which it is full, as far as there is room.
 
-    For L1 and L2 there is room in what the container has left, less `reserve`, less what the tiers
-    in memory have yet to fill. A tier is taken to fill up with entries as large as those it has.
-    Without a memory limit only the ceiling holds; with one, and no knowledge of what is used of it,
-    nothing grows. For L3 the room is what its folder takes and half of what is free on the volume.
+    A tier is taken to fill up with entries as large as those it has. The room for L1 and L2 is what
+    the container has left, less `reserve`, less what both have yet to fill. Without a memory limit
+    the ceiling alone holds; with one, and no knowledge of what is used of it, nothing grows. The
+    room for L3 is what its folder takes and half of what is free on the volume.
     """
 
     name: ClassVar[str] = "grow_tier"
@@ -52,8 +52,8 @@ class GrowTier:
             return tier
         if not tier.full:
             return Declined(f"{tier.name} is not full.")
-        size = _grown(tier, min(options.by, situation.step), options.at_most)
-        if not _worth(tier.limit, size):
+        share = min(options.by, situation.step)
+        if _grown(tier, share, options.at_most) == tier.limit:
             ceiling = format_percent(options.at_most)
             return Declined(f"{tier.name} is at its ceiling of {ceiling} of what is configured.")
         if options.tier == "l3":
@@ -62,15 +62,16 @@ class GrowTier:
             room = _room_in_memory(situation, tier, options.reserve)
         if isinstance(room, Declined):
             return room
-        size = _fitted(tier, size, room)
-        if not _worth(tier.limit, size):
+        fits = room / tier.bytes_when_full - 1
+        if fits < LEAST_SHARE * share:
             where = "on the volume" if options.tier == "l3" else "in the container's memory"
             return Declined(f"There is no room {where} for a larger {tier.name}.")
+        size = _grown(tier, min(share, fits), options.at_most)
         return Turn(f"tiers.{options.tier}.size", size)
 
 
 def _grown(tier: TierView, share: float, at_most: float) -> Size:
-    """The limits after a step; the one by which the tier is not full stays."""
+    """The limits after a step; one by which the tier is not full stays."""
     old, configured = tier.limit, tier.configured
     entries, size_bytes = old.max_entries, old.max_bytes
     if tier.full_of_entries:
@@ -81,14 +82,8 @@ def _grown(tier: TierView, share: float, at_most: float) -> Size:
     return Size(max(old.max_entries, entries), max(old.max_bytes, size_bytes))
 
 
-def _worth(old: Size, new: Size) -> bool:
-    return new.max_entries >= old.max_entries * (
-        1 + LEAST_STEP
-    ) or new.max_bytes >= old.max_bytes * (1 + LEAST_STEP)
-
-
 def _room_in_memory(situation: Situation, tier: TierView, reserve: float) -> float | Declined:
-    """The bytes that the tier may come to hold."""
+    """The bytes that the tier may come to hold, as it counts them."""
     limit = situation.signal("memory.limit_bytes")
     if limit is None:
         return math.inf
@@ -110,12 +105,3 @@ def _room_on_disk(situation: Situation) -> float | Declined:
         return Declined("io.disk_free_bytes is unavailable.")
     folder = situation.cache.l3_folder_bytes + free * DISK_SHARE
     return (folder - L3_SPARE_BYTES) / DISK_BYTES
-
-
-def _fitted(tier: TierView, size: Size, room: float) -> Size:
-    """The size, or as much of its growth as fits."""
-    entries = min(size.max_entries, room / tier.bytes_an_entry)
-    fitted_bytes = size.max_bytes if not tier.full_of_bytes else min(size.max_bytes, room)
-    return Size(
-        max(tier.limit.max_entries, int(entries)), max(tier.limit.max_bytes, int(fitted_bytes))
-    )

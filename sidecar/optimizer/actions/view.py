@@ -39,16 +39,11 @@ class TierView:
         return self.full_of_entries or self.full_of_bytes
 
     @property
-    def bytes_an_entry(self) -> float:
-        """What an entry takes in the mean; one byte where nothing is known."""
-        return max(1.0, self.used_bytes / max(1, self.entries))
-
-    @property
     def bytes_when_full(self) -> float:
         """What the tier comes to hold if its entries stay as large as they are."""
-        if not self.entries:
+        if not (self.entries and self.used_bytes):
             return self.limit.max_bytes
-        return min(self.limit.max_bytes, self.limit.max_entries * self.bytes_an_entry)
+        return min(self.limit.max_bytes, self.used_bytes / self.entries * self.limit.max_entries)
 
 
 def view(situation: Situation, tier: str) -> TierView | Declined:

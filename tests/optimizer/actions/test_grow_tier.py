@@ -69,6 +69,12 @@ def test_it_grows_into_what_the_container_has_left() -> None:
     assert size.max_bytes == pytest.approx(142.17 * MIB, rel=1e-3)
 
 
+def test_a_rule_may_go_by_small_steps() -> None:
+    """1 % is a step too: what is too small for a trial is a small part of the step."""
+    answer = propose("grow_tier", situation(held=FULL_L2), tier="l2", by="1%")
+    assert turned_to(answer) == Size(1010, 101 * MIB)
+
+
 @pytest.mark.parametrize("available", [0, 20, 30, 33])
 def test_it_does_not_grow_where_there_is_no_room(available: float) -> None:
     """What is in reserve, or will be filled anyway, is no room; neither is a tenth of a step."""

@@ -18,8 +18,9 @@ LEAST_ENTRIES, LEAST_BYTES = 1, 64 * KIB
 class ShrinkTier:
     """Lower both limits of L1 or L2, counted from what the tier holds where that is less.
 
-    A fifth off the limit of a tier that is half full would free nothing. So the limits may fall by
-    more than the share; what the tier holds never does. Declined where nothing would have to go.
+    A fifth off the limit of a tier that is half full would free nothing. So a limit may fall by
+    more than the share, but no lower than what the share leaves of what is held. Declined where
+    nothing would have to go.
     """
 
     name: ClassVar[str] = "shrink_tier"
@@ -40,14 +41,15 @@ class ShrinkTier:
         share = min(options.by, situation.step)
         least_entries = max(LEAST_ENTRIES, int(tier.configured.max_entries * options.at_least))
         least_bytes = max(LEAST_BYTES, int(tier.configured.max_bytes * options.at_least))
-        entries = lowered_count(min(tier.entries, tier.limit.max_entries), share, least_entries)
-        used_bytes = lowered_count(min(tier.used_bytes, tier.limit.max_bytes), share, least_bytes)
-        size = Size(min(tier.limit.max_entries, entries), min(tier.limit.max_bytes, used_bytes))
-        if size == tier.limit or (
-            size.max_entries >= tier.entries and size.max_bytes >= tier.used_bytes
-        ):
+        entries = min(tier.entries, tier.limit.max_entries)
+        used_bytes = min(tier.used_bytes, tier.limit.max_bytes)
+        left_entries = lowered_count(entries, share, least_entries)
+        left_bytes = lowered_count(used_bytes, share, least_bytes)
+        if left_entries >= entries and left_bytes >= used_bytes:
             floor = format_percent(options.at_least)
             return Declined(
                 f"{tier.name} is at its floor of {floor} of what is configured, or holds no more."
             )
+        limit = tier.limit
+        size = Size(min(limit.max_entries, left_entries), min(limit.max_bytes, left_bytes))
         return Turn(f"tiers.{options.tier}.size", size)

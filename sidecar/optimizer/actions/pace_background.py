@@ -26,7 +26,8 @@ class PaceBackground:
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         pace = situation.effective.tuning.background_pace
-        slower = lowered(pace, min(options.by, situation.step), options.at_least)
+        least = situation.configured.tuning.background_pace * options.at_least
+        slower = lowered(pace, min(options.by, situation.step), least)
         if slower >= pace:
             floor = format_percent(options.at_least)
             return Declined(f"The background is at its floor of {floor} of its usual speed.")

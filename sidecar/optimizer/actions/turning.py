@@ -10,25 +10,27 @@ from sidecar.optimizer.situation import Situation
 
 
 def lowered(stands: float, share: float, floor: float) -> float:
-    """What a number is turned down to; no less than it was where it is at its floor."""
+    """What a number is turned down to: not below the floor, wherever it stands."""
     return max(floor, stands * (1 - share))
 
 
 def raised(stands: float, share: float, ceiling: float) -> float:
-    """What a number is turned up to; no more than it was where it is at its ceiling."""
+    """What a number is turned up to: not above the ceiling, wherever it stands."""
     return min(ceiling, stands * (1 + share))
 
 
 def lowered_count(stands: int, share: float, floor: int) -> int:
+    """The same, of what is counted."""
     return max(floor, stands - max(1, int(stands * share)))
 
 
 def raised_count(stands: int, share: float, ceiling: int) -> int:
+    """The same, of what is counted."""
     return min(ceiling, stands + max(1, int(stands * share)))
 
 
 def set_to(situation: Situation, knob: str, to: Value) -> Turn | Declined:
-    """A knob at what the rule states, whatever the level: that is the operator's own figure."""
+    """The knob as the rule states it, at every level: that is the operator's own figure."""
     if situation.knob(knob) == to:
         return Declined(f"{knob} is {to} already.")
     return Turn(knob, to)

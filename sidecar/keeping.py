@@ -25,6 +25,7 @@ def load(file: Path, kind: type[T], most_bytes: int) -> T | None:
 
 def save(file: Path, data: bytes) -> None:
     """Replace the file: whoever reads it sees the old data or the new. Blocks. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     scratch = file.with_suffix(".new")
     scratch.write_bytes(data)
     scratch.replace(file)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sidecar.config.quantities import format_size, parse_size
 from sidecar.config.tree import Node, Path
-from sidecar.config.values import MIB, CacheConfig, DiskTierConfig, TierConfig, TiersConfig
+from sidecar.config.values import MIB, DiskTierConfig, TierConfig, TiersConfig
 
 T = TypeVar("T", bound=TierConfig)
 
@@ -24,19 +24,6 @@ SMALLEST_L3_BYTES = MIB
 """Where less than this is left on the volume, a default L3 is switched off."""
 
 
-def fit_defaults(
-    *, memory_limit_bytes: int | None = None, data_limit_bytes: int | None = None
-) -> CacheConfig:
-    """The configuration without any `cache.yaml`, small enough for the limits; None is no limit.
-
-    L1 and L2 shrink in proportion to at most half of the memory, since the interpreter, the
-    process of L3 and the page cache live there too. L3 shrinks to what leaves RocksDB room for
-    compaction, and is off where that is less than a mebibyte.
-    """
-    tiers = fit(TiersConfig(), {}, memory_limit_bytes, data_limit_bytes)
-    return CacheConfig(tiers=tiers)
-
-
 def fit(
     tiers: TiersConfig,
     stated: Mapping[str, int],
@@ -45,7 +32,9 @@ def fit(
 ) -> TiersConfig:
     """The tiers with every `max_bytes` that is not among the stated ones made to fit.
 
-    Defaults in memory share at most half of what the stated sizes leave.
+    Defaults in memory share at most half of what the stated sizes leave, since the interpreter, the
+    process of L3 and the page cache live there too. L3 shrinks to what leaves RocksDB room for
+    compaction, and is off where that is less than a mebibyte.
     """
     if memory_limit_bytes is not None:
         free = memory_limit_bytes - _in_memory(stated)

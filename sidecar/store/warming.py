@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from sidecar import keeping
 from sidecar.l3 import wire
 from sidecar.store.pace import Rest, rest_after
 from sidecar.store.store import Ask, Store
@@ -44,7 +45,7 @@ class Hot(msgspec.Struct):
 
 async def warm(store: Store, data_dir: Path, rest: Rest = rest_after) -> int:
     """Once L3 is open, bring the written-down keys back as far as memory has room; how many."""
-    hot = await asyncio.to_thread(_load, data_dir / FILE)
+    hot = await asyncio.to_thread(keeping.load, data_dir / FILE, Hot, MAX_FILE_BYTES)
     await store.opened()
     if hot is None or store.disk.state is not State.UP:
         return 0
@@ -94,7 +95,7 @@ async def save(store: Store, data_dir: Path) -> None:
         return
     hot = Hot(_hottest(store.l1.policy), _hottest(store.l2.policy))
     try:
-        await asyncio.to_thread(_store, data_dir / FILE, msgspec.msgpack.encode(hot))
+        await asyncio.to_thread(keeping.save, data_dir / FILE, msgspec.msgpack.encode(hot))
     except OSError as error:
         log.warning("The hot keys could not be written down", error=str(error))
 
@@ -126,18 +127,3 @@ def _batches(keys: list[bytes]) -> Iterable[list[bytes]]:
     rest = iter(keys)
     while batch := list(islice(rest, BATCH_KEYS)):
         yield batch
-
-
-def _load(file: Path) -> Hot | None:
-    try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            return None
-        return msgspec.msgpack.decode(file.read_bytes(), type=Hot)
-    except (OSError, msgspec.MsgspecError):
-        return None  # there is none, or it is no more than a hint that was cut short
-
-
-def _store(file: Path, data: bytes) -> None:
-    scratch = file.with_suffix(".new")
-    scratch.write_bytes(data)
-    scratch.replace(file)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
-from sidecar.config.limits import L3_SPARE_BYTES, fit_defaults, largest_l3_bytes
-from sidecar.config.values import GIB, MIB, CacheConfig, TiersConfig
+from sidecar.config.limits import L3_SPARE_BYTES, largest_l3_bytes
+from sidecar.config.values import GIB, MIB, TiersConfig
 from sidecar.optimizer.vocabulary import vocabulary
 
 VOCABULARY = vocabulary()
@@ -35,8 +35,8 @@ def mistakes(text: str, memory: int | None = None, data: int | None = None) -> l
 
 def test_limits_that_are_far_away_change_nothing() -> None:
     """With room for everything, the defaults are those of the documentation."""
-    assert fit_defaults(memory_limit_bytes=GIB, data_limit_bytes=4 * GIB) == CacheConfig()
-    assert fit_defaults() == CacheConfig()
+    assert tiers("", memory=GIB, data=4 * GIB) == TiersConfig()
+    assert tiers("") == TiersConfig()
 
 
 def test_stated_sizes_may_fill_the_memory_but_not_exceed_it() -> None:
@@ -82,7 +82,7 @@ def test_where_no_l3_fits_at_all_the_operator_is_told_to_switch_it_off(text: str
 
 def test_defaults_in_memory_shrink_in_proportion_to_half_of_it() -> None:
     """In a container of 110 MiB the tiers get 55: the interpreter needs the rest."""
-    fitted = fit_defaults(memory_limit_bytes=110 * MIB).tiers
+    fitted = tiers("", memory=110 * MIB)
     assert (fitted.l1.max_bytes, fitted.l2.max_bytes) == (5 * MIB, 50 * MIB)
 
 
@@ -94,8 +94,8 @@ def test_a_default_takes_at_most_half_of_what_the_stated_sizes_leave() -> None:
 
 def test_a_default_l3_shrinks_with_the_volume_and_is_off_without_one() -> None:
     """A volume that is too small for RocksDB means a cache in memory, not an error."""
-    assert fit_defaults(data_limit_bytes=GIB).tiers.l3.max_bytes == 480 * MIB
-    assert not fit_defaults(data_limit_bytes=64 * MIB).tiers.l3.enabled
+    assert tiers("", data=GIB).l3.max_bytes == 480 * MIB
+    assert not tiers("", data=64 * MIB).l3.enabled
     assert not tiers("tiers: {l3: {policy: lru}}", data=MIB).l3.enabled
 
 
@@ -103,14 +103,12 @@ def test_a_default_l3_shrinks_with_the_volume_and_is_off_without_one() -> None:
 @settings(deadline=None)  # a noisy machine is no failure
 def test_defaults_fit_whatever_the_limits(memory: int, data: int) -> None:
     """Without a document nothing is refused and nothing exceeds its limit."""
-    fitted = fit_defaults(memory_limit_bytes=memory, data_limit_bytes=data)
-    l1, l2, l3 = fitted.tiers.l1, fitted.tiers.l2, fitted.tiers.l3
+    fitted = tiers("", memory, data)
+    l1, l2, l3 = fitted.l1, fitted.l2, fitted.l3
     assert l1.max_bytes > 0
     assert l2.max_bytes > 0
     assert l1.max_bytes + l2.max_bytes <= memory // 2 + 2  # a tier has a byte at least
     assert not l3.enabled or 2 * l3.max_bytes + L3_SPARE_BYTES <= data
-    document = parse({}, vocabulary=VOCABULARY, memory_limit_bytes=memory, data_limit_bytes=data)
-    assert document.cache == fitted
 
 
 @given(st.integers(0, 1 << 50), st.integers(1, 1 << 50))

@@ -54,7 +54,7 @@ rules:
     cooldown: 4s
     action: set_keepalive
     with: {to: 20s}
-    expect: {signal: cache.hit_ratio, by: 2%%, window: 2s, settle: 2s}
+    expect: {signal: cache.hit_ratio, by: 20%%, window: 2s, settle: 2s}
 """
 
 

@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from sidecar.config.knobs import Tuning
-from sidecar.config.values import CacheConfig, TierConfig
+from sidecar.config.values import CacheConfig
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock, WriteClock
 from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Hit, Tier
@@ -37,9 +37,9 @@ from sidecar.model.errors import (
 )
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.stats import StoreStats
-from sidecar.policies.protocol import Policy
 from sidecar.store.doorkeeper import Doorkeeper
 from sidecar.store.flights import Flight, Flights
+from sidecar.store.memory import Memory, PolicyFactory
 from sidecar.store.turns import Turns
 from sidecar.tiers.disk import (
     DOWN,
@@ -52,13 +52,10 @@ from sidecar.tiers.disk import (
     entry_of,
     put_of,
 )
-from sidecar.tiers.memory import MemoryTier
-from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack, unpack
+from sidecar.tiers.packing import LOOP_BYTES, unpack
 
 MAX_INVALIDATIONS = 1024
 """Scopes that may wait for their sweep; each distinct length costs every read a look-up."""
-MAX_PACKING = 8
-"""Large values being packed in threads at one time; further ones stay as they are."""
 LEAST_PACE = 0.01
 """Of work in the background: what is not swept takes room, and memory that is not given back."""
 UNTUNED: Final = Tuning()
@@ -90,7 +87,6 @@ class Written(NamedTuple):
 
 Condition = Callable[[Entry | None], bool]
 """Whether a write may go ahead, given the version in force."""
-PolicyFactory = Callable[[TierConfig], Policy]
 
 
 class Store:
@@ -111,8 +107,16 @@ class Store:
         self.config = config
         self.tuning = UNTUNED
         self.stats = StoreStats()
-        self.l1 = MemoryTier(make_policy(config.tiers.l1), *_limits(config.tiers.l1))
-        self.l2 = MemoryTier(make_policy(config.tiers.l2), *_limits(config.tiers.l2))
+        self.invalidations = Invalidations()
+        self.memory = Memory(
+            clock,
+            config,
+            make_policy,
+            invalidations=self.invalidations,
+            stats=self.stats,
+            leave=self._leave_memory,
+        )
+        self.l1, self.l2 = self.memory.l1, self.memory.l2
         self.disk = Disk(
             clock,
             wake=wake,
@@ -121,15 +125,12 @@ class Store:
             timeout_seconds=config.tiers.l3.timeout_seconds,
             sync=config.durability == "disk",
         )
-        self.invalidations = Invalidations()
         self._clock = clock
-        self._make_policy = make_policy
         self._write_clock = WriteClock(clock)
         self._flights: Flights[Found | Unanswered | None] = Flights(self.disk.read, self._land)
         self._turns = Turns()
         self._doorkeeper: Doorkeeper | None = None  # where L3 takes no key before it comes again
         self._disk_expirations = 0  # as the child has counted them
-        self._packing: set[asyncio.Task[None]] = set()
 
     # ---- get
 
@@ -173,13 +174,13 @@ class Store:
             memory, tier = self.l2, L2
             entry = memory.entries.get(key)
         if entry is not None:
-            if not self._invalidated(entry):
+            if not self.memory.invalidated(entry):
                 return Found(entry, tier)
             memory.pop(key)
         pending = self.disk.pending.get(key)
         if pending is not None:
             entry = pending.entry
-            return None if entry is None or self._invalidated(entry) else Found(entry, L3)
+            return None if entry is None or self.memory.invalidated(entry) else Found(entry, L3)
         return None if self.disk.state is DOWN else ASK
 
     async def _resolve(self, key: bytes) -> Found | Unanswered | None:
@@ -211,13 +212,13 @@ class Store:
         entry = entry_of(flight.key, answer) if isinstance(answer, wire.Record) else None
         # Reads come first in a frame: one that was asked after an invalidation may be answered
         # before it. (Not so for other writes: a key that is pending is not asked for.)
-        if entry is None or flight.overtaken or self._invalidated(entry):
+        if entry is None or flight.overtaken or self.memory.invalidated(entry):
             flight.land(None)
             return
         entry.on_disk = self.disk.epoch
         if entry.expires_at > self._clock():
             self.stats.l3.promotions += 1
-            self._into_memory(entry)
+            self.memory.bring(entry)
         flight.land(Found(entry, L3))
 
     def _settle(self, found: Found | None, value: bytes | None = None) -> Hit | None:
@@ -235,7 +236,7 @@ class Store:
                 stats.l2.misses += 1
         if entry.expires_at <= self._clock():
             stats.of(tier).expired += 1
-            self._drop_expired(entry, tier)
+            self.memory.expire(entry, tier)
             return None
         stats.of(tier).hits += 1
         stats.hit_bytes += entry.size
@@ -243,24 +244,8 @@ class Store:
             value = unpack(entry.value, entry.size) if entry.packed else entry.value
         if tier is not L3:
             self.disk.touch(entry.key)
-            self._use(entry, tier, value)
+            self.memory.use(entry, tier, value)
         return Hit(entry, tier, value)
-
-    def _use(self, entry: Entry, tier: Tier, value: bytes) -> None:
-        """A hit in memory: the policy's order, and promotion."""
-        if entry.on_disk == UNUSED:
-            entry.on_disk = 0
-        if tier is L1:
-            self.l1.policy.hit(entry.key)
-            return
-        entry.hits += 1
-        if entry.hits < self.config.promote_after or not self.config.tiers.l1.enabled:
-            self.l2.policy.hit(entry.key)
-            return
-        self.stats.l2.promotions += 1
-        self.l2.pop(entry.key)
-        entry.value = value
-        self._leave_l1(self.l1.put(entry))
 
     # ---- put, delete, invalidate
 
@@ -314,13 +299,10 @@ class Store:
             expires_at=now + ttl,
             on_disk=UNUSED,  # so that it is not demoted if it does not fit: L3 hears of it below
         )
-        old = self._in_memory(key)
+        old = self.memory.find(key)
         known = self._known(old)
         self._flights.overtake(key)
-        self.l2.pop(key)
-        victims = self.l1.put(entry)
-        if victims:
-            self._leave_l1(victims)
+        self.memory.put(entry)
         if self._doorkeeper is not None and self._spares_l3(self._doorkeeper, key, old):
             return self._to_disk(wire.Delete(key, entry.seq), entry, known=known)
         entry.on_disk = 0
@@ -334,13 +316,12 @@ class Store:
         """
         if doorkeeper.knows(key) or old is not None:
             return False
-        return self._in_memory(key) is not None
+        return self.memory.find(key) is not None
 
     def _delete(self, key: bytes) -> Awaitable[Written]:
-        known = self._known(self._in_memory(key))
+        known = self._known(self.memory.find(key))
         self._flights.overtake(key)
-        self.l1.pop(key)
-        self.l2.pop(key)
+        self.memory.pop(key)
         delete = wire.Delete(key, self._write_clock.next())
         return self._to_disk(delete, None, known=known)
 
@@ -392,65 +373,18 @@ class Store:
             self.disk.when_room(partial(_answer, room, None))
             await room
 
-    # ---- between the tiers
-
-    def _leave_l1(self, victims: list[Entry]) -> None:
-        """What L1 let go falls to L2."""
-        for entry in victims:
-            self.stats.l1.evictions += 1
-            if self._dead(entry):
-                continue
-            if self.config.tiers.l2.enabled:
-                self.stats.l1.demotions += 1
-                self._into_l2(entry)
-            else:
-                self._leave_memory(entry)
-
-    def _into_memory(self, entry: Entry) -> None:
-        """What L3 had goes to L2; to L1 only where there is no L2."""
-        if self.config.tiers.l2.enabled:
-            self._into_l2(entry)
-        else:
-            self._leave_l1(self.l1.put(entry))
-
-    def _into_l2(self, entry: Entry) -> None:
-        entry.hits = 0
-        if (
-            entry.size >= LEAST_BYTES
-            and not entry.packed
-            and self.config.tiers.l2.compression == "zstd"
-        ):
-            self._pack(entry)
-        victims = self.l2.put(entry)
-        if victims:
-            self._leave_l2(victims)
-
-    def _pack(self, entry: Entry) -> None:
-        """Compress what is on its way to L2; a large value some time after it has come there."""
-        if entry.size <= LOOP_BYTES:
-            entry.value = pack(entry.value)
-        elif len(self._packing) < MAX_PACKING:
-            task = asyncio.get_running_loop().create_task(self._pack_large(entry))
-            self._packing.add(task)
-            task.add_done_callback(self._packing.discard)
-
-    async def _pack_large(self, entry: Entry) -> None:
-        value = entry.value
-        packed = await asyncio.to_thread(pack, value)
-        if self.l2.entries.get(entry.key) is entry and entry.value is value:
-            self.l2.repack(entry, packed)
-
-    def _leave_l2(self, victims: list[Entry]) -> None:
-        for entry in victims:
-            self.stats.l2.evictions += 1
-            self._leave_memory(entry)
+    # ---- what L3 hears and says by itself
 
     def _leave_memory(self, entry: Entry) -> None:
         """What L3 still has can go, and what it was spared and nobody has used. What it has let go
         of meanwhile is written to it again, and what it was spared and somebody has used.
         """
         disk = self.disk
-        if entry.on_disk in (disk.epoch, UNUSED) or self._dead(entry) or entry.key in disk.pending:
+        if (
+            entry.on_disk in (disk.epoch, UNUSED)
+            or self.memory.dead(entry)
+            or entry.key in disk.pending
+        ):
             return
         if disk.state is UP and not disk.full:
             self.stats.l2.demotions += 1
@@ -467,7 +401,7 @@ class Store:
     def _on_evicted(self, keys: list[bytes]) -> None:
         self.stats.l3.evictions += len(keys)
         for key in keys:
-            entry = self._in_memory(key)
+            entry = self.memory.find(key)
             if entry is not None:
                 entry.on_disk = 0
 
@@ -475,14 +409,8 @@ class Store:
 
     def apply(self, config: CacheConfig, tuning: Tuning = UNTUNED) -> None:
         """Another configuration, from the next operation on; `drain` brings the tiers into it."""
-        old, self.config, self.tuning = self.config, config, tuning
-        for memory, was, now in (
-            (self.l1, old.tiers.l1, config.tiers.l1),
-            (self.l2, old.tiers.l2, config.tiers.l2),
-        ):
-            memory.resize(*_limits(now))
-            if (was.policy, was.policy_options) != (now.policy, now.policy_options):
-                memory.change_policy(self._make_policy(now))
+        self.config, self.tuning = config, tuning
+        self.memory.apply(config)
         self.disk.timeout_seconds = config.tiers.l3.timeout_seconds
         self.disk.sync = config.durability == "disk"
         self.disk.pace_writes(tuning.l3_write_bytes_per_second)
@@ -502,13 +430,6 @@ class Store:
         """How fast to work in the background, as a share of the usual speed; never not at all."""
         return max(LEAST_PACE, self.tuning.background_pace)
 
-    def drain(self) -> bool:
-        """One slice of shrinking and of changing policies; True when nothing is left to do."""
-        migrated = self.l1.migrate() & self.l2.migrate()
-        self._leave_l1(self.l1.evict())
-        self._leave_l2(self.l2.evict())
-        return migrated and not self.l1.over and not self.l2.over
-
     async def bring(self, key: bytes, *, to_l1: bool) -> bool:
         """Bring an entry into memory from L3 where there is room; no look-up is counted."""
         memory = self.l1 if to_l1 else self.l2
@@ -518,54 +439,21 @@ class Store:
         if not isinstance(found, Found) or found.tier is not L3:
             return False
         if to_l1 and self.l2.entries.get(key) is found.entry and not found.entry.packed:
-            self.l2.pop(key)
-            self._leave_l1(self.l1.put(found.entry))
+            self.memory.put(found.entry)
         self.stats.warmed += 1
         return True
 
-    def sweep(self, keys: list[bytes]) -> None:
-        """Remove those of `keys` whose life in memory is over."""
-        now = self._clock()
-        for memory, counts in ((self.l1, self.stats.l1), (self.l2, self.stats.l2)):
-            for key in keys:
-                entry = memory.entries.get(key)
-                if entry is None:
-                    continue
-                if entry.expires_at <= now:
-                    counts.expirations += 1
-                    memory.pop(key)
-                elif self._invalidated(entry):
-                    memory.pop(key)
-
     # ---- small questions
-
-    def _invalidated(self, entry: Entry) -> bool:
-        return self.invalidations.any and self.invalidations.covers(entry.key, entry.seq)
-
-    def _dead(self, entry: Entry) -> bool:
-        return entry.expires_at <= self._clock() or self._invalidated(entry)
-
-    def _in_memory(self, key: bytes) -> Entry | None:
-        """What L1 or L2 has, dead or alive."""
-        return self.l1.entries.get(key) or self.l2.entries.get(key)
 
     def _known(self, entry: Entry | None) -> bool:
         """Whether it is a live version that L3 has not, so that L3 can't say that it was there."""
-        return entry is not None and entry.on_disk != self.disk.epoch and not self._dead(entry)
+        return (
+            entry is not None and entry.on_disk != self.disk.epoch and not self.memory.dead(entry)
+        )
 
     def _disk_invalidations_full(self) -> bool:
         status = self.disk.status
         return status is not None and status.invalidations >= MAX_INVALIDATIONS
-
-    def _drop_expired(self, entry: Entry, tier: Tier) -> None:
-        if tier is not L3:
-            self.stats.of(tier).expirations += 1
-            (self.l1 if tier is L1 else self.l2).pop(entry.key)
-
-
-def _limits(tier: TierConfig) -> tuple[int, int]:
-    """A tier that is switched off holds nothing."""
-    return (tier.max_entries, tier.max_bytes) if tier.enabled else (0, 0)
 
 
 def _slow(entry: Entry) -> bool:

@@ -23,7 +23,7 @@ async def upkeep(store: Store) -> None:
 
 async def _keep_drained(store: Store) -> None:
     while True:
-        drained = store.drain()
+        drained = store.memory.drain()
         await asyncio.sleep(TICK_SECONDS if drained else 0)
 
 
@@ -47,7 +47,7 @@ async def sweep(store: Store, rest: Rest = rest_after) -> None:
         keys = list(memory.entries)
         for start in range(0, len(keys), SWEEP_KEYS):
             began = time.monotonic()
-            store.sweep(keys[start : start + SWEEP_KEYS])
+            store.memory.sweep(keys[start : start + SWEEP_KEYS])
             await rest(time.monotonic() - began, store.pace)
     # An older put may still be pending, and be looked up there, until L3 has the invalidation.
     if not store.disk.invalidating:

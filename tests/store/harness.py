@@ -63,7 +63,7 @@ class Harness:
         self._config, self._tuning = config, tuning
         self.store.apply(config, tuning)
         self.serve()
-        while not self.store.drain() or self.engine.over():
+        while not self.store.memory.drain() or self.engine.over():
             self.serve()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -126,7 +126,7 @@ class World:
         for memory in (self.store.l1, self.store.l2):
             limits = memory.max_entries, memory.max_bytes
             memory.resize(0, 0)
-            self.store.drain()
+            self.store.memory.drain()
             memory.resize(*limits)
 
 
@@ -208,7 +208,7 @@ async def new_world(start: str, durability: Durability) -> World:
     world.log.clear()
     if start != "l1":
         world.store.l1.resize(0, 0)
-        world.store.drain()
+        world.store.memory.drain()
         world.store.l1.resize(100, 1 << 20)
     if start == "l3":
         world._evict()

@@ -1,0 +1,188 @@
+"""L1 over L2: what moves between them, and what falls out of them.
+
+An entry is in one of them or in none. What L1 lets go falls to L2, packed where that pays; what is
+used often enough in L2 moves on to L1; what L2 lets go leaves memory, and where that goes is the
+store's business. Only `_pack_large` awaits: everything else happens between two awaits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sidecar.config.values import CacheConfig, TierConfig
+from sidecar.model.clock import Clock
+from sidecar.model.entry import L1, L3, UNUSED, Entry, Tier
+from sidecar.model.invalidations import Invalidations
+from sidecar.model.stats import StoreStats
+from sidecar.policies.protocol import Policy
+from sidecar.tiers.memory import MemoryTier
+from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack
+
+MAX_PACKING = 8
+"""Large values being packed in threads at one time; further ones stay as they are."""
+
+PolicyFactory = Callable[[TierConfig], Policy]
+
+
+class Memory:
+    """The two tiers in memory. `leave` is called with each live entry that both let go."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        config: CacheConfig,
+        make_policy: PolicyFactory,
+        *,
+        invalidations: Invalidations,
+        stats: StoreStats,
+        leave: Callable[[Entry], None],
+    ) -> None:
+        self.l1 = MemoryTier(make_policy(config.tiers.l1), *_limits(config.tiers.l1))
+        self.l2 = MemoryTier(make_policy(config.tiers.l2), *_limits(config.tiers.l2))
+        self._clock = clock
+        self._config = config
+        self._make_policy = make_policy
+        self._invalidations = invalidations
+        self._stats = stats
+        self._leave = leave
+        self._packing: set[asyncio.Task[None]] = set()
+
+    # ---- questions
+
+    def find(self, key: bytes) -> Entry | None:
+        """What L1 or L2 has, dead or alive."""
+        return self.l1.entries.get(key) or self.l2.entries.get(key)
+
+    def invalidated(self, entry: Entry) -> bool:
+        return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
+
+    def dead(self, entry: Entry) -> bool:
+        return entry.expires_at <= self._clock() or self.invalidated(entry)
+
+    # ---- entries come, are used, and go
+
+    def put(self, entry: Entry) -> None:
+        """Into L1, from wherever it comes."""
+        self.l2.pop(entry.key)
+        victims = self.l1.put(entry)
+        if victims:
+            self._leave_l1(victims)
+
+    def bring(self, entry: Entry) -> None:
+        """What L3 had goes to L2; to L1 only where there is no L2."""
+        if self._config.tiers.l2.enabled:
+            self._into_l2(entry)
+        else:
+            self._leave_l1(self.l1.put(entry))
+
+    def use(self, entry: Entry, tier: Tier, value: bytes) -> None:
+        """A hit: the policy's order, and promotion; `value` is the entry's as it was put."""
+        if entry.on_disk == UNUSED:
+            entry.on_disk = 0
+        if tier is L1:
+            self.l1.policy.hit(entry.key)
+            return
+        entry.hits += 1
+        if entry.hits < self._config.promote_after or not self._config.tiers.l1.enabled:
+            self.l2.policy.hit(entry.key)
+            return
+        self._stats.l2.promotions += 1
+        self.l2.pop(entry.key)
+        entry.value = value
+        self._leave_l1(self.l1.put(entry))
+
+    def pop(self, key: bytes) -> None:
+        """Whichever tier has it, for another reason than room."""
+        self.l1.pop(key)
+        self.l2.pop(key)
+
+    def expire(self, entry: Entry, tier: Tier) -> None:
+        """A look-up has found it past its life."""
+        if tier is not L3:
+            self._stats.of(tier).expirations += 1
+            (self.l1 if tier is L1 else self.l2).pop(entry.key)
+
+    # ---- a new configuration, and work in the background
+
+    def apply(self, config: CacheConfig) -> None:
+        """Another configuration, from the next operation on; `drain` brings the tiers into it."""
+        old, self._config = self._config, config
+        for memory, was, now in (
+            (self.l1, old.tiers.l1, config.tiers.l1),
+            (self.l2, old.tiers.l2, config.tiers.l2),
+        ):
+            memory.resize(*_limits(now))
+            if (was.policy, was.policy_options) != (now.policy, now.policy_options):
+                memory.change_policy(self._make_policy(now))
+
+    def drain(self) -> bool:
+        """One slice of shrinking and of changing policies; True when nothing is left to do."""
+        migrated = self.l1.migrate() & self.l2.migrate()
+        self._leave_l1(self.l1.evict())
+        self._leave_l2(self.l2.evict())
+        return migrated and not self.l1.over and not self.l2.over
+
+    def sweep(self, keys: list[bytes]) -> None:
+        """Remove those of `keys` whose life in memory is over."""
+        now = self._clock()
+        for memory, counts in ((self.l1, self._stats.l1), (self.l2, self._stats.l2)):
+            for key in keys:
+                entry = memory.entries.get(key)
+                if entry is None:
+                    continue
+                if entry.expires_at <= now:
+                    counts.expirations += 1
+                    memory.pop(key)
+                elif self.invalidated(entry):
+                    memory.pop(key)
+
+    # ---- falling
+
+    def _leave_l1(self, victims: list[Entry]) -> None:
+        for entry in victims:
+            self._stats.l1.evictions += 1
+            if self.dead(entry):
+                continue
+            if self._config.tiers.l2.enabled:
+                self._stats.l1.demotions += 1
+                self._into_l2(entry)
+            else:
+                self._leave(entry)
+
+    def _into_l2(self, entry: Entry) -> None:
+        entry.hits = 0
+        if (
+            entry.size >= LEAST_BYTES
+            and not entry.packed
+            and self._config.tiers.l2.compression == "zstd"
+        ):
+            self._pack(entry)
+        victims = self.l2.put(entry)
+        if victims:
+            self._leave_l2(victims)
+
+    def _leave_l2(self, victims: list[Entry]) -> None:
+        for entry in victims:
+            self._stats.l2.evictions += 1
+            self._leave(entry)
+
+    def _pack(self, entry: Entry) -> None:
+        """Compress what is on its way to L2; a large value some time after it has come there."""
+        if entry.size <= LOOP_BYTES:
+            entry.value = pack(entry.value)
+        elif len(self._packing) < MAX_PACKING:
+            task = asyncio.get_running_loop().create_task(self._pack_large(entry))
+            self._packing.add(task)
+            task.add_done_callback(self._packing.discard)
+
+    async def _pack_large(self, entry: Entry) -> None:
+        value = entry.value
+        packed = await asyncio.to_thread(pack, value)
+        if self.l2.entries.get(entry.key) is entry and entry.value is value:
+            self.l2.repack(entry, packed)
+
+
+def _limits(tier: TierConfig) -> tuple[int, int]:
+    """A tier that is switched off holds nothing."""
+    return (tier.max_entries, tier.max_bytes) if tier.enabled else (0, 0)

@@ -18,31 +18,37 @@ static long delay_ms(void) {
 static void delay_if(int fd, const char *suffix) {
     struct stat info;
     char link[64], path[4096];
-    long ms = delay_ms();
-    if (ms == 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     size_t tail = strlen(suffix);
     if (length < (ssize_t)tail) return;
     path[length] = 0;
     if (strcmp(path + length - tail, suffix) != 0) return;
+    long ms = delay_ms();
     struct timespec wait = {ms / 1000, (ms % 1000) * 1000000L};
     nanosleep(&wait, NULL);
 }
 
-#define REAL(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
+/* Looked up once: sockets are written to as well, and a look-up costs as much as a small write. */
+#define REAL(name)                                               \
+    static typeof(&name) real;                                   \
+    if (!real) real = (typeof(&name))dlsym(RTLD_NEXT, #name)
 
 ssize_t pread(int fd, void *buffer, size_t count, off_t offset) {
+    REAL(pread);
     delay_if(fd, ".sst");
-    return REAL(pread)(fd, buffer, count, offset);
+    return real(fd, buffer, count, offset);
 }
 
 ssize_t pread64(int fd, void *buffer, size_t count, off64_t offset) {
+    REAL(pread64);
     delay_if(fd, ".sst");
-    return REAL(pread64)(fd, buffer, count, offset);
+    return real(fd, buffer, count, offset);
 }
 
 ssize_t write(int fd, const void *buffer, size_t count) {
+    REAL(write);
     delay_if(fd, ".log");
-    return REAL(write)(fd, buffer, count);
+    return real(fd, buffer, count);
 }

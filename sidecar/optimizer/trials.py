@@ -108,7 +108,7 @@ class Trials:
     def release(self, rule: Rule, now: float) -> list[Decision]:
         """Let go of the last turn that a measure holds."""
         last = self.overlay.last_held(rule.name)
-        return self.let_go(lambda held: held is last, now)
+        return [] if last is None else self.let_go(lambda held: held is last, now)
 
     def let_go(self, goes: Callable[[Held], bool], now: float) -> list[Decision]:
         """Let go of what measures hold and has to go."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import chain
 from math import isnan
 
 from sidecar.model.stats import LATENCY_BOUNDS
+from sidecar.signals.rolling import Rolling
 from sidecar.signals.table import BY_NAME, SIGNALS, Gauge, Quantile, Rate, Ratio, Source
 
 SPAN_SECONDS = 3600.0
@@ -20,10 +23,13 @@ _LEAST_SHARE = 0.5
 """Of a span that has to be covered by readings, so that a gap is no window."""
 _SLACK = 500
 """Readings beyond the span before they are dropped, all at once."""
+_BLOCK = 60
+"""So many readings of a gauge are added up once, so that a mean over half an hour adds up few."""
 
 NAN = math.nan
 
 
+@cache
 def bucket_names(histogram: str) -> list[str]:
     """The counters of a histogram's buckets, from the lowest."""
     return [f"{histogram}.{index}" for index in range(len(LATENCY_BOUNDS) + 1)]
@@ -57,6 +63,10 @@ class History:
         self._span_seconds = span_seconds
         self._times = array("d")
         self._columns = {name: array("d") for name in READINGS}
+        self._sums = {name: array("d") for name in GAUGES}
+        """By block."""
+        self._rolling: dict[tuple[str, float], Rolling] = {}
+        """By signal and seconds, those that somebody asks for."""
         self._last: dict[str, float] = {}
         self._totals: dict[str, float] = {}
 
@@ -82,17 +92,25 @@ class History:
         for name, column in self._columns.items():
             value = readings.get(name, NAN)
             column.append(value if name in GAUGES or isnan(value) else self._count(name, value))
+        if len(times) % _BLOCK == 0:
+            for name, sums in self._sums.items():
+                sums.append(math.fsum(self._columns[name][-_BLOCK:]))
+        for (signal, _), rolling in self._rolling.items():
+            for began_at, value in self._values(BY_NAME[signal].source, len(times) - 1):
+                rolling.add(began_at, value)
+            rolling.move(at)
         surplus = bisect_left(times, at - self._span_seconds)
         if surplus > _SLACK:
-            del times[:surplus]
-            for column in self._columns.values():
-                del column[:surplus]
+            self._drop(surplus - surplus % _BLOCK)
 
     def clear(self) -> None:
         """Forget all: what came before must not be compared with what comes."""
         del self._times[:]
         for column in self._columns.values():
             del column[:]
+        for sums in self._sums.values():
+            del sums[:]
+        self._rolling.clear()
         self._last.clear()
         self._totals.clear()
 
@@ -109,8 +127,8 @@ class History:
     def over(self, signal: str, start: float, end: float) -> float | None:
         """The signal from `start` to `end`; None where too little is known of that span.
 
-        The readings in it must cover half of it at least. O(readings in the span) for a gauge,
-        else O(log readings).
+        The readings in it must cover half of it at least. For a gauge O(readings in the span), a
+        block of them at a time, else O(log readings).
         """
         times = self._times
         first, stop = bisect_left(times, start), bisect_right(times, end)
@@ -122,9 +140,18 @@ class History:
         return self._compute(BY_NAME[signal].source, first, stop, span)
 
     def quantile(self, signal: str, share: float, seconds: float) -> float | None:
-        """A quantile of the signal's values, second by second, over the last seconds."""
-        values = sorted(self._values(signal, seconds))
-        return values[min(len(values) - 1, int(share * len(values)))] if values else None
+        """A quantile of the signal's values, second by second, over the last seconds.
+
+        O(readings in them) for who asks for the first time, O(1) for who goes on asking.
+        """
+        rolling = self._rolling.get((signal, seconds))
+        if rolling is None:
+            first = bisect_left(self._times, self.last_at - seconds)
+            rolling = Rolling(seconds, self._values(BY_NAME[signal].source, first))
+            rolling.move(self.last_at)
+            self._rolling[signal, seconds] = rolling
+        rolling.used_at = self.last_at
+        return rolling.quantile(share)
 
     def slope(self, signal: str, seconds: float) -> float | None:
         """By how much the signal grew in a second, between both halves of the last seconds."""
@@ -141,22 +168,37 @@ class History:
         self._totals[name] = total = self._totals.get(name, 0.0) + grown
         return total
 
-    def _values(self, signal: str, seconds: float) -> list[float]:
-        source = BY_NAME[signal].source
-        first = bisect_left(self._times, self.last_at - seconds)
+    def _drop(self, surplus: int) -> None:
+        """Forget the oldest readings, and the windows that nobody has asked for in a long time."""
+        del self._times[:surplus]
+        for column in self._columns.values():
+            del column[:surplus]
+        for sums in self._sums.values():
+            del sums[: surplus // _BLOCK]
+        unused = self.last_at - 2 * self._span_seconds
+        self._rolling = {key: it for key, it in self._rolling.items() if it.used_at > unused}
+
+    def _values(self, source: Source, first: int) -> Iterator[tuple[float, float]]:
+        """The signal's values reading by reading, each with its time.
+
+        From that reading on; where a value lies between two readings, from the one before.
+        """
+        times = self._times
         if isinstance(source, Gauge):
-            column = self._columns[source.reading][first:]
-            return [value for value in column if not isnan(value)]
-        found = (
-            self._compute(source, at, at + 2, self._times[at + 1] - self._times[at])
-            for at in range(first, len(self._times) - 1)
-        )
-        return [value for value in found if value is not None]
+            column = self._columns[source.reading]
+            for at in range(first, len(times)):
+                if not isnan(column[at]):
+                    yield times[at], column[at]
+            return
+        for at in range(max(0, first - 1), len(times) - 1):
+            value = self._compute(source, at, at + 2, times[at + 1] - times[at])
+            if value is not None:
+                yield times[at], value
 
     def _compute(self, source: Source, first: int, stop: int, span: float) -> float | None:
         match source:
             case Gauge(reading):
-                return _mean(self._columns[reading][first:stop], stop - first)
+                return self._mean(reading, first, stop)
             case Rate(counter):
                 grown = self._grown(counter, first, stop)
                 return None if grown is None else grown / span
@@ -172,20 +214,26 @@ class History:
                     return None
                 return _quantile([count or 0.0 for count in counts], share, least)
 
+    def _mean(self, gauge: str, first: int, stop: int) -> float | None:
+        column = self._columns[gauge]
+        block, end = -(-first // _BLOCK), stop // _BLOCK
+        if block < end:
+            sums = self._sums[gauge][block:end]
+            edges = column[first : block * _BLOCK], column[end * _BLOCK : stop]
+            total = math.fsum(chain(sums, *edges))
+        else:
+            total = math.fsum(column[first:stop])
+        if not isnan(total):
+            return total / (stop - first)
+        known = [value for value in column[first:stop] if not isnan(value)]
+        if len(known) < max(1, (stop - first) * _LEAST_SHARE):
+            return None
+        return math.fsum(known) / len(known)
+
     def _grown(self, counter: str, first: int, stop: int) -> float | None:
         column = self._columns[counter]
         grown = column[stop - 1] - column[first]
         return None if isnan(grown) else grown
-
-
-def _mean(values: array[float], expected: int) -> float | None:
-    total = math.fsum(values)
-    if not isnan(total):
-        return total / len(values)
-    known = [value for value in values if not isnan(value)]
-    if len(known) < max(1, expected * _LEAST_SHARE):
-        return None
-    return math.fsum(known) / len(known)
 
 
 def _quantile(counts: list[float], share: float, least: float) -> float | None:

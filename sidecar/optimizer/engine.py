@@ -234,11 +234,12 @@ class Engine:
         if isinstance(ready, Ready) and trials.current is not None:
             decisions = trials.interrupt(f"{rule.name} came first.", now, wall)
             ready = self._ready(rule, moment, now)  # the knob may stand elsewhere now
-        if isinstance(ready, NotReady):
+        if isinstance(ready, NotReady) and not ready.failed:
             standing.say("pending", ready.reason)
-            failed = trials.spoil(rule, ready.reason, now, wall) if ready.failed else []
-            return decisions + failed
+            return decisions
         decisions.append(Decision("fired", rule, {"condition": rule.config.when}))
+        if isinstance(ready, NotReady):
+            return decisions + trials.spoil(rule, ready.reason, now, wall)
         if not self._book.acts:
             return decisions + trials.rehearse(rule, ready, now, wall)
         standing.acted(self._book.cooldown(rule))
@@ -270,12 +271,13 @@ class Engine:
 
     def _explained(self, rule: Rule, moment: Moment, now: float) -> Explanation:
         standing, sight = self.standings[rule.name], self._see(rule, moment, now)
+        disabled = self._book.why_disabled(rule)
+        if disabled is not None:
+            return Explanation(rule, standing, sight, disabled, would_fire=False)
         ready = self._ready(rule, moment, now)
-        free = self._book.why_disabled(rule) is None and (
-            hindrance(rule, standing, sight, self.trial, now) is None
-        )
         if isinstance(ready, NotReady):
             return Explanation(rule, standing, sight, ready.reason, would_fire=False)
+        free = hindrance(rule, standing, sight, self.trial, now) is None
         return Explanation(rule, standing, sight, ready, would_fire=free)
 
     # ---- inside

@@ -70,7 +70,7 @@ class Anything(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.rng = random.Random(1)
-        self.effect = 0.0
+        self.effect = 10.0
         self.memory: float | None = 0.5
         self.world = World(a_document(*RULES), self.readings, step_seconds=5.0)
         self.fired: Counter[str] = Counter()

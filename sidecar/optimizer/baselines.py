@@ -11,6 +11,8 @@ from sidecar.signals.history import History
 
 OBSERVE_SECONDS = 10.0
 """How often a signal is looked at, and over which time."""
+MOST_A_TICK = 8
+"""Signals that are looked at in one tick, those that are due for longest first."""
 BEST_TWENTIETH: dict[Better, float] = {"higher": 0.95, "lower": 0.05}
 
 
@@ -32,7 +34,8 @@ class Baselines:
         self.learned: dict[str, Learned] = dict(learned or {})
         self._configs: dict[str, BaselineConfig] = {}
         self._aims: dict[str, Aim] = {}
-        self._next_at = float("-inf")
+        self._due: dict[str, float] = {}
+        """When each is to be looked at next."""
 
     def configure(self, configs: tuple[BaselineConfig, ...]) -> None:
         """Another document; what was learned of a signal that is still to be learned stays."""
@@ -43,15 +46,14 @@ class Baselines:
             if config.learn
         }
         self._aims = {name: self._aim(config, None) for name, config in self._configs.items()}
-        self._next_at = float("-inf")
+        self._due.clear()
 
     def observe(self, history: History, now: float, wall: float) -> None:
         """Learn from what was measured, now and then."""
-        if now < self._next_at:
-            return
-        self._next_at = now + OBSERVE_SECONDS
-        for name, learned in self.learned.items():
-            config = self._configs[name]
+        due = [name for name in self.learned if self._due.get(name, now) <= now]
+        for name in sorted(due, key=lambda name: self._due.get(name, now))[:MOST_A_TICK]:
+            self._due[name] = now + OBSERVE_SECONDS
+            learned, config = self.learned[name], self._configs[name]
             value = history.over(name, now - OBSERVE_SECONDS, now)
             if value is not None:
                 learned.add(value, wall, config.half_life_seconds)

@@ -18,24 +18,14 @@ from collections.abc import Mapping
 
 from sidecar.config.knobs import Effective
 from sidecar.config.values import Document, OptimizerConfig
-from sidecar.model.change import Turn
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.baselines import Aim, Baselines
 from sidecar.optimizer.decisions import Decision, Explanation, Memory
-from sidecar.optimizer.looking import (
-    Moment,
-    NotReady,
-    Ready,
-    Sight,
-    hindrance,
-    prepared,
-    proposal,
-    see,
-)
+from sidecar.optimizer.looking import Moment, NotReady, Ready
+from sidecar.optimizer.outlook import Outlook
 from sidecar.optimizer.rules import Rule, Rulebook
-from sidecar.optimizer.situation import Situation
-from sidecar.optimizer.standing import Cooldown, Standing
+from sidecar.optimizer.standing import Standing
 from sidecar.optimizer.trial import End, Trial
 from sidecar.optimizer.trials import Trials
 from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS, Untouched
@@ -69,12 +59,16 @@ class Engine:
         self._next_look = now
         self._last = (now, wall)
         self._book = Rulebook(OptimizerConfig(), actions)
+        self._outlook: Outlook
         self.standings: dict[str, Standing] = {}
         """By rule."""
         self.ticks = 0
         """How often all conditions were evaluated."""
         self._take(document)
-        self._resume(memory.cooldowns, now, wall)
+        for rule in self.rules:
+            if rule.name in memory.cooldowns:
+                cooldown, most = memory.cooldowns[rule.name], 2 * self._book.cooldown(rule)
+                self.standings[rule.name].resume(cooldown, most, now, wall)
 
     # ---- what is known
 
@@ -99,7 +93,7 @@ class Engine:
 
     def value(self, history: History, signal: str) -> float | None:
         """A signal as a condition sees it."""
-        return history.last(signal, self._book.look_back_seconds)
+        return self._outlook.value(history, signal)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -123,9 +117,9 @@ class Engine:
     def memory(self, now: float, wall: float) -> Memory:
         """What to keep for the next process."""
         cooldowns = {
-            name: Cooldown(wall + standing.cooling_until - now, standing.scale)
+            name: cooldown
             for name, standing in self.standings.items()
-            if standing.cooling_until > now or standing.scale > 1
+            if (cooldown := standing.cooldown(now, wall)) is not None
         }
         return Memory(
             kept=dict(self._trials.overlay.kept),
@@ -136,7 +130,10 @@ class Engine:
 
     def explain(self, moment: Moment, now: float) -> list[Explanation]:
         """Every rule as it stands, evaluated now; nothing is changed."""
-        return [self._explained(rule, moment, now) for rule in self.rules]
+        return [
+            self._outlook.explain(rule, self.standings[rule.name], moment, now)
+            for rule in self.rules
+        ]
 
     # ---- what happens
 
@@ -217,10 +214,10 @@ class Engine:
             standing.saw(holds=None, now=now)
             standing.say("disabled", disabled)
             return []
-        sight = self._see(rule, moment, now)
+        sight = self._outlook.see(rule, moment, now)
         standing.saw(holds=sight.holds, now=now)
         decisions = self._release(rule, standing, now)
-        hindered = hindrance(rule, standing, sight, self.trial, now)
+        hindered = self._outlook.hindrance(rule, standing, sight, now)
         if hindered is not None:
             standing.say(*hindered)
             return decisions
@@ -229,11 +226,11 @@ class Engine:
     def _act(self, rule: Rule, standing: Standing, moment: Moment, now: float) -> list[Decision]:
         """Make the change that its action proposes, where there is one and it can be compared."""
         trials, wall = self._trials, moment.wall
-        ready = self._ready(rule, moment, now)
+        ready = self._outlook.ready(rule, moment, now)
         decisions: list[Decision] = []
         if isinstance(ready, Ready) and trials.current is not None:
             decisions = trials.interrupt(f"{rule.name} came first.", now, wall)
-            ready = self._ready(rule, moment, now)  # the knob may stand elsewhere now
+            ready = self._outlook.ready(rule, moment, now)  # the knob may stand elsewhere now
         if isinstance(ready, NotReady) and not ready.failed:
             standing.say("pending", ready.reason)
             return decisions
@@ -246,20 +243,6 @@ class Engine:
         standing.say("active", "Its change is on trial.")
         return decisions + trials.begin(rule, ready, now, wall)
 
-    def _ready(self, rule: Rule, moment: Moment, now: float) -> Ready | NotReady:
-        """What the rule would change, and what a trial of it begins with; or why it would not."""
-        ready = proposal(rule, self._situation(moment))
-        if isinstance(ready, NotReady):
-            return ready
-        if isinstance(ready.change, Turn):
-            holder = self._trials.overlay.holder(ready.change.knob)
-            if holder is not None and holder != rule.name:
-                return NotReady(f"{ready.change.knob} is held by {holder}.")
-        quiet_since = self._trials.quiet_since
-        return prepared(
-            rule, ready, self._untouched, moment.history, now=now, quiet_since=quiet_since
-        )
-
     def _release(self, rule: Rule, standing: Standing, now: float) -> list[Decision]:
         """Let go of a measure's last turn, where its condition has been clear for long enough."""
         if self.trial is not None or not standing.clear_for(self._book.cooldown(rule), now):
@@ -268,17 +251,6 @@ class Engine:
         if decisions:
             standing.released_at = now
         return decisions
-
-    def _explained(self, rule: Rule, moment: Moment, now: float) -> Explanation:
-        standing, sight = self.standings[rule.name], self._see(rule, moment, now)
-        disabled = self._book.why_disabled(rule)
-        if disabled is not None:
-            return Explanation(rule, standing, sight, disabled, would_fire=False)
-        ready = self._ready(rule, moment, now)
-        if isinstance(ready, NotReady):
-            return Explanation(rule, standing, sight, ready.reason, would_fire=False)
-        free = hindrance(rule, standing, sight, self.trial, now) is None
-        return Explanation(rule, standing, sight, ready, would_fire=free)
 
     # ---- inside
 
@@ -296,6 +268,7 @@ class Engine:
         """Compile a document's rules; those that are as they were keep how they stand."""
         before = {rule.name: rule.config for rule in self.rules}
         self._book = Rulebook(document.optimizer, self._actions)
+        self._outlook = Outlook(self._book, self._baselines, self._untouched, self._trials)
         self._baselines.configure(document.baselines)
         self.standings = {
             rule.name: self.standings[rule.name]
@@ -307,29 +280,6 @@ class Engine:
         self._untouched.watch(
             [compared for rule in running if (compared := rule.compared) is not None],
             [guarded for rule in running if (guarded := rule.guarded) is not None],
-        )
-
-    def _resume(self, cooldowns: Mapping[str, Cooldown], now: float, wall: float) -> None:
-        """Go on cooling, but no longer than this process would: wall clocks are set back."""
-        for rule in self.rules:
-            cooldown = cooldowns.get(rule.name)
-            if cooldown is not None:
-                most = self._book.cooldown(rule) * cooldown.scale * 2
-                standing = self.standings[rule.name]
-                standing.cooling_until = now + min(cooldown.until - wall, most)
-                standing.scale = cooldown.scale
-
-    def _see(self, rule: Rule, moment: Moment, now: float) -> Sight:
-        look_back_seconds = self._book.look_back_seconds
-        return see(rule, moment.history, self._baselines, look_back_seconds, now)
-
-    def _situation(self, moment: Moment) -> Situation:
-        return Situation(
-            cache=moment.cache,
-            effective=self.effective,
-            configured=self.configured,
-            signal=lambda name: self.value(moment.history, name),
-            step=self._book.step,
         )
 
     def _jumped(self, now: float, wall: float) -> bool:

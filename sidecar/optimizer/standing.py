@@ -74,6 +74,17 @@ class Standing:
         """May not act again before so many seconds, times its scale."""
         self.cooling_until = now + seconds * self.scale
 
+    def cooldown(self, now: float, wall: float) -> Cooldown | None:
+        """What of it outlives the process; None where there is nothing."""
+        if self.cooling_until <= now and self.scale == 1:
+            return None
+        return Cooldown(wall + self.cooling_until - now, self.scale)
+
+    def resume(self, cooldown: Cooldown, most_seconds: float, now: float, wall: float) -> None:
+        """Go on cooling; for no longer than this times its scale, should the clock be another."""
+        remaining = min(cooldown.until - wall, most_seconds * cooldown.scale)
+        self.cooling_until, self.scale = now + remaining, cooldown.scale
+
     def acted(self, cooldown_seconds: float) -> None:
         """It changes something. Where its letting go may have brought that on, what was given back
         having filled up since, it holds for longer.

@@ -1,0 +1,89 @@
+"""What the rules of a document see, and what they would do about it. Changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sidecar.model.change import Turn
+from sidecar.optimizer.baselines import Baselines
+from sidecar.optimizer.decisions import Explanation
+from sidecar.optimizer.looking import (
+    Moment,
+    NotReady,
+    Ready,
+    Sight,
+    hindrance,
+    prepared,
+    proposal,
+    see,
+)
+from sidecar.optimizer.rules import Rule, Rulebook
+from sidecar.optimizer.situation import Situation
+from sidecar.optimizer.standing import Standing, State
+from sidecar.optimizer.trials import Trials
+from sidecar.optimizer.untouched import Untouched
+from sidecar.signals.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Brings together what has to be known to look at a rule."""
+
+    book: Rulebook
+    baselines: Baselines
+    untouched: Untouched
+    trials: Trials
+
+    def value(self, history: History, signal: str) -> float | None:
+        """A signal as a condition sees it."""
+        return history.last(signal, self.book.look_back_seconds)
+
+    def see(self, rule: Rule, moment: Moment, now: float) -> Sight:
+        """A rule's condition, evaluated."""
+        return see(rule, moment.history, self.baselines, self.book.look_back_seconds, now)
+
+    def hindrance(
+        self, rule: Rule, standing: Standing, sight: Sight, now: float
+    ) -> tuple[State, str] | None:
+        """Why a rule can't act now, before its action is asked; None where it can."""
+        return hindrance(rule, standing, sight, self.trials.current, now)
+
+    def ready(self, rule: Rule, moment: Moment, now: float) -> Ready | NotReady:
+        """What a rule that runs would change, and what a trial of it begins with."""
+        ready = proposal(rule, self._situation(moment))
+        if isinstance(ready, NotReady):
+            return ready
+        if isinstance(ready.change, Turn):
+            holder = self.trials.overlay.holder(ready.change.knob)
+            if holder is not None and holder != rule.name:
+                return NotReady(f"{ready.change.knob} is held by {holder}.")
+        return prepared(
+            rule,
+            ready,
+            self.untouched,
+            moment.history,
+            now=now,
+            quiet_since=self.trials.quiet_since,
+        )
+
+    def explain(self, rule: Rule, standing: Standing, moment: Moment, now: float) -> Explanation:
+        """How a rule stands, what it sees, and what it would do or why it would do nothing."""
+        sight = self.see(rule, moment, now)
+        disabled = self.book.why_disabled(rule)
+        if disabled is not None:  # nor is its noise measured
+            return Explanation(rule, standing, sight, disabled, would_fire=False)
+        ready = self.ready(rule, moment, now)
+        if isinstance(ready, NotReady):
+            return Explanation(rule, standing, sight, ready.reason, would_fire=False)
+        free = self.hindrance(rule, standing, sight, now) is None
+        return Explanation(rule, standing, sight, ready, would_fire=free)
+
+    def _situation(self, moment: Moment) -> Situation:
+        overlay = self.trials.overlay
+        return Situation(
+            cache=moment.cache,
+            effective=overlay.effective if self.book.acts else overlay.configured,
+            configured=overlay.configured,
+            signal=lambda name: self.value(moment.history, name),
+            step=self.book.step,
+        )

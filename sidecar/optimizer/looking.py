@@ -74,10 +74,8 @@ def see(
     known = [value for value in found if value is not None]
     holds = None if missing else rule.condition.evaluate(known)
     for part in (rule.config.expect, rule.config.guard):
-        if part is not None and part.signal not in missing:
-            span = max(part.window_seconds, look_back_seconds)
-            if history.last(part.signal, span) is None:
-                missing.append(part.signal)
+        if part is not None and part.signal not in missing and not history.gives(part.signal):
+            missing.append(part.signal)
     return Sight(holds, values, missing)
 
 

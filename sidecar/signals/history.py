@@ -48,7 +48,8 @@ def _readings_of(source: Source) -> list[str]:
 
 
 GAUGES = {signal.source.reading for signal in SIGNALS if isinstance(signal.source, Gauge)}
-READINGS = tuple(dict.fromkeys(name for it in SIGNALS for name in _readings_of(it.source)))
+_NEEDED = {signal.name: _readings_of(signal.source) for signal in SIGNALS}
+READINGS = tuple(dict.fromkeys(name for names in _NEEDED.values() for name in names))
 """The names of all raw readings."""
 
 
@@ -84,6 +85,11 @@ class History:
     def known(self) -> set[str]:
         """The readings that were there the last time."""
         return {name for name, column in self._columns.items() if column and not isnan(column[-1])}
+
+    def gives(self, signal: str) -> bool:
+        """Whether all readings that a signal needs were there the last time."""
+        columns = self._columns
+        return bool(self._times) and not any(isnan(columns[name][-1]) for name in _NEEDED[signal])
 
     def push(self, at: float, readings: Mapping[str, float]) -> None:
         """Take in readings that are newer than all before. O(names)."""

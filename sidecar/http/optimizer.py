@@ -1,8 +1,10 @@
-"""What the optimizer sees, would do, did, and what came of it: /v1/optimizer and below."""
+"""What the optimizer sees, would do, did, and what came of it: /v1/optimizer and below.
+
+The answers are written for a person with curl: indented, each figure beside its name.
+"""
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -11,10 +13,24 @@ from sidecar.config.knobs import KNOBS
 from sidecar.control import Control
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.problems import ProblemError
-from sidecar.model.change import Deed
-from sidecar.optimizer.decisions import Decision, Explanation
+from sidecar.http.shown import (
+    Outcomes,
+    Overview,
+    Rules,
+    Run,
+    ShownChange,
+    ShownKnob,
+    ShownRule,
+    ShownSignal,
+    ShownStanding,
+    ShownTrial,
+)
+from sidecar.model.change import Change, Deed, Value
+from sidecar.optimizer.decisions import Explanation
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.looking import Ready
+from sidecar.optimizer.situation import COOLDOWN_SCALES
+from sidecar.optimizer.trial import Trial
 from sidecar.signals.table import SIGNALS
 
 _ANSWERS = {"true": True, "false": False}
@@ -26,121 +42,153 @@ class OptimizerApi:
     def __init__(self, control: Control) -> None:
         self._control = control
 
-    async def overview(self, _request: Request) -> Reply:
-        control = self._control
-        engine, trial = control.engine, control.engine.trial
-        config = engine.config
+    async def overview(self, request: Request) -> Reply:
+        _parameters(request)
+        engine = self._control.engine
+        config, trial = engine.config, engine.trial
         return _json(
-            {
-                "enabled": config.enabled,
-                "dry_run": config.dry_run,
-                "level": config.level,
-                "interval_seconds": config.interval_seconds,
-                "ticks": engine.ticks,
-                "trial": trial
-                and {
-                    "rule": trial.rule.name,
-                    "change": _change(Ready(trial.change, trial.from_)),
-                    "signal": trial.rule.config.expect and trial.rule.config.expect.signal,
-                    "before": trial.before,
-                    "started_at": trial.started_at,
-                    "seconds_left": max(0.0, trial.ends_at - control.history.last_at),
-                },
-                "rules": [
-                    {"rule": name, "state": standing.state, "reason": standing.reason}
+            Overview(
+                enabled=config.enabled,
+                dry_run=config.dry_run,
+                level=config.level,
+                interval_seconds=config.interval_seconds,
+                ticks=engine.ticks,
+                trial=None if trial is None else self._trial(trial),
+                rules=[
+                    ShownStanding(rule=name, state=standing.state, reason=standing.reason)
                     for name, standing in engine.standings.items()
                 ],
-                "knobs": described_knobs(engine),
-                "signals": self._signals(),
-            }
+                knobs=described_knobs(engine),
+                signals=self._signals(),
+            )
         )
 
-    async def rules(self, _request: Request) -> Reply:
-        return _json({"rules": [_explained(each) for each in self._control.explain()]})
+    async def rules(self, request: Request) -> Reply:
+        _parameters(request)
+        return _json(Rules(self._rules()))
 
-    async def outcomes(self, _request: Request) -> Reply:
-        return _json({"outcomes": self._control.engine.outcomes[::-1]})
+    async def outcomes(self, request: Request) -> Reply:
+        _parameters(request)
+        return _json(Outcomes(self._control.engine.outcomes[::-1]))
 
     async def run(self, request: Request) -> Reply:
         """Evaluate now. With `dry_run` nothing is changed, and every rule says what it would do."""
-        dry_run = _dry_run(request.query)
-        rules = [_explained(each) for each in self._control.explain()]
-        decided = [] if dry_run else self._control.evaluate()
-        decisions = [_decided(decision) for decision in decided]
-        return _json({"dry_run": dry_run, "rules": rules, "decisions": decisions})
+        text = _parameters(request, "dry_run").get("dry_run", "false")
+        if text not in _ANSWERS:
+            raise ProblemError(400, "dry_run is true or false.")
+        dry_run = _ANSWERS[text]
+        rules = self._rules()
+        decisions = [] if dry_run else self._control.evaluate()
+        return _json(
+            Run(
+                dry_run=dry_run,
+                rules=rules,
+                decisions=[
+                    {"event": decision.event, "rule": decision.rule.name, **decision.fields}
+                    for decision in decisions
+                ],
+            )
+        )
 
-    async def reset(self, _request: Request) -> Reply:
+    async def reset(self, request: Request) -> Reply:
+        _parameters(request)
         self._control.reset()
         return Reply(204)
 
-    def _signals(self) -> dict[str, Any]:
-        """Every signal now, with what it should be; `value` is null where it is unavailable."""
-        aims = {aim.signal: aim for aim in self._control.engine.aims}
-        described = {}
+    def _rules(self) -> list[ShownRule]:
+        scale = COOLDOWN_SCALES[self._control.engine.config.level]
+        return [_rule(explanation, scale) for explanation in self._control.explain()]
+
+    def _trial(self, trial: Trial) -> ShownTrial:
+        expect, noise = trial.rule.config.expect, trial.noise
+        return ShownTrial(
+            rule=trial.rule.name,
+            change=_change(trial.change, trial.from_),
+            signal=None if expect is None else expect.signal,
+            before=trial.before,
+            noise=None if noise is None else max(noise.difference, noise.residual),
+            started_at=trial.started_at,
+            seconds_left=max(0.0, trial.ends_at - self._control.history.last_at),
+        )
+
+    def _signals(self) -> dict[str, ShownSignal]:
+        engine, history = self._control.engine, self._control.history
+        aims = {aim.signal: aim for aim in engine.aims}
+        shown = {}
         for signal in SIGNALS:
             aim = aims.get(signal.name)
-            described[signal.name] = {
-                "value": self._control.engine.value(self._control.history, signal.name),
-                "unit": signal.unit,
-                "baseline": None if aim is None else aim.baseline,
-                "target": None if aim is None else aim.target,
-            }
-        return described
+            shown[signal.name] = ShownSignal(
+                value=engine.value(history, signal.name),
+                unit=signal.unit,
+                meaning=signal.meaning,
+                better=signal.better if aim is None else aim.better,
+                baseline=None if aim is None else aim.baseline,
+                target=None if aim is None else aim.target,
+            )
+        return shown
 
 
-def described_knobs(engine: Engine) -> dict[str, Any]:
+def described_knobs(engine: Engine) -> dict[str, ShownKnob]:
     """What each knob was configured to, and what is in force."""
     configured, effective = engine.configured, engine.effective
     return {
-        knob.name: {"configured": knob.read(configured), "effective": knob.read(effective)}
+        knob.name: ShownKnob(
+            meaning=knob.meaning,
+            configured=knob.read(configured),
+            effective=knob.read(effective),
+        )
         for knob in KNOBS.values()
     }
 
 
-def _explained(explanation: Explanation) -> dict[str, Any]:
-    config, standing, would_do = (
-        explanation.rule.config,
-        explanation.standing,
-        explanation.would_do,
+def _rule(explanation: Explanation, cooldown_scale: float) -> ShownRule:
+    config, standing, sight = explanation.rule.config, explanation.standing, explanation.sight
+    would_do = explanation.would_do
+    change = _change(would_do.change, would_do.from_) if isinstance(would_do, Ready) else None
+    return ShownRule(
+        rule=config.name,
+        would_fire=explanation.would_fire,
+        state=standing.state,
+        reason=standing.reason,
+        when=config.when,
+        holds=sight.holds,
+        values=sight.values,
+        missing=sight.missing,
+        change=change,
+        no_change=would_do if isinstance(would_do, str) else None,
+        type=config.type,
+        level=config.level,
+        action=config.action,
+        with_=config.options,
+        for_seconds=config.for_seconds,
+        cooldown_seconds=config.cooldown_seconds * cooldown_scale * standing.scale,
+        expect=config.expect,
+        guard=config.guard,
     )
-    ready = isinstance(would_do, Ready)
-    return {
-        "rule": config.name,
-        "type": config.type,
-        "level": config.level,
-        "state": standing.state,
-        "reason": standing.reason,
-        "when": config.when,
-        "values": explanation.sight.values,
-        "missing": explanation.sight.missing,
-        "holds": explanation.sight.holds,
-        "action": config.action,
-        "change": _change(would_do) if isinstance(would_do, Ready) else None,
-        "hindrance": None if ready else would_do,
-        "would_fire": explanation.would_fire,
-    }
 
 
-def _change(ready: Ready) -> dict[str, Any]:
-    if isinstance(ready.change, Deed):
-        return {"deed": ready.change.name}
-    return {"knob": ready.change.knob, "from": ready.from_, "to": ready.change.to}
+def _change(change: Change, from_: Value | None) -> ShownChange:
+    if isinstance(change, Deed):
+        return ShownChange(deed=change.name)
+    return ShownChange(knob=change.knob, from_=from_, to=change.to)
 
 
-def _decided(decision: Decision) -> dict[str, Any]:
-    return {"event": decision.event, "rule": decision.rule.name, **decision.fields}
+def _parameters(request: Request, *known: str) -> dict[str, str]:
+    """The query's parameters. Raises ProblemError for any that is not known, for one that is there
+    twice, and for a body: whoever sends `dry_run` in vain would change what he only wanted to see.
+    """
+    if request.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in request.headers:
+        raise ProblemError(400, "There is no body here; parameters stand behind the path's ?.")
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(request.query, keep_blank_values=True):
+        if name not in known:
+            there_is = f"only {known[0]}" if known else "none at all"
+            raise ProblemError(400, f"There is no parameter {name[:80]!r} here, {there_is}.")
+        if name in parameters:
+            raise ProblemError(400, f"{name} is there twice; write it once.")
+        parameters[name] = value
+    return parameters
 
 
-def _dry_run(query: str) -> bool:
-    parameters = dict(parse_qsl(query, keep_blank_values=True))
-    unknown = parameters.keys() - {"dry_run"}
-    if unknown:
-        raise ProblemError(400, f"There is no parameter {min(unknown)[:80]!r} here, only dry_run.")
-    text = parameters.get("dry_run", "false")
-    if text not in _ANSWERS:
-        raise ProblemError(400, "dry_run is true or false.")
-    return _ANSWERS[text]
-
-
-def _json(body: Any) -> Reply:
-    return Reply(200, JSON_HEADER, msgspec.json.encode(body))
+def _json(body: msgspec.Struct) -> Reply:
+    return Reply(200, JSON_HEADER, msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n")

@@ -31,9 +31,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How a rule stands, what it sees, and the change it would make or why it would make none.
+    """How a rule would stand after a look now, what it sees, and the change it would make, or why
+    it would make none.
 
-    `would_fire`: whether a tick now would make the change.
+    `would_fire`: whether that look would make the change.
     """
 
     rule: Rule

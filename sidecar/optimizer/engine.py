@@ -15,6 +15,7 @@ does the deeds that no knob stands for. It has no clock and does no I/O.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sidecar.config.knobs import Effective
 from sidecar.config.values import Document, OptimizerConfig
@@ -129,11 +130,19 @@ class Engine:
         )
 
     def explain(self, moment: Moment, now: float) -> list[Explanation]:
-        """Every rule as it stands, evaluated now; nothing is changed."""
-        return [
-            self._outlook.explain(rule, self.standings[rule.name], moment, now)
+        """Every rule as a look now would find it; nothing is changed."""
+        standings = self.standings
+        explained = {
+            rule.name: self._outlook.explain(rule, standings[rule.name], moment, now)
             for rule in self.rules
-        ]
+        }
+        free = [rule for rule in self._book.by_urgency if explained[rule.name].would_fire]
+        for rule in free[1:]:  # one trial at a time
+            if self._book.acts and not rule.urgent:
+                waiting = replace(explained[rule.name], would_fire=False)
+                waiting.standing.say("pending", f"{free[0].name} comes first.")
+                explained[rule.name] = waiting
+        return list(explained.values())
 
     # ---- what happens
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sidecar.model.change import Turn
 from sidecar.optimizer.baselines import Baselines
@@ -67,16 +67,20 @@ class Outlook:
         )
 
     def explain(self, rule: Rule, standing: Standing, moment: Moment, now: float) -> Explanation:
-        """How a rule stands, what it sees, and what it would do or why it would do nothing."""
-        sight = self.see(rule, moment, now)
+        """What a look would come to, on a copy of how the rule stands."""
+        standing, sight = replace(standing), self.see(rule, moment, now)
         disabled = self.book.why_disabled(rule)
+        standing.saw(holds=None if disabled else sight.holds, now=now)
         if disabled is not None:  # nor is its noise measured
+            standing.say("disabled", disabled)
             return Explanation(rule, standing, sight, disabled, would_fire=False)
         ready = self.ready(rule, moment, now)
-        if isinstance(ready, NotReady):
-            return Explanation(rule, standing, sight, ready.reason, would_fire=False)
-        free = self.hindrance(rule, standing, sight, now) is None
-        return Explanation(rule, standing, sight, ready, would_fire=free)
+        would_do = ready.reason if isinstance(ready, NotReady) else ready
+        hindered = self.hindrance(rule, standing, sight, now)
+        if hindered is None and isinstance(ready, NotReady):
+            hindered = ("pending", ready.reason)
+        standing.say(*(hindered or ("pending", "Nothing hinders it.")))
+        return Explanation(rule, standing, sight, would_do, would_fire=hindered is None)
 
     def _situation(self, moment: Moment) -> Situation:
         overlay = self.trials.overlay

@@ -19,6 +19,7 @@ from sidecar.config.knobs import Effective
 from sidecar.config.values import Document
 from sidecar.model.change import Deed
 from sidecar.model.clock import Clock
+from sidecar.model.outcome import Verdict
 from sidecar.model.snapshot import Snapshot
 from sidecar.optimizer.decisions import Decision, Explanation, Memory
 from sidecar.optimizer.engine import Engine
@@ -37,6 +38,15 @@ _TITLES = {
     "rolled_back": "Change rolled back",
     "released": "Measure released",
 }
+_VERDICT_TITLES: dict[Verdict, str] = {
+    "improved": "Change improved",
+    "regressed": "Change regressed",
+    "neutral": "Change neutral",
+    "applied": "Change applied",
+    "failed": "Change failed",
+    "interrupted": "Change interrupted",
+    "dry_run": "Change not made, since dry_run is on",
+}
 
 Figures = Mapping[str, float | str]
 
@@ -44,7 +54,10 @@ log = structlog.get_logger("sidecar.optimizer")
 
 
 class Control:
-    """Owns the engine of a running sidecar; `look` gives the cache's state."""
+    """Owns the engine of a running sidecar; `look` gives the cache's state.
+
+    `clock` never goes back, and is the one of the sampler and the engine; `wall` is for records.
+    """
 
     def __init__(
         self,
@@ -54,6 +67,7 @@ class Control:
         *,
         look: Callable[[], Snapshot],
         data_dir: Path,
+        clock: Clock = time.monotonic,
         wall: Clock = time.time,
     ) -> None:
         self.engine = engine
@@ -63,10 +77,11 @@ class Control:
         self._put_in_force: Callable[[Effective], None]
         self._perform: Callable[[Deed], Awaitable[Figures]]
         self._file = data_dir / FILE
+        self._clock = clock
         self._wall = wall
         self._in_force: Effective | None = None
         self._deed: asyncio.Task[None] | None = None
-        self._save_at = time.monotonic() + SAVE_SECONDS
+        self._save_at = clock() + SAVE_SECONDS
         self._saving_fails = False
 
     def begin(
@@ -94,7 +109,7 @@ class Control:
 
     async def close(self) -> None:
         """A trial under way ends, and what is worth keeping is kept."""
-        self._do(self.engine.stop(time.monotonic(), self._wall()))
+        self._do(self.engine.stop(self._clock(), self._wall()))
         if self._deed is not None:
             self._deed.cancel()
             await asyncio.wait([self._deed])
@@ -105,23 +120,23 @@ class Control:
     def configure(self, document: Document) -> None:
         """Another document is in force."""
         before = self.engine.rules
-        self._do(self.engine.configure(document, time.monotonic(), self._wall()))
+        self._do(self.engine.configure(document, self._clock(), self._wall()))
         _log_rules(before, self.engine.rules)
 
     def reset(self) -> None:
         """Drop what was kept."""
-        self._do(self.engine.reset(time.monotonic(), self._wall()))
+        self._do(self.engine.reset(self._clock(), self._wall()))
         log.info("What was kept has been reset")
 
     def evaluate(self) -> list[Decision]:
         """Look at all rules now, and let them act."""
-        decisions = self.engine.tick(self.moment, time.monotonic(), look=True)
+        decisions = self.engine.tick(self.moment, self._clock(), look=True)
         self._do(decisions)
         return decisions
 
     def explain(self) -> list[Explanation]:
         """Every rule, what it sees and what it would do."""
-        return self.engine.explain(self.moment, time.monotonic())
+        return self.engine.explain(self.moment, self._clock())
 
     @property
     def moment(self) -> Moment:
@@ -167,13 +182,13 @@ class Control:
             log.info("Deed done", deed=deed.name, **figures)
 
     def _fail(self, why: str, rule: str | None = None) -> None:
-        self._do(self.engine.failed(why, time.monotonic(), self._wall(), rule))
+        self._do(self.engine.failed(why, self._clock(), self._wall(), rule))
 
     # ---- keeping
 
     async def save(self) -> None:
         """Write down what a restart must not lose; a volume that can't be written is said once."""
-        now = time.monotonic()
+        now = self._clock()
         self._save_at = now + SAVE_SECONDS
         data = msgspec.msgpack.encode(self.engine.memory(now, self._wall()))
         try:
@@ -192,9 +207,11 @@ def remembered(data_dir: Path) -> Memory:
 
 
 def _log(decision: Decision) -> None:
-    title = _TITLES.get(decision.event) or f"Change {decision.fields['outcome']}"
-    fields = {"rule": decision.rule.name, "type": decision.rule.config.type, **decision.fields}
-    log.info(title, **fields)
+    """The event and its figures, in types that both formats show: a size is a mapping there."""
+    rule = decision.rule
+    fields = msgspec.to_builtins(decision.fields)
+    title = _TITLES.get(decision.event) or _VERDICT_TITLES[fields["outcome"]]
+    log.info(title, **{"rule": rule.name, "type": rule.config.type, **fields})
 
 
 def _log_rules(before: tuple[Rule, ...], after: tuple[Rule, ...]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import ClientResponse, web
 
 from sidecar.app import Settings, Sidecar
+from sidecar.control import Control
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
 from sidecar.http.connection import Limits
@@ -48,14 +49,17 @@ async def running_sidecar(folder: Path) -> AsyncIterator[Sidecar]:
 
 
 class Served:
-    """A data API with limits of a test's own, on the store of a running sidecar."""
+    """A data API with limits of a test's own, on the store of a running sidecar.
 
-    def __init__(self, live: Sidecar, limits: Limits) -> None:
+    `control` where it is to show another optimizer than the sidecar's.
+    """
+
+    def __init__(self, live: Sidecar, limits: Limits, control: Control | None = None) -> None:
         store = live.store
         others = table(
             BatchApi(store, time.time),
             AdminApi(store, time.time, dict),
-            OptimizerApi(live.control),
+            OptimizerApi(control or live.control),
         )
         self.stats = RequestStats()
         entries = EntryApi(store, time.time, others)

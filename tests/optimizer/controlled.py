@@ -1,0 +1,57 @@
+"""A control loop in virtual time: it applies to values what the engine decides, and logs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sidecar.config.knobs import Effective
+from sidecar.config.values import Document
+from sidecar.control import Control, Figures
+from sidecar.model.change import Deed
+from sidecar.optimizer.decisions import Decision
+from sidecar.signals.cgroup import ControlGroup
+from sidecar.signals.sampler import Sampler
+from tests.optimizer.virtual import Readings, World, a_snapshot
+
+
+class Controlled:
+    """A real control loop around a world's engine, whose time passes when `run` says so.
+
+    `in_force` holds what was put in force, in order, and `done` the deeds.
+    """
+
+    def __init__(self, document: Document, readings: Readings, data_dir: Path) -> None:
+        self._world = world = World(document, readings)
+        self.in_force: list[Effective] = []
+        self.done: list[Deed] = []
+        self.control = Control(
+            world.engine,
+            Sampler(world.history, ControlGroup(), lambda _: {}, dict),
+            world.history,
+            look=lambda: a_snapshot(world.engine.effective.cache),
+            data_dir=data_dir,
+            clock=lambda: world.now,
+            wall=lambda: world.wall,
+        )
+        self.control.begin(self.in_force.append, self._perform)
+
+    def run(self, seconds: float) -> list[Decision]:
+        """Let so much time pass, with a look at all rules every second; what was decided in it."""
+        world = self._world
+        until = world.now + seconds
+        decided: list[Decision] = []
+        while world.now < until:
+            self.pass_time()
+            decided += self.control.evaluate()
+        return decided
+
+    def pass_time(self) -> None:
+        """A second passes and is measured; nobody looks."""
+        world = self._world
+        world.now += world.step_seconds
+        world.wall += world.step_seconds
+        world.history.push(world.now, world.readings(world.now, world.engine.effective))
+
+    async def _perform(self, deed: Deed) -> Figures:
+        self.done.append(deed)
+        return {"freed_bytes": 4096}

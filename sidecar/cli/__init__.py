@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-_COMMANDS = ("serve", "check", "stats", "replay", "simulate")
+_COMMANDS = ("serve", "check", "stats", "optimizer", "replay", "simulate")
 
 
 class _Commands(click.Group):

@@ -1,0 +1,102 @@
+"""Figures for people: three digits and a unit, shares in per cent, times of the day."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sidecar.model.change import Size, Value
+from sidecar.signals.table import BY_NAME
+
+_WITHOUT_LIMIT = {"default_ttl": "never"}
+"""What a knob is called that stands at no finite number; any other is unlimited."""
+
+
+def size(count: float) -> str:
+    """Bytes: 512 B, 1.5 MiB."""
+    for unit in ("B", "KiB", "MiB"):
+        if abs(count) < 1024:
+            return f"{_digits(count)} {unit}"
+        count /= 1024
+    return f"{_digits(count)} GiB"
+
+
+def span(seconds: float) -> str:
+    """A length of time: 49 µs, 1.2 ms, 45 s, 2 min 5 s, 1 h."""
+    if 0 < seconds < 0.001:
+        return f"{_digits(seconds * 1e6)} µs"
+    if 0 < seconds < 1:
+        return f"{_digits(seconds * 1000)} ms"
+    if seconds < 60:
+        return f"{_digits(seconds)} s"
+    left, parts = round(seconds), []
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+def day_and_time(seconds: float) -> tuple[str, str]:
+    """Seconds since 1970 as date and time of day here."""
+    there = datetime.fromtimestamp(seconds).astimezone()
+    return f"{there:%Y-%m-%d}", f"{there:%H:%M:%S}"
+
+
+def share(ratio: float) -> str:
+    """A share in per cent: 41.2%."""
+    return f"{ratio:.1%}"
+
+
+def reading(signal: str, value: float | None) -> str:
+    """A signal's value in its unit; a signal that is not known is a plain number."""
+    if value is None:
+        return "no value"
+    known = BY_NAME.get(signal)
+    match known and known.unit:
+        case "ratio":
+            return share(value)
+        case "bytes":
+            return size(value)
+        case "seconds":
+            return span(value)
+        case "per second":
+            return f"{size(value) if 'bytes' in signal else _digits(value)}/s"
+    return _digits(value)
+
+
+def spread(signal: str, noise: float) -> str:
+    """A difference of two values of a signal. Two shares differ by points, not by per cent."""
+    known = BY_NAME.get(signal)
+    if known is not None and known.unit == "ratio":
+        return f"{_digits(noise * 100)} points"
+    return reading(signal, noise)
+
+
+def operand(text: str, value: float | None) -> str:
+    """What a condition is made of, `mean(cache.hit_ratio, "5m")` say, with its value."""
+    function, bracket, inside = text.partition("(")
+    plain = inside.partition(",")[0].strip() if bracket else text
+    signal = plain.removeprefix("baseline.").removeprefix("target.")
+    shown = reading(signal, value)
+    return f"{text} = {shown}{' each second' if value is not None and function == 'rate' else ''}"
+
+
+def knob(name: str, value: Value | None) -> str:
+    """What a knob stands at."""
+    match value:
+        case None:
+            return _WITHOUT_LIMIT.get(name, "unlimited")
+        case Size():
+            return f"{value.max_entries:,} entries, {size(value.max_bytes)}"
+        case str() | bool():
+            return str(value)
+    if name == "default_ttl" or name.endswith("_seconds"):
+        return span(value)
+    if name.endswith("_bytes_per_second"):
+        return f"{size(value)}/s"
+    return share(value) if name == "background.pace" else _digits(value)
+
+
+def _digits(value: float) -> str:
+    """Three of them, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,87 @@
+"""`cache-sidecar optimizer`: what the optimizer of a running sidecar sees, would do and did."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+import msgspec
+
+from sidecar.cli.asking import ask, asks, console
+from sidecar.cli.client import Address
+from sidecar.cli.report import decisions_made, outcomes_table, overview_parts, rules_table
+from sidecar.http.shown import Outcomes, Overview, Rules, Run
+
+
+@click.group(invoke_without_command=True)
+@asks
+@click.pass_context
+def optimizer(ctx: click.Context, *, url: str, socket: Path | None, as_json: bool) -> None:
+    """Show the optimizer of a running sidecar: what it sees, would do, and did."""
+    if ctx.invoked_subcommand is not None:  # what was said before its name holds for it too
+        said = {"url": url, "socket": socket, "as_json": as_json}
+        ctx.default_map = {ctx.invoked_subcommand: said}
+        return
+    read = partial(msgspec.json.decode, type=Overview)
+    body, overview = ask(Address.parse(url, socket), "GET", "/v1/optimizer", read)
+    if as_json:
+        click.echo(body, nl=False)
+        return
+    console().print(*overview_parts(overview), sep="\n")
+
+
+@optimizer.command()
+@asks
+def rules(*, url: str, socket: Path | None, as_json: bool) -> None:
+    """Show every rule, with the values in its condition, and why it would fire now or not."""
+    read = partial(msgspec.json.decode, type=Rules)
+    body, found = ask(Address.parse(url, socket), "GET", "/v1/optimizer/rules", read)
+    if as_json:
+        click.echo(body, nl=False)
+    else:
+        console().print(rules_table(found.rules))
+
+
+@optimizer.command()
+@asks
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show."
+)
+def outcomes(*, url: str, socket: Path | None, as_json: bool, limit: int) -> None:
+    """Show what was changed and what came of it, the newest first."""
+    read = partial(msgspec.json.decode, type=Outcomes)
+    _, found = ask(Address.parse(url, socket), "GET", "/v1/optimizer/outcomes", read)
+    newest = Outcomes(found.outcomes[:limit])
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(newest)))
+    elif newest.outcomes:
+        console().print(outcomes_table(newest.outcomes))
+    else:
+        click.echo("Nothing has been changed yet; `cache-sidecar optimizer rules` says why.")
+
+
+@optimizer.command()
+@asks
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what every rule would do.")
+def run(*, url: str, socket: Path | None, as_json: bool, dry_run: bool) -> None:
+    """Look at all rules now, and make the change of the first that nothing hinders."""
+    path = f"/v1/optimizer/run?dry_run={'true' if dry_run else 'false'}"
+    read = partial(msgspec.json.decode, type=Run)
+    body, found = ask(Address.parse(url, socket), "POST", path, read)
+    if as_json:
+        click.echo(body, nl=False)
+    elif dry_run:
+        console().print(rules_table(found.rules))
+    elif found.decisions:
+        console().print(*decisions_made(found.decisions), sep="\n")
+    else:
+        click.echo("No rule had anything to do; `cache-sidecar optimizer rules` says why.")
+
+
+@optimizer.command()
+@asks
+def reset(*, url: str, socket: Path | None, as_json: bool) -> None:
+    """Drop all that was kept: every knob stands at what was configured again."""
+    ask(Address.parse(url, socket), "POST", "/v1/optimizer/reset", lambda _: None)
+    click.echo("null" if as_json else "Every knob stands at what was configured.")

@@ -1,0 +1,196 @@
+"""What the optimizer says, as tables for a terminal. Nothing is cut: what is too long is folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sidecar.cli import figures
+from sidecar.http.shown import Overview, ShownChange, ShownRule, ShownTrial
+from sidecar.model.change import Value
+from sidecar.model.outcome import Outcome
+
+_STYLES = {
+    "improved": "green",
+    "applied": "cyan",
+    "regressed": "red",
+    "failed": "red",
+    "interrupted": "yellow",
+    "active": "cyan",
+    "unavailable": "yellow",
+}
+"""Of outcomes and states; the others are plain."""
+
+
+def overview_parts(overview: Overview) -> Iterator[RenderableType]:
+    """In sentences: whether it is on, and what is on trial. Then rules, knobs that are turned, and
+    signals that should be something.
+    """
+    switched = "on" if overview.enabled else "off"
+    if overview.enabled and overview.dry_run:
+        switched = "in a dry run: it changes nothing"
+    yield Text(
+        f"The optimizer is {switched}, at level {overview.level}. It looks every "
+        f"{figures.span(overview.interval_seconds)}, {overview.ticks:,} times since the start."
+    )
+    yield _trial(overview.trial) if overview.trial else Text("No change is on trial.")
+    yield _standings(overview)
+    turned = {
+        name: knob for name, knob in overview.knobs.items() if knob.effective != knob.configured
+    }
+    if turned:
+        table = _table("knob", "configured", "in force")
+        for name, knob in turned.items():
+            configured, effective = knob.configured, knob.effective
+            table.add_row(name, figures.knob(name, configured), figures.knob(name, effective))
+        yield table
+    else:
+        yield Text("Every knob stands at what was configured.\n")
+    aims = {
+        name: signal
+        for name, signal in overview.signals.items()
+        if signal.baseline is not None or signal.target is not None
+    }
+    if aims:
+        table = _table("signal", "now", "baseline", "target", "better")
+        for name, signal in aims.items():
+            values = (signal.value, signal.baseline, signal.target)
+            table.add_row(
+                name,
+                *("-" if value is None else figures.reading(name, value) for value in values),
+                signal.better,
+            )
+        yield table
+    yield Text("--json has every signal and every knob.", style="dim")
+
+
+def rules_table(rules: Iterable[ShownRule]) -> Table:
+    """A row for each rule: its condition, what is in it, the change, and why or why not."""
+    table = _table("rule", "state", "condition, values, change and reason", apart=True)
+    for rule in rules:
+        table.add_row(
+            _lines(rule.rule, Text(f"{rule.type}, {rule.action}", "dim")),
+            Text("would fire", "green") if rule.would_fire else _styled(rule.state),
+            _lines(*_explanation(rule)),
+        )
+    return table
+
+
+def outcomes_table(outcomes: Iterable[Outcome]) -> Table:
+    """A row for each change: what was turned, the figures, and the reason in full."""
+    table = _table("ended", "rule", "outcome", "change, figures and reason", apart=True)
+    for outcome in outcomes:
+        day, time = figures.day_and_time(outcome.ended_at)
+        table.add_row(
+            _lines(time, Text(day, "dim")),
+            outcome.rule,
+            _styled(outcome.outcome),
+            _lines(*_account(outcome)),
+        )
+    return table
+
+
+def decisions_made(decisions: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
+    """A line for each decision."""
+    for decision in decisions:
+        yield _lines(f"{decision['rule']}: {_decided(decision)}")
+
+
+def _trial(trial: ShownTrial) -> Text:
+    text = f"On trial: {trial.rule}, {_named(trial.change)}."
+    if trial.signal is not None and trial.before is not None:
+        text += f" {trial.signal} was {figures.reading(trial.signal, trial.before)} before."
+    if trial.signal is not None and trial.noise is not None:
+        text += f" Noise is {figures.spread(trial.signal, trial.noise)}."
+    return Text(f"{text} It is judged in {figures.span(round(trial.seconds_left))}.", "cyan")
+
+
+def _standings(overview: Overview) -> Table:
+    table = _table("rule", "state", "reason")
+    for standing in overview.rules:
+        table.add_row(standing.rule, _styled(standing.state), Text(standing.reason))
+    return table
+
+
+def _explanation(rule: ShownRule) -> Iterator[str | Text]:
+    yield " ".join(rule.when.split())
+    for text, value in rule.values.items():
+        yield Text(f"  {figures.operand(text, value)}", "dim")
+    if rule.would_fire and rule.change is not None:
+        verb = "do" if rule.change.knob is msgspec.UNSET else "turn"
+        yield Text(f"It would {verb} {_named(rule.change)}.", "green")
+    else:
+        yield Text(rule.reason, _STYLES.get(rule.state, "none"))
+
+
+def _account(outcome: Outcome) -> Iterator[str | Text]:
+    if outcome.knob is None:
+        yield outcome.action
+    else:
+        yield _turned(outcome.knob, outcome.from_, outcome.to)
+    signal = outcome.signal
+    if signal is not None and outcome.before is not None:
+        text = f"{signal} {figures.reading(signal, outcome.before)}"
+        if outcome.after is not None:
+            text += f" to {figures.reading(signal, outcome.after)}"
+        if outcome.effect_ratio is not None:
+            way = "worse" if outcome.effect_ratio < 0 else "better"
+            text += f", {figures.share(abs(outcome.effect_ratio))} {way}"
+        if outcome.noise is not None:
+            text += f"; noise {figures.spread(signal, outcome.noise)}"
+        yield text
+    yield Text(outcome.reason, "dim")
+
+
+def _decided(decision: Mapping[str, Any]) -> str:
+    """A decision by its event; whatever is new to this version is named with its fields."""
+    match decision:
+        case {"event": "fired", "condition": condition}:
+            return f"fired, since {' '.join(str(condition).split())}"
+        case {"event": "changed", "deed": deed}:
+            return f"did {deed}"
+        case {"event": "changed" | "rolled_back" as event, "knob": _}:
+            change = msgspec.convert(decision, ShownChange)
+            return f"{'turned' if event == 'changed' else 'turned back'} {_named(change)}"
+        case {"event": "concluded", "outcome": outcome, "reason": reason}:
+            return f"{outcome}. {reason}"
+        case {"event": "released", "knob": knob}:
+            return f"let go of {knob}"
+    return str(dict(decision))
+
+
+def _named(change: ShownChange) -> str:
+    if not isinstance(change.knob, str):
+        return str(change.deed)
+    from_ = None if change.from_ is msgspec.UNSET else change.from_
+    to = None if change.to is msgspec.UNSET else change.to
+    return _turned(change.knob, from_, to)
+
+
+def _turned(knob: str, from_: Value | None, to: Value | None) -> str:
+    return f"{knob} from {figures.knob(knob, from_)} to {figures.knob(knob, to)}"
+
+
+def _table(*columns: str, apart: bool = False) -> Table:
+    """Where it is too wide, the widest column is folded, which is the last. `apart` leaves a line
+    between its rows.
+    """
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, leading=int(apart))
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _lines(*lines: str | Text) -> Text:
+    """Lines of one cell; nothing in them is markup."""
+    return Text("\n").join(Text(line) if isinstance(line, str) else line for line in lines)
+
+
+def _styled(word: str) -> Text:
+    return Text(word.replace("_", " "), _STYLES.get(word, "none"))

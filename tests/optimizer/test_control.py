@@ -1,0 +1,120 @@
+"""The control loop where what was decided can't be done: it is taken back, and the loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from sidecar.config.knobs import Effective
+from sidecar.config.values import CacheConfig
+from sidecar.control import FILE, Figures, remembered
+from sidecar.model.change import Deed
+from tests.optimizer.controlled import Controlled
+from tests.optimizer.virtual import a_document, a_rule
+
+PRESSED = "memory.utilization > 0.85"
+SHRINK = a_rule(
+    "shrink", when=PRESSED, type="memory", action="shrink_tier", options={"tier": "l2"}, expect=None
+)
+FREE = a_rule("free", when=PRESSED, type="memory", action="release_memory", options={}, expect=None)
+
+
+def pressed(_now: float, _effective: Effective) -> Mapping[str, float]:
+    return {"memory.utilization": 0.9, "cache.l2.fill": 1.0}
+
+
+async def settled() -> None:
+    """Let the deeds that were begun come to their end."""
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        await task
+
+
+def test_what_cannot_be_put_in_force_is_taken_back(tmp_path: Path) -> None:
+    """The outcome says why, what was in force before is put back, and the rule cools down."""
+    controlled = Controlled(a_document(SHRINK), pressed, tmp_path)
+    configured = CacheConfig().tiers.l2.max_bytes
+    put: list[int] = []
+
+    def refuse_less(effective: Effective) -> None:
+        put.append(effective.cache.tiers.l2.max_bytes)
+        if effective.cache.tiers.l2.max_bytes < configured:
+            raise OSError("no such luck")
+
+    async def nothing(_deed: Deed) -> Figures:
+        return {}
+
+    controlled.control.begin(refuse_less, nothing)
+    controlled.run(30)
+    (outcome,) = controlled.control.engine.outcomes
+    assert outcome.outcome == "failed"
+    assert "no such luck" in outcome.reason
+    assert len(put) == 2
+    assert put[0] < put[1] == configured
+    assert controlled.control.engine.standings["shrink"].state == "cooling_down"
+
+
+async def test_a_deed_that_fails_is_an_outcome(tmp_path: Path) -> None:
+    """And not the end of the loop: after its cooldown the rule tries again."""
+    controlled = Controlled(a_document(FREE), pressed, tmp_path)
+    tried: list[Deed] = []
+
+    async def fail(deed: Deed) -> Figures:
+        tried.append(deed)
+        raise RuntimeError("the heap is shy")
+
+    controlled.control.begin(lambda _: None, fail)
+    controlled.run(5)
+    await settled()
+    (outcome,) = controlled.control.engine.outcomes
+    assert outcome.outcome == "failed"
+    assert "the heap is shy" in outcome.reason
+    controlled.run(590)
+    assert len(tried) == 1  # twice its cooldown of five minutes
+    controlled.run(30)
+    await settled()
+    assert len(tried) == 2
+
+
+async def test_one_deed_at_a_time(tmp_path: Path) -> None:
+    """One that is asked for while another goes on has failed, and says why."""
+    again = a_rule("again", when=PRESSED, type="gc", action="collect", options={}, expect=None)
+    controlled = Controlled(a_document(FREE, again), pressed, tmp_path)
+    end = asyncio.Event()
+
+    async def last(_deed: Deed) -> Figures:
+        await end.wait()
+        return {}
+
+    controlled.control.begin(lambda _: None, last)
+    controlled.run(60)
+    await asyncio.sleep(0)
+    end.set()
+    await settled()
+    verdicts = {it.rule: (it.outcome, it.reason) for it in controlled.control.engine.outcomes}
+    assert verdicts["free"][0] == "applied"
+    assert verdicts["again"] == ("failed", "The deed before has not come to its end.")
+
+
+async def test_what_is_worth_keeping_is_written_when_it_ends(tmp_path: Path) -> None:
+    """A trial under way ends with the process, and its outcome is there for the next one."""
+    controlled = Controlled(a_document(SHRINK), pressed, tmp_path / "not" / "there yet")
+    controlled.run(3)
+    assert controlled.control.engine.trial is not None
+    await controlled.control.close()
+    (outcome,) = remembered(tmp_path / "not" / "there yet").outcomes
+    assert (outcome.rule, outcome.reason) == ("shrink", "The sidecar stopped.")
+
+
+async def test_a_volume_that_cannot_be_written_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And stops nothing."""
+    (tmp_path / FILE).mkdir()
+    controlled = Controlled(a_document(SHRINK), pressed, tmp_path)
+    await controlled.control.save()
+    await controlled.control.save()
+    said = capsys.readouterr().out + caplog.text
+    assert said.count("could not be written down") == 1

@@ -5,6 +5,7 @@ Nothing here passes or fails; it prints ratios. Each part can be run alone:
     http       throughput against a bare aiohttp application, and of L3 hits against L1 hits
     slow-disk  L1 hits while every read and every log write of RocksDB takes 200 ms
     memory     what the processes take when idle and when full, against what they say they use
+    engine     a tick of the optimizer with a hundred rules
     scale      a million keys in L3 against ten thousand, and two million in little memory
 
 `python -m tests.bench.space` measures L3's folder, `python -m tests.bench.crash` kills.
@@ -14,10 +15,16 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import http, memory, scale, slow_disk
+from tests.bench import engine, http, memory, scale, slow_disk
 from tests.bench.load import say
 
-PARTS = {"http": http.run, "slow-disk": slow_disk.run, "memory": memory.run, "scale": scale.run}
+PARTS = {
+    "http": http.run,
+    "slow-disk": slow_disk.run,
+    "memory": memory.run,
+    "engine": engine.run,
+    "scale": scale.run,
+}
 
 
 def main(names: list[str]) -> None:

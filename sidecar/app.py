@@ -239,7 +239,8 @@ class Sidecar:
             self._in_force.refuse([error], "folder")
             folder.log_unreadable(error)
 
-        async with aclosing(folder.watch(path, on_unreadable=on_unreadable)) as documents:
+        watch = folder.watch(path, on_unreadable=on_unreadable, on_contact=self._in_force.heard)
+        async with aclosing(watch) as documents:
             async for texts in documents:
                 try:
                     if self._in_force.offer(texts, "folder"):
@@ -289,6 +290,7 @@ class Sidecar:
             source=in_force.source,
             last_reload_successful=in_force.rejected is None,
             applied_at=in_force.applied_at,
+            last_contact_at=in_force.last_contact_at,
             reloads=in_force.reloads,
         )
 

@@ -96,6 +96,7 @@ async def watch(
     interval_seconds: float = INTERVAL_SECONDS,
     quiet_seconds: float = QUIET_SECONDS,
     on_unreadable: Callable[[UnreadableFolderError], None] = log_unreadable,
+    on_contact: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[Texts, None]:
     """The texts at first, and again whenever their content has changed.
 
@@ -103,6 +104,7 @@ async def watch(
     inotify is exhausted, or the change is behind a link. It is believed when it has been over for
     `quiet_seconds`. While the folder cannot be read there is nothing to yield: `on_unreadable` is
     called, once for each reason, and the next texts are yielded even if they are the former ones.
+    `on_contact` is called whenever it could be read, every `interval_seconds` at least.
 
     All waiting and reading is done by one thread. It has ended when the generator has been closed,
     be it by cancellation or by `aclose`, within `quiet_seconds`.
@@ -123,11 +125,17 @@ async def watch(
 
     thread = threading.Thread(target=run, name="config-watch", daemon=True)
     thread.start()
+    last: Look | None = None
     try:
         while True:
             look = await looks.get()
             if isinstance(look, Exception):
                 raise look
+            if not isinstance(look, str):
+                on_contact()
+            if look == last:
+                continue
+            last = look
             if isinstance(look, str):
                 on_unreadable(UnreadableFolderError(look))
             else:
@@ -141,15 +149,14 @@ async def watch(
 def _looks(
     path: Path, stop: threading.Event, interval_seconds: float, quiet_seconds: float
 ) -> Iterator[Look]:
-    """What the folder shows, whenever that is something new."""
+    """What the folder shows at each occasion; what is new, once it has come to rest."""
     last: Look | None = None
     for _ in _occasions(path, stop, interval_seconds, quiet_seconds):
         look = _look(path)
         if last is not None and look != last:
             look = _settled(look, path, stop, quiet_seconds)
-        if look != last:
-            last = look
-            yield look
+        last = look
+        yield look
 
 
 def _look(path: Path) -> Look:

@@ -28,6 +28,8 @@ class InForce:
     document: Document
     source: str = "defaults"
     applied_at: float = 0.0
+    last_contact_at: float | None = None
+    """When the source could last be read, whatever it said."""
     rejected: Rejected | None = None
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -36,6 +38,7 @@ class InForce:
 
         Raises InvalidDocument, after keeping its errors for whoever asks.
         """
+        self.heard()
         try:
             document = self.parse(texts)
         except InvalidDocument as error:
@@ -47,6 +50,10 @@ class InForce:
         if changed:
             self.document, self.source, self.applied_at = document, source, self.clock()
         return changed
+
+    def heard(self) -> None:
+        """The source could be read."""
+        self.last_contact_at = self.clock()
 
     def refuse(self, errors: Iterable[Exception | FieldError], source: str) -> None:
         """Keep what was wrong with a document, or with getting it; the one in force stays."""

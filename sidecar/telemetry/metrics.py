@@ -19,6 +19,10 @@ from sidecar.model.stats import LATENCY_BOUNDS, RequestStats
 from sidecar.signals.processes import disk_free_bytes, resident_bytes
 from sidecar.telemetry.families import PREFIX, counter, gauge
 from sidecar.telemetry.optimizer import OptimizerCollector
+from sidecar.telemetry.signals import SignalCollector
+
+TIMED = frozenset({"get", "put", "delete", "mget", "mset", "mdelete", "invalidate"})
+"""The operations whose durations are of interest, and of which each has 19 series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class ConfigReport:
     source: str
     last_reload_successful: bool
     applied_at: float
+    last_contact_at: float | None
+    """When the source could last be read; None where there is no source but the defaults."""
     reloads: Mapping[tuple[str, str], int]
     """By source and result."""
 
@@ -57,6 +63,7 @@ def registry(
     registered.register(RequestCollector(requests))
     registered.register(ConfigCollector(config))
     registered.register(ProcessCollector(process))
+    registered.register(SignalCollector(control))
     registered.register(OptimizerCollector(control))
     return registered
 
@@ -127,14 +134,15 @@ class RequestCollector(Collector):
         )
         durations = HistogramMetricFamily(
             f"{PREFIX}request_duration_seconds",
-            "Time from a parsed request to its reply.",
+            "Time from a parsed request to its reply, of the operations on entries.",
             labels=["protocol", "operation"],
         )
         shed = counter("shed_requests", "Turned away because of load.", ["protocol", "reason"])
         for protocol, stats in self._stats.items():
             for (operation, result), count in _results(stats).items():
                 requests.add_metric([protocol, operation, result], count)
-            for operation, latency in stats.latencies.items():
+            for operation in sorted(TIMED & stats.latencies.keys()):
+                latency = stats.latencies[operation]
                 counts = accumulate(latency.buckets)
                 bounds = [*map(str, LATENCY_BOUNDS), "+Inf"]
                 buckets = list(zip(bounds, map(float, counts), strict=True))
@@ -152,18 +160,29 @@ class ConfigCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         report = self._report()
-        successful = gauge("config_last_reload_successful", "Whether the last document was good.")
+        successful = gauge(
+            "config_last_reload_successful", "1 where the last document that was seen is in force."
+        )
         successful.add_metric([], report.last_reload_successful)
         applied = gauge(
-            "config_last_reload_success_timestamp_seconds", "When the document in force came."
+            "config_last_reload_success_timestamp_seconds",
+            "When the document in force was put in force, in seconds since 1970.",
         )
         applied.add_metric([], report.applied_at)
-        reloads = counter("config_reloads", "Documents seen.", ["source", "result"])
+        contact = gauge(
+            "config_source_last_contact_timestamp_seconds",
+            "When the source of documents could last be read, in seconds since 1970.",
+        )
+        if report.last_contact_at is not None:
+            contact.add_metric([], report.last_contact_at)
+        reloads = counter(
+            "config_reloads", "Documents seen, by success or failure.", ["source", "result"]
+        )
         for (source, result), count in report.reloads.items():
             reloads.add_metric([source, result], count)
-        info = gauge("config_info", "The document in force.", ["revision", "source"])
+        info = gauge("config_info", "1 for the document in force.", ["revision", "source"])
         info.add_metric([report.revision, report.source], 1)
-        yield from (successful, applied, reloads, info)
+        yield from (successful, applied, contact, reloads, info)
 
 
 class ProcessCollector(Collector):

@@ -1,4 +1,9 @@
-"""Metrics of the optimizer: signals and what they should be, rules, trials and their outcomes."""
+"""Metrics of the optimizer: its level, how its rules stand, trials and their outcomes.
+
+Series are of the rules in force alone. A counter is there from zero on for all that may become of
+a rule's changes: Prometheus sees no increase where a series begins with 1. Of a rule's states only
+the one it is in has a series, since six for each rule would be too many.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,16 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from sidecar.control import Control
-from sidecar.model.outcome import Outcome
-from sidecar.optimizer.baselines import Aim
-from sidecar.optimizer.judging import gain_ratio
-from sidecar.signals.table import SIGNALS
+from sidecar.model.outcome import Outcome, Verdict
+from sidecar.optimizer.engine import Engine
+from sidecar.optimizer.rules import Rule
 from sidecar.telemetry.families import counter, gauge
+
+_OF_EXPERIMENTS: tuple[Verdict, ...] = (
+    *("improved", "regressed", "neutral"),
+    *("failed", "interrupted"),
+)
+_OF_MEASURES: tuple[Verdict, ...] = ("applied", "regressed", "failed", "interrupted")
 
 
 class OptimizerCollector(Collector):
@@ -23,60 +33,70 @@ class OptimizerCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         engine = self._control.engine
-        ticks = counter("optimizer_ticks", "Times that all conditions were evaluated.", [])
+        ticks = counter(
+            "optimizer_ticks", "Times that the conditions of all rules were evaluated.", []
+        )
         ticks.add_metric([], engine.ticks)
-        level = gauge("optimizer_level", "The level in force.", ["level"])
+        level = gauge(
+            "optimizer_level",
+            "1 for the level in force: how much may be changed at a time, and how often.",
+            ["level"],
+        )
         level.add_metric([engine.config.level], 1)
-        state = gauge("optimizer_rule_state", "How a rule stands now.", ["rule", "state"])
+        state = gauge(
+            "optimizer_rule_state", "1 for the state that a rule is in.", ["rule", "state"]
+        )
         for name, standing in engine.standings.items():
             state.add_metric([name, standing.state], 1)
-        outcomes = counter(
-            "optimizer_outcomes", "Changes by what came of them.", ["rule", "type", "outcome"]
-        )
-        for (rule, kind, verdict), count in engine.tally.items():
-            outcomes.add_metric([rule, kind, verdict], count)
-        yield from (ticks, level, state, outcomes)
-        yield from _trials(engine.outcomes)
-        yield from self._signals(engine.aims)
-
-    def _signals(self, aims: list[Aim]) -> Iterator[Metric]:
-        """Units differ by signal, as the documentation's table says."""
-        engine, history = self._control.engine, self._control.history
-        signals = gauge("signal", "A signal now; units differ.", ["signal"])
-        values: dict[str, float] = {}
-        for signal in SIGNALS:
-            value = engine.value(history, signal.name)
-            if value is not None:
-                values[signal.name] = value
-                signals.add_metric([signal.name], value)
-        yield signals
-        for name in ("baseline", "target"):
-            aimed = gauge(name, f"The {name} of a signal, stated or learned.", ["signal"])
-            distance = gauge(
-                f"{name}_distance_ratio",
-                f"How far a signal is from its {name}, relative to it; positive is better.",
-                ["signal"],
-            )
-            for aim in aims:
-                at = aim.baseline if name == "baseline" else aim.target
-                if at is None:
-                    continue
-                aimed.add_metric([aim.signal], at)
-                if aim.signal in values:
-                    ratio = gain_ratio(aim.better, at, values[aim.signal])
-                    distance.add_metric([aim.signal], ratio)
-            yield from (aimed, distance)
+        yield from (ticks, level, state)
+        yield _outcomes(engine)
+        yield from _trials(engine)
 
 
-def _trials(outcomes: list[Outcome]) -> Iterator[Metric]:
+def _outcomes(engine: Engine) -> Metric:
+    outcomes = counter(
+        "optimizer_outcomes",
+        "Changes by what came of them: improved and applied ones stay, the others are undone.",
+        ["rule", "type", "outcome"],
+    )
+    counts: dict[tuple[str, str, str], int] = dict(engine.tally)
+    for rule in engine.rules:
+        if engine.standings[rule.name].state != "disabled":
+            for verdict in _possible(rule, dry_run=engine.config.dry_run):
+                counts.setdefault((rule.name, rule.config.type, verdict), 0)
+    for labels, count in counts.items():
+        if labels[0] in engine.standings:
+            outcomes.add_metric(labels, count)
+    return outcomes
+
+
+def _possible(rule: Rule, *, dry_run: bool) -> tuple[Verdict, ...]:
+    if dry_run:
+        return ("dry_run",)
+    return _OF_MEASURES if rule.config.expect is None else _OF_EXPERIMENTS
+
+
+def _trials(engine: Engine) -> Iterator[Metric]:
     """The last comparison of each rule."""
-    last = {outcome.rule: outcome for outcome in outcomes if outcome.after is not None}
-    before = gauge("optimizer_trial_before", "The signal before a rule's last trial.", ["rule"])
-    after = gauge("optimizer_trial_after", "The same after it.", ["rule"])
-    ended = gauge("optimizer_trial_timestamp_seconds", "When that trial ended.", ["rule"])
+    last: dict[str, Outcome] = {
+        outcome.rule: outcome
+        for outcome in engine.outcomes
+        if outcome.after is not None and outcome.rule in engine.standings
+    }
+    before = gauge(
+        "optimizer_trial_before",
+        "The signal that a rule promises to improve, before its last trial, in its unit.",
+        ["rule"],
+    )
+    after = gauge("optimizer_trial_after", "The same signal after the change.", ["rule"])
+    ended = gauge(
+        "optimizer_trial_timestamp_seconds",
+        "When that trial ended, in seconds since 1970.",
+        ["rule"],
+    )
     effect = gauge(
         "optimizer_effect_ratio",
-        "After relative to before in a rule's last trial; positive is better.",
+        "The difference between both as a share of before; positive is better, +Inf is from zero.",
         ["rule"],
     )
     for rule, outcome in last.items():

@@ -1,0 +1,109 @@
+"""Metrics of what is measured: every signal, what it should be, and a few by names of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sidecar.control import Control
+from sidecar.model.entry import Tier
+from sidecar.optimizer.baselines import Aim
+from sidecar.optimizer.judging import gain_ratio
+from sidecar.signals.history import History
+from sidecar.signals.table import SIGNALS
+from sidecar.telemetry.families import gauge
+
+FIRST_LOOK_SECONDS = 300.0
+"""What the hit ratios look back over; dashboards take the rate of the counters."""
+LAG_SECONDS = 60.0
+"""What the lag looks back over, so that none falls between two scrapes."""
+
+
+class SignalCollector(Collector):
+    """Reads the control loop's history when it is scraped. What is not known has no sample."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def collect(self) -> Iterator[Metric]:
+        engine, history = self._control.engine, self._control.history
+        signals = gauge(
+            "signal",
+            "A signal now. Units differ: the documentation's table of signals has them.",
+            ["signal"],
+        )
+        values: dict[str, float] = {}
+        for signal in SIGNALS:
+            value = engine.value(history, signal.name)
+            if value is not None:
+                values[signal.name] = value
+                signals.add_metric([signal.name], value)
+        yield signals
+        yield from _aims(engine.aims, values)
+        yield from _hit_ratios(history)
+        yield _alone(
+            "event_loop_lag_seconds",
+            "By how much the event loop was late, the worst of the last minute.",
+            history.quantile("cpu.loop_lag_seconds", 1.0, LAG_SECONDS),
+        )
+        yield _alone(
+            "memory_limit_bytes",
+            "The container's memory limit.",
+            values.get("memory.limit_bytes"),
+        )
+        yield _alone(
+            "memory_working_set_bytes",
+            "The container's memory as the kubelet counts it: without inactive file pages.",
+            values.get("memory.working_set_bytes"),
+        )
+
+
+def _aims(aims: list[Aim], values: dict[str, float]) -> Iterator[Metric]:
+    """Baselines and targets, and how far from them the signals are."""
+    stated = {
+        "baseline": {aim.signal: (aim.better, aim.baseline) for aim in aims},
+        "target": {aim.signal: (aim.better, aim.target) for aim in aims},
+    }
+    for name, meaning in (("baseline", "usually is"), ("target", "should be")):
+        aimed = gauge(name, f"What a signal {meaning}, stated or learned, in its unit.", ["signal"])
+        distance = gauge(
+            f"{name}_distance_ratio",
+            f"How far a signal is from what it {meaning}, as a share of that; positive is better.",
+            ["signal"],
+        )
+        for signal, (better, at) in stated[name].items():
+            if at is None:
+                continue
+            aimed.add_metric([signal], at)
+            if signal in values:
+                distance.add_metric([signal], gain_ratio(better, at, values[signal]))
+        yield from (aimed, distance)
+
+
+def _hit_ratios(history: History) -> Iterator[Metric]:
+    since = max(history.first_at, history.last_at - FIRST_LOOK_SECONDS)
+    yield _alone(
+        "hit_ratio",
+        "Look-ups that any tier answered over all look-ups of the last 5 minutes, from 20 on.",
+        history.over("cache.hit_ratio", since, history.last_at),
+    )
+    tiers = gauge(
+        "tier_hit_ratio",
+        "Hits of a tier over the look-ups that reached it in the last 5 minutes, from 20 on.",
+        ["tier"],
+    )
+    for tier in Tier:
+        ratio = history.over(f"cache.{tier}.hit_ratio", since, history.last_at)
+        if ratio is not None:
+            tiers.add_metric([str(tier)], ratio)
+    yield tiers
+
+
+def _alone(name: str, text: str, value: float | None) -> GaugeMetricFamily:
+    """A gauge without labels; without a sample where there is no value."""
+    family = gauge(name, text)
+    if value is not None:
+        family.add_metric([], value)
+    return family

@@ -15,7 +15,7 @@ from statistics import fmean
 
 QUANTILE = 0.975
 LEAST_PAIRS = 40
-"""Below it the quantile asked for would be larger than the largest of them."""
+"""The fewest of which one may lie beyond the quantile."""
 MOST_PAIRS = 480
 """Four hours of windows of a minute; older ones tell of another load."""
 PAIRS_A_WINDOW = 2
@@ -51,7 +51,7 @@ class Pairs:
     """Pairs of untouched windows, the newest MOST_PAIRS."""
 
     def __init__(self) -> None:
-        self._pairs: deque[tuple[float, float]] = deque(maxlen=MOST_PAIRS)
+        self._pairs: deque[tuple[float, float, float]] = deque(maxlen=MOST_PAIRS)
         self._threshold: Threshold | None = None
         self.added_at = -math.inf
         """When the newest of them came to its end."""
@@ -60,14 +60,20 @@ class Pairs:
         return len(self._pairs)
 
     def add(self, before: float, after: float, now: float) -> None:
-        self._pairs.append((before, after))
+        self._pairs.append((now, before, after))
         self._threshold = None
         self.added_at = now
+
+    def forget(self, before: float) -> None:
+        """Those that came to their end earlier: they tell of another load."""
+        while self._pairs and self._pairs[0][0] < before:
+            self._pairs.popleft()
+            self._threshold = None
 
     def threshold(self) -> Threshold:
         """What these pairs bound. O(n log n) after an `add`. Raises ValueError without pairs."""
         if self._threshold is None:
-            self._threshold = _threshold(list(self._pairs))
+            self._threshold = _threshold([(before, after) for _, before, after in self._pairs])
         return self._threshold
 
 
@@ -117,7 +123,6 @@ def _regression(pairs: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _quantile(values: list[float]) -> float:
-    """The order statistic that a new value of the same kind exceeds with 1 - QUANTILE at most."""
+    """The least of them that so many of all don't exceed."""
     values.sort()
-    rank = math.ceil(QUANTILE * (len(values) + 1))
-    return values[min(rank, len(values)) - 1]
+    return values[math.ceil(QUANTILE * len(values)) - 1]

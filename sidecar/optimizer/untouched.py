@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from sidecar.config.values import GuardConfig
 from sidecar.optimizer.judging import check_times, loss
-from sidecar.optimizer.noise import PAIRS_A_WINDOW, Pairs, Worst
+from sidecar.optimizer.noise import MOST_PAIRS, PAIRS_A_WINDOW, Pairs, Worst
 from sidecar.signals.history import History
 
 DEFAULT_SETTLE_SECONDS = 10.0
 """Of a measure, which has no `expect` that says it."""
+MOST_AGE_WINDOWS = MOST_PAIRS / PAIRS_A_WINDOW
+"""After so many windows and their gaps a pair is forgotten."""
 MOST_A_TICK = 8
 """Stretches measured in one tick: after a change many are due at once, and none is in a hurry."""
 
@@ -79,6 +81,7 @@ class Untouched:
         changed_at = now - window - key.settle_seconds
         before = history.over(key.signal, changed_at - window, changed_at)
         after = history.over(key.signal, now - window, now)
+        self._pairs[key].forget(now - MOST_AGE_WINDOWS * (window + key.settle_seconds))
         if before is not None and after is not None:
             self._pairs[key].add(before, after, now)
 

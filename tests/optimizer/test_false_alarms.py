@@ -114,30 +114,41 @@ def test_a_guard_hardly_ever_breaks_over_nothing(process: Process) -> None:
 
 
 LEAST_FOUND = {
+    # 96 % at best: a normal difference is beyond 4 - 2.24 of its deviations as often.
     "white noise": 0.95,
     "AR(0.9)": 0.95,
     "AR(0.98)": 0.95,
-    "daily waves": 0.95,
+    # The level moves on from where the noise was measured, and a return is expected that isn't one.
+    "daily waves": 0.90,
     # The standard deviation of these comes from few, large differences. The one that only 2.5 % of
     # them exceed is itself about as large as four standard deviations, and how large it was in the
     # last hours varies. Whatever finds more calls more of the bursts an effect.
     "steps": 0.4,
-    "bursts": 0.1,
+    "bursts": 0.3,
 }
 
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_large_effect_is_hardly_ever_missed(name: str) -> None:
-    """Four standard deviations of the difference of two windows that nobody touched."""
+    """Four standard deviations of the difference of two windows that nobody touched.
+
+    From the first trial on, over five worlds: how large a difference was exceeded once in a while
+    in the half hour before the first one is a matter of luck.
+    """
     process = PROCESSES[name]
     effect = 4 * deviation_of_differences(process)
-    series = Series(
-        process,
-        a_trying_rule(),
-        effect=lambda effective: effect if effective.cache.promote_after > 2 else 0.0,
-    ).run(500)
-    say("found", series)
-    assert series.share("improved") >= LEAST_FOUND[name]
+    found = []
+    for seed in range(1, 6):
+        series = Series(
+            process,
+            a_trying_rule(),
+            effect=lambda effective: effect if effective.cache.promote_after > 2 else 0.0,
+            seed=seed,
+        ).run(100)
+        say("found", series)
+        found.append(series.share("improved"))
+    sys.stdout.write(f"found in all of them: {fmean(found):.1%}\n")
+    assert fmean(found) >= LEAST_FOUND[name]
 
 
 def test_an_effect_in_the_wrong_direction_is_called_regressed_as_surely() -> None:

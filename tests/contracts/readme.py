@@ -11,7 +11,8 @@ README = (ROOT / "README.md").read_text()
 
 def blocks(language: str, text: str = README) -> list[str]:
     """The code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block for name, block in found if name == language]
 
 
 def section(title: str) -> str:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shlex
 import subprocess
+import sys
 
 import click
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 
 from sidecar.cli import main
+from sidecar.cli.report import outcomes_table
 from sidecar.config.document import parse
 from sidecar.config.schema import DISK_POLICIES
 from sidecar.config.values import CacheConfig
+from sidecar.model.outcome import VERDICTS
+from sidecar.optimizer.standing import STATES
 from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.policies import registry
+from tests.cli.examples import IMPROVED
 from tests.contracts.readme import README, ROOT, blocks, code, first_column, section
 from tests.running import RunningSidecar
 
@@ -96,7 +104,7 @@ def test_the_calls_are_all_there(sidecar: RunningSidecar) -> None:
 
 
 def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
-    """Every family with its labels, and none that does not exist."""
+    """Every family, and none that does not exist; those that have samples with their labels."""
     written = {}
     for cell in first_column(README, "name"):
         for name in code(cell):
@@ -104,18 +112,40 @@ def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
             written[family] = set(labels.rstrip("}").split(",")) - {""}
     sidecar.put("key", b"value")
     sidecar.get("key")
-    served: dict[str, set[str]] = {}
-    for sample in sidecar.metrics():
-        name, _, labels = sample.partition("{")
-        family = re.sub(r"_(bucket|count|sum|created)$", "", name)
-        found = set(re.findall(r'(\w+)="', labels)) - {"le"}
-        served.setdefault(family, set()).update(found)
-    ours = {name: labels for name, labels in served.items() if name.startswith("cache_sidecar_")}
-    missing = written.keys() - ours.keys()
-    # These have no sample before something happens that makes one.
-    assert missing <= {
-        "cache_sidecar_shed_requests_total",
-        "cache_sidecar_l3_restarts_total",
-        "cache_sidecar_config_reloads_total",
+    families = list(text_string_to_metric_families(sidecar.ops("/metrics").body.decode()))
+    served = {
+        family.name + ("_total" if family.type == "counter" else ""): family.samples
+        for family in families
     }
-    assert {name: written[name] for name in ours} == ours
+    assert sorted(written) == sorted(served)
+    for name, samples in served.items():
+        for sample in samples:
+            assert sample.labels.keys() - {"le"} == written[name], name
+
+
+def test_every_cache_sidecar_command_works(sidecar: RunningSidecar) -> None:
+    """Those that ask a running one, in the order in which they stand."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("cache-sidecar ")]
+    assert len(commands) > 3
+    for line in commands:
+        command = [sys.executable, "-m", "sidecar", *shlex.split(line)[1:]]
+        command += ["--url", f"http://127.0.0.1:{sidecar.port}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+
+
+def test_the_outcome_that_is_shown_is_printed_so() -> None:
+    """Line by line, but for what a terminal does not show."""
+    [shown] = [block for block in blocks("") if block.startswith(" ended ")]
+    with io.StringIO() as out:
+        Console(file=out, width=100).print(outcomes_table([IMPROVED]))
+        printed = [line.rstrip() for line in out.getvalue().strip("\n").splitlines()]
+    assert shown.splitlines() == [line for line in printed if line]
+
+
+def test_the_outcomes_and_states_are_all_there() -> None:
+    named = [code(cell)[0] for cell in first_column(README, "outcome")]
+    assert sorted(named) == sorted(VERDICTS)
+    [line] = [line for line in section("Metrics").splitlines() if "rule_state{" in line]
+    assert code(line)[1:] == list(STATES)

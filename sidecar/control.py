@@ -176,10 +176,10 @@ class Control:
         try:
             figures = await self._perform(deed)
         except Exception as error:
-            log.exception("A deed failed", deed=deed.name)
+            log.exception("A deed failed", rule=rule, deed=deed.name)
             self._fail(f"{deed.name} failed: {error}", rule)
         else:
-            log.info("Deed done", deed=deed.name, **figures)
+            log.info("Deed done", rule=rule, deed=deed.name, **figures)
 
     def _fail(self, why: str, rule: str | None = None) -> None:
         self._do(self.engine.failed(why, self._clock(), self._wall(), rule))

@@ -53,11 +53,13 @@ def limited(tmp_path: Path) -> Iterator[RunningSidecar]:
     flags = ("--config", str(config.path))
     sidecar = RunningSidecar(tmp_path / "data", flags, wrapper=container.wrapper)
     sidecar.launch()
-    container.started(sidecar.pid)
-    wait_until(lambda: sidecar.ready, f"the sidecar is ready ({container.kind})")
-    yield sidecar
-    sidecar.stop()
-    container.close()
+    try:
+        container.started(sidecar.pid)
+        wait_until(lambda: sidecar.ready, f"the sidecar is ready ({container.kind})")
+        yield sidecar
+    finally:
+        sidecar.stop()
+        container.close()
 
 
 def test_tiers_shrink_before_the_limit_is_reached_and_grow_again(limited: RunningSidecar) -> None:

@@ -51,7 +51,7 @@ rules:
   - name: useless
     type: network
     when: '%(useless)s'
-    cooldown: 4s
+    cooldown: 20s
     action: set_keepalive
     with: {to: 20s}
     expect: {signal: cache.hit_ratio, by: 20%%, window: 2s, settle: 2s}
@@ -94,19 +94,22 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder: Path = tmp_path_factory.mktemp("optimizer")
     config = Mount(folder / "config")
     config.publish({"cache.yaml": CACHE, "rules.yaml": rules()})
-    sidecar = RunningSidecar(folder / "data", ("--config", str(config.path))).start()
+    sidecar = RunningSidecar(folder / "data", ("--config", str(config.path)))
     print(f"seed {SEED}")  # noqa: T201
-    with Application(sidecar.port) as application:
-        running = Running(sidecar, application, config)
-        wait_until(lambda: noise_is_known(running), "the noise is known", PATIENCE_SECONDS)
-        yield running
-    assert sidecar.stop() == 0
+    try:
+        with Application(sidecar.start().port) as application:
+            running = Running(sidecar, application, config)
+            wait_until(lambda: noise_is_known(running), "the noise is known", PATIENCE_SECONDS)
+            yield running
+    finally:
+        status = sidecar.stop()
+    assert status == 0
 
 
 def noise_is_known(running: Running) -> bool:
     """Whether no rule says that it has yet to measure it."""
-    hindrances = [each["hindrance"] or "" for each in running.get("/v1/optimizer/rules")["rules"]]
-    return not any("noise" in hindrance for hindrance in hindrances)
+    reasons = [each["no_change"] or "" for each in running.get("/v1/optimizer/rules")["rules"]]
+    return not any("noise" in reason for reason in reasons)
 
 
 def test_a_tier_that_is_too_small_grows_and_the_hit_ratio_with_it(running: Running) -> None:

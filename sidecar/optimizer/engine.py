@@ -138,7 +138,7 @@ class Engine:
         }
         free = [rule for rule in self._book.by_urgency if explained[rule.name].would_fire]
         for rule in free[1:]:  # one trial at a time
-            if self._book.acts and not rule.urgent:
+            if self._book.acts:
                 waiting = replace(explained[rule.name], would_fire=False)
                 waiting.standing.say("pending", f"{free[0].name} comes first.")
                 explained[rule.name] = waiting

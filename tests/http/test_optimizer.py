@@ -160,6 +160,18 @@ async def test_what_a_dry_run_says_is_what_a_run_does(live: Sidecar) -> None:
         assert knob["effective"]["max_entries"] == 900
 
 
+async def test_of_two_urgent_rules_the_second_waits_too(live: Sidecar) -> None:
+    """A measure that saves memory interrupts an experiment, not another of its kind."""
+    other = a_measure("other_cleanup", HARD_PRESSED, options={"tier": "l1"})
+    async with served(live, a_document(MEMORY, other), pressed) as (controlled, client):
+        controlled.pass_time()
+        first, second = (await run(client, "?dry_run=true"))["rules"]
+        assert (first["would_fire"], second["would_fire"]) == (True, False)
+        assert second["reason"] == "memory_cleanup comes first."
+        decided = (await run(client))["decisions"]
+    assert {decision["rule"] for decision in decided} == {"memory_cleanup"}
+
+
 async def test_decisions_have_the_fields_of_the_log(live: Sidecar) -> None:
     """What fired, and what was changed from where to where."""
     async with served(live, a_document(MEMORY), pressed) as (controlled, client):

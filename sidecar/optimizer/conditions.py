@@ -58,6 +58,11 @@ class Condition:
     _program: cel.Program = field(repr=False, compare=False)
     _variables: tuple[str, ...] = field(repr=False, compare=False)
 
+    @property
+    def reach_seconds(self) -> float:
+        """How far back its longest window goes."""
+        return max((operand.seconds for operand in self.operands), default=0.0)
+
     def evaluate(self, values: Sequence[float]) -> bool:
         """Whether it holds for these values of its operands; a few microseconds.
 

@@ -23,7 +23,7 @@ from sidecar.model.outcome import Outcome
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.baselines import Aim, Baselines
 from sidecar.optimizer.decisions import Decision, Explanation, Memory
-from sidecar.optimizer.looking import Moment, NotReady, Ready
+from sidecar.optimizer.looking import Moment, NotReady, Ready, Sight
 from sidecar.optimizer.outlook import Outlook
 from sidecar.optimizer.rules import Rule, Rulebook
 from sidecar.optimizer.standing import Standing
@@ -225,14 +225,17 @@ class Engine:
             return []
         sight = self._outlook.see(rule, moment, now)
         standing.saw(holds=sight.holds, now=now)
+        standing.needs(self._needed(rule, standing, sight, now), now)
         decisions = self._release(rule, standing, now)
         hindered = self._outlook.hindrance(rule, standing, sight, now)
         if hindered is not None:
             standing.say(*hindered)
             return decisions
-        return decisions + self._act(rule, standing, moment, now)
+        return decisions + self._act(rule, standing, sight, moment, now)
 
-    def _act(self, rule: Rule, standing: Standing, moment: Moment, now: float) -> list[Decision]:
+    def _act(
+        self, rule: Rule, standing: Standing, sight: Sight, moment: Moment, now: float
+    ) -> list[Decision]:
         """Make the change that its action proposes, where there is one and it can be compared."""
         trials, wall = self._trials, moment.wall
         ready = self._outlook.ready(rule, moment, now)
@@ -250,7 +253,16 @@ class Engine:
             return decisions + trials.rehearse(rule, ready, now, wall)
         standing.acted(self._book.cooldown(rule))
         standing.say("active", "Its change is on trial.")
-        return decisions + trials.begin(rule, ready, now, wall)
+        return decisions + trials.begin(rule, ready, sight, now, wall)
+
+    def _needed(self, rule: Rule, standing: Standing, sight: Sight, now: float) -> bool | None:
+        """Whether its condition holds, or would without the last turn that it holds."""
+        held = self._trials.overlay.held_by(rule.name)
+        if sight.holds is None or not held:
+            return sight.holds
+        for each in held:
+            each.relief.see(sight.values, now)
+        return sight.holds or held[-1].relief.needed(sight.values, now - standing.quiet_since)
 
     def _release(self, rule: Rule, standing: Standing, now: float) -> list[Decision]:
         """Let go of a measure's last turn, where its condition has been clear for long enough."""

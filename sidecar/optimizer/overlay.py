@@ -14,6 +14,7 @@ import msgspec
 
 from sidecar.config.knobs import KNOBS, Effective, turned
 from sidecar.model.change import Turn, Value
+from sidecar.optimizer.relief import Relief
 from sidecar.optimizer.rules import Rule
 
 
@@ -24,12 +25,13 @@ class Kept(msgspec.Struct, frozen=True):
     configured: Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """A turn that a measure holds."""
+    """A turn that a measure holds, and what that has done for its condition."""
 
     rule: Rule
     turn: Turn
+    relief: Relief
 
 
 class Overlay:
@@ -65,9 +67,9 @@ class Overlay:
         """The measure that holds a knob."""
         return next((held.rule.name for held in self.held if held.turn.knob == knob), None)
 
-    def last_held(self, rule: str) -> Held | None:
-        """A measure's last turn; None where it holds none."""
-        return next((held for held in reversed(self.held) if held.rule.name == rule), None)
+    def held_by(self, rule: str) -> list[Held]:
+        """A measure's turns, the last one last."""
+        return [held for held in self.held if held.rule.name == rule]
 
     def take_back(self, turn: Turn) -> None:
         """This turn, on trial or held, is in force no more."""

@@ -40,6 +40,9 @@ class Standing:
     """Whether the condition was true at the last tick; None where it could not be evaluated."""
     holds_since: float = NEVER
     clear_since: float = NEVER
+    """Since when the condition has been false."""
+    free_since: float = NEVER
+    """Since when it would have been false without the last turn that a measure holds, too."""
     cooling_until: float = float("-inf")
     scale: int = 1
     released_at: float = float("-inf")
@@ -56,9 +59,16 @@ class Standing:
                 self.clear_since = min(self.clear_since, now)
         self.holds = holds
 
+    def needs(self, needed: bool | None, now: float) -> None:
+        """Take in whether the last turn that a measure holds is still needed."""
+        if needed:
+            self.free_since = NEVER
+        elif needed is not None:
+            self.free_since = min(self.free_since, now)
+
     def forget_times(self) -> None:
         """What held before a jump of the clock says nothing about how long it has held."""
-        self.holds_since = self.clear_since = NEVER
+        self.holds_since = self.clear_since = self.free_since = NEVER
 
     def say(self, state: State, reason: str) -> None:
         self.state, self.reason = state, reason
@@ -92,9 +102,16 @@ class Standing:
         if self.holds_since - self.released_at < cooldown_seconds * MOST_SCALE:
             self.release_scale = min(MOST_SCALE, self.release_scale * 2)
         else:
-            self.release_scale = 1
+            self.release_scale = max(1, self.release_scale // 2)
+
+    @property
+    def quiet_since(self) -> float:
+        """Since when the condition has been false with what is in force now."""
+        return max(self.clear_since, self.released_at)
 
     def clear_for(self, cooldown_seconds: float, now: float) -> bool:
-        """Whether its condition has been clear for as long as a measure holds on."""
-        since = max(self.clear_since, self.released_at)
+        """Whether its condition has been clear for as long as a measure holds on, and would have
+        been without its last turn.
+        """
+        since = max(self.free_since, self.released_at)
         return self.holds is False and now - since >= cooldown_seconds * self.release_scale

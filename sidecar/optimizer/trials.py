@@ -14,8 +14,9 @@ from sidecar.config.knobs import KNOBS, Effective
 from sidecar.model.change import Deed
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import Decision
-from sidecar.optimizer.looking import Ready
+from sidecar.optimizer.looking import Ready, Sight
 from sidecar.optimizer.overlay import Held, Kept, Overlay
+from sidecar.optimizer.relief import Relief
 from sidecar.optimizer.rules import Rule
 from sidecar.optimizer.trial import End, Trial
 from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS
@@ -49,7 +50,9 @@ class Trials:
         """Windows from before this and after it are no pair: something was turned."""
         self._on_end = on_end
 
-    def begin(self, rule: Rule, ready: Ready, now: float, wall: float) -> list[Decision]:
+    def begin(
+        self, rule: Rule, ready: Ready, sight: Sight, now: float, wall: float
+    ) -> list[Decision]:
         """Make a change; an experiment's is on trial, a measure's is held."""
         change = ready.change
         self.current = _trial(rule, ready, now, wall)
@@ -57,7 +60,8 @@ class Trials:
         if isinstance(change, Deed):
             return [Decision("changed", rule, {"deed": change.name}, deed=change)]
         if rule.config.expect is None:
-            self.overlay.held.append(Held(rule, change))
+            relief = Relief(rule.condition, sight.values, now + rule.settle_seconds)
+            self.overlay.held.append(Held(rule, change, relief))
         else:
             self.overlay.trial = change
         fields = {"knob": change.knob, "from": ready.from_, "to": change.to}
@@ -107,8 +111,8 @@ class Trials:
 
     def release(self, rule: Rule, now: float) -> list[Decision]:
         """Let go of the last turn that a measure holds."""
-        last = self.overlay.last_held(rule.name)
-        return [] if last is None else self.let_go(lambda held: held is last, now)
+        last = self.overlay.held_by(rule.name)[-1:]
+        return self.let_go(lambda held: held in last, now)
 
     def let_go(self, goes: Callable[[Held], bool], now: float) -> list[Decision]:
         """Let go of what measures hold and has to go."""

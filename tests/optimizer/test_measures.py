@@ -105,6 +105,40 @@ def test_what_can_not_be_seen_is_not_clear() -> None:
     assert l2_entries(world.engine.effective) == 1000
 
 
+def test_a_measure_is_not_let_go_while_its_condition_would_come_back() -> None:
+    """Memory is fine because L2 is smaller, and for no other reason."""
+    world = a_world(a_cleanup(), used=0.87)  # 0.84 with the first turn
+    world.until_outcomes(1)
+    world.run(4 * 3600)
+    assert not events(world, "released")
+    assert world.engine.standings["memory_cleanup"].holds is False
+    world.readings = a_world(a_cleanup(), used=0.83).readings  # 0.80 with it, and 0.83 without
+    world.run(300 + 60)
+    assert l2_entries(world.engine.effective) == 1000
+    world.run(4 * 3600)
+    assert len(world.outcomes) == 1
+
+
+def test_an_effect_shows_when_no_window_reaches_back_to_the_turn() -> None:
+    """A mean over ten minutes falls for ten minutes; all of that is the turn's."""
+    averaged = a_cleanup(when=f'mean({MEMORY}, "10m") > 0.85', cooldown_seconds=900.0)
+    world = a_world(averaged, used=0.87)
+    world.until_outcomes(1)
+    world.run(4 * 3600)
+    assert not events(world, "released")
+
+
+def test_a_burst_that_was_over_at_once_does_not_hold_a_measure_for_ever() -> None:
+    """What the load did looks like the measure's doing, and is believed less and less."""
+    world = a_world(a_cleanup(), used=0.99)
+    world.until_trial()
+    world.readings = a_world(a_cleanup(), used=0.75).readings  # would it be 1.1 without the turn?
+    world.run(1800)
+    assert l2_entries(world.engine.effective) == 900
+    world.run(2 * 3600)
+    assert l2_entries(world.engine.effective) == 1000
+
+
 def test_a_measure_that_is_needed_again_holds_on_for_longer() -> None:
     """Where letting go brings the pressure back, the pauses between its turns grow."""
     world = a_world(a_cleanup(), used=0.87)  # 0.84 with the first turn

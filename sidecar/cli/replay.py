@@ -114,7 +114,8 @@ class Replay:
     def __init__(self, address: Address, namespace: str) -> None:
         self._address = address
         self._prefix = f"/v1/cache/{quote(namespace, safe='')}/"
-        self._outcome = Outcome()
+        self.outcome = Outcome()
+        """So far, while it runs."""
         self._turns = Turns()
         # Half noise, half zeros: compressible, as values are. Every value is a piece of it.
         noise = random.Random(20240607).randbytes(1 << 15)  # noqa: S311  (no secret)
@@ -128,8 +129,8 @@ class Replay:
         for task in tasks:
             if (error := task.result()) is not None:
                 raise error
-        self._outcome.seconds = time.perf_counter() - start
-        return self._outcome
+        self.outcome.seconds = time.perf_counter() - start
+        return self.outcome
 
     async def _work(
         self, requests: Iterator[traces.Request]
@@ -143,9 +144,9 @@ class Replay:
                         await self._serve(connection, request)
                     last_answer = time.monotonic()
                 except Unreachable as error:
-                    if time.monotonic() - last_answer > GIVE_UP_SECONDS or not self._outcome.hits:
+                    if time.monotonic() - last_answer > GIVE_UP_SECONDS or not self.outcome.hits:
                         return error
-                    self._outcome.errors += 1
+                    self.outcome.errors += 1
                     await asyncio.sleep(RECONNECT_SECONDS)
         except traces.TraceError as error:
             return error
@@ -154,7 +155,7 @@ class Replay:
         return None
 
     async def _serve(self, connection: Connection, request: traces.Request) -> None:
-        outcome = self._outcome
+        outcome = self.outcome
         path = self._prefix + quote(request.key)
         outcome.requests += 1
         start = time.perf_counter()

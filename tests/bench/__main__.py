@@ -6,16 +6,18 @@ Nothing here passes or fails; it prints ratios. Each part can be run alone:
     slow-disk  L1 hits while every read and every log write of RocksDB takes 200 ms
     memory     what the processes take when idle and when full, against what they say they use
     engine     a tick of the optimizer with a hundred rules
+    optimizer  L1 hits with the optimizer switched on against off
     scale      a million keys in L3 against ten thousand, and two million in little memory
 
-`python -m tests.bench.space` measures L3's folder, `python -m tests.bench.crash` kills.
+`python -m tests.bench.space` measures L3's folder, `python -m tests.bench.crash` kills, and
+`python -m tests.bench.optimizer TRACE` shows what the optimizer does for a trace.
 """
 
 from __future__ import annotations
 
 import sys
 
-from tests.bench import engine, http, memory, scale, slow_disk
+from tests.bench import engine, http, memory, optimizer, scale, slow_disk
 from tests.bench.load import say
 
 PARTS = {
@@ -23,6 +25,7 @@ PARTS = {
     "slow-disk": slow_disk.run,
     "memory": memory.run,
     "engine": engine.run,
+    "optimizer": optimizer.run,
     "scale": scale.run,
 }
 

@@ -102,12 +102,16 @@ def sidecar(
     child_cpu: int,
     *,
     config: str = "",
+    rules: str = "",
     data_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
-    """A sidecar on one processor, its L3 on another; `config` is the text of cache.yaml."""
+    """A sidecar on one processor, its L3 on another; `config` and `rules` are the texts of
+    cache.yaml and rules.yaml.
+    """
     folder = Path(tempfile.mkdtemp(prefix="cache-sidecar-bench-"))
     (folder / "cache.yaml").write_text(config)
+    (folder / "rules.yaml").write_text(rules)
     data = data_dir or folder / "data"
     port, ops = free_port(), free_port()
     arguments = (

@@ -1,0 +1,175 @@
+"""The optimizer: what it costs on the data path, and what it does for a trace.
+
+    python -m tests.bench optimizer          GET of an L1 hit with it switched on and off, in turns
+    python -m tests.bench.optimizer TRACE    a sidecar with far too small an L2, under a replay
+
+The second prints every outcome beside the hit ratio that clients saw in the same two windows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from sidecar.cli import traces
+from sidecar.cli.client import Address
+from sidecar.cli.replay import Replay
+from sidecar.cli.traces import Request
+from tests.bench.http import LOAD, SERVER
+from tests.bench.load import Running, say, sidecar, wrk
+
+OFF = "enabled: false\n"
+WANTED = 0.98
+REST_SECONDS = 10.0
+ROUNDS = 15
+L2_ENTRIES = 100
+WINDOW_SECONDS, SETTLE_SECONDS = 4.0, 4.0
+REPLAY_SECONDS = 240.0
+NOTE_SECONDS = 0.1
+CONNECTIONS = 16
+CACHE = f"""
+tiers:
+  l1: {{max_entries: 20}}
+  l2: {{max_entries: {L2_ENTRIES}, max_bytes: 512MiB, compression: none}}
+  l3: {{enabled: false}}
+"""
+RULES = f"""
+level: maximum
+interval: 1s
+rules:
+  - name: roomier
+    type: cache
+    when: cache.l2.fill > 0.95
+    cooldown: 1s
+    action: grow_tier
+    with: {{tier: l2, by: 50%, at_most: 10000%}}
+    expect:
+      signal: cache.hit_ratio
+      by: 2%
+      window: {WINDOW_SECONDS:g}s
+      settle: {SETTLE_SECONDS:g}s
+"""
+
+
+def run() -> None:
+    """Throughput with the optimizer on against off, and processor time, which noise spares."""
+    with sidecar(SERVER, LOAD) as on, sidecar(SERVER, LOAD, rules=OFF) as off:
+        for server in (on, off):
+            wrk(server, cpu=LOAD, method="PUT", seconds=2)
+            say(f"at rest: {at_rest(server):.2%} of a processor")
+        pairs = [(measured(on), measured(off)) for _ in range(ROUNDS)]
+    for name, index in (("throughput", 0), ("requests a second of processor time", 1)):
+        ratio = median(ours[index] / theirs[index] for ours, theirs in pairs)
+        say(f"GET of an L1 hit, optimizer on against off, {name}: {ratio:.3f} (at least {WANTED})")
+
+
+def measured(server: Running) -> tuple[float, float]:
+    """Requests a second, and requests a second of the server's processor time."""
+    before = cpu_seconds(server.pid)
+    load = wrk(server, cpu=LOAD, seconds=3)
+    return load.requests_per_second, load.requests / (cpu_seconds(server.pid) - before)
+
+
+def at_rest(server: Running) -> float:
+    """The share of a processor that the server takes while nobody asks it for anything."""
+    before = cpu_seconds(server.pid)
+    time.sleep(REST_SECONDS)
+    return (cpu_seconds(server.pid) - before) / REST_SECONDS
+
+
+def cpu_seconds(pid: int) -> float:
+    """As the scheduler counts it, to the nanosecond; the clock's ticks are too coarse."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def replayed(trace: Path) -> None:
+    """What the optimizer does for a trace, read over and over until the time is up."""
+    with sidecar(SERVER, LOAD, config=CACHE, rules=RULES) as server:
+        client = Client(server.port, trace)
+        client.run()
+        outcomes = list(reversed(ask(server, "/v1/optimizer/outcomes")["outcomes"]))
+        entries = ask(server, "/v1/stats")["tiers"]["l2"]["max_entries"]
+    say(f"{trace.name}: {client.seen[-1].requests} requests, {len(outcomes)} trials")
+    for outcome in outcomes:
+        report(outcome, client)
+    if outcomes:
+        began, ended = outcomes[0]["started_at"], outcomes[-1]["ended_at"]
+        was, now = client.hit_ratio(0.0, began), client.hit_ratio(ended, math.inf)
+        say(f"L2 {L2_ENTRIES} -> {entries} entries; hit ratio {was:.4f} before the first trial,")
+        say(f"{now:.4f} after the last")
+
+
+def report(outcome: dict[str, Any], client: Client) -> None:
+    """A trial's figures, and what the client saw in its two windows."""
+    start, end = outcome["started_at"], outcome["ended_at"]
+    before = client.hit_ratio(start - WINDOW_SECONDS, start)
+    after = client.hit_ratio(end - WINDOW_SECONDS, end)
+    sizes = f"{outcome['from']['max_entries']:6} -> {outcome['to']['max_entries']:6}"
+    if outcome["after"] is None:
+        say(f"{sizes}  {outcome['outcome']}: {outcome['reason']}")
+        return
+    say(
+        f"{sizes}  {outcome['outcome']:10} {outcome['before']:.4f} -> {outcome['after']:.4f}"
+        f" (noise {outcome['noise']:.4f}); the client saw {before:.4f} -> {after:.4f}"
+    )
+
+
+class Seen(NamedTuple):
+    """What a client's requests had come to at a time of the wall clock."""
+
+    at: float
+    requests: int
+    hits: int
+
+
+class Client:
+    """A replay that notes how it goes."""
+
+    def __init__(self, port: int, trace: Path) -> None:
+        self._replay = Replay(Address.parse(f"http://127.0.0.1:{port}", None), "bench")
+        self._trace = trace
+        self._until = time.monotonic() + REPLAY_SECONDS
+        self.seen = [Seen(time.time(), 0, 0)]
+
+    def run(self) -> None:
+        os.sched_setaffinity(0, {LOAD})
+        asyncio.run(self._replay.run(self._requests(), CONNECTIONS))
+
+    def hit_ratio(self, start: float, end: float) -> float:
+        """Of the requests between two times of the wall clock."""
+        within = [seen for seen in self.seen if start <= seen.at <= end]
+        first, last = within[0], within[-1]
+        return (last.hits - first.hits) / max(1, last.requests - first.requests)
+
+    def _requests(self) -> Iterator[Request]:
+        """The trace, over and over until the time is up."""
+        while True:
+            for request in traces.read(self._trace):
+                if time.monotonic() >= self._until:
+                    return
+                self._note()
+                yield request
+
+    def _note(self) -> None:
+        now, outcome = time.time(), self._replay.outcome
+        if now - self.seen[-1].at >= NOTE_SECONDS:
+            self.seen.append(Seen(now, outcome.requests, outcome.hits))
+
+
+def ask(server: Running, path: str) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}") as answer:
+        return json.load(answer)
+
+
+if __name__ == "__main__":
+    replayed(Path(sys.argv[1]))

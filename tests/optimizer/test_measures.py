@@ -135,7 +135,7 @@ def test_a_burst_that_was_over_at_once_does_not_hold_a_measure_for_ever() -> Non
     world.readings = a_world(a_cleanup(), used=0.75).readings  # would it be 1.1 without the turn?
     world.run(1800)
     assert l2_entries(world.engine.effective) == 900
-    world.run(2 * 3600)
+    world.run(3 * 3600)
     assert l2_entries(world.engine.effective) == 1000
 
 

@@ -29,13 +29,13 @@ def test_a_good_document_is_answered_with_its_revision(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rules", "sentence"),
     [
-        ("", "rules: 11, 7 of them run at level balanced"),
+        ("", "rules: 12, 8 of them run at level balanced"),
         (
             "level: maximum\ndry_run: true",
-            "rules: 11, 11 of them run at level maximum, as a dry run",
+            "rules: 12, 12 of them run at level maximum, as a dry run",
         ),
         ("rules: []", "rules: 0, 0 of them run at level balanced"),
-        ("enabled: false", "rules: 11, none of them runs, since the optimizer is switched off"),
+        ("enabled: false", "rules: 12, none of them runs, since the optimizer is switched off"),
     ],
 )
 def test_a_good_document_is_answered_with_what_is_in_force(

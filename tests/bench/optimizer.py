@@ -3,7 +3,9 @@
     python -m tests.bench optimizer          GET of an L1 hit with it switched on and off, in turns
     python -m tests.bench.optimizer TRACE    a sidecar with far too small an L2, under a replay
 
-The second prints every outcome beside the hit ratio that clients saw in the same two windows.
+The second prints every outcome beside the hit ratio that clients saw in the same two windows. A
+number after TRACE is how many of its requests to take: its windows are seconds, so in a trace whose
+phases are minutes apart nothing that a change does is more than noise.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -92,10 +95,10 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-def replayed(trace: Path) -> None:
+def replayed(trace: Path, limit: int | None) -> None:
     """What the optimizer does for a trace, read over and over until the time is up."""
     with sidecar(SERVER, LOAD, config=CACHE, rules=RULES) as server:
-        client = Client(server.port, trace)
+        client = Client(server.port, trace, limit)
         client.run()
         outcomes = list(reversed(ask(server, "/v1/optimizer/outcomes")["outcomes"]))
         entries = ask(server, "/v1/stats")["tiers"]["l2"]["max_entries"]
@@ -135,9 +138,10 @@ class Seen(NamedTuple):
 class Client:
     """A replay that notes how it goes."""
 
-    def __init__(self, port: int, trace: Path) -> None:
+    def __init__(self, port: int, trace: Path, limit: int | None) -> None:
         self._replay = Replay(Address.parse(f"http://127.0.0.1:{port}", None), "bench")
         self._trace = trace
+        self._limit = limit
         self._until = time.monotonic() + REPLAY_SECONDS
         self.seen = [Seen(time.time(), 0, 0)]
 
@@ -154,7 +158,7 @@ class Client:
     def _requests(self) -> Iterator[Request]:
         """The trace, over and over until the time is up."""
         while True:
-            for request in traces.read(self._trace):
+            for request in islice(traces.read(self._trace), self._limit):
                 if time.monotonic() >= self._until:
                     return
                 self._note()
@@ -172,4 +176,4 @@ def ask(server: Running, path: str) -> Any:
 
 
 if __name__ == "__main__":
-    replayed(Path(sys.argv[1]))
+    replayed(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -3,7 +3,8 @@
 A read of L3 takes a while, and the key may be written meanwhile. Whoever writes marks the flight as
 overtaken and takes it off the board: those who wait then look again, and those who come later start
 a flight of their own, behind the write. What a flight brings is believed only if nobody has marked
-it, both when it lands and when its waiter gets to run.
+it, both when it lands and when its waiter gets to run. So it is on the board until both is over:
+one that nobody waits for any more still brings something.
 """
 
 from __future__ import annotations
@@ -18,34 +19,20 @@ Cargo = TypeVar("Cargo")
 
 
 class Flight(Read, Generic[Cargo]):
-    """A read of one key that L3 is asked for. On the board until its last waiter has run."""
+    """A read of one key that L3 is asked for."""
 
-    __slots__ = ("_cargo", "_on_answer", "overtaken", "waiters")
+    __slots__ = ("_on_answer", "aboard", "cargo", "overtaken", "waiters")
 
     def __init__(self, key: bytes, on_answer: Callable[[Flight[Cargo], Answer], None]) -> None:
         super().__init__(key)
         self.overtaken = False
+        self.aboard = 0  # those who wait, and have not run since it landed
         self.waiters: list[asyncio.Future[Cargo]] = []
-        self._cargo: list[Cargo] = []  # one, once it has landed
+        self.cargo: tuple[Cargo] | None = None  # once it has landed
         self._on_answer = on_answer
 
     def answer(self, answer: Answer) -> None:
         self._on_answer(self, answer)
-
-    def land(self, cargo: Cargo) -> None:
-        """What L3 said, for all who wait and who come before the last of them has run."""
-        self._cargo.append(cargo)
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(cargo)
-
-    def board(self) -> asyncio.Future[Cargo]:
-        """Wait for what it brings; the caller `leave`s when it has run."""
-        waiter: asyncio.Future[Cargo] = asyncio.Future()
-        self.waiters.append(waiter)
-        if self._cargo:
-            waiter.set_result(self._cargo[0])
-        return waiter
 
 
 class Flights(Generic[Cargo]):
@@ -60,23 +47,47 @@ class Flights(Generic[Cargo]):
         self._depart = depart
         self._on_answer = on_answer
         self._board: dict[bytes, Flight[Cargo]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._board)
 
-    def of(self, key: bytes) -> Flight[Cargo]:
-        """The flight that is under way, or one that departs now."""
+    def board(self, key: bytes) -> tuple[Flight[Cargo], asyncio.Future[Cargo]]:
+        """Wait for what the flight under way brings, or one that departs now; the caller `leave`s
+        when it has run.
+        """
+        loop = self._loop
+        if loop is None:  # kept, since to look for it asks the kernel which process this is
+            loop = self._loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Cargo] = loop.create_future()
         flight = self._board.get(key)
         if flight is None:
             flight = self._board[key] = Flight(key, self._on_answer)
+            flight.aboard = 1
+            flight.waiters.append(waiter)
             self._depart(flight)
-        return flight
+        else:
+            flight.aboard += 1
+            if flight.cargo is None:
+                flight.waiters.append(waiter)
+            else:
+                waiter.set_result(flight.cargo[0])
+        return flight, waiter
 
-    def leave(self, flight: Flight[Cargo], waiter: asyncio.Future[Cargo]) -> None:
-        """A waiter is done; after the last one the flight is off the board."""
-        flight.waiters.remove(waiter)
-        if not flight.waiters and self._board.get(flight.key) is flight:
-            del self._board[flight.key]
+    def land(self, flight: Flight[Cargo], cargo: Cargo) -> None:
+        """What L3 said, for all who wait and who come before the last of them has run."""
+        flight.cargo = (cargo,)
+        for waiter in flight.waiters:
+            if not waiter.done():
+                waiter.set_result(cargo)
+        if not flight.aboard:
+            self._remove(flight)
+
+    def leave(self, flight: Flight[Cargo]) -> None:
+        """A waiter is done, or has given up."""
+        flight.aboard -= 1
+        if not flight.aboard and flight.cargo is not None:
+            self._remove(flight)
 
     def overtake(self, key: bytes) -> None:
         """The key has been written or deleted."""
@@ -88,3 +99,7 @@ class Flights(Generic[Cargo]):
         """All below `scope` has been invalidated; O(flights), which the reads of L3 bound."""
         for key in [key for key in self._board if key.startswith(scope)]:
             self.overtake(key)
+
+    def _remove(self, flight: Flight[Cargo]) -> None:
+        if not flight.overtaken:  # else another may have its place
+            del self._board[flight.key]

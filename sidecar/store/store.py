@@ -191,12 +191,11 @@ class Store:
     async def _ask(self, key: bytes) -> Found | Unanswered | None:
         """What L3 has of a key that `locate` has just not known, unless a write overtakes it."""
         while True:
-            flight = self._flights.of(key)
-            arrival = flight.board()
+            flight, arrival = self._flights.board(key)
             try:
                 arrived = await arrival
             finally:
-                self._flights.leave(flight, arrival)
+                self._flights.leave(flight)
             if not flight.overtaken:
                 return arrived
             found = self.locate(key)
@@ -207,19 +206,19 @@ class Store:
         """L3 has answered. Still between two awaits of whoever waits: see `Flight`."""
         if isinstance(answer, Unanswered):
             self.stats.timeouts += 1
-            flight.land(UNANSWERED)
+            self._flights.land(flight, UNANSWERED)
             return
         entry = entry_of(flight.key, answer) if isinstance(answer, wire.Record) else None
         # Reads come first in a frame: one that was asked after an invalidation may be answered
         # before it. (Not so for other writes: a key that is pending is not asked for.)
         if entry is None or flight.overtaken or self.memory.invalidated(entry):
-            flight.land(None)
+            self._flights.land(flight, None)
             return
         entry.on_disk = self.disk.epoch
         if entry.expires_at > self._clock():
             self.stats.l3.promotions += 1
             self.memory.bring(entry)
-        flight.land(Found(entry, L3))
+        self._flights.land(flight, Found(entry, L3))
 
     def _settle(self, found: Found | None, value: bytes | None = None) -> Hit | None:
         """Count a look-up that has come to its end, and use the entry; `value` if it was slow."""

@@ -349,3 +349,17 @@ async def test_two_writers_and_a_reader_agree_in_the_end(
     """Too many schedules to run them all: a seeded sample of them, none of which goes wrong."""
     actors = {"read": None, "write 1": WRITERS[first], "write 2": WRITERS[second]}
     assert await explore(start, "process", actors, Sample(seed, runs=1000)) == 1000
+
+
+async def test_a_read_that_was_given_up_brings_nothing_back() -> None:
+    """L3 answers it all the same, after a delete: what it brings must not come into memory."""
+    world = await new_world("l3", "process")
+    reader = asyncio.get_running_loop().create_task(world.store.get(KEY))
+    await breathe()
+    world.child.handle_all(world.store.disk)
+    reader.cancel()
+    await breathe()
+    world.start(world.write("delete", delete))
+    await _settle(world)
+    assert world.log == [("delete", "answered")]
+    assert await _value(world) is None

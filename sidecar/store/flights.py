@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from sidecar.tiers.disk import Answer, Read
+from sidecar.tiers.disk import Read
 
 Cargo = TypeVar("Cargo")
 
@@ -21,31 +21,22 @@ Cargo = TypeVar("Cargo")
 class Flight(Read, Generic[Cargo]):
     """A read of one key that L3 is asked for."""
 
-    __slots__ = ("_on_answer", "aboard", "cargo", "overtaken", "waiters")
+    __slots__ = ("aboard", "cargo", "overtaken", "waiters")
 
-    def __init__(self, key: bytes, on_answer: Callable[[Flight[Cargo], Answer], None]) -> None:
+    def __init__(self, key: bytes, waiter: asyncio.Future[Cargo]) -> None:
         super().__init__(key)
         self.overtaken = False
-        self.aboard = 0  # those who wait, and have not run since it landed
-        self.waiters: list[asyncio.Future[Cargo]] = []
+        self.aboard = 1  # those who wait, and have not run since it landed
+        self.waiters = [waiter]
         self.cargo: tuple[Cargo] | None = None  # once it has landed
-        self._on_answer = on_answer
-
-    def answer(self, answer: Answer) -> None:
-        self._on_answer(self, answer)
 
 
 class Flights(Generic[Cargo]):
     """The flights under way, by key."""
 
-    def __init__(
-        self,
-        depart: Callable[[Flight[Cargo]], None],
-        on_answer: Callable[[Flight[Cargo], Answer], None],
-    ) -> None:
-        """`depart` asks L3, and may be answered at once; `on_answer` lands the flight."""
+    def __init__(self, depart: Callable[[Flight[Cargo]], None]) -> None:
+        """`depart` asks L3. Whoever hears the answer lands the flight, maybe at once."""
         self._depart = depart
-        self._on_answer = on_answer
         self._board: dict[bytes, Flight[Cargo]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -62,9 +53,7 @@ class Flights(Generic[Cargo]):
         waiter: asyncio.Future[Cargo] = loop.create_future()
         flight = self._board.get(key)
         if flight is None:
-            flight = self._board[key] = Flight(key, self._on_answer)
-            flight.aboard = 1
-            flight.waiters.append(waiter)
+            flight = self._board[key] = Flight(key, waiter)
             self._depart(flight)
         else:
             flight.aboard += 1

@@ -68,6 +68,10 @@ class Found(msgspec.Struct, eq=False, gc=False):
     tier: Tier
 
 
+Cargo = Found | Unanswered | None
+"""What a flight brings."""
+
+
 class Ask(NamedTuple):
     """The answer must be waited for: from L3, or while what was found is unpacked."""
 
@@ -117,9 +121,10 @@ class Store:
             leave=self._leave_memory,
         )
         self.l1, self.l2 = self.memory.l1, self.memory.l2
-        self.disk = Disk(
+        self.disk: Disk[Flight[Cargo]] = Disk(
             clock,
             wake=wake,
+            on_answers=self._land,
             on_status=self._on_status,
             on_evicted=self._on_evicted,
             timeout_seconds=config.tiers.l3.timeout_seconds,
@@ -127,7 +132,7 @@ class Store:
         )
         self._clock = clock
         self._write_clock = WriteClock(clock)
-        self._flights: Flights[Found | Unanswered | None] = Flights(self.disk.read, self._land)
+        self._flights: Flights[Cargo] = Flights(self.disk.read)
         self._turns = Turns()
         self._doorkeeper: Doorkeeper | None = None  # where L3 takes no key before it comes again
         self._disk_expirations = 0  # as the child has counted them
@@ -139,7 +144,15 @@ class Store:
         hit = self.look(key)
         if not isinstance(hit, Ask):
             return hit
-        found = hit.found or await self._ask(key)
+        found: Cargo = hit.found
+        if found is None:  # as `_resolve` would, but every coroutine that waits is one to resume
+            flight, arrival = self._flights.board(key)
+            try:
+                found = await arrival
+            finally:
+                self._flights.leave(flight)
+            if flight.overtaken:
+                found = await self._resolve(key)
         while isinstance(found, Found) and _slow(found.entry):
             value = await asyncio.to_thread(unpack, found.entry.value, found.entry.size)
             again = await self._resolve(key)
@@ -183,14 +196,12 @@ class Store:
             return None if entry is None or self.memory.invalidated(entry) else Found(entry, L3)
         return None if self.disk.state is DOWN else ASK
 
-    async def _resolve(self, key: bytes) -> Found | Unanswered | None:
+    async def _resolve(self, key: bytes) -> Cargo:
         """The version in force, as of the moment when this returns."""
-        found = self.locate(key)
-        return await self._ask(key) if isinstance(found, Ask) else found
-
-    async def _ask(self, key: bytes) -> Found | Unanswered | None:
-        """What L3 has of a key that `locate` has just not known, unless a write overtakes it."""
         while True:
+            found = self.locate(key)
+            if not isinstance(found, Ask):
+                return found
             flight, arrival = self._flights.board(key)
             try:
                 arrived = await arrival
@@ -198,27 +209,28 @@ class Store:
                 self._flights.leave(flight)
             if not flight.overtaken:
                 return arrived
-            found = self.locate(key)
-            if not isinstance(found, Ask):
-                return found
 
-    def _land(self, flight: Flight[Found | Unanswered | None], answer: Answer) -> None:
+    def _land(self, answers: list[tuple[Flight[Cargo], Answer]]) -> None:
         """L3 has answered. Still between two awaits of whoever waits: see `Flight`."""
-        if isinstance(answer, Unanswered):
-            self.stats.timeouts += 1
-            self._flights.land(flight, UNANSWERED)
-            return
-        entry = entry_of(flight.key, answer) if isinstance(answer, wire.Record) else None
-        # Reads come first in a frame: one that was asked after an invalidation may be answered
-        # before it. (Not so for other writes: a key that is pending is not asked for.)
-        if entry is None or flight.overtaken or self.memory.invalidated(entry):
-            self._flights.land(flight, None)
-            return
-        entry.on_disk = self.disk.epoch
-        if entry.expires_at > self._clock():
-            self.stats.l3.promotions += 1
-            self.memory.bring(entry)
-        self._flights.land(flight, Found(entry, L3))
+        land, now, epoch = self._flights.land, self._clock(), self.disk.epoch
+        for flight, answer in answers:
+            if isinstance(answer, Unanswered):
+                self.stats.timeouts += 1
+                land(flight, UNANSWERED)
+                continue
+            if flight.overtaken or isinstance(answer, int):
+                land(flight, None)
+                continue
+            entry = entry_of(flight.key, answer, epoch)
+            # Reads come first in a frame: one that was asked after an invalidation may be answered
+            # before it. (Not so for other writes: a key that is pending is not asked for.)
+            if self.memory.invalidated(entry):
+                land(flight, None)
+                continue
+            if entry.expires_at > now:
+                self.stats.l3.promotions += 1
+                self.memory.bring(entry)
+            land(flight, Found(entry, L3))
 
     def _settle(self, found: Found | None, value: bytes | None = None) -> Hit | None:
         """Count a look-up that has come to its end, and use the entry; `value` if it was slow."""
@@ -229,18 +241,23 @@ class Store:
             stats.l3.misses += 1
             return None
         entry, tier = found.entry, found.tier
+        counts = stats.l1
         if tier is not L1:
-            stats.l1.misses += 1
+            counts.misses += 1
+            counts = stats.l2
             if tier is L3:
-                stats.l2.misses += 1
+                counts.misses += 1
+                counts = stats.l3
         if entry.expires_at <= self._clock():
-            stats.of(tier).expired += 1
+            counts.expired += 1
             self.memory.expire(entry, tier)
             return None
-        stats.of(tier).hits += 1
+        counts.hits += 1
         stats.hit_bytes += entry.size
         if value is None:
-            value = unpack(entry.value, entry.size) if entry.packed else entry.value
+            value = entry.value
+            if len(value) != entry.size:
+                value = unpack(value, entry.size)
         if tier is not L3:
             self.disk.touch(entry.key)
             self.memory.use(entry, tier, value)
@@ -457,7 +474,7 @@ class Store:
 
 def _slow(entry: Entry) -> bool:
     """Whether giving the value would hold the event loop up."""
-    return entry.packed and entry.size > LOOP_BYTES
+    return entry.size > LOOP_BYTES and entry.packed
 
 
 def _answer(future: asyncio.Future[Ack], answer: Ack) -> None:

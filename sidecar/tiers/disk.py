@@ -14,12 +14,11 @@ mark on the volume says so, and the next child empties L3 before it says hello).
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from itertools import islice
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from sidecar.l3 import wire
 from sidecar.model.clock import Clock
@@ -77,8 +76,8 @@ class Pending:
         self.size = len(entry.value) if entry is not None else 0
 
 
-class Read(ABC):
-    """A key that L3 is asked for, and who hears what it says."""
+class Read:
+    """A key that L3 is asked for."""
 
     __slots__ = ("answered", "asked_at", "key")
 
@@ -87,15 +86,15 @@ class Read(ABC):
         self.asked_at = 0.0
         self.answered = False
 
-    @abstractmethod
-    def answer(self, answer: Answer) -> None:
-        """Called once, inside `feed`, or at once where L3 can't be asked."""
+
+Asked = TypeVar("Asked", bound=Read)
 
 
-class Disk:
+class Disk(Generic[Asked]):
     """The client's end of L3. Synchronous throughout; callbacks run inside `feed`, in order.
 
-    `wake` is called when there is something to `take`; `on_status` hears the child's account of
+    `wake` is called when there is something to `take`; `on_answers` hears what L3 says of reads,
+    of each once, and of those of a reply together; `on_status` hears the child's account of
     itself, and whether it is a new child's first, before anything is sent; `on_evicted` hears which
     keys L3 let go.
     """
@@ -105,6 +104,7 @@ class Disk:
         clock: Clock,
         *,
         wake: Callable[[], None],
+        on_answers: Callable[[list[tuple[Asked, Answer]]], None],
         on_status: Callable[[wire.Status, bool], None],
         on_evicted: Callable[[list[bytes]], None],
         timeout_seconds: float,
@@ -112,6 +112,7 @@ class Disk:
     ) -> None:
         self.clock = clock
         self._wake = wake
+        self._on_answers = on_answers
         self._on_status = on_status
         self._on_evicted = on_evicted
         self.timeout_seconds = timeout_seconds
@@ -127,8 +128,8 @@ class Disk:
         self._pending_bytes = 0
         self._most_pending_bytes = MAX_PENDING_BYTES
         self._allowance: Allowance | None = None  # where writes are paced
-        self._reads: deque[Read] = deque()  # sent, in order
-        self._reads_out: deque[Read] = deque()  # not sent yet
+        self._reads: deque[Asked] = deque()  # sent, in order
+        self._reads_out: deque[Asked] = deque()  # not sent yet
         self._calls: deque[Callable[[wire.Page | None], None]] = deque()
         self._rewrites: deque[Callable[[bool | None], None]] = deque()
         self._calls_out: deque[wire.Call] = deque()
@@ -138,10 +139,10 @@ class Disk:
 
     # ---- what the store asks
 
-    def read(self, read: Read) -> None:
+    def read(self, read: Asked) -> None:
         """Ask for a key that is not pending. Answered at once when L3 can't be asked."""
         if self.state is not UP or len(self._reads) + len(self._reads_out) >= MAX_READS:
-            read.answer(UNANSWERED)
+            self._on_answers([(read, UNANSWERED)])
             return
         read.asked_at = self.clock()
         self._reads_out.append(read)
@@ -264,10 +265,15 @@ class Disk:
 
     def feed(self, reply: wire.Reply) -> None:
         """Take in a reply: reads, then acknowledgements, then what was pushed out."""
-        for answer in reply.reads:
-            read = self._reads.popleft()
-            if not read.answered:
-                read.answer(UNANSWERED if answer == wire.LATE else answer)
+        if reply.reads:
+            asked = [self._reads.popleft() for _ in reply.reads]
+            self._on_answers(
+                [
+                    (read, UNANSWERED if answer == wire.LATE else answer)
+                    for read, answer in zip(asked, reply.reads, strict=True)
+                    if not read.answered
+                ]
+            )
         for met in reply.writes:
             self._acknowledge(met)
         if reply.evicted:
@@ -286,22 +292,22 @@ class Disk:
 
         Late answers to these reads are passed over; these writes stay pending.
         """
-        expired = 0
+        expired: list[tuple[Asked, Answer]] = []
         for reads in (self._reads, self._reads_out):
             for read in reads:
                 if read.asked_at + self.timeout_seconds > now:
                     break
                 if not read.answered:
                     read.answered = True
-                    read.answer(UNANSWERED)
-                    expired += 1
+                    expired.append((read, UNANSWERED))
+        self._on_answers(expired)
         for pending in self._unacked:
             if pending.issued_at + self.timeout_seconds > now:
                 break
             if pending.on_ack is not None:
                 on_ack, pending.on_ack = pending.on_ack, None
                 on_ack(UNANSWERED)
-        return expired
+        return len(expired)
 
     def lost(self) -> None:
         """The child is gone. Writes stay pending, to be sent again in order before any read."""
@@ -315,9 +321,7 @@ class Disk:
         calls: list[Callable[[None], None]] = [*self._calls, *self._rewrites]
         self._calls.clear()
         self._rewrites.clear()
-        for read in reads:
-            if not read.answered:
-                read.answer(UNANSWERED)
+        self._on_answers([(read, UNANSWERED) for read in reads if not read.answered])
         for on_answer in calls:
             on_answer(None)
 
@@ -408,8 +412,8 @@ class Disk:
             self._waiting_for_room.popleft()()
 
 
-def entry_of(key: bytes, record: wire.Record) -> Entry:
-    """The entry that a record of L3 is."""
+def entry_of(key: bytes, record: wire.Record, epoch: int) -> Entry:
+    """The entry that a record of L3 is, which has it in this epoch."""
     return Entry(
         key=key,
         value=record.value,
@@ -418,6 +422,7 @@ def entry_of(key: bytes, record: wire.Record) -> Entry:
         seq=record.seq,
         created_at=record.created_at,
         expires_at=record.expires_at,
+        on_disk=epoch,
     )
 
 

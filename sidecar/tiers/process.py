@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -66,7 +67,7 @@ class DiskProcess(asyncio.Protocol):
         self._data_dir = data_dir
         self._data_limit = data_limit
         self._stuck_seconds = stuck_seconds
-        self._disk: Disk
+        self._disk: Disk[Any]
         self._loop = asyncio.get_running_loop()
         self._unframer = wire.Unframer()
         self._transport: asyncio.Transport | None = None
@@ -86,7 +87,7 @@ class DiskProcess(asyncio.Protocol):
 
     # ---- the life of the child
 
-    async def run(self, disk: Disk) -> None:
+    async def run(self, disk: Disk[Any]) -> None:
         """Keep a child running until cancelled."""
         self._disk = disk
         failures = 0

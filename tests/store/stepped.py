@@ -7,6 +7,7 @@ the process and RocksDB are left out, for the sake of a million schedules.
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from sidecar.l3 import wire
 from sidecar.model.invalidations import Invalidations
@@ -24,7 +25,7 @@ class SteppedChild:
 
     # ---- steps
 
-    def handle_all(self, disk: Disk) -> None:
+    def handle_all(self, disk: Disk[Any]) -> None:
         """The sidecar sends what it has to say, and the child handles it; the answers are on
         their way, reads and writes apart.
 
@@ -39,16 +40,16 @@ class SteppedChild:
         if request.writes:
             self._reply(wire.Reply([], [self._write(write) for write in request.writes], []))
 
-    def deliver(self, disk: Disk) -> None:
+    def deliver(self, disk: Disk[Any]) -> None:
         """One answer arrives."""
         disk.feed(wire.decode_reply(self.outbox.popleft()))
 
-    def die(self, disk: Disk) -> None:
+    def die(self, disk: Disk[Any]) -> None:
         """kill -9: what was on its way is lost, what is on disk is not; a new child opens it."""
         self.outbox.clear()
         disk.lost()
 
-    def hello(self, disk: Disk) -> None:
+    def hello(self, disk: Disk[Any]) -> None:
         status = wire.Status(
             entries=len(self.rows),
             used_bytes=0,

@@ -11,20 +11,16 @@ from sidecar.tiers.disk import Disk, Read, put_of
 STATUS = wire.Status(0, 0, 0, 0, 0, 0, 0, 0, slowed=False, wiped=False)
 
 
-class Asked(Read):
-    def answer(self, answer: object) -> None:
-        pass
-
-
 class Paced:
     """An open disk, and what has been taken from it. Nothing is acknowledged by itself."""
 
     def __init__(self, bytes_per_second: float) -> None:
         self.now = 1000.0
         self.seq = 0
-        self.disk = Disk(
+        self.disk: Disk[Read] = Disk(
             lambda: self.now,
             wake=lambda: None,
+            on_answers=lambda _answers: None,
             on_status=lambda _status, _hello: None,
             on_evicted=lambda _keys: None,
             timeout_seconds=1.0,
@@ -97,7 +93,7 @@ def test_reads_are_not_slowed() -> None:
     for _ in range(3):
         paced.put(100)
     paced.sent()
-    paced.disk.read(Asked(b"key"))
+    paced.disk.read(Read(b"key"))
     frame = paced.disk.take()
     assert frame is not None
     request = wire.decode_request(frame)

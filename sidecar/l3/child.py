@@ -167,9 +167,16 @@ class Child:
                 self._reply(wire.Reply([wire.LATE] * len(keys), [], []))
                 continue
             rows = self._engine.read(keys)
-            for part in _in_frames(rows):
-                answers: list[Any] = [wire.ABSENT if row is None else Raw(row) for row in part]
-                self._reply(wire.Reply(answers, [], []))
+            answers: list[Any] = []
+            size = 0
+            for row in rows:
+                length = 0 if row is None else len(row)
+                if size + length > wire.MAX_FRAME_BYTES and answers:  # a large value goes alone
+                    self._reply(wire.Reply(answers, [], []))
+                    answers, size = [], 0
+                answers.append(wire.ABSENT if row is None else Raw(row))
+                size += length
+            self._reply(wire.Reply(answers, [], []))
             for key, row in zip(keys, rows, strict=True):
                 if row is not None:
                     self._used(key, 1)
@@ -296,17 +303,3 @@ class Child:
             wiped=self._wiped,
         )
         self._reply(wire.Reply([], [], [], status=status))
-
-
-def _in_frames(rows: list[bytes | None]) -> list[list[bytes | None]]:
-    """The rows in parts of about a frame's size; a large value alone."""
-    parts: list[list[bytes | None]] = [[]]
-    size = 0
-    for row in rows:
-        length = len(row) if row is not None else 0
-        if size + length > wire.MAX_FRAME_BYTES and parts[-1]:
-            parts.append([])
-            size = 0
-        parts[-1].append(row)
-        size += length
-    return parts

@@ -156,8 +156,12 @@ class Unframer:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+        """A payload is to be decoded before the next is asked for, and before `data` changes."""
         buffer = self._buffer
+        if not buffer and len(data) == 4 + int.from_bytes(data[:4], "little"):
+            yield memoryview(data)[4:]  # one frame and all of it: nothing is copied
+            return
         buffer += data
         start = 0
         while len(buffer) - start >= 4:

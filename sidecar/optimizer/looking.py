@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -109,11 +110,12 @@ def _hindrances(
 ) -> Iterator[tuple[State, str]]:
     config = rule.config
     if trial is not None and trial.rule.name == rule.name:
-        yield "active", f"Its change is on trial for another {trial.ends_at - now:.0f} s."
+        left = max(0, math.ceil(trial.ends_at - now))
+        yield "active", f"Its change is on trial for another {left} s."
     if sight.missing:
         yield "unavailable", f"No value of {', '.join(sight.missing)}."
     if now < standing.cooling_until:
-        yield "cooling_down", f"For another {standing.cooling_until - now:.0f} s."
+        yield "cooling_down", f"For another {math.ceil(standing.cooling_until - now)} s."
     if not sight.holds:
         yield "inactive", "Its condition is false."
     # The window before must not have begun before the condition was true: it would compare another
@@ -121,7 +123,7 @@ def _hindrances(
     window = config.expect.window_seconds if config.expect else 0.0
     held, wanted = now - standing.holds_since, max(config.for_seconds, window)
     if held < wanted:
-        yield "pending", f"True for {max(0.0, held):.0f} s of {wanted:.0f} s."
+        yield "pending", f"True for {max(0, math.floor(held))} s of {math.ceil(wanted)} s."
     if trial is not None and (trial.rule.urgent or not rule.urgent):
         yield "pending", f"Waits for the trial of {trial.rule.name}."
 

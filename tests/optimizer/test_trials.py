@@ -302,6 +302,20 @@ def test_a_deed_that_fails_after_its_trial_fails_nobody_elses() -> None:
     assert world.engine.trial
 
 
+def test_a_wait_is_never_for_nothing() -> None:
+    """What is left of a second is a second; what has not been reached is not said to be."""
+    world = a_world(a_rule(cooldown_seconds=20.0), interval_seconds=1.0)
+    world.until_outcomes(1)
+    world.step_seconds = 0.3
+    standing = world.engine.standings["nudging"]
+    seen = set()
+    while standing.state == "cooling_down":
+        world.run(world.step_seconds)
+        seen.add(standing.reason)
+    assert "For another 1 s." in seen
+    assert "For another 0 s." not in seen
+
+
 # ---- one at a time
 
 

@@ -77,8 +77,15 @@ class Baselines:
         known = 0.0
         if learned is not None and wall is not None:
             known = learned.weight(wall)
-        if learned is not None and known >= LEAST_WEIGHT:
+        if learned is not None and known >= _least_weight(config.half_life_seconds):
             baseline = learned.quantile(0.5)
             if target is None:
                 target = learned.quantile(BEST_TWENTIETH[config.better])
         return Aim(config.signal, config.better, baseline, target, config.learn)
+
+
+def _least_weight(half_life_seconds: float) -> float:
+    """As many observations as are believed, or as come in one half-life: with a short one there
+    are never so many that still count.
+    """
+    return min(LEAST_WEIGHT, half_life_seconds / OBSERVE_SECONDS)

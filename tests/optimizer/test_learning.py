@@ -161,6 +161,17 @@ def test_nothing_is_believed_before_there_is_enough() -> None:
     assert baselines.baseline(SIGNAL) == pytest.approx(5.0, rel=ACCURACY)
 
 
+def test_the_shortest_half_life_is_learned_with_too() -> None:
+    """A hundred observations never count at the same time there: fewer have to do."""
+    baselines = Baselines()
+    config = BaselineConfig(signal=SIGNAL, better="lower", learn=True, half_life_seconds=60.0)
+    baselines.configure((config,))
+    observed(baselines, 60, 5.0)
+    assert baselines.baseline(SIGNAL) is None
+    observed(baselines, 120, 5.0, start=60)
+    assert baselines.baseline(SIGNAL) == pytest.approx(5.0, rel=ACCURACY)
+
+
 def test_what_was_learned_survives_another_document() -> None:
     """Known at once, where it is still to be learned; what was stated comes before it."""
     baselines = Baselines()

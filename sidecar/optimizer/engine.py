@@ -246,7 +246,8 @@ class Engine:
         if isinstance(ready, NotReady) and not ready.failed:
             standing.say("pending", ready.reason)
             return decisions
-        decisions.append(Decision("fired", rule, {"condition": rule.config.when}))
+        saw = {"condition": rule.config.when, "values": sight.values}
+        decisions.append(Decision("fired", rule, saw))
         if isinstance(ready, NotReady):
             return decisions + trials.spoil(rule, ready.reason, now, wall)
         if not self._book.acts:

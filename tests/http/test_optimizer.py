@@ -177,7 +177,12 @@ async def test_decisions_have_the_fields_of_the_log(live: Sidecar) -> None:
     async with served(live, a_document(MEMORY), pressed) as (controlled, client):
         controlled.pass_time()
         fired, changed = (await run(client))["decisions"]
-    assert fired == {"event": "fired", "rule": "memory_cleanup", "condition": HARD_PRESSED}
+    assert fired == {
+        "event": "fired",
+        "rule": "memory_cleanup",
+        "condition": HARD_PRESSED,
+        "values": {"memory.utilization": 0.91},
+    }
     assert changed["event"] == "changed"
     assert changed["to"] == {"max_entries": 900, "max_bytes": 90 * MIB}
 

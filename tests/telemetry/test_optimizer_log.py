@@ -79,20 +79,29 @@ def test_a_measure_is_told_from_its_rule_to_its_release(tmp_path: Path) -> None:
     assert added["optimization_type"] == "memory"
     assert (fired["rule"], fired["type"]) == ("memory_cleanup", "memory")
     assert fired["condition"] == "memory.utilization > 0.85"
+    assert fired["values"] == {"memory.utilization": 0.91}
     assert made["from"] == {"max_entries": 1000, "max_bytes": 100 * MIB}
     assert made["to"] == applied["to"] == {"max_entries": 900, "max_bytes": 90 * MIB}
     assert applied["outcome"] == "applied"
     assert released["knob"] == "tiers.l2.size"
 
 
-def test_a_tree_shows_sizes_as_branches(tmp_path: Path) -> None:
+def test_a_tree_shows_values_and_sizes_as_branches(tmp_path: Path) -> None:
     """It reads as the documentation's example does."""
-    added, _, made, *_ = tree(tmp_path, a_document(MEASURE), pressed_at_first, 120)
+    added, fired, made, *_ = tree(tmp_path, a_document(MEASURE), pressed_at_first, 120)
     assert added == (
         "INFO | sidecar.optimizer | Optimization rule added\n"
         "├── rule_name: memory_cleanup\n"
         "├── optimization_type: memory\n"
         "└── level: balanced\n"
+    )
+    assert fired == (
+        "INFO | sidecar.optimizer | Rule fired\n"
+        "├── rule: memory_cleanup\n"
+        "├── type: memory\n"
+        "├── condition: memory.utilization > 0.85\n"
+        "└── values:\n"
+        "    └── memory.utilization: 0.91\n"
     )
     assert made == (
         "INFO | sidecar.optimizer | Change made\n"

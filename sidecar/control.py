@@ -25,6 +25,7 @@ from sidecar.optimizer.decisions import Decision, Explanation, Memory
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.looking import Moment
 from sidecar.optimizer.rules import Rule
+from sidecar.optimizer.trial import Trial
 from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
 
@@ -168,21 +169,22 @@ class Control:
     def _start(self, deed: Deed, rule: str) -> None:
         """One at a time, in the background: the next sample must not wait for it."""
         if self._deed is not None and not self._deed.done():
-            self._fail("The deed before has not come to its end.", rule)
+            self._fail("The deed before has not come to its end.")
             return
-        self._deed = asyncio.get_running_loop().create_task(self._perform_one(deed, rule))
+        performing = self._perform_one(deed, rule, self.engine.trial)
+        self._deed = asyncio.get_running_loop().create_task(performing)
 
-    async def _perform_one(self, deed: Deed, rule: str) -> None:
+    async def _perform_one(self, deed: Deed, rule: str, trial: Trial | None) -> None:
         try:
             figures = await self._perform(deed)
         except Exception as error:
             log.exception("A deed failed", rule=rule, deed=deed.name)
-            self._fail(f"{deed.name} failed: {error}", rule)
+            self._fail(f"{deed.name} failed: {error}", trial)
         else:
             log.info("Deed done", rule=rule, deed=deed.name, **figures)
 
-    def _fail(self, why: str, rule: str | None = None) -> None:
-        self._do(self.engine.failed(why, self._clock(), self._wall(), rule))
+    def _fail(self, why: str, trial: Trial | None = None) -> None:
+        self._do(self.engine.failed(why, self._clock(), self._wall(), trial))
 
     # ---- keeping
 

@@ -166,11 +166,13 @@ class Engine:
                 decisions += self._look(rule, self.standings[rule.name], moment, now)
         return decisions
 
-    def failed(self, why: str, now: float, wall: float, rule: str | None = None) -> list[Decision]:
-        """What was decided could not be done; `rule` where that was a deed of this rule's."""
-        if rule is not None and (self.trial is None or self.trial.rule.name != rule):
-            return []  # its trial is over
-        return self._trials.end(End("failed", why), now, wall)
+    def failed(
+        self, why: str, now: float, wall: float, trial: Trial | None = None
+    ) -> list[Decision]:
+        """What was decided could not be done. `trial`: that of a deed which failed, and which may
+        be over by now; without one it is the change under way.
+        """
+        return self._trials.fail(trial or self.trial, why, now, wall)
 
     def stop(self, now: float, wall: float) -> list[Decision]:
         """The process ends, and a trial with it."""

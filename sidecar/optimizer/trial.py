@@ -110,6 +110,8 @@ class Trial:
 
     def _end(self, history: History) -> End:
         expect = self.rule.config.expect
+        if expect is None and self.turn is None:
+            return End("applied", "It was begun, and there is nothing to take back.")
         if expect is None or self.before is None or self.noise is None:
             return End("applied", "It stays until its condition has been clear for the cooldown.")
         after = history.over(

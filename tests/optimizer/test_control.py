@@ -78,6 +78,25 @@ async def test_a_deed_that_fails_is_an_outcome(tmp_path: Path) -> None:
     assert len(tried) == 2
 
 
+async def test_a_deed_that_fails_late_is_an_outcome_too(tmp_path: Path) -> None:
+    """Its watch was over, and it was taken to be done."""
+    controlled = Controlled(a_document(FREE), pressed, tmp_path)
+    end = asyncio.Event()
+
+    async def fail(_deed: Deed) -> Figures:
+        await end.wait()
+        raise RuntimeError("the heap is shy")
+
+    controlled.control.begin(lambda _: None, fail)
+    controlled.run(60)
+    assert controlled.control.engine.trial is None
+    await asyncio.sleep(0)
+    end.set()
+    await settled()
+    verdicts = [outcome.outcome for outcome in controlled.control.engine.outcomes]
+    assert verdicts == ["applied", "failed"]
+
+
 async def test_one_deed_at_a_time(tmp_path: Path) -> None:
     """One that is asked for while another goes on has failed, and says why."""
     again = a_rule("again", when=PRESSED, type="gc", action="collect", options={}, expect=None)

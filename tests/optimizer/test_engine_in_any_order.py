@@ -111,15 +111,15 @@ class Anything(RuleBasedStateMachine):
         self.take(world.engine.reset(world.now, world.wall))
         assert world.engine.effective == world.engine.configured
 
-    @rule(name=st.sampled_from([None, *(config.name for config in RULES)]))
-    def fail(self, name: str | None) -> None:
+    @rule()
+    def fail(self) -> None:
         world = self.world
-        self.take(world.engine.failed("It could not be done.", world.now, world.wall, name))
+        self.take(world.engine.failed("It could not be done.", world.now, world.wall))
 
     @precondition(lambda self: self.world.engine.trial)
     @rule()
     def fail_the_trial(self) -> None:
-        self.fail(None)
+        self.fail()
         assert self.world.outcomes[-1].outcome == "failed"
         assert not self.world.engine.trial
 

@@ -295,11 +295,26 @@ def test_a_change_that_can_not_be_put_in_force_has_failed() -> None:
 
 
 def test_a_deed_that_fails_after_its_trial_fails_nobody_elses() -> None:
-    """It is said with its rule's name; the trial under way is another's."""
-    world = a_world(a_rule())
+    """It is an outcome of its own; the trial under way is another's."""
+    options: dict[str, Any] = {"type": "io", "action": "compact_l3", "expect": None}
+    world = a_world(a_rule("compacting", cooldown_seconds=5000.0, **options), a_rule())
     world.until_trial()
-    assert world.engine.failed("No disk.", world.now, world.wall, "compacting") == []
-    assert world.engine.trial
+    deed = world.engine.trial
+    world.until_outcomes(1)
+    assert "nothing to take back" in world.outcomes[0].reason
+    world.until_trial()
+    (decision,) = world.engine.failed("No disk.", world.now, world.wall, deed)
+    failed_at = world.now
+    assert (decision.event, decision.fields["reason"]) == ("concluded", "No disk.")
+    assert [(it.rule, it.outcome) for it in world.outcomes] == [
+        ("compacting", "applied"),
+        ("compacting", "failed"),
+    ]
+    trial = world.engine.trial
+    assert trial
+    assert trial.rule.name == "nudging"
+    cools = world.engine.standings["compacting"].cooling_until - failed_at
+    assert cools == 2 * 5000
 
 
 def test_a_wait_is_never_for_nothing() -> None:

@@ -163,7 +163,9 @@ class Control:
         try:
             self._put_in_force(wanted)
         except Exception as error:
-            log.exception("A change could not be put in force")
+            on_trial = self.engine.trial is not None
+            taken_back = "the change on trial" if on_trial else "all that was kept or held"
+            log.exception("A change could not be put in force", taken_back=taken_back)
             self._fail(f"It could not be put in force: {error!r}.")
 
     def _start(self, deed: Deed, rule: str) -> None:

@@ -170,9 +170,15 @@ class Engine:
         self, why: str, now: float, wall: float, trial: Trial | None = None
     ) -> list[Decision]:
         """What was decided could not be done. `trial`: that of a deed which failed, and which may
-        be over by now; without one it is the change under way.
+        be over by now; without one it is the change under way, or else all that was turned before,
+        for nobody can tell which of it was to blame.
         """
-        return self._trials.fail(trial or self.trial, why, now, wall)
+        trial = trial or self.trial
+        if trial is None:
+            self._trials.overlay.kept.clear()
+            self._trials.touched(now, DEFAULT_SETTLE_SECONDS)
+            return self._trials.let_go(lambda _: True, now)
+        return self._trials.fail(trial, why, now, wall)
 
     def stop(self, now: float, wall: float) -> list[Decision]:
         """The process ends, and a trial with it."""

@@ -58,9 +58,14 @@ class Overlay:
         self.kept[turn.knob] = Kept(turn.to, KNOBS[turn.knob].read(self.configured))
 
     def restore(self, kept: Mapping[str, Kept]) -> None:
-        """Take over what an earlier process has proven, where the configuration is the same."""
+        """Take over what an earlier process has proven, where the configuration is the same.
+
+        That process may have been of another version: what is not of the knob's kind is left out.
+        """
         for knob, was in kept.items():
-            if knob in KNOBS and KNOBS[knob].read(self.configured) == was.configured:
+            if knob not in KNOBS or KNOBS[knob].read(self.configured) != was.configured:
+                continue
+            if _kind(was.value) is _kind(was.configured):
                 self.kept[knob] = was
 
     def holder(self, knob: str) -> str | None:
@@ -90,3 +95,8 @@ class Overlay:
         for knob in changed & self.kept.keys():
             del self.kept[knob]
         return changed
+
+
+def _kind(value: Value) -> type:
+    """Size, text or number: whole numbers and others are not told apart once written down."""
+    return float if isinstance(value, int | float) else type(value)

@@ -82,12 +82,12 @@ class Trials:
         end = None if self.current is None else self.current.watch(history, now)
         return [] if end is None else self.end(end, now, wall)
 
-    def fail(self, trial: Trial | None, why: str, now: float, wall: float) -> list[Decision]:
+    def fail(self, trial: Trial, why: str, now: float, wall: float) -> list[Decision]:
         """A change could not be made. Of a deed that may be heard when nobody watches it any more:
         then this is another outcome, for the first one said no more than that it was begun.
         """
         end = End("failed", why)
-        if trial is None or trial is self.current:
+        if trial is self.current:
             return self.end(end, now, wall)
         return self._record(trial, end, now, wall)
 

@@ -117,6 +117,28 @@ def test_switched_off_only_what_was_configured_is_in_force(
     wait_until(lambda: l2(sidecar) == (1500, 150 * MIB), "it is switched on")
 
 
+@pytest.mark.parametrize(
+    ("knob", "kept"),
+    [
+        ("tiers.l2.policy", Kept("of_another_version", "lru")),
+        ("promote_after", Kept("often", 2)),
+        ("tiers.l2.size", Kept(5, CONFIGURED)),
+    ],
+)
+def test_what_can_not_be_put_in_force_any_more_is_dropped(
+    start_sidecar: StartSidecar, data_dir: Path, knob: str, kept: Kept
+) -> None:
+    """What was configured is in force, as the knobs say, and for good."""
+    (data_dir / FILE).write_bytes(msgspec.msgpack.encode(Memory(kept={knob: kept})))
+    sidecar = start_sidecar(data_dir=data_dir)
+    shown = sidecar.config()["knobs"][knob]
+    assert shown["effective"] == shown["configured"]
+    assert sidecar.stats()["tiers"]["l2"]["policy"] == "lru"
+    assert l2(sidecar) == (1000, 100 * MIB)
+    assert sidecar.stop() == 0
+    assert msgspec.msgpack.decode((data_dir / FILE).read_bytes(), type=Memory).kept == {}
+
+
 @pytest.mark.parametrize("damage", [b"", b"\x81", os.urandom(64)])
 def test_a_damaged_file_is_passed_over(
     start_sidecar: StartSidecar, data_dir: Path, damage: bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -292,6 +293,20 @@ def test_a_change_that_can_not_be_put_in_force_has_failed() -> None:
     (outcome,) = world.outcomes
     assert (outcome.outcome, outcome.reason) == ("failed", "No such policy.")
     assert world.wall - outcome.ended_at == pytest.approx(2000, abs=20)
+
+
+def test_without_a_trial_all_that_was_turned_is_to_blame() -> None:
+    """What was kept goes, and what measures hold with it."""
+    holding = a_rule("holding", type="memory", action="shrink_tier", options={"tier": "l2"})
+    world = a_world(a_rule(), effect=10.0)
+    world.until_outcomes(1)
+    world.engine.configure(a_document(replace(holding, expect=None)), world.now, world.wall)
+    world.until_outcomes(2)
+    assert nudges(world.engine.effective) == 1
+    decisions = world.engine.failed("No such policy.", world.now, world.wall)
+    assert [decision.event for decision in decisions] == ["released"]
+    assert world.engine.effective == world.engine.configured
+    assert world.engine.failed("No such policy.", world.now, world.wall) == []
 
 
 def test_a_deed_that_fails_after_its_trial_fails_nobody_elses() -> None:

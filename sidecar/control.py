@@ -75,7 +75,7 @@ class Control:
         self.history = history
         self._sampler = sampler
         self._look = look
-        self._put_in_force: Callable[[Effective], None]
+        self._put_in_force: Callable[[Effective], None] | None = None
         self._perform: Callable[[Deed], Awaitable[Figures]]
         self._file = data_dir / FILE
         self._clock = clock
@@ -157,8 +157,8 @@ class Control:
     def _apply(self) -> None:
         """Put in force what the engine wants; take back what can't be."""
         wanted = self.engine.effective
-        if wanted == self._in_force:
-            return
+        if self._put_in_force is None or wanted == self._in_force:
+            return  # before `begin`, which puts it in force, somebody may have asked already
         self._in_force = wanted
         try:
             self._put_in_force(wanted)

@@ -20,7 +20,9 @@ class Controlled:
     `in_force` holds what was put in force, in order, and `done` the deeds.
     """
 
-    def __init__(self, document: Document, readings: Readings, data_dir: Path) -> None:
+    def __init__(
+        self, document: Document, readings: Readings, data_dir: Path, *, begun: bool = True
+    ) -> None:
         self._world = world = World(document, readings)
         self.in_force: list[Effective] = []
         self.done: list[Deed] = []
@@ -33,6 +35,10 @@ class Controlled:
             clock=lambda: world.now,
             wall=lambda: world.wall,
         )
+        if begun:
+            self.begin()
+
+    def begin(self) -> None:
         self.control.begin(self.in_force.append, self._perform)
 
     def run(self, seconds: float) -> list[Decision]:

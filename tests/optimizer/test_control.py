@@ -56,6 +56,16 @@ def test_what_cannot_be_put_in_force_is_taken_back(tmp_path: Path) -> None:
     assert controlled.control.engine.standings["shrink"].state == "cooling_down"
 
 
+def test_who_asks_before_it_has_begun_spoils_nothing(tmp_path: Path) -> None:
+    """The data API listens some moments earlier."""
+    controlled = Controlled(a_document(SHRINK), pressed, tmp_path, begun=False)
+    controlled.control.evaluate()
+    controlled.control.reset()
+    controlled.begin()
+    assert controlled.in_force == [controlled.control.engine.effective]
+    assert controlled.control.engine.outcomes == []
+
+
 async def test_a_deed_that_fails_is_an_outcome(tmp_path: Path) -> None:
     """And not the end of the loop: after its cooldown the rule tries again."""
     controlled = Controlled(a_document(FREE), pressed, tmp_path)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from sidecar.config.quantities import parse_duration, parse_percent
-from sidecar.config.schema import UNSTATED, Section
+from sidecar.config.quantities import parse_percent
+from sidecar.config.schema import UNSTATED, Section, between
 from sidecar.config.values import Better, Level, RuleType
 from sidecar.config.vocabulary import Vocabulary
 from sidecar.config.wording import nearest, shown
@@ -26,20 +25,6 @@ LONGEST_WINDOW, LONGEST_SETTLE = "25m", "10m"
 """A window before a change, settling, and a window after it: as long as signals are remembered."""
 
 _NAME = re.compile(r"[a-z0-9_]{1,63}")
-
-
-def _between(shortest: str, longest: str) -> Callable[[object], float]:
-    least, most = parse_duration(shortest), parse_duration(longest)
-
-    def parse(value: object) -> float:
-        seconds = parse_duration(value)
-        if seconds < least:
-            raise ValueError(f"{shown(value)} is too short; write at least {shortest}")
-        if seconds > most:
-            raise ValueError(f"{shown(value)} is too long; write at most {longest}")
-        return seconds
-
-    return parse
 
 
 def _vocabulary(info: ValidationInfo) -> Vocabulary:
@@ -91,7 +76,7 @@ def _half_life(seconds: float, info: ValidationInfo) -> float:
 
 Signal = Annotated[str, AfterValidator(_signal)]
 Share = Annotated[float, BeforeValidator(parse_percent)]
-Window = Annotated[float, BeforeValidator(_between("1s", LONGEST_WINDOW))]
+Window = Annotated[float, BeforeValidator(between("1s", LONGEST_WINDOW))]
 
 
 class Expect(Section):
@@ -101,7 +86,7 @@ class Expect(Section):
     better: Better = UNSTATED
     by: Share
     window: Window = UNSTATED
-    settle: Annotated[float, BeforeValidator(_between("0s", LONGEST_SETTLE))] = UNSTATED
+    settle: Annotated[float, BeforeValidator(between("0s", LONGEST_SETTLE))] = UNSTATED
 
 
 class Guard(Section):
@@ -122,8 +107,8 @@ class Rule(Section):
     enabled: bool = UNSTATED
     level: Level = UNSTATED
     when: str
-    for_: Annotated[float, BeforeValidator(_between("0s", "1d"))] = Field(UNSTATED, alias="for")
-    cooldown: Annotated[float, BeforeValidator(_between("1s", "30d"))] = UNSTATED
+    for_: Annotated[float, BeforeValidator(between("0s", "1d"))] = Field(UNSTATED, alias="for")
+    cooldown: Annotated[float, BeforeValidator(between("1s", "30d"))] = UNSTATED
     with_: dict[str, Any] = Field(UNSTATED, alias="with")
     expect: Expect = UNSTATED
     guard: Guard = UNSTATED
@@ -134,7 +119,7 @@ class Rules(Section):
 
     enabled: bool = UNSTATED
     level: Level = UNSTATED
-    interval: Annotated[float, BeforeValidator(_between("1s", "1h"))] = UNSTATED
+    interval: Annotated[float, BeforeValidator(between("1s", "1h"))] = UNSTATED
     dry_run: bool = UNSTATED
     rules: Annotated[list[Rule], Field(max_length=MAX_RULES)] = UNSTATED
 
@@ -146,7 +131,7 @@ class Baseline(Section):
     target: Annotated[float, Field(allow_inf_nan=False)] = UNSTATED
     better: Better = UNSTATED
     half_life: Annotated[
-        float, BeforeValidator(_between("1m", "30d")), AfterValidator(_half_life)
+        float, BeforeValidator(between("1m", "30d")), AfterValidator(_half_life)
     ] = UNSTATED
 
     @model_validator(mode="after")

@@ -68,9 +68,26 @@ def _window(share: float, info: ValidationInfo) -> float:
     return share
 
 
+def between(shortest: str, longest: str) -> Callable[[object], float]:
+    """A duration that is neither shorter nor longer; each as it is written."""
+    least, most = parse_duration(shortest), parse_duration(longest)
+
+    def parse(value: object) -> float:
+        seconds = parse_duration(value)
+        if seconds < least:
+            raise ValueError(f"{shown(value)} is too short; write at least {shortest}")
+        if seconds > most:
+            raise ValueError(f"{shown(value)} is too long; write at most {longest}")
+        return seconds
+
+    return parse
+
+
 Size = Annotated[int, BeforeValidator(_positive(parse_size, "100MiB"))]
 Duration = Annotated[float, BeforeValidator(_positive(parse_duration, "30s"))]
 Lifetime = Annotated[float, BeforeValidator(_positive(_duration_or_never, "1h, or never"))]
+IdleTime = Annotated[float, BeforeValidator(between("1s", "75s"))]
+"""How long a connection may be idle: never longer than the server lets any."""
 Percent = Annotated[float, BeforeValidator(_positive(parse_percent, "20%"))]
 """A share: more than nothing, at most all."""
 Ceiling = Annotated[float, BeforeValidator(_ceiling)]

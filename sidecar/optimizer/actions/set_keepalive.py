@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sidecar.config.schema import Duration, Section
+from sidecar.config.schema import IdleTime, Section
 from sidecar.config.values import RuleType
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import set_to
@@ -18,7 +18,7 @@ class SetKeepalive:
     rule_type: ClassVar[RuleType] = "network"
 
     class Options(Section):
-        to: Duration = 15.0
+        to: IdleTime = 15.0
         """How long, as stated at every level."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:

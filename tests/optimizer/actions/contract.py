@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from sidecar.config.knobs import KNOBS, turned
-from sidecar.config.schema import Ceiling, Count, Duration, Percent, Section
+from sidecar.config.schema import Ceiling, Count, IdleTime, Percent, Section
 from sidecar.config.schema import Size as SizeField
 from sidecar.model.change import DEEDS, Declined, Deed, Size, Turn, Value
 from sidecar.optimizer.actions.protocol import Action
@@ -32,7 +32,7 @@ FIELDS: tuple[tuple[Any, st.SearchStrategy[Any]], ...] = (
     (Percent, st.integers(1, 100).map("{}%".format)),
     (Ceiling, st.sampled_from(["100%", "150%", "400%", "10000%"])),
     (SizeField, st.sampled_from(["1", "64KiB", "1MiB", "3GiB", "1024TiB"])),
-    (Duration, st.sampled_from(["1ms", "15s", "75s", "2d"])),
+    (IdleTime, st.sampled_from(["1s", "15s", "75s"])),
     (Count, st.integers(1, 10)),
 )
 """What may be written for the types of `config.schema`. Other text is the name of a policy."""

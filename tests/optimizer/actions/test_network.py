@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from sidecar.model.change import Turn
 from tests.optimizer.actions.acting import propose, reason
@@ -31,3 +32,10 @@ def test_keepalive_is_set_once() -> None:
     assert reason(propose("set_keepalive", moment, to="30s")) == (
         "network.keepalive_seconds is 30.0 already."
     )
+
+
+@pytest.mark.parametrize(("to", "why"), [("999ms", "too short"), ("76s", "too long")])
+def test_keepalive_is_no_figure_that_would_not_be_in_force(to: str, why: str) -> None:
+    """No connection is idle for longer than the server lets it, whatever the knob would say."""
+    with pytest.raises(ValidationError, match=why):
+        propose("set_keepalive", situation(), to=to)

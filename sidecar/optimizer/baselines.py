@@ -72,11 +72,12 @@ class Baselines:
         return None if aim is None else aim.target
 
     def _aim(self, config: BaselineConfig, wall: float | None) -> Aim:
+        """What is known at that time; without one, as it was known last."""
         baseline, target = config.baseline, config.target
         learned = self.learned.get(config.signal) if config.learn else None
         known = 0.0
-        if learned is not None and wall is not None:
-            known = learned.weight(wall)
+        if learned is not None:
+            known = learned.weight(learned.latest if wall is None else wall)
         if learned is not None and known >= _least_weight(config.half_life_seconds):
             baseline = learned.quantile(0.5)
             if target is None:

@@ -179,6 +179,7 @@ def test_what_was_learned_survives_another_document() -> None:
     baselines.configure((config,))
     observed(baselines, 2000, 5.0)
     baselines.configure((config, BaselineConfig(signal="io.l3_queue", better="lower", baseline=3)))
+    assert baselines.baseline(SIGNAL) == pytest.approx(5.0, rel=ACCURACY)
     observed(baselines, 20, 5.0, start=2000)
     assert baselines.baseline(SIGNAL) == pytest.approx(5.0, rel=ACCURACY)
     assert baselines.baseline("io.l3_queue") == 3

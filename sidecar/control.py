@@ -83,6 +83,7 @@ class Control:
         self._in_force: Effective | None = None
         self._deed: asyncio.Task[None] | None = None
         self._save_at = clock() + SAVE_SECONDS
+        self._saving: asyncio.Task[None] | None = None
         self._saving_fails = False
 
     def begin(
@@ -192,6 +193,12 @@ class Control:
 
     async def save(self) -> None:
         """Write down what a restart must not lose; a volume that can't be written is said once."""
+        if self._saving is not None:  # one that was given up on goes on, and has the same file
+            await asyncio.wait([self._saving])
+        self._saving = asyncio.get_running_loop().create_task(self._save())
+        await asyncio.shield(self._saving)
+
+    async def _save(self) -> None:
         now = self._clock()
         self._save_at = now + SAVE_SECONDS
         data = msgspec.msgpack.encode(self.engine.memory(now, self._wall()))

@@ -137,6 +137,18 @@ async def test_what_is_worth_keeping_is_written_when_it_ends(tmp_path: Path) -> 
     assert (outcome.rule, outcome.reason) == ("shrink", "The sidecar stopped.")
 
 
+async def test_who_stops_while_it_is_written_down_loses_nothing(tmp_path: Path) -> None:
+    """The last word is that of the end, whatever was under way."""
+    controlled = Controlled(a_document(SHRINK), pressed, tmp_path)
+    controlled.run(3)
+    for _ in range(5):
+        saving = asyncio.create_task(controlled.control.save())
+        await asyncio.sleep(0)
+        saving.cancel()
+    await controlled.control.close()
+    assert [outcome.reason for outcome in remembered(tmp_path).outcomes] == ["The sidecar stopped."]
+
+
 async def test_a_volume_that_cannot_be_written_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

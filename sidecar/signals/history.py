@@ -109,17 +109,6 @@ class History:
         if surplus > _SLACK:
             self._drop(surplus - surplus % _BLOCK)
 
-    def clear(self) -> None:
-        """Forget all: what came before must not be compared with what comes."""
-        del self._times[:]
-        for column in self._columns.values():
-            del column[:]
-        for sums in self._sums.values():
-            del sums[:]
-        self._rolling.clear()
-        self._last.clear()
-        self._totals.clear()
-
     def last(self, signal: str, look_back_seconds: float) -> float | None:
         """The signal now: a gauge's last reading, or else the signal over the last seconds."""
         source = BY_NAME[signal].source

@@ -51,9 +51,10 @@ async def page(
         kind, position = _ON_DISK, b""
     if kind != _ON_DISK:
         raise BadCursorError
-    answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
-    store.disk.list_keys(wire.ListKeys(scope, position, limit), partial(_hear, answer))
-    listed = await asyncio.wait_for(answer, store.config.tiers.l3.timeout_seconds)
+    call = wire.ListKeys(scope, position, limit)
+    listed = await asyncio.wait_for(
+        page_on_disk(store, call), store.config.tiers.l3.timeout_seconds
+    )
     if listed is None and store.disk.state is not DOWN:
         raise TimeoutError
     if listed is None:
@@ -61,6 +62,13 @@ async def page(
     rows = (_on_disk(store, row) for row in listed.keys)
     cursor_after = None if listed.cursor is None else _ON_DISK + listed.cursor
     return [row for row in rows if row is not None], cursor_after
+
+
+async def page_on_disk(store: Store, call: wire.ListKeys) -> wire.Page | None:
+    """A page of what L3 has; None when it can't be asked."""
+    answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
+    store.disk.list_keys(call, partial(_hear, answer))
+    return await answer
 
 
 def _hear(answer: asyncio.Future[wire.Page | None], listed: wire.Page | None) -> None:

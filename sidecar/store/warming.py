@@ -20,6 +20,7 @@ import structlog
 
 from sidecar import keeping
 from sidecar.l3 import wire
+from sidecar.store.listing import page_on_disk
 from sidecar.store.pace import Rest, rest_after
 from sidecar.store.store import Ask, Store
 from sidecar.tiers.disk import State
@@ -66,7 +67,7 @@ async def warm_again(store: Store, rest: Rest = rest_after) -> int:
     cursor: bytes | None = b""
     while cursor is not None and room > 0:
         began = time.monotonic()
-        page = await _page(store, cursor)
+        page = await page_on_disk(store, wire.ListKeys(b"", cursor, PAGE_KEYS))
         if page is None:
             break
         for row in page.keys:
@@ -107,16 +108,6 @@ async def _bring(store: Store, keys: list[bytes], rest: Rest, *, to_l1: bool) ->
         brought += sum(await asyncio.gather(*(store.bring(key, to_l1=to_l1) for key in batch)))
         await rest(time.monotonic() - began, store.pace)
     return brought
-
-
-async def _page(store: Store, cursor: bytes) -> wire.Page | None:
-    """Keys of L3; None when it can't be asked."""
-    answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
-    store.disk.list_keys(
-        wire.ListKeys(b"", cursor, PAGE_KEYS),
-        lambda page: None if answer.done() else answer.set_result(page),
-    )
-    return await answer
 
 
 def _hottest(coldest_first: Iterable[bytes]) -> list[bytes]:

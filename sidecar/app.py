@@ -8,22 +8,22 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
 
-from sidecar.config import folder
 from sidecar.config.document import parse
-from sidecar.config.errors import InvalidDocument, UnreadableFolderError
-from sidecar.config.force import InForce
-from sidecar.config.values import Document, TierConfig
+from sidecar.config.errors import UnreadableFolderError
+from sidecar.config.values import TierConfig
 from sidecar.control import Control, remembered
+from sidecar.following import folder
+from sidecar.following.configmap import ConfigMapFollower
+from sidecar.following.documents import Documents
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
 from sidecar.http.data import EntryApi
@@ -31,6 +31,8 @@ from sidecar.http.ops import Readiness, ops_table
 from sidecar.http.optimizer import OptimizerApi, described_knobs
 from sidecar.http.server import Server
 from sidecar.http.sockets import SocketFile
+from sidecar.kube.settings import KubeSettings
+from sidecar.kube.trouble import CredentialsError
 from sidecar.levers import Levers
 from sidecar.model.stats import RequestStats
 from sidecar.optimizer.actions.registry import ACTIONS
@@ -53,6 +55,9 @@ from sidecar.telemetry import metrics
 from sidecar.tiers.disk import State
 from sidecar.tiers.memory import MMAP_THRESHOLD_BYTES
 from sidecar.tiers.process import DiskProcess
+
+if TYPE_CHECKING:
+    from sidecar.kube.connection import Connection
 
 DRAIN_SECONDS = 0.5
 """How long open requests get to finish once the sidecar stops; with L3's part, 1.5 s in all."""
@@ -77,6 +82,7 @@ class Settings:
     data_limit: int | None
     linger_seconds: float
     config: Path | None
+    kube: KubeSettings | None = None
 
 
 class Sidecar:
@@ -92,7 +98,9 @@ class Sidecar:
             memory_limit_bytes=ControlGroup().memory_limit_bytes(),
             data_limit_bytes=settings.data_limit,
         )
-        self._in_force = InForce(self._clock, parse_here, parse_here({}), applied_at=time.time())
+        self.documents = Documents(self._clock, parse_here, settings.data_dir, lambda _: None)
+        self._connection: Connection | None = None
+        self._follower: ConfigMapFollower | None = None
         self._requests = {"http": RequestStats(), "ops": RequestStats()}
         self._process = DiskProcess(settings.data_dir, settings.data_limit)
         self._collections = Collections()
@@ -115,10 +123,9 @@ class Sidecar:
 
         Raises StartError; nothing is left running then once `stop` has been awaited.
         """
-        if self._settings.config is not None:
-            await self._take_first(self._settings.config)
+        await self._take_first()
         self.store = Store(
-            self._clock, self._in_force.document.cache, make_policy, self._process.wake
+            self._clock, self.documents.document.cache, make_policy, self._process.wake
         )
         self.control = await self._connect_optimizer()
         await self._listen()
@@ -131,9 +138,7 @@ class Sidecar:
         data_dir = self._settings.data_dir
         self._keep("warming", lambda: warm(self.store, data_dir), once=True)
         self._keep("hot keys", lambda: keep_saving(self.store, data_dir))
-        if self._settings.config is not None:
-            watched = self._settings.config
-            self._keep("configuration", lambda: self._follow(watched))
+        self._follow_sources()
 
     async def _listen(self) -> None:
         batch = BatchApi(self.store, self._clock)
@@ -142,7 +147,7 @@ class Sidecar:
         data = Server("http", EntryApi(self.store, self._clock, others), self._requests["http"])
         registered = metrics.registry(
             lambda: snapshot(self.store),
-            self._report_config,
+            self.documents.report,
             self._report_process,
             self._requests,
             self.control,
@@ -164,7 +169,7 @@ class Sidecar:
         """The engine with what an earlier process has kept, and what it looks at and turns."""
         data_dir, history = self._settings.data_dir, History()
         memory = await asyncio.to_thread(remembered, data_dir)
-        document = self._in_force.document
+        document = self.documents.document
         engine = Engine(ACTIONS, document, memory, time.monotonic(), self._clock())
         return Control(
             engine,
@@ -222,47 +227,49 @@ class Sidecar:
 
     # ---- the configuration
 
-    async def _take_first(self, path: Path) -> None:
-        """Start with what the folder says; with the defaults where that is refused."""
+    async def _take_first(self) -> None:
+        """Start with what is there at once; the API is asked later, and its answer applied then."""
+        path, kube = self._settings.config, self._settings.kube
+        if kube is not None:
+            self._connect(kube)
+        if path is not None or kube is not None:
+            await self.documents.recall()
+        if path is not None:
+            try:
+                await folder.start_with(self.documents, path)
+            except UnreadableFolderError as error:
+                raise StartError(f"--config {error}") from None
+
+    def _connect(self, kube: KubeSettings) -> None:
+        """Find the credentials; nothing is sent yet."""
+        # Imported here, since it loads the official client, which nobody else needs.
+        from sidecar.kube.connection import Connection, namespace_of_pod  # noqa: PLC0415
+
+        namespace = kube.namespace or kube.pod_namespace or namespace_of_pod()
+        if namespace is None:
+            raise StartError(f"--configmap {kube.name}: outside of a pod, write NAMESPACE/NAME")
         try:
-            texts = await asyncio.to_thread(folder.read, path)
-            self._in_force.offer(texts, "folder")
-        except UnreadableFolderError as error:
-            raise StartError(f"--config {error}") from None
-        except InvalidDocument as error:
-            _log_rejected(error)
+            self._connection = Connection()
+        except CredentialsError as error:
+            raise StartError(f"--configmap {kube.name}: {error}") from None
+        self._follower = ConfigMapFollower(self.documents, self._connection, namespace, kube.name)
 
-    async def _follow(self, path: Path) -> None:
-        """Reapply the folder's document whenever it changes."""
-
-        def on_unreadable(error: UnreadableFolderError) -> None:
-            self._in_force.refuse([error], "folder")
-            folder.log_unreadable(error)
-
-        watch = folder.watch(path, on_unreadable=on_unreadable, on_contact=self._in_force.heard)
-        async with aclosing(watch) as documents:
-            async for texts in documents:
-                try:
-                    if self._in_force.offer(texts, "folder"):
-                        self._apply(self._in_force.document)
-                except InvalidDocument as error:
-                    _log_rejected(error)
-
-    def _apply(self, document: Document) -> None:
-        self.control.configure(document)
-        log.info("Configuration applied", revision=document.revision[:12], source="folder")
+    def _follow_sources(self) -> None:
+        self.documents.begin(self.control.configure)
+        path, follower = self._settings.config, self._follower
+        if path is not None:
+            leading = follower is None
+            self._keep("folder", lambda: folder.follow(self.documents, path, leading=leading))
+        if follower is not None:
+            self._keep("configmap", follower.run)
+        if path is not None or follower is not None:
+            self._keep("kept document", self.documents.keep_saving)
 
     def _describe_config(self) -> dict[str, Any]:
-        in_force = self._in_force
-        rejected = in_force.rejected
         return {
-            "revision": in_force.document.revision,
-            "source": in_force.source,
-            "applied_at": in_force.applied_at,
-            "document": dict(in_force.document.texts),
+            **self.documents.describe(),
             "effective": self.control.engine.effective.cache,
             "knobs": described_knobs(self.control.engine),
-            "rejected": rejected and {"errors": rejected.errors, "at": rejected.at},
         }
 
     # ---- what others ask
@@ -277,22 +284,12 @@ class Sidecar:
             notes.append(f"L3 is down ({trouble.reason}): {trouble.message}.")
             if not trouble.marked:
                 notes.append("After a restart L3 may give values that were replaced meanwhile.")
-        if self._in_force.rejected is not None:
-            notes.append("The last configuration was rejected; see /v1/config.")
+        notes += self.documents.notes()
+        if self._follower is not None:
+            notes += self._follower.notes()
         if self._stopping:
             notes.append("Stopping.")
         return Readiness(not self._stopping and self.store.disk.met, notes)
-
-    def _report_config(self) -> metrics.ConfigReport:
-        in_force = self._in_force
-        return metrics.ConfigReport(
-            revision=in_force.document.revision,
-            source=in_force.source,
-            last_reload_successful=in_force.rejected is None,
-            applied_at=in_force.applied_at,
-            last_contact_at=in_force.last_contact_at,
-            reloads=in_force.reloads,
-        )
 
     def _report_process(self) -> metrics.ProcessReport:
         return metrics.ProcessReport(
@@ -315,6 +312,8 @@ class Sidecar:
         for task in self._tasks - {self._disk_task}:
             task.cancel()
         await asyncio.gather(*self._tasks - {self._disk_task}, return_exceptions=True)
+        if self._connection is not None:
+            await self._connection.close()
         if self._disk_task is not None:
             self._collections.close()
             await _unless(hurry, self.control.close())
@@ -391,7 +390,3 @@ async def _unless(hurry: asyncio.Event, work: Awaitable[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _log_rejected(error: InvalidDocument) -> None:
-    log.error("Configuration rejected", errors=[str(each) for each in error.errors])

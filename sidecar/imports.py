@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 
 
@@ -22,3 +23,25 @@ def without(name: str, stand_in: ModuleType | None = None) -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
+
+
+@contextmanager
+def hollow(*packages: str) -> Iterator[None]:
+    """Let imports inside find modules of these packages without running the packages' own code.
+
+    For packages that import all of their parts while few are used. An outer package stands before
+    an inner one. What imports one of them later still gets the whole.
+    """
+    missing = [name for name in packages if name not in sys.modules]
+    for name in missing:
+        spec = find_spec(name)  # of an inner one, the path is asked of the hollow one around it
+        if spec is None or spec.submodule_search_locations is None:
+            raise ModuleNotFoundError(f"No package named {name!r}", name=name)
+        package = ModuleType(name)
+        package.__path__ = list(spec.submodule_search_locations)
+        sys.modules[name] = package
+    try:
+        yield
+    finally:
+        for name in missing:
+            del sys.modules[name]

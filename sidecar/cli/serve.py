@@ -11,7 +11,8 @@ from sidecar.telemetry import logs  # before all that imports structlog, and ric
 
 # isort: split
 from sidecar import app
-from sidecar.cli.values import Bind, Duration, Size
+from sidecar.cli.values import Bind, ConfigMapName, Duration, Size
+from sidecar.kube.settings import EventChoice, KubeSettings
 
 _GREETING = """\
 cache-sidecar serves on http://{host}:{port}. Try it from another terminal:
@@ -70,6 +71,21 @@ Ctrl-C stops it; what it has is kept in {data_dir}.
     help="Folder with cache.yaml; reapplied when it changes.  [default: built-in defaults]",
 )
 @click.option(
+    "--configmap",
+    type=ConfigMapName(),
+    help="ConfigMap to watch over the Kubernetes API; in a pod the namespace may be left out.",
+)
+@click.option("--pod-name", help="Name of this pod, for Events.")
+@click.option("--pod-namespace", help="Namespace of this pod.  [default: its service account's]")
+@click.option("--pod-uid", help="UID of this pod, for Events.")
+@click.option(
+    "--events",
+    type=click.Choice(["none", "problems", "all"]),
+    default="problems",
+    show_default=True,
+    help="Which Events to make on the pod, where --configmap is used.",
+)
+@click.option(
     "--log-format", type=click.Choice(["tree", "json"]), default="tree", show_default=True
 )
 @click.option(
@@ -88,6 +104,11 @@ def serve(
     data_limit: int | None,
     linger: float,
     config: Path | None,
+    configmap: tuple[str | None, str] | None,
+    pod_name: str | None,
+    pod_namespace: str | None,
+    pod_uid: str | None,
+    events: EventChoice,
     log_format: logs.Format,
     log_level: logs.Level,
     greet: bool,
@@ -104,6 +125,15 @@ def serve(
         data_limit=data_limit,
         linger_seconds=linger,
         config=config,
+        kube=configmap
+        and KubeSettings(
+            namespace=configmap[0],
+            name=configmap[1],
+            pod_name=pod_name,
+            pod_namespace=pod_namespace,
+            pod_uid=pod_uid,
+            events=events,
+        ),
     )
 
     def on_started() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from sidecar.config.quantities import parse_duration, parse_size
@@ -47,3 +49,25 @@ class Duration(click.ParamType[float]):
             return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class ConfigMapName(click.ParamType[tuple[str | None, str]]):
+    """[NAMESPACE/]NAME, both as Kubernetes has them."""
+
+    name = "[namespace/]name"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str | None, str]:
+        match = _CONFIGMAP.fullmatch(str(value))
+        if match is None:
+            self.fail(
+                f"{value!r} is not [NAMESPACE/]NAME; write for example shop/cache-config",
+                param,
+                ctx,
+            )
+        return match[1], match[2]
+
+
+_LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_CONFIGMAP = re.compile(rf"(?:({_LABEL})/)?((?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*)")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sidecar.config.errors import FieldError, InvalidDocument
+from sidecar.config.errors import FieldError
 from sidecar.config.values import Document
 from sidecar.model.clock import Clock
 
@@ -21,10 +21,9 @@ class Rejected:
 
 @dataclass(slots=True)
 class InForce:
-    """Every source ends here: parse, then swap once. The same content twice is no event."""
+    """Every source ends here: a document is taken, and swapped once. Who asks has parsed it."""
 
     clock: Clock
-    parse: Callable[[Mapping[str, str]], Document]
     document: Document
     source: str = "defaults"
     applied_at: float = 0.0
@@ -33,22 +32,14 @@ class InForce:
     rejected: Rejected | None = None
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def offer(self, texts: Mapping[str, str], source: str) -> bool:
-        """Take a document if it is good and new; True when it is in force from now on.
-
-        Raises InvalidDocument, after keeping its errors for whoever asks.
-        """
-        self.heard()
-        try:
-            document = self.parse(texts)
-        except InvalidDocument as error:
-            self.refuse(error.errors, source)
-            raise
+    def take(self, document: Document, source: str) -> bool:
+        """Let a document be in force; False where it was already, be it from another source."""
         self.rejected = None
         self.reloads[source, "success"] += 1
-        changed = document.revision != self.document.revision or self.source != source
+        changed = document.revision != self.document.revision
         if changed:
-            self.document, self.source, self.applied_at = document, source, self.clock()
+            self.document, self.applied_at = document, self.clock()
+        self.source = source
         return changed
 
     def heard(self) -> None:

@@ -196,11 +196,11 @@ def mutated(draw: Draw) -> Texts:
 
 def offered(texts: Texts) -> InForce:
     """What is in force after these texts came upon the defaults."""
-    in_force = InForce(lambda: 0.0, lambda it: parse(it, vocabulary=VOCABULARY), DEFAULTS)
+    in_force = InForce(lambda: 0.0, DEFAULTS)
     try:
-        in_force.offer(texts, "folder")
-    except InvalidDocument:
-        assert in_force.rejected is not None
+        in_force.take(parse(texts, vocabulary=VOCABULARY), "folder")
+    except InvalidDocument as error:
+        in_force.refuse(error.errors, "folder")
     return in_force
 
 

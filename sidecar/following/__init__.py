@@ -1,0 +1,1 @@
+"""Where documents come from and how they come in force: the sources, followed while it runs."""

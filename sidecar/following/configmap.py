@@ -1,0 +1,109 @@
+"""Following a ConfigMap over the API: what its sightings mean for the document in force."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sidecar.config.errors import InvalidDocument
+from sidecar.config.values import DOCUMENT_KEYS
+from sidecar.following.documents import Documents
+from sidecar.kube.configmap import ConfigMap
+from sidecar.kube.source import Source
+from sidecar.kube.trouble import Trouble
+
+if TYPE_CHECKING:
+    from sidecar.kube.connection import Connection  # it loads the official client
+
+log = structlog.get_logger("sidecar.app")
+
+
+class ConfigMapFollower:
+    """One that is not there is waited for; of one that is deleted, the last document stays."""
+
+    def __init__(
+        self, documents: Documents, connection: Connection, namespace: str, name: str
+    ) -> None:
+        self._documents = documents
+        self._name = f"{namespace}/{name}"
+        self._source = Source(
+            connection,
+            namespace,
+            name,
+            on_contact=self._on_contact,
+            on_trouble=self._on_trouble,
+            rng=random.Random(),  # noqa: S311  (jitter, no secret)
+        )
+        self._heard_at = 0.0
+        self._version = ""
+        self._trouble: str | None = "The API server has not answered yet."
+        self._remarks: list[str] = []
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with aclosing(self._source.sightings()) as sightings:
+            async for sighting in sightings:
+                if sighting is None:
+                    await self._on_missing()
+                else:
+                    await self._on_found(sighting)
+
+    def notes(self) -> list[str]:
+        """What is not as it should be, in sentences."""
+        return [*([self._trouble] if self._trouble else []), *self._remarks]
+
+    async def _on_found(self, configmap: ConfigMap) -> None:
+        if configmap.metadata.resource_version == self._version:
+            return  # a new list, and nothing has changed
+        self._version = configmap.metadata.resource_version
+        self._documents.led_by_api = True
+        self._remark(_remarks(self._name, configmap))
+        try:
+            texts = configmap.texts()
+        except InvalidDocument as error:
+            self._documents.refuse(error.errors, "api")
+        else:
+            await self._documents.offer(texts, "api", heard_at=self._heard_at)
+
+    async def _on_missing(self) -> None:
+        self._version = ""
+        if self._documents.led_by_api:
+            self._remark([f"ConfigMap {self._name} was deleted; its last document stays in force."])
+            return
+        self._remark([f"ConfigMap {self._name} does not exist; it is waited for."])
+        if self._documents.source == "volume":  # it stood in for a server that had not answered
+            await self._documents.offer({}, "defaults")
+
+    def _remark(self, remarks: list[str]) -> None:
+        """Say each once, as long as it holds."""
+        for remark in remarks:
+            if remark not in self._remarks:
+                log.warning(remark)
+        self._remarks = remarks
+
+    def _on_contact(self) -> None:
+        self._heard_at = time.monotonic()
+        self._documents.heard()
+        if self._trouble is not None:
+            log.info("The API server answers", configmap=self._name)
+        self._trouble = None
+
+    def _on_trouble(self, trouble: Trouble) -> None:
+        if str(trouble) != self._trouble:
+            log.warning("The ConfigMap can't be watched", configmap=self._name, why=str(trouble))
+        self._trouble = str(trouble)
+
+
+def _remarks(name: str, configmap: ConfigMap) -> list[str]:
+    remarks = []
+    others = configmap.other_keys()
+    if others:
+        remarks.append(f"ConfigMap {name} has keys that are ignored: {', '.join(others)}.")
+    if not {*(configmap.data or {}), *(configmap.binary_data or {})} & set(DOCUMENT_KEYS):
+        keys = ", ".join(DOCUMENT_KEYS)
+        remarks.append(f"ConfigMap {name} has none of {keys}; the defaults are in force.")
+    return remarks

@@ -1,0 +1,185 @@
+"""The document in force, what was refused since, and the last good one on the volume.
+
+Whatever the source, a document takes one way: parse, compare by revision, swap once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from sidecar import keeping
+from sidecar.config.errors import FieldError, InvalidDocument
+from sidecar.config.force import InForce
+from sidecar.config.tree import MAX_TEXT_BYTES
+from sidecar.config.values import DOCUMENT_KEYS, Document, revision
+from sidecar.model.clock import Clock
+from sidecar.model.happening import Happening
+from sidecar.telemetry.metrics import ConfigReport
+
+FILE = "configuration.state"
+MOST_FILE_BYTES = len(DOCUMENT_KEYS) * MAX_TEXT_BYTES + 4096
+
+Texts = Mapping[str, str]
+
+log = structlog.get_logger("sidecar.app")
+
+
+class Kept(msgspec.Struct):
+    """The last good document, as it is kept on the volume."""
+
+    texts: dict[str, str]
+
+
+class Documents:
+    """What is in force. `parse` is pure; it may take tenths of a second and runs in a thread.
+
+    `tell` hears of what people around the pod should know.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        parse: Callable[[Texts], Document],
+        data_dir: Path,
+        tell: Callable[[Happening], None],
+    ) -> None:
+        self._in_force = InForce(clock, parse({}), applied_at=clock())
+        self._parse = parse
+        self._file = data_dir / FILE
+        self._tell = tell
+        self._apply: Callable[[Document], None] | None = None
+        self._turn = asyncio.Lock()
+        self._offered: tuple[str, str] | None = None
+        """Source and revision of what was looked at last, be it good or not."""
+        self._kept_revision: str | None = None
+        self._unsaved = asyncio.Event()
+        self.led_by_api = False
+        """Whether the API has shown its ConfigMap: from then on the folder has no say."""
+
+    @property
+    def document(self) -> Document:
+        return self._in_force.document
+
+    @property
+    def source(self) -> str:
+        return self._in_force.source
+
+    def begin(self, apply: Callable[[Document], None]) -> None:
+        """Have `apply` put in force every document from now on; the one in force already is."""
+        self._apply = apply
+
+    # ---- what the sources say
+
+    async def offer(self, texts: Texts, source: str, *, heard_at: float | None = None) -> None:
+        """Take a document if it is good and new; else keep what is wrong with it for who asks.
+
+        The same content again is no event. `heard_at`, of `time.monotonic`, is when the source told
+        of it, from which the log says how long it took.
+        """
+        async with self._turn:
+            offered = source, revision(texts)
+            if offered == self._offered or (source == "folder" and self.led_by_api):
+                return
+            try:
+                document = await asyncio.to_thread(self._parse, texts)
+            except InvalidDocument as error:
+                self.refuse(error.errors, source)
+            else:
+                self._take(document, source, heard_at)
+            self._offered = offered
+
+    def _take(self, document: Document, source: str, heard_at: float | None) -> None:
+        if self._in_force.take(document, source) and self._apply is not None:
+            self._apply(document)
+            took = {} if heard_at is None else {"delay_seconds": time.monotonic() - heard_at}
+            short = document.revision[:12]
+            log.info("Configuration applied", revision=short, source=source, **took)
+            note = f"Revision {short} from {source} is in force."
+            self._tell(Happening("ConfigurationApplied", "Configure", note, problem=False))
+        if document.revision != self._kept_revision:
+            self._unsaved.set()
+
+    def refuse(self, errors: Iterable[Exception | FieldError], source: str) -> None:
+        """Something is wrong with a document, or with getting it; the one in force stays."""
+        self._in_force.refuse(errors, source)
+        self._offered = None
+        sentences = self._in_force.rejected.errors if self._in_force.rejected else ()
+        log.error("Configuration rejected", errors=list(sentences), source=source)
+        note = "; ".join(sentences)
+        self._tell(Happening("ConfigurationRejected", "Configure", note))
+
+    def heard(self) -> None:
+        """The leading source could be read, whatever it said."""
+        self._in_force.heard()
+
+    # ---- the volume
+
+    async def recall(self) -> None:
+        """Start with the last good document on the volume, if there is one that still is good."""
+        kept = await asyncio.to_thread(keeping.load, self._file, Kept, MOST_FILE_BYTES)
+        if kept is None:
+            return
+        try:
+            document = await asyncio.to_thread(self._parse, kept.texts)
+        except InvalidDocument as error:
+            log.warning("The document on the volume is not good here", errors=list(error.errors))
+            return
+        self._kept_revision = document.revision
+        self._in_force.take(document, "volume")
+
+    async def keep_saving(self) -> None:
+        """Keep what comes in force on the volume, until cancelled; a volume that hangs hurts none.
+
+        One that can't be written is said once.
+        """
+        failed = False
+        while True:
+            await self._unsaved.wait()
+            self._unsaved.clear()
+            document = self.document
+            data = msgspec.msgpack.encode(Kept(dict(document.texts)))
+            try:
+                await asyncio.to_thread(keeping.save, self._file, data)
+                self._kept_revision, failed = document.revision, False
+            except OSError as error:
+                if not failed:
+                    log.warning("The document could not be kept on the volume", error=str(error))
+                failed = True
+
+    # ---- what others ask
+
+    def notes(self) -> list[str]:
+        """What is not as it should be, in sentences."""
+        if self._in_force.rejected is None:
+            return []
+        return ["The last configuration was rejected; see /v1/config."]
+
+    def describe(self) -> dict[str, Any]:
+        """The part of /v1/config that is about documents."""
+        rejected = self._in_force.rejected
+        return {
+            "revision": self.document.revision,
+            "source": self.source,
+            "applied_at": self._in_force.applied_at,
+            "document": dict(self.document.texts),
+            "rejected": rejected and {"errors": rejected.errors, "at": rejected.at},
+        }
+
+    def report(self) -> ConfigReport:
+        """For the metrics."""
+        in_force = self._in_force
+        return ConfigReport(
+            revision=in_force.document.revision,
+            source=in_force.source,
+            last_reload_successful=in_force.rejected is None,
+            applied_at=in_force.applied_at,
+            last_contact_at=in_force.last_contact_at,
+            reloads=in_force.reloads,
+        )

@@ -1,0 +1,156 @@
+"""The connection to the API server: who we are, how it is reached, and requests by path.
+
+In a pod that is its service account, outside the kubeconfig; the official client reads both, and
+does TLS. Its generated API is not used (see the package's docstring for what it costs).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from sidecar.imports import hollow
+from sidecar.kube.trouble import CredentialsError, Dropped, Trouble
+
+with hollow("kubernetes", "kubernetes.aio"):
+    from kubernetes.aio.client.api_client import ApiClient
+    from kubernetes.aio.client.configuration import Configuration
+    from kubernetes.aio.config import ConfigException
+    from kubernetes.aio.config.incluster_config import InClusterConfigLoader
+    from kubernetes.aio.config.kube_config import KubeConfigLoader, KubeConfigMerger
+
+DEFAULT_KUBECONFIG = "~/.kube/config"
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 15.0
+"""For all of an answer but a watch's, and for a kubeconfig's own command that gives a token."""
+
+
+class Connection:
+    """Requests to one API server; what it knows of credentials is read again by `renew`.
+
+    To be closed. The constructor raises CredentialsError where there are none; that is looked at
+    without a network.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._load = self._find()
+        self._client: ApiClient | None = None
+
+    def _find(self) -> KubeConfigLoader | InClusterConfigLoader:
+        """KUBECONFIG if set, else the pod's service account, else ~/.kube/config."""
+        kubeconfig = self._environ.get("KUBECONFIG")
+        try:
+            if not kubeconfig and "KUBERNETES_SERVICE_HOST" in self._environ:
+                return _service_account(self._environ)
+            return _kubeconfig(kubeconfig or DEFAULT_KUBECONFIG)
+        except (ConfigException, OSError) as error:
+            raise CredentialsError(_line(error)) from None
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+            raise CredentialsError(f"the kubeconfig is not well-formed: {_line(error)}") from None
+
+    async def renew(self) -> None:
+        """Read token, certificates and address again. Raises Trouble."""
+        await self.close()
+        configuration = Configuration()
+        try:
+            self._load = self._find()
+            if isinstance(self._load, InClusterConfigLoader):
+                self._load.load_and_set(configuration)
+            else:
+                async with asyncio.timeout(ANSWER_SECONDS):  # it may run a command
+                    await self._load.load_and_set(configuration)
+            self._client = ApiClient(configuration)
+        except (CredentialsError, ConfigException, OSError, ValueError) as error:
+            raise Trouble(f"The credentials can't be read: {_line(error)}") from None
+
+    async def close(self) -> None:
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close()
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        silence_seconds: float | None = None,
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """The answer, whatever its status; its body may be read inside.
+
+        With `silence_seconds` it may last for ever, but not be silent for longer; without, it has
+        ANSWER_SECONDS in all. Raises Trouble, also for what happens to the body inside.
+        """
+        if self._client is None:
+            await self.renew()
+        assert self._client is not None  # noqa: S101
+        timeout = aiohttp.ClientTimeout(
+            total=None if silence_seconds else ANSWER_SECONDS,
+            sock_connect=CONNECT_SECONDS,
+            sock_read=silence_seconds,
+        )
+        try:
+            call = await self._client.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": "application/json", **(headers or {})},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            answer = await self._client.call_api(*call, _request_timeout=timeout)
+        except (aiohttp.ClientError, ConfigException, OSError, ValueError) as error:
+            raise _dropped(error) from None
+        try:
+            yield answer.response
+        except (aiohttp.ClientError, OSError) as error:
+            raise _dropped(error) from None
+        finally:
+            answer.response.close()
+
+
+def _kubeconfig(paths: str) -> KubeConfigLoader:
+    if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path):
+        raise ConfigException(f"there is no {paths}; set KUBECONFIG, or run in a pod")
+    return KubeConfigLoader(KubeConfigMerger(paths).config, config_base_path=None)
+
+
+def _service_account(environ: Mapping[str, str]) -> InClusterConfigLoader:
+    token = SERVICE_ACCOUNT / "token"
+    if not token.is_file():
+        raise ConfigException(f"there is no {token}; mount the service account's token")
+    loader = InClusterConfigLoader(str(token), str(SERVICE_ACCOUNT / "ca.crt"), environ=environ)
+    loader.load_and_set(Configuration())
+    return loader
+
+
+def namespace_of_pod() -> str | None:
+    """The namespace in which this pod runs; None outside of one. Blocks."""
+    try:
+        return (SERVICE_ACCOUNT / "namespace").read_text().strip() or None
+    except OSError:
+        return None
+
+
+def _dropped(error: Exception) -> Trouble:
+    if isinstance(error, TimeoutError):
+        return Dropped("The API server does not answer.")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Dropped(f"The API server can't be reached: {_line(error)}")
+    return Dropped(f"The connection to the API server broke off: {_line(error)}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,192 @@
+"""One ConfigMap as the source of documents: listed, then watched, for ever.
+
+Nested generators, one for each way to end: `_watch` is one request, which ends or breaks off;
+`_after` goes on from the last version after that; `sightings` lists anew where there is no going on
+from a version. Every request but the first waits for the back-off, whatever the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import aiohttp
+import msgspec
+
+from sidecar.kube.backoff import Backoff
+from sidecar.kube.configmap import ConfigMap, ConfigMapList, WatchEvent
+from sidecar.kube.lines import Lines
+from sidecar.kube.trouble import (
+    Dropped,
+    Forbidden,
+    Gone,
+    Refused,
+    Status,
+    Trouble,
+    Unauthorized,
+    refusal,
+    refused,
+)
+from sidecar.model.clock import Clock
+
+if TYPE_CHECKING:
+    from sidecar.kube.connection import Connection  # it loads the official client
+
+SILENCE_SECONDS = 75.0
+"""A server that is well sends a bookmark about every minute; one that is silent longer is not."""
+SHORTEST_WATCH_SECONDS = 300
+LONGEST_WATCH_SECONDS = 600
+"""The server is asked to end a watch after a random time between, so that not all end at once."""
+
+Sighting = ConfigMap | None
+"""None where there is no such ConfigMap, or no longer."""
+
+T = TypeVar("T")
+
+_KINDS = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
+
+
+class Source:
+    """The ConfigMap `namespace/name`.
+
+    `on_contact` is called whenever the server has answered as it should, `on_trouble` whenever it
+    has not. Clock and `sleep` are about waits; the clock never goes back.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        namespace: str,
+        name: str,
+        *,
+        on_contact: Callable[[], None],
+        on_trouble: Callable[[Trouble], None],
+        rng: random.Random,
+        silence_seconds: float = SILENCE_SECONDS,
+        clock: Clock = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._connection = connection
+        self._namespace = namespace
+        self._name = name
+        self._path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._on_contact = on_contact
+        self._on_trouble = on_trouble
+        self._rng = rng
+        self._backoff = Backoff(rng)
+        self._silence_seconds = silence_seconds
+        self._clock = clock
+        self._sleep = sleep
+
+    async def sightings(self) -> AsyncGenerator[Sighting]:
+        """What is there now, and then every change. Ends with cancellation or `aclose` only."""
+        while True:
+            try:
+                sighting, version = await self._list()
+            except Trouble as trouble:
+                await self._recover(trouble)
+                continue
+            yield sighting
+            async with aclosing(self._after(version)) as later:
+                async for sighting in later:
+                    yield sighting
+
+    async def _after(self, version: str) -> AsyncGenerator[Sighting]:
+        """The changes since a version. Ends where there is no going on from the last one seen.
+
+        That is where it is too old, and where a watch came to its end without a sign of life: a
+        server whose data was restored from a backup does not know such a version yet.
+        """
+        while True:
+            heard, trouble = False, None
+            try:
+                async with aclosing(self._watch(version)) as events:
+                    async for kind, found in events:
+                        heard, version = True, found.metadata.resource_version
+                        if kind != "BOOKMARK":
+                            yield None if kind == "DELETED" else found
+            except Trouble as caught:
+                trouble = caught
+            await self._recover(trouble)
+            if isinstance(trouble, Gone) or not (heard or isinstance(trouble, Trouble)):
+                return
+
+    async def _watch(self, version: str) -> AsyncGenerator[tuple[str, ConfigMap]]:
+        """The events of one watch; a bookmark has nothing but its version. Raises Trouble."""
+        longest = self._rng.randint(SHORTEST_WATCH_SECONDS, LONGEST_WATCH_SECONDS)
+        query = {
+            "watch": "1",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(longest),
+        }
+        lines = Lines()
+        async with self._request("watch", query, self._silence_seconds) as answer:
+            async for chunk in answer.content.iter_any():
+                for line in lines.feed(chunk):
+                    event = _decode(line, WatchEvent)
+                    if event.type == "ERROR":
+                        raise self._refusal("watch", _decode(event.object, Status))
+                    self._on_contact()
+                    if event.type in _KINDS:
+                        yield event.type, _decode(event.object, ConfigMap)
+
+    async def _list(self) -> tuple[Sighting, str]:
+        """What is there, and the version to watch from. Raises Trouble."""
+        async with self._request("list", {}) as answer:
+            found = _decode(await answer.read(), ConfigMapList)
+        self._on_contact()
+        return next(iter(found.items), None), found.metadata.resource_version
+
+    # ---- one request
+
+    @asynccontextmanager
+    async def _request(
+        self, verb: str, query: Mapping[str, str], silence_seconds: float | None = None
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """A good answer. Raises Trouble."""
+        selected = {"fieldSelector": f"metadata.name={self._name}", **query}
+        async with self._connection.request(
+            "GET", self._path, query=selected, silence_seconds=silence_seconds
+        ) as answer:
+            if answer.status != 200:
+                status = await refused(answer)
+                raise self._refusal(verb, status)
+            self._on_contact()
+            yield answer
+
+    def _refusal(self, verb: str, status: Status) -> Trouble:
+        if status.code == 403:
+            return Forbidden(
+                f"The API server does not let us {verb} ConfigMap {self._namespace}/{self._name}"
+                f" (403). Bind the pod's service account to a Role in namespace {self._namespace}"
+                ' with the rule {apiGroups: [""], resources: [configmaps], resourceNames: '
+                f"[{self._name}], verbs: [get, list, watch]}}."
+            )
+        return refusal(status)
+
+    # ---- between requests
+
+    async def _recover(self, trouble: Trouble | None) -> None:
+        """Tell of it, wait, and read the token again where it was not good."""
+        if trouble is not None:
+            self._on_trouble(trouble)
+        wait = self._backoff.wait_seconds(
+            self._clock(),
+            shared=isinstance(trouble, Dropped),
+            at_least=trouble.retry_after_seconds if trouble else 0.0,
+        )
+        await self._sleep(wait)
+        if isinstance(trouble, Unauthorized):
+            await self._connection.close()
+
+
+def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise Refused(f"The API server's answer can't be read: {error}.") from None

@@ -17,7 +17,7 @@ import aiohttp
 import yaml
 
 from sidecar.imports import hollow
-from sidecar.kube.trouble import CredentialsError, Dropped, Trouble
+from sidecar.kube.trouble import CredentialsError, Dropped, Silent, Trouble
 
 with hollow("kubernetes", "kubernetes.aio"):
     from kubernetes.aio.client.api_client import ApiClient
@@ -146,7 +146,7 @@ def namespace_of_pod() -> str | None:
 
 def _dropped(error: Exception) -> Trouble:
     if isinstance(error, TimeoutError):
-        return Dropped("The API server does not answer.")
+        return Silent("The API server does not answer.")
     if isinstance(error, aiohttp.ClientConnectorError):
         return Dropped(f"The API server can't be reached: {_line(error)}")
     return Dropped(f"The connection to the API server broke off: {_line(error)}")

@@ -25,6 +25,7 @@ from sidecar.kube.trouble import (
     Forbidden,
     Gone,
     Refused,
+    Silent,
     Status,
     Trouble,
     Unauthorized,
@@ -98,8 +99,8 @@ class Source:
     async def _after(self, version: str) -> AsyncGenerator[Sighting]:
         """The changes since a version. Ends where there is no going on from the last one seen.
 
-        That is where it is too old, and where a watch came to its end without a sign of life: a
-        server whose data was restored from a backup does not know such a version yet.
+        That is where it is too old, and where a watch was silent to its end: a server whose data
+        was restored from a backup does not know such a version yet, and says nothing.
         """
         while True:
             heard, trouble = False, None
@@ -112,7 +113,8 @@ class Source:
             except Trouble as caught:
                 trouble = caught
             await self._recover(trouble)
-            if isinstance(trouble, Gone) or not (heard or isinstance(trouble, Trouble)):
+            silent = not heard and (trouble is None or isinstance(trouble, Silent))
+            if silent or isinstance(trouble, Gone):
                 return
 
     async def _watch(self, version: str) -> AsyncGenerator[tuple[str, ConfigMap]]:

@@ -28,6 +28,10 @@ class Dropped(Trouble):
     """
 
 
+class Silent(Dropped):
+    """Nothing came for longer than a server that is well ever lets pass."""
+
+
 class Refused(Trouble):
     """The server answers, with something else than what was asked for."""
 

@@ -1,0 +1,116 @@
+"""A server that misbehaves on demand, and a source that watches it without waiting for real."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from sidecar.kube.configmap import ConfigMap
+from sidecar.kube.connection import Connection
+from sidecar.kube.source import Sighting, Source
+from sidecar.kube.trouble import Trouble
+from tests.kube.apiserver import ApiServer
+
+PATIENCE_SECONDS = 20.0
+"""When a test gives up; nothing is measured by it."""
+NAMESPACE, NAME = "shop", "cache-config"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ApiServer]:
+    running = await ApiServer().start()
+    yield running
+    await running.stop()
+
+
+class Watching:
+    """A source in the background, with what it saw and what troubled it.
+
+    Its waits take no time: the clock is moved on by them, beside the time that really goes by.
+    """
+
+    def __init__(self, server: ApiServer, folder: Path, silence_seconds: float = 5.0) -> None:
+        self.sightings: asyncio.Queue[Sighting] = asyncio.Queue()
+        self.troubles: list[Trouble] = []
+        self.contacts = 0
+        self.waits: list[float] = []
+        self.connection = Connection({"KUBECONFIG": str(server.write_kubeconfig(folder / "kube"))})
+        self._skipped = 0.0
+        self.source = Source(
+            self.connection,
+            NAMESPACE,
+            NAME,
+            on_contact=self._on_contact,
+            on_trouble=self.troubles.append,
+            rng=random.Random(20250601),
+            silence_seconds=silence_seconds,
+            clock=self.now,
+            sleep=self._sleep,
+        )
+        self._task = asyncio.create_task(self._run())
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time() + self._skipped
+
+    async def upcoming(self) -> ConfigMap | None:
+        """The next sighting."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.sightings.get()
+
+    async def texts(self) -> dict[str, str]:
+        """Those of the next sighting, which is one of a ConfigMap."""
+        found = await self.upcoming()
+        assert found is not None
+        return found.texts()
+
+    async def until_troubled(self) -> str:
+        """The next trouble, as a sentence."""
+        await until(lambda: self.troubles)
+        return str(self.troubles.pop(0))
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.connection.close()
+
+    async def _run(self) -> None:
+        async with aclosing(self.source.sightings()) as sightings:
+            async for sighting in sightings:
+                self.sightings.put_nowait(sighting)
+
+    def _on_contact(self) -> None:
+        self.contacts += 1
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self._skipped += seconds
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def watching(server: ApiServer, tmp_path: Path) -> AsyncIterator[Watching]:
+    """A source that has seen `promote_after: 1` and watches on."""
+    server.configmaps.put(NAMESPACE, NAME, document(1))
+    begun = Watching(server, tmp_path)
+    assert await begun.texts() == document(1)["data"]
+    await until(lambda: server.watches == 1)
+    yield begun
+    await begun.close()
+
+
+def document(number: int) -> dict[str, dict[str, str]]:
+    """A ConfigMap's body."""
+    return {"data": {"cache.yaml": f"promote_after: {number}\n"}}
+
+
+async def until(holds: object) -> None:
+    """Let the loop run until something holds."""
+    assert callable(holds)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():
+            await asyncio.sleep(0.002)

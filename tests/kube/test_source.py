@@ -1,0 +1,198 @@
+"""The ConfigMap source against a server that behaves, drops, forgets, refuses and freezes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kube.apiserver import ApiServer
+from tests.kube.conftest import NAME, NAMESPACE, Watching, document, until
+
+
+def change(server: ApiServer, number: int) -> None:
+    server.configmaps.put(NAMESPACE, NAME, document(number))
+
+
+async def test_a_change_comes_as_an_event(server: ApiServer, watching: Watching) -> None:
+    """By one list and one watch, however many changes there are."""
+    for number in range(2, 12):
+        change(server, number)
+        assert await watching.texts() == document(number)["data"]
+    assert (server.count("list"), server.count("watch")) == (1, 1)
+
+
+async def test_only_the_named_configmap_is_seen(server: ApiServer, watching: Watching) -> None:
+    """Its neighbours, and its namesake elsewhere, are left out by the field selector."""
+    server.configmaps.put(NAMESPACE, "other", document(7))
+    server.configmaps.put("elsewhere", NAME, document(8))
+    change(server, 2)
+    assert await watching.texts() == document(2)["data"]
+
+
+async def test_a_configmap_that_is_not_there_is_waited_for(
+    server: ApiServer, tmp_path: Path
+) -> None:
+    watching = Watching(server, tmp_path)
+    assert await watching.upcoming() is None
+    change(server, 1)
+    assert await watching.texts() == document(1)["data"]
+    await watching.close()
+
+
+async def test_deleted_and_created_again(server: ApiServer, watching: Watching) -> None:
+    """Nothing, then the new one, on the same watch."""
+    server.configmaps.delete(NAMESPACE, NAME)
+    assert await watching.upcoming() is None
+    change(server, 2)
+    assert await watching.texts() == document(2)["data"]
+    assert server.count("watch") == 1
+
+
+async def test_after_a_clean_end_it_goes_on_from_the_last_version(
+    server: ApiServer, watching: Watching
+) -> None:
+    """What happened in between comes, what came already does not, and nothing is listed."""
+    change(server, 2)
+    assert await watching.texts() == document(2)["data"]
+    server.end_watches()
+    change(server, 3)
+    assert await watching.texts() == document(3)["data"]
+    assert (server.count("list"), watching.troubles) == (1, [])
+
+
+async def test_a_bookmark_is_a_version_to_go_on_from(server: ApiServer, tmp_path: Path) -> None:
+    """With it, a server that forgets old versions is no reason for a new list."""
+    server.faults.bookmark_seconds = 0.02
+    change(server, 1)
+    watching = Watching(server, tmp_path)
+    await watching.texts()
+    server.configmaps.put(NAMESPACE, "other", document(1))
+    contacts = watching.contacts
+    await until(lambda: watching.contacts > contacts + 2)
+    server.configmaps.oldest = server.configmaps.version
+    server.end_watches()
+    await until(lambda: server.count("watch") == 2)
+    change(server, 2)
+    assert await watching.texts() == document(2)["data"]
+    assert server.count("list") == 1
+    await watching.close()
+
+
+async def test_after_a_drop_it_goes_on_from_the_last_version(
+    server: ApiServer, watching: Watching
+) -> None:
+    """The payload breaks off; nothing is lost and nothing is listed."""
+    server.drop()
+    change(server, 2)
+    assert await watching.texts() == document(2)["data"]
+    assert server.count("list") == 1
+    assert "broke off" in await watching.until_troubled()
+
+
+async def test_a_server_that_was_away_is_taken_up_again(
+    server: ApiServer, watching: Watching
+) -> None:
+    """Killed, refusing connections, and started again on the same port."""
+    await server.stop()
+    await until(lambda: any("can't be reached" in str(it) for it in watching.troubles))
+    change(server, 2)
+    await server.start()
+    assert await watching.texts() == document(2)["data"]
+
+
+@pytest.mark.parametrize("as_event", [True, False])
+async def test_a_version_that_is_gone_is_listed_anew(
+    server: ApiServer, watching: Watching, as_event: bool
+) -> None:
+    """As an ERROR event with 410 after a 200, and as HTTP 410."""
+    server.faults.gone_as_event = as_event
+    change(server, 2)
+    await watching.texts()
+    server.configmaps.compact()
+    change(server, 3)
+    server.configmaps.compact()
+    server.drop()
+    while (seen := await watching.texts()) != document(3)["data"]:
+        assert seen == document(2)["data"]
+    assert server.count("list") == 2
+    change(server, 4)
+    assert await watching.texts() == document(4)["data"]
+
+
+async def test_a_frozen_server_is_noticed_by_its_silence(server: ApiServer, tmp_path: Path) -> None:
+    """And listed anew once it answers again: who knows what it has forgotten."""
+    change(server, 1)
+    watching = Watching(server, tmp_path, silence_seconds=0.1)
+    await watching.texts()
+    server.faults.frozen = True
+    assert "does not answer" in await watching.until_troubled()
+    change(server, 2)
+    server.thaw()
+    while await watching.texts() != document(2)["data"]:
+        pass
+    await watching.close()
+
+
+async def test_a_server_restored_from_a_backup_is_listed_anew(
+    server: ApiServer, tmp_path: Path
+) -> None:
+    """It does not know our version yet and says nothing; a silent watch is not gone on with."""
+    change(server, 1)
+    watching = Watching(server, tmp_path, silence_seconds=0.1)
+    await watching.texts()
+    server.configmaps.restore(5)
+    server.drop()
+    change(server, 2)
+    while await watching.texts() != document(2)["data"]:
+        pass
+    await watching.close()
+
+
+async def test_a_token_that_has_expired_is_read_again(
+    server: ApiServer, watching: Watching, tmp_path: Path
+) -> None:
+    """401 until the file has the new one."""
+    server.faults.tokens = ["new"]
+    server.drop()
+    await until(lambda: any("token (401)" in str(it) for it in watching.troubles))
+    server.write_kubeconfig(tmp_path / "kube", {"token": "new"})
+    change(server, 2)
+    assert await watching.texts() == document(2)["data"]
+
+
+async def test_a_missing_right_is_said_as_the_role_that_grants_it(
+    server: ApiServer, tmp_path: Path
+) -> None:
+    """With it, list and watch work by field selector."""
+    server.faults.only_names = ["another"]
+    watching = Watching(server, tmp_path)
+    sentence = await watching.until_troubled()
+    assert 'apiGroups: [""], resources: [configmaps], resourceNames: [cache-config]' in sentence
+    assert "verbs: [get, list, watch]" in sentence
+    assert NAMESPACE in sentence
+    server.faults.only_names = [NAME]
+    change(server, 1)
+    while (found := await watching.upcoming()) is None:
+        pass
+    assert found.texts() == document(1)["data"]
+    await watching.close()
+
+
+async def test_a_mebibyte_is_read_immutable_or_not(server: ApiServer, watching: Watching) -> None:
+    """In a list and on a watch, where it is one line, with all that JSON escapes."""
+    text = '# "\n\t\u00e4' * ((1 << 20) // 10)
+    body = {"data": {"cache.yaml": text[: (1 << 20) - 400_000]}, "immutable": True}
+    server.configmaps.put(NAMESPACE, NAME, body)
+    assert await watching.texts() == body["data"]
+    server.configmaps.compact()
+    server.drop()
+    assert await watching.texts() == body["data"]
+    assert server.count("list") == 2
+
+
+async def test_nothing_is_left_open_when_it_is_closed(
+    server: ApiServer, watching: Watching
+) -> None:
+    await watching.close()
+    await until(lambda: server.watches == 0)

@@ -30,7 +30,7 @@ DEFAULT_KUBECONFIG = "~/.kube/config"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
-"""For all of an answer but a watch's, and for a kubeconfig's own command that gives a token."""
+"""For a whole answer but a watch's, and for a kubeconfig's own command that gives a token."""
 
 
 class Connection:
@@ -40,8 +40,11 @@ class Connection:
     without a network.
     """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] = os.environ, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
         self._environ = environ
+        self._answer_seconds = answer_seconds
         self._load = self._find()
         self._client: ApiClient | None = None
 
@@ -66,9 +69,9 @@ class Connection:
             if isinstance(self._load, InClusterConfigLoader):
                 self._load.load_and_set(configuration)
             else:
-                async with asyncio.timeout(ANSWER_SECONDS):  # it may run a command
+                async with asyncio.timeout(self._answer_seconds):  # it may run a command
                     await self._load.load_and_set(configuration)
-            self._client = ApiClient(configuration)
+            self._client = await asyncio.to_thread(ApiClient, configuration)  # reads certificates
         except (CredentialsError, ConfigException, OSError, ValueError) as error:
             raise Trouble(f"The credentials can't be read: {_line(error)}") from None
 
@@ -90,14 +93,14 @@ class Connection:
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """The answer, whatever its status; its body may be read inside.
 
-        With `silence_seconds` it may last for ever, but not be silent for longer; without, it has
-        ANSWER_SECONDS in all. Raises Trouble, also for what happens to the body inside.
+        With `silence_seconds` it may last for ever, but not be silent for longer; without, all of
+        it has to come within `answer_seconds`. Raises Trouble, also for what happens to the body inside.
         """
         if self._client is None:
             await self.renew()
         assert self._client is not None  # noqa: S101
         timeout = aiohttp.ClientTimeout(
-            total=None if silence_seconds else ANSWER_SECONDS,
+            total=None if silence_seconds else self._answer_seconds,
             sock_connect=CONNECT_SECONDS,
             sock_read=silence_seconds,
         )

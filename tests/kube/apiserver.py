@@ -43,6 +43,10 @@ class Faults:
     """A watch from a forgotten version: an ERROR event after a 200, or HTTP 410."""
     end_watches: bool = False
     """Every watch ends at once."""
+    break_watches: bool = False
+    """Every watch breaks off at once."""
+    forgetful: bool = False
+    """Every version is too old to watch from."""
     frozen: bool = False
     """Connections are taken and nothing is ever said."""
     retry_after: int | None = None
@@ -198,6 +202,8 @@ class ApiServer:
             if version in ("", "0"):
                 for found in self.configmaps.found(namespace, name):
                     listen("ADDED", found)
+            elif self.faults.forgetful:
+                raise gone()
             else:
                 for kind, found in self.configmaps.since(int(version)):
                     listen(kind, found)
@@ -228,7 +234,9 @@ class ApiServer:
         from_the_future: bool,
     ) -> None:
         """Until `timeoutSeconds` are over, or an ERROR; silence for a version from the future."""
-        if self.faults.end_watches:
+        if self.faults.break_watches and request.transport is not None:
+            request.transport.abort()
+        if self.faults.end_watches or self.faults.break_watches:
             return
         end = time.monotonic() + float(request.query.get("timeoutSeconds", "1800"))
         bookmarks = request.query.get("allowWatchBookmarks") in ("1", "true")

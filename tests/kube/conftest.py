@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -39,7 +39,8 @@ class Watching:
         self.troubles: list[Trouble] = []
         self.contacts = 0
         self.waits: list[float] = []
-        self.connection = Connection({"KUBECONFIG": str(server.write_kubeconfig(folder / "kube"))})
+        kubeconfig = str(server.write_kubeconfig(folder / "kube"))
+        self.connection = Connection({"KUBECONFIG": kubeconfig}, answer_seconds=silence_seconds)
         self._skipped = 0.0
         self.source = Source(
             self.connection,
@@ -92,15 +93,31 @@ class Watching:
         await asyncio.sleep(0)
 
 
+Watch = Callable[..., Watching]
+
+
 @pytest.fixture
-async def watching(server: ApiServer, tmp_path: Path) -> AsyncIterator[Watching]:
+async def watch(server: ApiServer, tmp_path: Path) -> AsyncIterator[Watch]:
+    """Begins to watch; what was begun is ended after the test."""
+    begun: list[Watching] = []
+
+    def begin(silence_seconds: float = 5.0) -> Watching:
+        begun.append(Watching(server, tmp_path, silence_seconds))
+        return begun[-1]
+
+    yield begin
+    for watching in begun:
+        await watching.close()
+
+
+@pytest.fixture
+async def watching(server: ApiServer, watch: Watch) -> Watching:
     """A source that has seen `promote_after: 1` and watches on."""
     server.configmaps.put(NAMESPACE, NAME, document(1))
-    begun = Watching(server, tmp_path)
-    assert await begun.texts() == document(1)["data"]
+    watching = watch()
+    assert await watching.texts() == document(1)["data"]
     await until(lambda: server.watches == 1)
-    yield begun
-    await begun.close()
+    return watching
 
 
 def document(number: int) -> dict[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kube.apiserver import ApiServer
-from tests.kube.conftest import NAME, NAMESPACE, Watching, document, until
+from tests.kube.conftest import NAME, NAMESPACE, Watch, Watching, document, until
 
 
 def change(server: ApiServer, number: int) -> None:
@@ -30,14 +30,11 @@ async def test_only_the_named_configmap_is_seen(server: ApiServer, watching: Wat
     assert await watching.texts() == document(2)["data"]
 
 
-async def test_a_configmap_that_is_not_there_is_waited_for(
-    server: ApiServer, tmp_path: Path
-) -> None:
-    watching = Watching(server, tmp_path)
+async def test_a_configmap_that_is_not_there_is_waited_for(server: ApiServer, watch: Watch) -> None:
+    watching = watch()
     assert await watching.upcoming() is None
     change(server, 1)
     assert await watching.texts() == document(1)["data"]
-    await watching.close()
 
 
 async def test_deleted_and_created_again(server: ApiServer, watching: Watching) -> None:
@@ -61,11 +58,11 @@ async def test_after_a_clean_end_it_goes_on_from_the_last_version(
     assert (server.count("list"), watching.troubles) == (1, [])
 
 
-async def test_a_bookmark_is_a_version_to_go_on_from(server: ApiServer, tmp_path: Path) -> None:
+async def test_a_bookmark_is_a_version_to_go_on_from(server: ApiServer, watch: Watch) -> None:
     """With it, a server that forgets old versions is no reason for a new list."""
     server.faults.bookmark_seconds = 0.02
     change(server, 1)
-    watching = Watching(server, tmp_path)
+    watching = watch()
     await watching.texts()
     server.configmaps.put(NAMESPACE, "other", document(1))
     contacts = watching.contacts
@@ -76,7 +73,6 @@ async def test_a_bookmark_is_a_version_to_go_on_from(server: ApiServer, tmp_path
     change(server, 2)
     assert await watching.texts() == document(2)["data"]
     assert server.count("list") == 1
-    await watching.close()
 
 
 async def test_after_a_drop_it_goes_on_from_the_last_version(
@@ -120,10 +116,10 @@ async def test_a_version_that_is_gone_is_listed_anew(
     assert await watching.texts() == document(4)["data"]
 
 
-async def test_a_frozen_server_is_noticed_by_its_silence(server: ApiServer, tmp_path: Path) -> None:
+async def test_a_frozen_server_is_noticed_by_its_silence(server: ApiServer, watch: Watch) -> None:
     """And listed anew once it answers again: who knows what it has forgotten."""
     change(server, 1)
-    watching = Watching(server, tmp_path, silence_seconds=0.1)
+    watching = watch(silence_seconds=0.1)
     await watching.texts()
     server.faults.frozen = True
     assert "does not answer" in await watching.until_troubled()
@@ -131,22 +127,20 @@ async def test_a_frozen_server_is_noticed_by_its_silence(server: ApiServer, tmp_
     server.thaw()
     while await watching.texts() != document(2)["data"]:
         pass
-    await watching.close()
 
 
 async def test_a_server_restored_from_a_backup_is_listed_anew(
-    server: ApiServer, tmp_path: Path
+    server: ApiServer, watch: Watch
 ) -> None:
     """It does not know our version yet and says nothing; a silent watch is not gone on with."""
     change(server, 1)
-    watching = Watching(server, tmp_path, silence_seconds=0.1)
+    watching = watch(silence_seconds=0.1)
     await watching.texts()
     server.configmaps.restore(5)
     server.drop()
     change(server, 2)
     while await watching.texts() != document(2)["data"]:
         pass
-    await watching.close()
 
 
 async def test_a_token_that_has_expired_is_read_again(
@@ -162,11 +156,11 @@ async def test_a_token_that_has_expired_is_read_again(
 
 
 async def test_a_missing_right_is_said_as_the_role_that_grants_it(
-    server: ApiServer, tmp_path: Path
+    server: ApiServer, watch: Watch
 ) -> None:
     """With it, list and watch work by field selector."""
     server.faults.only_names = ["another"]
-    watching = Watching(server, tmp_path)
+    watching = watch()
     sentence = await watching.until_troubled()
     assert 'apiGroups: [""], resources: [configmaps], resourceNames: [cache-config]' in sentence
     assert "verbs: [get, list, watch]" in sentence
@@ -176,7 +170,6 @@ async def test_a_missing_right_is_said_as_the_role_that_grants_it(
     while (found := await watching.upcoming()) is None:
         pass
     assert found.texts() == document(1)["data"]
-    await watching.close()
 
 
 async def test_a_mebibyte_is_read_immutable_or_not(server: ApiServer, watching: Watching) -> None:

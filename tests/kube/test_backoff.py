@@ -1,0 +1,63 @@
+"""Waits: how they grow, when they are short again, and what they do to a server's load."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from sidecar.kube.backoff import FIRST_SECONDS, MOST_SECONDS, QUIET_SECONDS, Backoff
+from tests.kube.simulation import OUTAGES_SECONDS, PODS, simulate
+
+
+class Largest(random.Random):
+    """Draws the ceiling itself, so that it shows."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return max(a, b)
+
+
+def test_the_ceiling_doubles_up_to_the_most() -> None:
+    backoff, now, waits = Backoff(Largest()), 0.0, []
+    for _ in range(8):
+        waits.append(backoff.wait_seconds(now, shared=False))
+        now += waits[-1]
+    assert waits == [1, 2, 4, 8, 16, 32, MOST_SECONDS, MOST_SECONDS]
+
+
+def test_after_a_while_of_quiet_it_begins_anew() -> None:
+    """Counted from the end of the wait: a long wait is no quiet."""
+    backoff, now = Backoff(Largest()), 0.0
+    for _ in range(10):
+        now += backoff.wait_seconds(now, shared=False)
+    assert backoff.wait_seconds(now + QUIET_SECONDS - 1, shared=False) == MOST_SECONDS
+    now += QUIET_SECONDS - 1 + MOST_SECONDS
+    assert backoff.wait_seconds(now + QUIET_SECONDS, shared=False) == FIRST_SECONDS
+
+
+def test_what_all_notice_at_once_is_spread_at_once() -> None:
+    assert Backoff(Largest()).wait_seconds(0.0, shared=True) == MOST_SECONDS
+
+
+def test_what_the_server_asks_for_is_waited_and_the_jitter_on_top() -> None:
+    waits = [
+        Backoff(random.Random(seed)).wait_seconds(0.0, shared=False, at_least=7.0)
+        for seed in range(100)
+    ]
+    assert all(7 <= wait <= 7 + FIRST_SECONDS for wait in waits)
+    assert len(set(waits)) > 90
+
+
+def test_the_same_seed_gives_the_same_waits() -> None:
+    one, other = Backoff(random.Random(7)), Backoff(random.Random(7))
+    for now in range(0, 500, 50):
+        assert one.wait_seconds(now, shared=False) == other.wait_seconds(now, shared=False)
+
+
+@pytest.mark.parametrize("outage_seconds", OUTAGES_SECONDS)
+def test_thousands_of_pods_come_back_over_half_a_minute(outage_seconds: float) -> None:
+    """However long the server was away; no second sees more than one in twenty of them."""
+    after = simulate(PODS, outage_seconds, seed=20250601)
+    assert len(after.seconds) == PODS
+    assert after.spread_seconds >= 30
+    assert after.busiest_second <= PODS / 20

@@ -22,7 +22,6 @@ from sidecar.config.errors import UnreadableFolderError
 from sidecar.config.values import TierConfig
 from sidecar.control import Control, remembered
 from sidecar.following import folder
-from sidecar.following.configmap import ConfigMapFollower
 from sidecar.following.documents import Documents
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
@@ -34,7 +33,9 @@ from sidecar.http.sockets import SocketFile
 from sidecar.kube.settings import KubeSettings
 from sidecar.kube.trouble import CredentialsError
 from sidecar.levers import Levers
+from sidecar.model.happening import Happening
 from sidecar.model.stats import RequestStats
+from sidecar.news import News
 from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.vocabulary import vocabulary
@@ -57,7 +58,7 @@ from sidecar.tiers.memory import MMAP_THRESHOLD_BYTES
 from sidecar.tiers.process import DiskProcess
 
 if TYPE_CHECKING:
-    from sidecar.kube.connection import Connection
+    from sidecar.following.api import Api
 
 DRAIN_SECONDS = 0.5
 """How long open requests get to finish once the sidecar stops; with L3's part, 1.5 s in all."""
@@ -98,9 +99,8 @@ class Sidecar:
             memory_limit_bytes=ControlGroup().memory_limit_bytes(),
             data_limit_bytes=settings.data_limit,
         )
-        self.documents = Documents(self._clock, parse_here, settings.data_dir, lambda _: None)
-        self._connection: Connection | None = None
-        self._follower: ConfigMapFollower | None = None
+        self.documents = Documents(self._clock, parse_here, settings.data_dir, self._tell)
+        self._api: Api | None = None
         self._requests = {"http": RequestStats(), "ops": RequestStats()}
         self._process = DiskProcess(settings.data_dir, settings.data_limit)
         self._collections = Collections()
@@ -231,7 +231,13 @@ class Sidecar:
         """Start with what is there at once; the API is asked later, and its answer applied then."""
         path, kube = self._settings.config, self._settings.kube
         if kube is not None:
-            self._connect(kube)
+            # Imported here, since it loads the official client, which nobody else needs.
+            from sidecar.following.api import Api  # noqa: PLC0415
+
+            try:
+                self._api = Api(kube, self.documents)
+            except CredentialsError as error:
+                raise StartError(f"--configmap {kube.name}: {error}") from None
         if path is not None or kube is not None:
             await self.documents.recall()
         if path is not None:
@@ -240,30 +246,23 @@ class Sidecar:
             except UnreadableFolderError as error:
                 raise StartError(f"--config {error}") from None
 
-    def _connect(self, kube: KubeSettings) -> None:
-        """Find the credentials; nothing is sent yet."""
-        # Imported here, since it loads the official client, which nobody else needs.
-        from sidecar.kube.connection import Connection, namespace_of_pod  # noqa: PLC0415
-
-        namespace = kube.namespace or kube.pod_namespace or namespace_of_pod()
-        if namespace is None:
-            raise StartError(f"--configmap {kube.name}: outside of a pod, write NAMESPACE/NAME")
-        try:
-            self._connection = Connection()
-        except CredentialsError as error:
-            raise StartError(f"--configmap {kube.name}: {error}") from None
-        self._follower = ConfigMapFollower(self.documents, self._connection, namespace, kube.name)
-
     def _follow_sources(self) -> None:
         self.documents.begin(self.control.configure)
-        path, follower = self._settings.config, self._follower
+        path, api = self._settings.config, self._api
         if path is not None:
-            leading = follower is None
+            leading = api is None
             self._keep("folder", lambda: folder.follow(self.documents, path, leading=leading))
-        if follower is not None:
-            self._keep("configmap", follower.run)
-        if path is not None or follower is not None:
+        if path is not None or api is not None:
             self._keep("kept document", self.documents.keep_saving)
+        if api is not None:
+            for name, task in api.tasks.items():
+                self._keep(name, task)
+            news = News(self._process, self.control.engine)
+            self._keep("news", lambda: news.tell(api.tell))
+
+    def _tell(self, happening: Happening) -> None:
+        if self._api is not None:
+            self._api.tell(happening)
 
     def _describe_config(self) -> dict[str, Any]:
         return {
@@ -285,8 +284,8 @@ class Sidecar:
             if not trouble.marked:
                 notes.append("After a restart L3 may give values that were replaced meanwhile.")
         notes += self.documents.notes()
-        if self._follower is not None:
-            notes += self._follower.notes()
+        if self._api is not None:
+            notes += self._api.notes()
         if self._stopping:
             notes.append("Stopping.")
         return Readiness(not self._stopping and self.store.disk.met, notes)
@@ -312,8 +311,8 @@ class Sidecar:
         for task in self._tasks - {self._disk_task}:
             task.cancel()
         await asyncio.gather(*self._tasks - {self._disk_task}, return_exceptions=True)
-        if self._connection is not None:
-            await self._connection.close()
+        if self._api is not None:
+            await self._api.close()
         if self._disk_task is not None:
             self._collections.close()
             await _unless(hurry, self.control.close())

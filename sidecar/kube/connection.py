@@ -34,10 +34,10 @@ ANSWER_SECONDS = 15.0
 
 
 class Connection:
-    """Requests to one API server; what it knows of credentials is read again by `renew`.
+    """Requests to one API server. To be closed.
 
-    To be closed. The constructor raises CredentialsError where there are none; that is looked at
-    without a network.
+    The constructor raises CredentialsError where there are no credentials, as far as that can be
+    known without a network.
     """
 
     def __init__(
@@ -45,8 +45,9 @@ class Connection:
     ) -> None:
         self._environ = environ
         self._answer_seconds = answer_seconds
-        self._load = self._find()
+        self._opening = asyncio.Lock()
         self._client: ApiClient | None = None
+        self._find()
 
     def _find(self) -> KubeConfigLoader | InClusterConfigLoader:
         """KUBECONFIG if set, else the pod's service account, else ~/.kube/config."""
@@ -60,22 +61,26 @@ class Connection:
         except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
             raise CredentialsError(f"the kubeconfig is not well-formed: {_line(error)}") from None
 
-    async def renew(self) -> None:
-        """Read token, certificates and address again. Raises Trouble."""
-        await self.close()
-        configuration = Configuration()
-        try:
-            self._load = self._find()
-            if isinstance(self._load, InClusterConfigLoader):
-                self._load.load_and_set(configuration)
-            else:
-                async with asyncio.timeout(self._answer_seconds):  # it may run a command
-                    await self._load.load_and_set(configuration)
-            self._client = await asyncio.to_thread(ApiClient, configuration)  # reads certificates
-        except (CredentialsError, ConfigException, OSError, ValueError) as error:
-            raise Trouble(f"The credentials can't be read: {_line(error)}") from None
+    async def _opened(self) -> ApiClient:
+        """A client with the token, certificates and address as they are now. Raises Trouble."""
+        async with self._opening:
+            if self._client is None:
+                configuration = Configuration()
+                try:
+                    loader = self._find()
+                    if isinstance(loader, InClusterConfigLoader):
+                        loader.load_and_set(configuration)
+                    else:
+                        async with asyncio.timeout(self._answer_seconds):  # it may run a command
+                            await loader.load_and_set(configuration)
+                    # In a thread, since it reads certificates.
+                    self._client = await asyncio.to_thread(ApiClient, configuration)
+                except (CredentialsError, ConfigException, OSError, ValueError) as error:
+                    raise Trouble(f"The credentials can't be read: {_line(error)}") from None
+            return self._client
 
     async def close(self) -> None:
+        """Let go of connections and credentials; the next request finds them anew."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
@@ -94,18 +99,16 @@ class Connection:
         """The answer, whatever its status; its body may be read inside.
 
         With `silence_seconds` it may last for ever, but not be silent for longer; without, all of
-        it has to come within `answer_seconds`. Raises Trouble, also for what happens to the body inside.
+        it has to come within `answer_seconds`. Raises Trouble, for what befalls the body, too.
         """
-        if self._client is None:
-            await self.renew()
-        assert self._client is not None  # noqa: S101
+        client = await self._opened()
         timeout = aiohttp.ClientTimeout(
             total=None if silence_seconds else self._answer_seconds,
             sock_connect=CONNECT_SECONDS,
             sock_read=silence_seconds,
         )
         try:
-            call = await self._client.param_serialize(
+            call = await client.param_serialize(
                 method,
                 path,
                 query_params=list((query or {}).items()),
@@ -113,9 +116,9 @@ class Connection:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            answer = await self._client.call_api(*call, _request_timeout=timeout)
-        except (aiohttp.ClientError, ConfigException, OSError, ValueError) as error:
-            raise _dropped(error) from None
+            answer = await client.call_api(*call, _request_timeout=timeout)
+        except (aiohttp.ClientError, ConfigException, OSError, RuntimeError, ValueError) as error:
+            raise _dropped(error) from None  # a RuntimeError where it was closed meanwhile
         try:
             yield answer.response
         except (aiohttp.ClientError, OSError) as error:

@@ -33,11 +33,17 @@ class Silent(Dropped):
 
 
 class Refused(Trouble):
-    """The server answers, with something else than what was asked for."""
+    """The server answers, with something else than what was asked for.
 
-    def __init__(self, message: str, retry_after_seconds: float = 0.0) -> None:
+    `final` where the same request would be refused again: it was not well-formed, say.
+    """
+
+    def __init__(
+        self, message: str, retry_after_seconds: float = 0.0, *, final: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.final = final
 
 
 class Unauthorized(Refused):
@@ -71,7 +77,8 @@ def refusal(status: Status) -> Refused:
         case 410:
             return Gone("The API server does not know our version any more (410).", wait)
         case code:
-            return Refused(f"The API server answers {code}: {status.message}", wait)
+            final = code in (400, 404, 409, 413, 415, 422)
+            return Refused(f"The API server answers {code}: {status.message}", wait, final=final)
 
 
 async def refused(answer: aiohttp.ClientResponse) -> Status:

@@ -1,0 +1,181 @@
+"""Events on our pod (`events.k8s.io/v1`): what `kubectl describe pod` shows of us.
+
+Nothing waits for them and nothing depends on them. The right to write them may be missing, which
+is said once; after that they are left alone for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from sidecar.kube.backoff import Backoff
+from sidecar.kube.ledger import Ledger, Series
+from sidecar.kube.trouble import Dropped, Forbidden, Refused, Trouble, refusal, refused
+from sidecar.model.clock import Clock
+from sidecar.model.happening import Happening
+
+if TYPE_CHECKING:
+    from sidecar.kube.connection import Connection  # it loads the official client
+
+CONTROLLER = "cache-sidecar"
+MAX_NOTE_BYTES = 1024
+MAX_NAME_CHARACTERS = 253
+FORBIDDEN_SECONDS = 3600.0
+"""How long Events are left alone once the right to write them was found missing."""
+
+log = structlog.get_logger("sidecar.kube")
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """Who we are. Without its UID, `kubectl describe` shows none of its Events."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class EventWriter:
+    """Writes what `put` was told of, in the background. `sleep` and `clock` are about waits."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        pod: Pod,
+        *,
+        rng: random.Random,
+        clock: Clock = time.monotonic,
+        wall: Clock = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._connection = connection
+        self._pod = pod
+        self._path = f"/apis/events.k8s.io/v1/namespaces/{pod.namespace}/events"
+        self._ledger = Ledger(clock, wall)
+        self._backoff = Backoff(rng)
+        self._clock = clock
+        self._sleep = sleep
+        self._told = asyncio.Event()
+        self.silenced_until = float("-inf")
+        """Of the clock: what is told before is passed over, since it could not be written."""
+        self._forbidden = False
+
+    def put(self, happening: Happening) -> None:
+        """Never blocks and never fails."""
+        if self._clock() >= self.silenced_until:
+            self._ledger.put(happening)
+            self._told.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            await self._write_all()
+
+    async def _write_all(self) -> None:
+        """Whatever is due, and what becomes due when there are tokens again."""
+        while True:
+            while (series := self._ledger.due()) is not None:
+                await self._try(series)
+            if not self._ledger.waiting:
+                return
+            await self._sleep(self._ledger.wait_seconds())
+
+    async def _try(self, series: Series) -> None:
+        count = series.count
+        try:
+            await self._write(series)
+        except Forbidden as trouble:
+            if not self._forbidden:
+                log.warning("Events can't be made; nothing else depends on them", why=str(trouble))
+            self._forbidden = True
+            self.silenced_until = self._clock() + FORBIDDEN_SECONDS
+            self._ledger.forget()
+        except Trouble as trouble:
+            log.debug("An Event could not be written", why=str(trouble))
+            if isinstance(trouble, Refused) and trouble.final:
+                series.written = count  # it would be refused again
+            shared = isinstance(trouble, Dropped)
+            await self._sleep(self._backoff.wait_seconds(self._clock(), shared=shared))
+        else:
+            self._forbidden = False
+            series.written = count
+
+    async def _write(self, series: Series) -> None:
+        """Patch the Event that there is, or create it. Raises Trouble."""
+        if series.name is not None:
+            patch = {"series": _series(series)}
+            kind = {"Content-Type": "application/merge-patch+json"}
+            if await self._send("PATCH", f"{self._path}/{series.name}", patch, kind):
+                return
+        name = f"{self._pod.name}"[: MAX_NAME_CHARACTERS - 17] + "." + secrets.token_hex(8)
+        await self._send("POST", self._path, self._event(name, series), {})
+        series.name = name
+
+    async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> bool:
+        """False where there is no such Event any more. Raises Trouble."""
+        async with self._connection.request(method, path, headers=headers, body=body) as answer:
+            if answer.status < 300:
+                return True
+            if answer.status == 404 and method == "PATCH":
+                return False
+            status = await refused(answer)
+        if status.code == 403:
+            raise Forbidden(
+                f"A Role in namespace {self._pod.namespace} with the rule "
+                "{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}"
+                " is missing."
+            )
+        raise refusal(status)
+
+    def _event(self, name: str, series: Series) -> dict[str, Any]:
+        happening, pod = series.happening, self._pod
+        body: dict[str, Any] = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": pod.namespace},
+            "eventTime": _micro_time(series.first_at),
+            "reportingController": CONTROLLER,
+            "reportingInstance": pod.name[:128],
+            "action": happening.action,
+            "reason": happening.reason,
+            "regarding": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "namespace": pod.namespace,
+                "name": pod.name,
+                "uid": pod.uid,
+            },
+            "note": _cut(happening.note),
+            "type": "Warning" if happening.problem else "Normal",
+        }
+        if series.count > 1:
+            body["series"] = _series(series)
+        return body
+
+
+def _series(series: Series) -> dict[str, Any]:
+    return {"count": series.count, "lastObservedTime": _micro_time(series.last_at)}
+
+
+def _micro_time(seconds: float) -> str:
+    """With six decimals always, which the server insists on."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _cut(note: str) -> str:
+    """The limit is said to be of characters, and counts bytes."""
+    if len(note.encode(errors="replace")) <= MAX_NOTE_BYTES:
+        return note.encode(errors="replace").decode()
+    head = note.encode(errors="replace")[: MAX_NOTE_BYTES - 3]
+    return head.decode(errors="ignore") + "..."

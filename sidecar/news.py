@@ -1,0 +1,51 @@
+"""What people around the pod should hear of L3 and of the optimizer.
+
+It looks at their state now and then, as a metric's collector does: neither knows that somebody
+tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from sidecar.model.happening import Happening
+from sidecar.optimizer.engine import Engine
+from sidecar.tiers.process import DiskProcess, Trouble
+
+INTERVAL_SECONDS = 1.0
+UNDONE = frozenset({"regressed", "failed"})
+"""The outcomes that are no routine; that a change was of no use is one."""
+
+
+class News:
+    """What is new since the last look."""
+
+    def __init__(self, process: DiskProcess, engine: Engine) -> None:
+        self._process = process
+        self._engine = engine
+        self._trouble: Trouble | None = None
+        self._outcomes = 0
+
+    async def tell(self, tell: Callable[[Happening], None]) -> None:
+        """Look every INTERVAL_SECONDS, until cancelled."""
+        while True:
+            for happening in self.look():
+                tell(happening)
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    def look(self) -> Iterator[Happening]:
+        """What has happened since the last look."""
+        trouble = self._process.trouble
+        wanted = self._engine.effective.cache.tiers.l3.enabled
+        if wanted and trouble is not None and trouble is not self._trouble:
+            note = f"Running without L3 ({trouble.reason}): {trouble.message}."
+            yield Happening("L3Unavailable", "Degrade", note)
+        self._trouble = trouble
+        ended = sum(self._engine.tally.values())
+        new, self._outcomes = ended - self._outcomes, ended
+        for outcome in self._engine.outcomes[-new:] if new else ():
+            if outcome.outcome in UNDONE:
+                what = f"{outcome.action} of rule {outcome.rule}"
+                note = f"{what} was undone ({outcome.outcome}). {outcome.reason}"
+                yield Happening("TrialRolledBack", "Tune", note)

@@ -1,0 +1,83 @@
+"""Series and the token bucket, with a clock that is told the time."""
+
+from __future__ import annotations
+
+from sidecar.kube.ledger import BURST, MOST_OPEN, REFILL_SECONDS, SERIES_SECONDS, Ledger
+from sidecar.model.happening import Happening
+
+
+class Bench:
+    """A ledger, its time, and what it had written."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.ledger = Ledger(lambda: self.now, lambda: self.now)
+
+    def write(self) -> list[tuple[str, int]]:
+        """All that is due now: the note and the count."""
+        written = []
+        while (series := self.ledger.due()) is not None:
+            series.written = series.count
+            written.append((series.happening.note, series.count))
+        return written
+
+
+def happening(note: str) -> Happening:
+    return Happening("ConfigurationRejected", "Configure", note)
+
+
+def test_the_same_again_is_a_series() -> None:
+    bench = Bench()
+    bench.ledger.put(happening("a"))
+    assert bench.write() == [("a", 1)]
+    for _ in range(3):
+        bench.ledger.put(happening("a"))
+    bench.ledger.put(happening("b"))
+    assert sorted(bench.write()) == [("a", 4), ("b", 1)]
+
+
+def test_after_long_it_is_a_new_one() -> None:
+    bench = Bench()
+    bench.ledger.put(happening("a"))
+    bench.write()
+    bench.now += SERIES_SECONDS + 1
+    bench.ledger.put(happening("a"))
+    assert bench.write() == [("a", 1)]
+
+
+def test_writes_are_a_burst_and_then_one_a_minute() -> None:
+    """What had no token is written when there is one, with the count of then."""
+    bench = Bench()
+    for number in range(BURST + 2):
+        bench.ledger.put(happening(str(number)))
+    assert [note for note, _ in bench.write()] == [str(number) for number in range(BURST)]
+    bench.ledger.put(happening(str(BURST)))
+    assert bench.write() == []
+    bench.now += bench.ledger.wait_seconds()
+    assert bench.now == 1000.0 + REFILL_SECONDS
+    assert bench.write() == [(str(BURST + 1), 1)]
+    bench.now += REFILL_SECONDS
+    assert bench.write() == [(str(BURST), 2)]
+    assert not bench.ledger.waiting
+
+
+def test_a_day_of_trouble_is_few_writes() -> None:
+    """One a second, all different, is a burst and one a minute."""
+    bench, writes = Bench(), 0
+    for second in range(86_400):
+        bench.now += 1
+        bench.ledger.put(happening(str(second)))
+        writes += len(bench.write())
+    assert writes <= BURST + 86_400 / REFILL_SECONDS + 1
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """The oldest gives way."""
+    bench = Bench()
+    for number in range(10 * MOST_OPEN):
+        bench.ledger.put(happening(str(number)))
+    written = []
+    for _ in range(10 * MOST_OPEN):
+        written += bench.write()
+        bench.now += REFILL_SECONDS
+    assert written == [(str(number), 1) for number in range(9 * MOST_OPEN, 10 * MOST_OPEN)]

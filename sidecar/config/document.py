@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sidecar.config import rules
+from sidecar.config import rules, warmers
 from sidecar.config.errors import FieldError, InvalidDocument
 from sidecar.config.limits import find_excess, fit, stated_sizes
 from sidecar.config.schema import Cache
@@ -21,6 +21,7 @@ from sidecar.config.values import (
     CACHE_KEY,
     DOCUMENT_KEYS,
     RULES_KEY,
+    WARMERS_KEY,
     CacheConfig,
     Document,
     TierConfig,
@@ -58,7 +59,8 @@ def parse(
     known = rules.references(trees[BASELINES_KEY]) if BASELINES_KEY in trees else None
     baselines, bad_baselines = rules.read_baselines(trees.get(BASELINES_KEY, EMPTY), vocabulary)
     optimizer, bad_rules = rules.read_rules(trees.get(RULES_KEY, EMPTY), vocabulary, known)
-    errors += [*refused, *bad_baselines, *bad_rules]
+    named_warmers = warmers.find_named(trees.get(WARMERS_KEY, EMPTY))
+    errors += [*refused, *bad_baselines, *bad_rules, *named_warmers]
     errors += (FieldError.at(CACHE_KEY, root.line_of(path), path, why) for path, why in excess)
     if errors or stated is None:
         raise InvalidDocument(sorted(errors, key=_reading_order))

@@ -18,7 +18,8 @@ GIB = 1 << 30
 CACHE_KEY = "cache.yaml"
 BASELINES_KEY = "baselines.yaml"
 RULES_KEY = "rules.yaml"
-DOCUMENT_KEYS = (CACHE_KEY, BASELINES_KEY, RULES_KEY, "warmers.yaml")
+WARMERS_KEY = "warmers.yaml"
+DOCUMENT_KEYS = (CACHE_KEY, BASELINES_KEY, RULES_KEY, WARMERS_KEY)
 """The keys of one document, in the order in which its revision counts them."""
 
 Compression = Literal["zstd", "none"]

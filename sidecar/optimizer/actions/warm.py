@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import model_validator
+
 from sidecar.config.schema import Section
 from sidecar.config.values import RuleType
+from sidecar.config.wording import shown
 from sidecar.model.change import Declined, Deed
 from sidecar.optimizer.actions.view import view
 from sidecar.optimizer.situation import Situation
@@ -18,7 +21,15 @@ class Warm:
     rule_type: ClassVar[RuleType] = "cache"
 
     class Options(Section):
-        pass
+        @model_validator(mode="before")
+        @classmethod
+        def _names_no_warmer(cls, stated: object) -> object:
+            if isinstance(stated, dict) and "warmer" in stated:
+                raise ValueError(
+                    f"there is no warmer {shown(stated['warmer'])}, and none is needed: the hottest"
+                    " keys are read back; remove the key warmer"
+                )
+            return stated
 
     def propose(self, situation: Situation, options: Options) -> Deed | Declined:
         disk = view(situation, "l3")

@@ -1,0 +1,222 @@
+"""A real sidecar that watches its ConfigMap: what is in force, where from, and what it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.config.kubelet import Mount
+from tests.conftest import StartSidecar
+from tests.kube.threaded import NAME, NAMESPACE, ThreadedApiServer
+from tests.running import RunningSidecar, wait_until
+
+POD = ("--pod-name", "cart-1", "--pod-namespace", NAMESPACE, "--pod-uid", "uid-1")
+
+Start = Callable[..., RunningSidecar]
+
+
+@pytest.fixture
+def api() -> Iterator[ThreadedApiServer]:
+    running = ThreadedApiServer().start()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def start(start_sidecar: StartSidecar, api: ThreadedApiServer, tmp_path: Path) -> Start:
+    """Starts a sidecar that watches the ConfigMap."""
+    kubeconfig = api.server.write_kubeconfig(tmp_path / "kubeconfig")
+
+    def begin(*flags: str) -> RunningSidecar:
+        watched = f"{NAMESPACE}/{NAME}"
+        return start_sidecar("--configmap", watched, *flags, KUBECONFIG=str(kubeconfig))
+
+    return begin
+
+
+def promote_after(sidecar: RunningSidecar) -> int:
+    return int(sidecar.config()["effective"]["promote_after"])
+
+
+def notes(sidecar: RunningSidecar) -> str:
+    return " ".join(json.loads(sidecar.ops("/readyz").body)["notes"])
+
+
+def test_an_edit_is_in_force_a_moment_later(start: Start, api: ThreadedApiServer) -> None:
+    """And so is the next one after one that was refused, which is shown with its errors."""
+    api.publish(cache="promote_after: 3")
+    sidecar = start()
+    wait_until(lambda: promote_after(sidecar) == 3, "the first document is in force")
+    assert sidecar.config()["source"] == "api"
+    api.publish(cache="promote_after: -1\nunknown: 1")
+    wait_until(lambda: sidecar.config()["rejected"], "the bad one is shown")
+    errors = " ".join(sidecar.config()["rejected"]["errors"])
+    assert "cache.yaml:1: promote_after" in errors
+    assert "cache.yaml:2: unknown" in errors
+    assert promote_after(sidecar) == 3
+    api.publish(cache="promote_after: 4")
+    wait_until(lambda: promote_after(sidecar) == 4, "the next one is in force")
+    assert sidecar.config()["rejected"] is None
+    metrics = sidecar.metrics()
+    assert metrics['cache_sidecar_config_reloads_total{result="success",source="api"}'] == 2
+    assert metrics['cache_sidecar_config_reloads_total{result="failure",source="api"}'] == 1
+    contact = metrics["cache_sidecar_config_source_last_contact_timestamp_seconds"]
+    assert 0 <= time.time() - contact < 60
+
+
+def test_a_configmap_that_does_not_exist_is_waited_for(
+    start: Start, api: ThreadedApiServer
+) -> None:
+    """On the defaults, which is said; a deleted one leaves the last document in force."""
+    sidecar = start()
+    wait_until(lambda: "does not exist" in notes(sidecar), "it is said")
+    assert sidecar.config()["source"] == "defaults"
+    api.publish(cache="promote_after: 3")
+    wait_until(lambda: promote_after(sidecar) == 3, "it is in force when it comes")
+    assert notes(sidecar) == ""
+    api.delete()
+    wait_until(lambda: "was deleted" in notes(sidecar), "it is said")
+    assert promote_after(sidecar) == 3
+    api.publish(cache="promote_after: 4")
+    wait_until(lambda: promote_after(sidecar) == 4, "the next one of that name is followed")
+
+
+def test_a_start_without_an_api_server_is_on_the_last_good_document(
+    start: Start, api: ThreadedApiServer
+) -> None:
+    """From the volume; a server that never answers is not waited for, and applied when it does."""
+    api.publish(cache="promote_after: 3")
+    sidecar = start()
+    wait_until(lambda: promote_after(sidecar) == 3, "the document is in force")
+    kept = sidecar.data_dir / "configuration.state"
+    wait_until(lambda: kept.exists() and b"promote_after: 3" in kept.read_bytes(), "it is kept")
+    sidecar.stop()
+    api.do(lambda: setattr(api.server.faults, "frozen", True))
+    sidecar.start()
+    assert (promote_after(sidecar), sidecar.config()["source"]) == (3, "volume")
+    assert "has not answered yet" in notes(sidecar)
+    api.publish(cache="promote_after: 4")
+    api.do(api.server.thaw)
+    wait_until(lambda: promote_after(sidecar) == 4, "the API's document is in force")
+    assert sidecar.config()["source"] == "api"
+
+
+def test_where_the_configmap_is_gone_at_the_start_the_volume_has_no_say(
+    start: Start, api: ThreadedApiServer
+) -> None:
+    """It stood in for a server that had not answered; now it has."""
+    api.publish(cache="promote_after: 3")
+    sidecar = start()
+    kept = sidecar.data_dir / "configuration.state"
+    wait_until(kept.exists, "the document is kept")
+    sidecar.stop()
+    api.delete()
+    sidecar.start()
+    wait_until(lambda: sidecar.config()["source"] == "defaults", "the defaults are in force")
+    assert "does not exist" in notes(sidecar)
+
+
+def test_of_both_sources_the_api_leads(
+    start: Start, api: ThreadedApiServer, tmp_path: Path
+) -> None:
+    """The folder is what to start from, and has its say for as long as there is no ConfigMap."""
+    mount = Mount(tmp_path / "config")
+    mount.publish({"cache.yaml": "promote_after: 5\n"})
+    sidecar = start("--config", str(mount.path))
+    assert (promote_after(sidecar), sidecar.config()["source"]) == (5, "folder")
+    mount.publish({"cache.yaml": "promote_after: 6\n"})
+    wait_until(lambda: promote_after(sidecar) == 6, "the folder is followed")
+    api.publish(cache="promote_after: 3")
+    wait_until(lambda: promote_after(sidecar) == 3, "the API leads")
+    mount.publish({"cache.yaml": "promote_after: 7\n"})
+    api.publish(cache="promote_after: 3", rules="level: aggressive")
+    wait_until(lambda: "rules.yaml" in sidecar.config()["document"], "the API is followed")
+    assert (promote_after(sidecar), sidecar.config()["source"]) == (3, "api")
+
+
+def test_the_same_content_from_another_source_is_no_event(
+    start: Start, api: ThreadedApiServer, tmp_path: Path
+) -> None:
+    """The source is another, the document and since when it holds are not."""
+    mount = Mount(tmp_path / "config")
+    mount.publish({"cache.yaml": "promote_after: 5\n"})
+    sidecar = start("--config", str(mount.path))
+    before = sidecar.config()
+    api.publish(cache="promote_after: 5\n")
+    wait_until(lambda: sidecar.config()["source"] == "api", "the API leads")
+    assert sidecar.config()["applied_at"] == before["applied_at"]
+    assert sidecar.config()["revision"] == before["revision"]
+
+
+def test_keys_of_others_are_ignored_and_said(start: Start, api: ThreadedApiServer) -> None:
+    """One that has none of ours means the defaults, and that is said, too."""
+    api.put({"data": {"cache.yml": "promote_after: 3", "app.properties": "a=b"}})
+    sidecar = start()
+    wait_until(lambda: "app.properties, cache.yml" in notes(sidecar), "the keys are named")
+    assert "none of cache.yaml" in notes(sidecar)
+    assert promote_after(sidecar) == 2
+
+
+def test_what_happens_is_an_event_on_the_pod(start: Start, api: ThreadedApiServer) -> None:
+    """By default problems alone: what was refused, and L3 when its process is killed."""
+    sidecar = start(*POD)
+    wait_until(lambda: sidecar.child, "L3 runs")
+    api.publish(cache="promote_after: 3")
+    api.publish(cache="promote_after: -3")
+    wait_until(lambda: len(api.events()) == 1, "the refusal is an Event")
+    [event] = api.events()
+    assert event["reason"] == "ConfigurationRejected"
+    assert "cache.yaml:1: promote_after" in event["note"]
+    assert event["regarding"]["uid"] == "uid-1"
+    subprocess.run(["kill", "-9", str(sidecar.child)], check=True)
+    wait_until(lambda: len(api.events()) == 2, "L3's end is an Event")
+    assert {event["reason"] for event in api.events()} == {"ConfigurationRejected", "L3Unavailable"}
+
+
+def test_all_events_have_what_was_applied(start: Start, api: ThreadedApiServer) -> None:
+    sidecar = start(*POD, "--events", "all")
+    api.publish(cache="promote_after: 3")
+    wait_until(lambda: len(api.events()) == 1, "it is an Event")
+    [event] = api.events()
+    assert (event["reason"], event["type"]) == ("ConfigurationApplied", "Normal")
+    assert sidecar.config()["revision"][:12] in event["note"]
+
+
+@pytest.mark.parametrize(
+    ("configmap", "kubeconfig", "advice"),
+    [
+        ("Shop/cache", "", "write for example shop/cache-config"),
+        ("cache-config", "", "outside of a pod, write NAMESPACE/NAME"),
+        ("shop/cache-config", None, "there is no /nowhere; set KUBECONFIG, or run in a pod"),
+        ("shop/cache-config", "contexts: []", "current-context"),
+        ("shop/cache-config", "a: [", "the kubeconfig is not well-formed"),
+        ("shop/cache-config", "just text", "the kubeconfig is not well-formed"),
+    ],
+)
+def test_a_mistake_at_the_start_is_one_line(
+    tmp_path: Path, configmap: str, kubeconfig: str | None, advice: str
+) -> None:
+    """That says what to do."""
+    file = tmp_path / "kubeconfig"
+    file.write_text(kubeconfig or "")
+    path = str(file) if kubeconfig is not None else "/nowhere"
+    command = [sys.executable, "-m", "sidecar", "serve", "--configmap", configmap]
+    command += ["--data-bind", "127.0.0.1:0", "--ops-bind", "127.0.0.1:0"]
+    done = subprocess.run(
+        [*command, "--data-dir", str(tmp_path / "data")],
+        env={"KUBECONFIG": path, "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode != 0
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert advice in line

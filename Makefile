@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= .data
 
-.PHONY: run test setup lint format bench lock clean
+.PHONY: run test setup tools lint format bench lock clean
 
 run: setup
 	@mkdir -p $(DATA)
 	@$(BIN)/cache-sidecar serve --greet --data-dir $(DATA)
 
-test: setup
+test: setup tools
 	@command -v curl > /dev/null || (apt-get update -qq && apt-get install -y -qq curl)
 	$(BIN)/pytest $(ARGS)
 
@@ -21,6 +21,10 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Helm and kubectl, which the tests of the charts run.
+tools: setup
+	@$(BIN)/python -m tests.helm.tools
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,5 +1,57 @@
 {{/*
 What the objects for monitoring share, and what may be wrong with their values.
 */}}
+
+{{/*
+What becomes of an object of the Prometheus operator: "true", "false", or "unknown" where `auto` can't
+tell, because no cluster was asked or it lacks the operator. Takes (list context values kind).
+*/}}
+{{- define "cache-sidecar.operatorObject" -}}
+{{- $known := (index . 0).Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 2)) }}
+{{- $enabled := toString (index . 1).enabled }}
+{{- if ne $enabled "auto" }}{{ $enabled }}{{ else if $known }}true{{ else }}unknown{{ end }}
+{{- end }}
+
+{{- define "cache-sidecar.podMonitor" -}}
+{{- if and .Values.enabled .Values.workload }}
+{{- include "cache-sidecar.operatorObject" (list . .Values.podMonitor "PodMonitor") }}
+{{- end }}
+{{- end }}
+
+{{- define "cache-sidecar.prometheusRule" -}}
+{{- if and .Values.enabled (or (not .Values.workload) (ne (toString .Values.prometheusRule.enabled) "auto")) }}
+{{- include "cache-sidecar.operatorObject" (list . .Values.prometheusRule "PrometheusRule") }}
+{{- end }}
+{{- end }}
+
+{{- define "cache-sidecar.dashboards" -}}
+{{- if .Values.enabled }}
+{{- ternary (not .Values.workload) .Values.dashboards.enabled (eq (toString .Values.dashboards.enabled) "auto") }}
+{{- end }}
+{{- end }}
+
+{{/* What `auto` left out, a sentence a line: for the notes, and for whoever reads what was rendered. */}}
+{{- define "cache-sidecar.leftOut" -}}
+{{- if eq (include "cache-sidecar.podMonitor" .) "unknown" }}
+{{ include "cache-sidecar.leftOut.sentence" (list "podMonitor" "PodMonitor") }}
+{{- end }}
+{{- if eq (include "cache-sidecar.prometheusRule" .) "unknown" }}
+{{ include "cache-sidecar.leftOut.sentence" (list "prometheusRule" "PrometheusRule") }}
+{{- end }}
+{{- end }}
+
+{{- define "cache-sidecar.leftOut.sentence" -}}
+No {{ index . 1 }}: {{ index . 0 }}.enabled is auto, and nothing says that the cluster knows the kind. State true or false.
+{{- end }}
+
 {{- define "cache-sidecar.problems.monitoring" -}}
+{{- if and .Values.workload .Values.networkPolicy.enabled (kindIs "invalid" .Values.networkPolicy.ingress) }}
+- networkPolicy.ingress is not stated, and the policy would close the application's own ports: write the rules that let its callers in, or [] where it has none.
+{{- end }}
+{{- if and (not .Values.workload) .Values.networkPolicy.enabled }}
+- networkPolicy.enabled is true, but with workload: false there are no pods to protect: set it to false.
+{{- end }}
+{{- if and (not .Values.workload) (eq (toString .Values.podMonitor.enabled) "true") }}
+- podMonitor.enabled is true, but with workload: false there are no pods to scrape: set it to auto or false.
+{{- end }}
 {{- end }}

@@ -1,31 +1,102 @@
 {{/*
-The container, as an item of a list. Takes (list context linger).
+The sidecar's container as an item of a list. Takes (list context linger), since only the caller knows
+whether the application is ended before the sidecar or together with it.
 */}}
 {{- define "cache-sidecar.item" -}}
 {{- $linger := index . 1 }}
 {{- with index . 0 -}}
 - name: cache-sidecar
-  image: {{ include "cache-sidecar.image" . }}
+  image: {{ include "cache-sidecar.image" . | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args:
-    - serve
-    - --config=/etc/cache-sidecar
-    - --linger={{ .Values.linger | default $linger }}
+    {{- include "cache-sidecar.args" (list . $linger) | nindent 4 }}
+  {{- with include "cache-sidecar.environment" . | trim }}
+  env:
+    {{- . | nindent 4 }}
+  {{- end }}
   ports:
     - name: cache-ops
       containerPort: {{ .Values.ports.ops }}
       protocol: TCP
-  startupProbe:
-    {{- toYaml .Values.probes.startup | nindent 4 }}
-  livenessProbe:
-    {{- toYaml .Values.probes.liveness | nindent 4 }}
-  readinessProbe:
-    {{- toYaml .Values.probes.readiness | nindent 4 }}
+  {{- range $kind, $probe := .Values.probes }}
+  {{- with $probe }}
+  {{ $kind }}Probe:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+  resources:
+    {{- include "cache-sidecar.resources" . | nindent 4 }}
   securityContext:
     {{- toYaml .Values.securityContext | nindent 4 }}
   volumeMounts:
-    - name: cache-sidecar-config
-      mountPath: /etc/cache-sidecar
-      readOnly: true
+    {{- include "cache-sidecar.mounts" . | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{- define "cache-sidecar.args" -}}
+{{- $linger := index . 1 }}
+{{- with index . 0 -}}
+- serve
+- --config=/etc/cache-sidecar
+{{- if .Values.config.watch }}
+- --configmap={{ include "cache-sidecar.configName" . }}
+{{- end }}
+- --data-bind=127.0.0.1:{{ .Values.ports.data }}
+- --data-dir=/var/lib/cache-sidecar
+- --data-limit={{ include "cache-sidecar.dataLimit" . }}
+- --ops-bind={{ .Values.opsAddress }}:{{ .Values.ports.ops }}
+- --linger={{ .Values.linger | default $linger }}
+- --events={{ .Values.events }}
+- --log-format={{ .Values.log.format }}
+- --log-level={{ .Values.log.level }}
+{{- with .Values.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Who the pod is, for its Events. */}}
+{{- define "cache-sidecar.environment" -}}
+{{- if ne .Values.events "none" -}}
+{{- range $name, $path := dict "NAME" "metadata.name" "NAMESPACE" "metadata.namespace" "UID" "metadata.uid" }}
+- name: CACHE_SIDECAR_POD_{{ $name }}
+  valueFrom:
+    fieldRef:
+      apiVersion: v1
+      fieldPath: {{ $path }}
+{{- end }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* What `resources` states, and what follows from the tiers and the volume where it does not. */}}
+{{- define "cache-sidecar.resources" -}}
+{{- $stated := .Values.resources }}
+{{- $need := include "cache-sidecar.memoryNeed" . | int64 }}
+{{- $request := $need }}
+{{- $limit := div (mul $need 5) 4 }}
+{{- with ($stated.limits | default dict).memory }}{{ $request = min $need (include "cache-sidecar.bytes" . | int64) }}{{ end }}
+{{- with ($stated.requests | default dict).memory }}{{ $limit = max $limit (include "cache-sidecar.bytes" . | int64) }}{{ end }}
+{{- $requests := dict "memory" (include "cache-sidecar.mebibytes" $request) }}
+{{- if eq .Values.l3.type "emptyDir" }}{{ $_ := set $requests "ephemeral-storage" (include "cache-sidecar.volumeSize" .) }}{{ end }}
+{{- $derived := dict "requests" $requests "limits" (dict "memory" (include "cache-sidecar.mebibytes" $limit)) }}
+{{- toYaml (merge (deepCopy $stated) $derived) }}
+{{- end }}
+
+{{- define "cache-sidecar.mounts" -}}
+- name: cache-sidecar-config
+  mountPath: /etc/cache-sidecar
+  readOnly: true
+- name: cache-sidecar-data
+  mountPath: /var/lib/cache-sidecar
+{{- if include "cache-sidecar.usesApi" . }}
+- name: cache-sidecar-token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}

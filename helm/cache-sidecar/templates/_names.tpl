@@ -17,7 +17,7 @@ Names and labels. None is made from .Chart.Name, which an alias changes.
 {{/* Labels of every object of the chart. */}}
 {{- define "cache-sidecar.labels" -}}
 app.kubernetes.io/name: cache-sidecar
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: cache-sidecar-{{ .Chart.Version | replace "+" "_" }}

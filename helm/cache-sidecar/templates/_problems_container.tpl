@@ -1,0 +1,91 @@
+{{/*
+What may be wrong with the container: its resources, and what comes from the user as it is.
+*/}}
+
+{{- define "cache-sidecar.problems.resources" -}}
+{{- $need := include "cache-sidecar.memoryNeed" . | int64 }}
+{{- if eq .Values.config.owner "operator" }}{{ $need = include "cache-sidecar.memoryIdle" . | int64 }}{{ end }}
+{{- $limits := .Values.resources.limits | default dict }}
+{{- with $limits.memory }}
+{{- if lt (include "cache-sidecar.bytes" . | int64) $need }}
+- resources.limits.memory {{ . }} is too small: both processes idle and tiers that are full need {{ include "cache-sidecar.mebibytes" $need }}; write more, or less for tiers.l1.max_bytes and tiers.l2.max_bytes in config.documents.
+{{- end }}
+{{- end }}
+{{- range $name, $request := .Values.resources.requests | default dict }}
+{{- with get $limits $name }}
+{{- if gt (include "cache-sidecar.quantity" $request | float64) (include "cache-sidecar.quantity" . | float64) }}
+- resources.requests.{{ $name }} {{ $request }} is more than resources.limits.{{ $name }} {{ . }}: raise the limit, or lower the request.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $volume := include "cache-sidecar.bytes" .Values.l3.size | int64 }}
+{{- with get $limits "ephemeral-storage" }}
+{{- if and (eq $.Values.l3.type "emptyDir") (lt (include "cache-sidecar.bytes" . | int64) $volume) }}
+- resources.limits.ephemeral-storage {{ . }} is less than l3.size {{ $.Values.l3.size }}, which counts towards it, so the pod would be evicted: write at least as much.
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A quantity as a number, also of processors: `250m` is 0.25. */}}
+{{- define "cache-sidecar.quantity" -}}
+{{- $text := toString . }}
+{{- if hasSuffix "m" $text }}{{ divf (trimSuffix "m" $text) 1000 }}
+{{- else if regexMatch "^[0-9]*\\.[0-9]+$" $text }}{{ $text }}
+{{- else }}{{ include "cache-sidecar.bytes" . }}{{ end }}
+{{- end }}
+
+{{- define "cache-sidecar.problems.container" -}}
+{{- if eq (int .Values.ports.data) (int .Values.ports.ops) }}
+- ports.data and ports.ops are both {{ .Values.ports.ops }}: write another for one of them.
+{{- end }}
+{{- range $name, $probe := .Values.probes }}
+{{- $handlers := list }}
+{{- range $handler := list "httpGet" "exec" "tcpSocket" "grpc" }}
+{{- if get ($probe | default dict) $handler }}{{ $handlers = append $handlers $handler }}{{ end }}
+{{- end }}
+{{- if gt (len $handlers) 1 }}
+- probes.{{ $name }} has {{ join " and " $handlers }}, of which Kubernetes takes one: write probes.{{ $name }}.{{ first $handlers }}: null too.
+{{- end }}
+{{- end }}
+{{- range $argument := .Values.extraArgs }}
+{{- $flag := regexReplaceAll "=.*$" $argument "" }}
+{{- with get (include "cache-sidecar.flags" . | fromYaml) $flag }}
+- extraArgs: {{ $flag }} is set by {{ . }}: write that instead.
+{{- end }}
+{{- end }}
+{{- $names := list }}
+{{- range .Values.extraEnv }}
+{{- $flag := printf "--%s" (trimPrefix "CACHE_SIDECAR_" .name | lower | replace "_" "-") }}
+{{- $set := get (include "cache-sidecar.flags" . | fromYaml) $flag }}
+{{- if and (hasPrefix "CACHE_SIDECAR_" .name) $set }}
+- extraEnv: {{ .name }} is set by {{ $set }}: write that instead.
+{{- else if has .name $names }}
+- extraEnv: {{ .name }} stands there twice: take one away.
+{{- end }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- $paths := list "/etc/cache-sidecar" "/var/lib/cache-sidecar" "/var/run/secrets/kubernetes.io/serviceaccount" }}
+{{- range .Values.extraVolumeMounts }}
+{{- if has (trimSuffix "/" .mountPath) $paths }}
+- extraVolumeMounts: something is mounted at {{ .mountPath }} already: write another mountPath.
+{{- end }}
+{{- $paths = append $paths (trimSuffix "/" .mountPath) }}
+{{- end }}
+{{- end }}
+
+{{/* The flags that the chart sets, and the value that stands for each. */}}
+{{- define "cache-sidecar.flags" -}}
+--config: config.documents
+--configmap: config.name and config.watch
+--data-bind: ports.data
+--data-dir: the chart
+--data-limit: l3.size
+--ops-bind: ports.ops and opsAddress
+--linger: linger
+--events: events
+--pod-name: the chart
+--pod-namespace: the chart
+--pod-uid: the chart
+--log-format: log.format
+--log-level: log.level
+{{- end }}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import kubernetes_validate
@@ -47,18 +49,28 @@ def pods(found: Iterable[Object]) -> list[Object]:
     )
 
 
-def _of_schema(thing: Object, kube: str) -> Iterator[str]:
+def _of_schema(thing: Object, kube: str) -> list[str]:
     if thing["apiVersion"] == "monitoring.coreos.com/v1":
-        try:
-            MODELS[thing["kind"]].model_validate(thing, extra="forbid")
-        except ValidationError as error:
-            for each in error.errors():
-                yield f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
-        return
+        return _of_model(thing)
+    return _of_own_schema(json.dumps(thing), kube)
+
+
+def _of_model(thing: Object) -> list[str]:
     try:
-        kubernetes_validate.validate(thing, kube, strict=True)
+        MODELS[thing["kind"]].model_validate(thing, extra="forbid")
+    except ValidationError as error:
+        return [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+    return []
+
+
+@cache
+def _of_own_schema(thing: str, kube: str) -> list[str]:
+    """Kept, as a matrix of values renders many objects that are the same."""
+    try:
+        kubernetes_validate.validate(json.loads(thing), kube, strict=True)
     except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
-        yield error.message
+        return [error.message]
+    return []
 
 
 def _of_metadata(thing: Object) -> Iterator[str]:

@@ -11,6 +11,9 @@ Spec = dict[str, Any]
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 ENV_NAME = re.compile(r"[!-<>-~]+")
+IMAGE = re.compile(
+    r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
 QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 SCALE: dict[str, float] = {"m": 0.001, "": 1} | {
     letter + i: base**power
@@ -50,7 +53,7 @@ def faults_of_pod(spec: Spec, kube: str, claims: Iterable[str] = ()) -> Iterator
     for container in first:
         yield from _of_init_container(container, kube)
     for container in last:
-        if "restartPolicy" in container and _minor(kube) < 34:
+        if "restartPolicy" in container:
             yield f"{container['name']}: restartPolicy is for init containers"
 
 
@@ -64,7 +67,7 @@ def _of_init_container(container: Spec, kube: str) -> Iterator[str]:
 
 
 def _of_container(container: Spec, volumes: set[str]) -> Iterator[str]:
-    if not re.fullmatch(r"[a-z0-9][\w./:@-]*", container.get("image") or ""):
+    if not IMAGE.fullmatch(container.get("image") or ""):
         yield f"the image {container.get('image')!r} can't be pulled"
     ports, env = container.get("ports") or [], container.get("env") or []
     yield from _repeated("port", [each["name"] for each in ports if "name" in each], PORT_NAME)

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= .data
 
-.PHONY: run test setup tools lint format bench lock clean
+.PHONY: run test setup tools lint format bench chart-docs lock clean
 
 run: setup
 	@mkdir -p $(DATA)
@@ -39,6 +39,10 @@ format: setup
 bench: setup
 	@command -v wrk gcc > /dev/null || (apt-get update -qq && apt-get install -y -qq wrk gcc libc6-dev)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# The table of values in the chart's README, from the comments in its values.yaml.
+chart-docs: setup
+	$(BIN)/python -m helm.docs
 
 # Versions and hashes only: a lock that named where files came from would hold for one network alone.
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \

@@ -20,6 +20,8 @@ VERSIONS = tuple(f"1.{minor}" for minor in range(28, 38))
 """The versions of Kubernetes that the chart is for."""
 OPERATOR = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
 """What a cluster with the Prometheus operator says that it knows."""
+IMAGE = {"cache-sidecar": {"image": {"repository": "registry.example.com/cache-sidecar"}}}
+"""What a chart that has the sidecar as a dependency has to state."""
 PATIENCE_SECONDS = 60
 
 Object = dict[str, Any]

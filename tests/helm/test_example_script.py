@@ -1,0 +1,106 @@
+"""The script that the example's chart renders, run for real beside a real sidecar."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helm.charts import Object, of_kind, one
+from tests.running import PATIENCE_SECONDS, RunningSidecar, free_port, wait_until
+
+PRIMES_BELOW_1000 = "168\n"
+
+
+class Application:
+    """The script in a process of its own, with the variables that its container gets."""
+
+    def __init__(self, script: Path, variables: dict[str, str]) -> None:
+        self.port = free_port()
+        here = {"HOST": "127.0.0.1", "PORT": str(self.port)}
+        self.process = subprocess.Popen(
+            [sys.executable, script], env={**os.environ, **variables, **here}
+        )
+        wait_until(self._answers, "the application answers")
+
+    def get(self, path: str) -> tuple[int, str, str | None]:
+        """Status, body, and where it is from."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(), answer.headers["X-Cache"]
+        finally:
+            connection.close()
+
+    def stop(self) -> int:
+        """Its status after SIGTERM."""
+        self.process.terminate()
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "the application has ended"
+        try:
+            return self.get("/healthz")[:2] == (200, "ok\n")
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def application(
+    rendered: list[Object], sidecar: RunningSidecar, tmp_path: Path
+) -> Iterator[Application]:
+    """On the sidecar, by the address that the chart gives, but for its port."""
+    [container] = one(rendered, "Deployment")["spec"]["template"]["spec"]["containers"]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    url = variables["CACHE_SIDECAR_URL"].replace(":7070", f":{sidecar.port}")
+    name = Path(container["command"][-1]).name
+    [text] = [each["data"][name] for each in of_kind(rendered, "ConfigMap") if name in each["data"]]
+    script = tmp_path / name
+    script.write_text(text)
+    started = Application(script, variables | {"CACHE_SIDECAR_URL": url})
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+def test_the_second_answer_comes_from_the_cache(
+    application: Application, sidecar: RunningSidecar
+) -> None:
+    """The first one is computed and kept under a key that everybody can look at."""
+    assert application.get("/primes/1000") == (200, PRIMES_BELOW_1000, "miss")
+    assert application.get("/primes/1000") == (200, PRIMES_BELOW_1000, "hit")
+    kept = sidecar.ask("GET", "/v1/cache/example/primes/1000")
+    assert (kept.status, kept.body.decode()) == (200, PRIMES_BELOW_1000)
+    assert 0 < int(kept.headers["Cache-Control"].removeprefix("max-age=")) <= 60
+
+
+def test_what_the_cache_says_is_what_is_answered(
+    application: Application, sidecar: RunningSidecar
+) -> None:
+    """An answer that is called a hit is the cache's, not computed once more."""
+    sidecar.ask("PUT", "/v1/cache/example/primes/10", b"from the cache\n")
+    assert application.get("/primes/10") == (200, "from the cache\n", "hit")
+
+
+def test_the_application_works_without_its_cache(
+    application: Application, sidecar: RunningSidecar
+) -> None:
+    sidecar.stop()
+    assert application.get("/primes/1000") == (200, PRIMES_BELOW_1000, "bypass")
+
+
+def test_every_path_gets_an_answer(application: Application) -> None:
+    """Those that ask for too much or for nonsense too."""
+    wanted = {"/": 404, "/primes/x": 404, "/primes/-1": 404, "/primes/0": 200, "/primes/2": 200}
+    wanted |= {"/primes/9999999999": 400, "/primes/" + "9" * 5000: 400}
+    assert {path: application.get(path)[0] for path in wanted} == wanted
+
+
+def test_sigterm_ends_the_application_with_0(application: Application) -> None:
+    assert application.stop() == 0

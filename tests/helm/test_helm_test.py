@@ -1,0 +1,98 @@
+"""The pod of `helm test`: what it does is run for real, and it touches nothing of the workload."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import StartSidecar
+from tests.helm.accepted import faults
+from tests.helm.charts import Object, chart_of_ones_own, of_kind, one, render
+from tests.helm.restricted import violations
+from tests.running import PATIENCE_SECONDS, RunningSidecar
+
+STATED: dict[str, Any] = {
+    "image": {"repository": "registry.example.com/cache-sidecar"},
+    "serviceAccountName": "shop",
+}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return chart_of_ones_own(tmp_path_factory.mktemp("charts") / "shop", {})
+
+
+def test_the_pod_is_accepted_and_is_a_hook(shop: Path) -> None:
+    found = render(shop, {"cache-sidecar": STATED})
+    assert faults(found, "1.36") == []
+    pod = one(found, "Pod")
+    assert violations(pod["spec"]) == []
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["spec"]["restartPolicy"] == "Never"
+    [sidecar] = pod["spec"]["initContainers"]
+    assert sidecar["restartPolicy"] == "Always", "it would never end otherwise"
+
+
+def test_the_pod_leaves_the_workload_and_its_volumes_alone(shop: Path) -> None:
+    """It has no label by which they are found, no claim, and no mount that only they can have."""
+    values = {
+        "l3": {"type": "existingClaim", "existingClaim": "data", "size": "3Gi"},
+        "replicas": 1,
+        "extraVolumeMounts": [{"name": "sockets", "mountPath": "/sockets"}],
+        "helmTest": {"imagePullSecrets": [{"name": "registry"}]},
+    }
+    found = render(shop, {"cache-sidecar": STATED | values})
+    assert faults(found, "1.36") == []
+    pod = one(found, "Pod")
+    assert "cache-sidecar/instance" not in pod["metadata"]["labels"]
+    [data] = [each for each in pod["spec"]["volumes"] if each["name"] == "cache-sidecar-data"]
+    assert data == {"name": "cache-sidecar-data", "emptyDir": {"sizeLimit": "3Gi"}}
+    assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_the_pod_can_be_left_out(shop: Path) -> None:
+    """By a value, and where there are no native sidecars; where the sidecar is off, too."""
+    for values in ({"helmTest": {"enabled": False}}, {"enabled": False}):
+        assert not of_kind(render(shop, {"cache-sidecar": STATED | values}), "Pod")
+    assert not of_kind(render(shop, {"cache-sidecar": STATED}, kube="1.28"), "Pod")
+
+
+def test_a_value_is_put_and_comes_back(shop: Path, sidecar: RunningSidecar) -> None:
+    done = _run(render(shop, {"cache-sidecar": STATED}), sidecar.port)
+    assert (done.returncode, done.stdout) == (0, "A value was put, and came back.\n")
+    assert sidecar.ask("GET", "/v1/cache/helm-test/greeting").body == b"hello"
+
+
+def test_a_cache_that_refuses_fails_the_test(
+    shop: Path, start_sidecar: StartSidecar, tmp_path: Path
+) -> None:
+    """And so does one that is not there."""
+    (tmp_path / "cache.yaml").write_text("max_value_bytes: 1B")
+    sidecar = start_sidecar("--config", str(tmp_path))
+    done = _run(render(shop, {"cache-sidecar": STATED}), sidecar.port)
+    assert done.returncode != 0
+    assert "PUT was answered with 413" in done.stderr
+    sidecar.stop()
+    assert _run(render(shop, {"cache-sidecar": STATED}), sidecar.port).returncode != 0
+
+
+def _run(found: list[Object], port: int) -> subprocess.CompletedProcess[str]:
+    """The pod's command, as its container has it, but for the port."""
+    [container] = one(found, "Pod")["spec"]["containers"]
+    interpreter, *arguments = container["command"]
+    assert interpreter == "python"
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    url = variables["CACHE_SIDECAR_URL"].replace(":7070", f":{port}")
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "CACHE_SIDECAR_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )

@@ -1,0 +1,251 @@
+"""The objects for Prometheus, Grafana and the network: when they are there, and what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.helm.accepted import faults
+from tests.helm.charts import (
+    OPERATOR,
+    ROOT,
+    SIDECAR,
+    Object,
+    RefusedError,
+    chart_of_ones_own,
+    helms,
+    of_kind,
+    one,
+    render,
+)
+
+STATED: dict[str, Any] = {
+    "image": {"repository": "registry.example.com/cache-sidecar"},
+    "serviceAccountName": "shop",
+}
+ONCE = {"workload": False}
+"""What installs the chart alone, for what a cluster needs once."""
+SOURCES = sorted((ROOT / "dashboards").glob("*.json"))
+RULES = [ROOT / "dashboards" / f"cache-sidecar-{name}.yaml" for name in ("records", "alerts")]
+WEB = {"ports": [{"port": 8080, "protocol": "TCP"}]}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chart that has the sidecar as a dependency."""
+    return chart_of_ones_own(tmp_path_factory.mktemp("charts") / "shop", {})
+
+
+def in_shop(shop: Path, values: dict[str, Any], apis: Sequence[str] = ()) -> list[Object]:
+    return render(shop, {"cache-sidecar": STATED | values}, apis=apis)
+
+
+# ---- once per cluster
+
+
+def test_alone_the_chart_brings_what_a_cluster_needs_once() -> None:
+    """Each dashboard as it stands in the repository, and every group of rules; nothing else."""
+    found = render(SIDECAR, ONCE, apis=OPERATOR, namespace="monitoring")
+    assert faults(found, "1.36") == []
+    assert {thing["kind"] for thing in found} == {"ConfigMap", "PrometheusRule"}
+    maps = of_kind(found, "ConfigMap")
+    assert {key: text for each in maps for key, text in each["data"].items()} == {
+        path.name: path.read_text().strip() for path in SOURCES
+    }
+    assert all(each["metadata"]["labels"]["grafana_dashboard"] == "1" for each in maps)
+    groups = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]
+    assert one(found, "PrometheusRule")["spec"]["groups"] == groups
+
+
+def test_a_dashboard_has_one_uid_and_one_name_everywhere() -> None:
+    """Else every release and every upgrade would be a dashboard more in Grafana."""
+    for release in ("a", "b"):
+        maps = of_kind(render(SIDECAR, ONCE, release=release), "ConfigMap")
+        uids = {
+            each["metadata"]["name"]: json.loads(text)["uid"]
+            for each in maps
+            for text in each["data"].values()
+        }
+        assert uids == {path.stem: path.stem for path in SOURCES}
+
+
+def test_a_dependency_brings_nothing_that_a_cluster_needs_once(shop: Path) -> None:
+    found = in_shop(shop, {}, OPERATOR)
+    assert not of_kind(found, "PrometheusRule")
+    assert not [each for each in found if "grafana_dashboard" in each["metadata"]["labels"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("prometheusRule", "PrometheusRule"), ("dashboards", "ConfigMap")]
+)
+def test_once_per_cluster_can_be_stated_either_way(shop: Path, value: str, kind: str) -> None:
+    """Whether or not the cluster is known to know the kind."""
+    operator = {"config": {"owner": "operator"}}  # so that no other ConfigMap is there
+    for apis in ((), OPERATOR):
+        assert of_kind(in_shop(shop, {value: {"enabled": True}, **operator}, apis), kind)
+        assert not of_kind(render(SIDECAR, ONCE | {value: {"enabled": False}}, apis=apis), kind)
+
+
+# ---- auto
+
+
+@pytest.mark.parametrize(
+    ("apis", "enabled", "is_there"),
+    [((), "auto", False), (OPERATOR, "auto", True), ((), True, True), (OPERATOR, False, False)],
+)
+def test_auto_asks_the_cluster_and_a_statement_does_not(
+    shop: Path, apis: Sequence[str], enabled: object, is_there: bool
+) -> None:
+    found = in_shop(shop, {"podMonitor": {"enabled": enabled}}, apis)
+    assert bool(of_kind(found, "PodMonitor")) == is_there
+    found = render(SIDECAR, ONCE | {"prometheusRule": {"enabled": enabled}}, apis=apis)
+    assert bool(of_kind(found, "PrometheusRule")) == is_there
+
+
+def test_what_auto_leaves_out_is_said_where_it_would_stand(shop: Path) -> None:
+    """`helm template` knows no cluster and shows no notes: who reads its output is told."""
+    stated = "cache-sidecar.image.repository=a,cache-sidecar.serviceAccountName=b"
+    for done in helms("template", "demo", str(shop), "--set", stated).values():
+        assert "# No PodMonitor: podMonitor.enabled is auto" in done.stdout
+        assert "PrometheusRule" not in done.stdout, "a dependency does not want it"
+    for done in helms("template", "demo", str(SIDECAR), "--set", "workload=false").values():
+        assert "# No PrometheusRule: prometheusRule.enabled is auto" in done.stdout
+        assert "PodMonitor" not in done.stdout, "there are no pods"
+
+
+def test_what_auto_leaves_out_is_said_in_the_notes() -> None:
+    """Helm 4 alone shows them without a cluster."""
+    install = ("install", "demo", str(SIDECAR), "--dry-run=client", "--set")
+    [left_out] = helms(*install, "workload=false", majors=["4"]).values()
+    assert "No PrometheusRule: prometheusRule.enabled is auto" in left_out.stdout.split("NOTES:")[1]
+    off = "workload=false,prometheusRule.enabled=false"
+    [stated] = helms(*install, off, majors=["4"]).values()
+    assert "No PrometheusRule" not in stated.stdout.split("NOTES:")[1]
+
+
+# ---- the PodMonitor
+
+
+def test_the_pod_monitor_finds_the_pods_and_names_their_workload(shop: Path) -> None:
+    """By the label that `cache-sidecar.podLabels` gives, whose value becomes job and workload."""
+    found = in_shop(
+        shop, {"instance": "checkout", "podMonitor": {"labels": {"team": "a"}}}, OPERATOR
+    )
+    assert faults(found, "1.36") == []
+    monitor = one(found, "PodMonitor")
+    assert monitor["metadata"]["labels"]["team"] == "a"
+    assert monitor["spec"]["selector"] == {"matchLabels": {"cache-sidecar/instance": "checkout"}}
+    assert monitor["spec"]["jobLabel"] == "cache-sidecar/instance"
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint == {
+        "port": "cache-ops",
+        "path": "/metrics",
+        "relabelings": [
+            {
+                "sourceLabels": ["__meta_kubernetes_pod_label_cache_sidecar_instance"],
+                "targetLabel": "workload",
+            }
+        ],
+    }
+
+
+def test_all_that_the_pod_monitor_takes_is_taken(shop: Path) -> None:
+    drop = {"action": "drop", "sourceLabels": ["__name__"], "regex": "cache_sidecar_signal"}
+    zone = {"targetLabel": "zone", "replacement": "a"}
+    values: dict[str, Any] = {"interval": "30s", "scrapeTimeout": "10s"}
+    values |= {"annotations": {"note": "b"}, "relabelings": [zone], "metricRelabelings": [drop]}
+    found = in_shop(shop, {"podMonitor": values}, OPERATOR)
+    assert faults(found, "1.36") == []
+    monitor = one(found, "PodMonitor")
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("30s", "10s")
+    assert endpoint["relabelings"][1:] == [zone]
+    assert endpoint["metricRelabelings"] == [drop]
+    assert monitor["metadata"]["annotations"] == {"note": "b"}
+
+
+# ---- the NetworkPolicy
+
+
+def test_there_is_no_network_policy_unless_it_is_asked_for(shop: Path) -> None:
+    assert not of_kind(in_shop(shop, {}), "NetworkPolicy")
+
+
+def test_a_network_policy_has_to_be_told_the_applications_rules(shop: Path) -> None:
+    """It selects the whole pod, and would close ports that it does not name."""
+    with pytest.raises(RefusedError, match=r"networkPolicy\.ingress is not stated"):
+        in_shop(shop, {"networkPolicy": {"enabled": True}})
+    found = in_shop(shop, {"networkPolicy": {"enabled": True, "ingress": []}})
+    assert len(one(found, "NetworkPolicy")["spec"]["ingress"]) == 1
+
+
+def test_a_network_policy_opens_the_ops_port_beside_the_applications(shop: Path) -> None:
+    """To the scrapers that are stated; egress is left as it is."""
+    scraper = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    values = {"enabled": True, "ingress": [WEB], "scrapers": [scraper]}
+    found = in_shop(shop, {"networkPolicy": values, "ports": {"ops": 9000}})
+    assert faults(found, "1.36") == []
+    assert one(found, "NetworkPolicy")["spec"] == {
+        "podSelector": {"matchLabels": {"cache-sidecar/instance": "demo"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": [{"port": 9000, "protocol": "TCP"}], "from": [scraper]}, WEB],
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "ports"),
+    [({}, [443, 6443]), ({"config": {"watch": False}, "events": "none"}, [])],
+)
+def test_a_network_policy_lets_the_watch_reach_the_api_server(
+    shop: Path, values: dict[str, Any], ports: list[int]
+) -> None:
+    """Where egress is restricted, and the sidecar calls it at all."""
+    policy = {"enabled": True, "ingress": [], "egress": [WEB]}
+    found = in_shop(shop, values | {"networkPolicy": policy})
+    assert faults(found, "1.36") == []
+    spec = one(found, "NetworkPolicy")["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert spec["egress"][-1] == WEB
+    opened = [port["port"] for rule in spec["egress"][:-1] for port in rule["ports"]]
+    assert opened == ports
+
+
+def test_nothing_may_leave_where_egress_is_an_empty_list(shop: Path) -> None:
+    """An empty list is no lack of one."""
+    policy = {"enabled": True, "ingress": [], "egress": []}
+    found = in_shop(shop, {"networkPolicy": policy, "config": {"watch": False}, "events": "none"})
+    assert one(found, "NetworkPolicy")["spec"]["egress"] == []
+
+
+# ---- what cannot be
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"networkPolicy": {"enabled": True}}, "there are no pods to protect: set it to false"),
+        ({"podMonitor": {"enabled": True}}, "there are no pods to scrape: set it to auto or false"),
+    ],
+)
+def test_without_a_workload_nothing_is_made_for_its_pods(
+    values: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(RefusedError, match=sentence):
+        render(SIDECAR, ONCE | values)
+
+
+# ---- the package
+
+
+@pytest.mark.parametrize("major", ["3", "4"])
+def test_a_package_renders_what_the_folder_does(major: str, tmp_path: Path) -> None:
+    """The dashboards are a symbolic link in the folder, and files in the package."""
+    [done] = helms("package", str(SIDECAR), "--destination", str(tmp_path), majors=[major]).values()
+    assert done.returncode == 0, done.stderr
+    [package] = tmp_path.glob("*.tgz")
+    assert render(package, ONCE, apis=OPERATOR) == render(SIDECAR, ONCE, apis=OPERATOR)

@@ -1,7 +1,7 @@
 """The table of values in the chart's README.md, made from the comments in its values.yaml.
 
-A comment that begins with `# -- ` describes the key below it, with everything in that key. Run it with
-`make chart-docs`.
+A comment that begins with `# -- ` describes the key below it, with everything in that key. Run it
+with `make chart-docs`.
 """
 
 from __future__ import annotations

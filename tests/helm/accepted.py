@@ -23,7 +23,9 @@ LARGEST_APPLIED = 256 * 1024
 
 LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-DNS_NAME = re.compile(rf"(?=.{{1,253}}$){DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})*")
+_PART = r"([a-z0-9][a-z0-9-]*)?[a-z0-9]"
+DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_PART}(\.{_PART})*")
+"""Of most objects. An API server bounds the whole of it and not its parts, as RFC 1123 does too."""
 PATH_NAME = re.compile(r"(?!\.{1,2}$)[^/%]+")
 FILE_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 

@@ -1,0 +1,146 @@
+"""Values that can't be used: both Helms refuse them, in a sentence that says what to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helm.charts import SIDECAR, RefusedError, render
+from tests.helm.shop import OLD_WORKLOAD, STATED, WORKLOAD, Values, make_shop, render_shop
+
+LARGE_L3 = {"cache.yaml": {"tiers": {"l3": {"max_bytes": "2GiB"}}}}
+LARGE_L2 = {"cache.yaml": "tiers: {l2: {max_bytes: 1GiB}}"}
+TWO = [{"name": "TZ", "value": "UTC"}, {"name": "TZ", "value": "CET"}]
+
+REFUSED: list[tuple[Values, str]] = [
+    ({"image": {}}, "image.repository is not stated"),
+    ({"image": {"repository": "a.example:5000/b:1.0"}}, "write the tag as image.tag"),
+    ({"serviceAccountName": ""}, "serviceAccountName is not stated"),
+    ({"serviceAccountName": "", "config": {"watch": False}}, "serviceAccountName is not stated"),
+    ({"serviceAccountName": "", "events": "none"}, "serviceAccountName is not stated"),
+    ({"config": {"owner": "operator", "documents": LARGE_L2}}, "write config.owner: helm"),
+    ({"config": {"documents": {"rules.yaml": "- 1"}}}, "rules.yaml is no YAML map"),
+    ({"config": {"documents": {"cache.yaml": "a: [}"}}}, "cache.yaml is no YAML map"),
+    (
+        {"config": {"documents": {"cache.yaml": "tiers: {l1: {max_bytes: 1TB}}"}}},
+        "the max_bytes of tiers.l1 is not a size",
+    ),
+    ({"l3": {"type": "none"}, "config": {"documents": LARGE_L3}}, "leaves no room for L3"),
+    ({"l3": {"size": "73Mi"}}, "write at least 74Mi, or l3.type: none"),
+    (
+        {"config": {"documents": LARGE_L3}},
+        "write at least 4623Mi, or a max_bytes of at most 1120MiB",
+    ),
+    ({"l3": {"type": "existingClaim"}, "replicas": 1}, "l3.existingClaim is not stated"),
+    ({"l3": {"type": "existingClaim", "existingClaim": "c"}}, "write replicas: 1"),
+    (
+        {"l3": {"type": "existingClaim", "existingClaim": "c"}, "replicas": 2},
+        "but replicas is 2: take l3.type ephemeral",
+    ),
+    ({"l3": {"existingClaim": "c"}}, "l3.existingClaim is stated, but l3.type is emptyDir"),
+    ({"l3": {"storageClassName": "fast"}}, "l3.type emptyDir asks no storage class"),
+    ({"resources": {"limits": {"memory": "265Mi"}}}, "full need 266Mi"),
+    (
+        {"resources": {"limits": {"memory": "1Gi"}}, "config": {"documents": LARGE_L2}},
+        "resources.limits.memory 1Gi is too small",
+    ),
+    (
+        {"resources": {"limits": {"memory": "138Mi"}}, "config": {"owner": "operator"}},
+        "full need 139Mi",
+    ),
+    (
+        {"resources": {"requests": {"memory": "2G"}, "limits": {"memory": "1Gi"}}},
+        "resources.requests.memory 2G is more than resources.limits.memory 1Gi",
+    ),
+    ({"resources": {"limits": {"cpu": "50m"}}}, "requests.cpu 100m is more than"),
+    ({"resources": {"limits": {"cpu": 0.05}}}, "requests.cpu 100m is more than"),
+    ({"resources": {"limits": {"ephemeral-storage": "2Gi"}}}, "the pod would be evicted"),
+    ({"ports": {"data": 7071}}, "ports.data and ports.ops are both 7071"),
+    ({"probes": {"liveness": {"grpc": {"port": 1}}}}, "write probes.liveness.httpGet: null too"),
+    ({"extraArgs": ["--data-limit=1GiB"]}, "--data-limit is set by l3.size"),
+    ({"extraArgs": ["--linger", "5s"]}, "--linger is set by linger"),
+    ({"extraEnv": [{"name": "CACHE_SIDECAR_OPS_BIND", "value": "x"}]}, "is set by ports.ops"),
+    ({"extraEnv": TWO}, "TZ stands there twice"),
+    (
+        {"extraVolumeMounts": [{"name": "x", "mountPath": "/etc/cache-sidecar/"}]},
+        "something is mounted at /etc/cache-sidecar/ already",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_shop(tmp_path_factory.mktemp("refusals") / "shop")
+
+
+@pytest.mark.parametrize(("values", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
+def test_values_that_cannot_be_used_are_refused(shop: Path, values: Values, sentence: str) -> None:
+    """By this one sentence: nothing else is wrong with them."""
+    with pytest.raises(RefusedError) as refused:
+        render_shop(shop, values)
+    for said in refused.value.said.values():
+        [line] = [line for line in said.splitlines() if line.startswith("- ")]
+        assert sentence in line
+
+
+def test_everything_that_is_wrong_is_said_at_once(shop: Path) -> None:
+    """So nobody has to render again to hear of the next."""
+    with pytest.raises(RefusedError) as refused:
+        render(shop, {"cache-sidecar": {"ports": {"data": 7071}, "l3": {"size": "1Mi"}}})
+    for said in refused.value.said.values():
+        assert len([line for line in said.splitlines() if line.startswith("- ")]) == 4
+
+
+def test_what_the_sentences_ask_for_is_taken(shop: Path) -> None:
+    """The sizes at which they stop."""
+    render_shop(shop, {"l3": {"size": "74Mi"}})
+    render_shop(shop, {"l3": {"size": "4623Mi"}, "config": {"documents": LARGE_L3}})
+    render_shop(shop, {"resources": {"limits": {"memory": "266Mi"}}})
+    render_shop(
+        shop, {"config": {"owner": "operator"}, "resources": {"limits": {"memory": "139Mi"}}}
+    )
+    render_shop(shop, {"serviceAccountName": "", "rbac": {"create": False}})
+    fits = {"cache.yaml": {"tiers": {"l3": {"max_bytes": "1120MiB"}}}}
+    render_shop(shop, {"config": {"documents": fits}})
+
+
+@pytest.mark.parametrize(
+    "context",
+    [".", ".Values", "dict", '(index .Subcharts "sidecar")', "(list)"],
+    ids=["the parent's", "values", "none", "another chart's", "a list"],
+)
+def test_a_wrong_context_is_noticed(tmp_path: Path, context: str) -> None:
+    """And the right one is said."""
+    shop = make_shop(tmp_path / "shop", WORKLOAD.replace("CONTEXT", context))
+    with pytest.raises(RefusedError) as refused:
+        render_shop(shop)
+    for said in refused.value.said.values():
+        assert '(index .Subcharts "cache-sidecar")' in said
+        assert "wrong context" in said
+
+
+def test_a_cluster_without_native_sidecars_is_told_what_to_do(shop: Path, tmp_path: Path) -> None:
+    """Before 1.29; `cache-sidecar.container` is for it."""
+    with pytest.raises(RefusedError) as refused:
+        render_shop(shop, kube="1.28")
+    for said in refused.value.said.values():
+        assert "cache-sidecar.container" in said
+        assert "--linger" in said
+    render_shop(make_shop(tmp_path / "shop", OLD_WORKLOAD), kube="1.28")
+    render_shop(shop, kube="1.29")
+
+
+def test_the_chart_alone_has_no_pods_to_speak_of() -> None:
+    """It says what to do instead, and with `workload: false` it renders no workload's objects."""
+    with pytest.raises(RefusedError, match="make it a dependency of your application's chart"):
+        render(SIDECAR, STATED)
+    found = render(SIDECAR, {"workload": False})
+    assert {thing["kind"] for thing in found} == {"ConfigMap"}
+    assert all(thing["metadata"]["labels"]["grafana_dashboard"] == "1" for thing in found)
+
+
+def test_templates_for_pods_are_refused_where_there_are_none(shop: Path) -> None:
+    """`workload: false` in a chart that calls them is a contradiction."""
+    with pytest.raises(RefusedError, match="`workload: false` says"):
+        render_shop(shop, {"workload": False})

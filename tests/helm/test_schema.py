@@ -1,0 +1,123 @@
+"""values.schema.json: every value has a type, and both Helms refuse every wrong one by its name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from tests.helm.charts import SIDECAR, helms
+from tests.helm.wrong_values import (
+    OF_EVERY_TYPE,
+    Path,
+    Wrong,
+    batches,
+    document,
+    nodes,
+    wrong_values,
+)
+
+SCHEMA: dict[str, Any] = json.loads((SIDECAR / "values.schema.json").read_text())
+DEFAULTS: dict[str, Any] = yaml.safe_load((SIDECAR / "values.yaml").read_text())
+WRONG = list(wrong_values(SCHEMA))
+OPEN = {
+    ("global",),
+    ("config", "documents", "baselines.yaml"),
+    ("config", "documents", "rules.yaml"),
+    ("extraEnv", 0, "valueFrom"),
+    ("podMonitor", "relabelings", 0),
+    ("podMonitor", "metricRelabelings", 0),
+    ("networkPolicy", "ingress", 0),
+    ("networkPolicy", "scrapers", 0),
+    ("networkPolicy", "egress", 0),
+}
+"""Maps that are handed on as they are: to Kubernetes, the operator, or the sidecar's own check."""
+
+
+def test_the_defaults_are_allowed() -> None:
+    Draft7Validator.check_schema(SCHEMA)
+    assert not list(Draft7Validator(SCHEMA).iter_errors(DEFAULTS))
+
+
+def test_every_default_is_in_the_schema() -> None:
+    known = {path for path, _ in nodes(SCHEMA)}
+    for path in _paths(DEFAULTS):
+        assert {path, (*path[:-1], "key")} & known, f"{path} is not in values.schema.json"
+
+
+def test_every_value_has_a_type() -> None:
+    """At every path at most two of the five types pass, as of a number that may be text."""
+    refused = {(wrong.path, json.dumps(wrong.value)) for wrong in WRONG}
+    of_types = [json.dumps(value) for value in OF_EVERY_TYPE]
+    for path, _ in nodes(SCHEMA):
+        passing = [each for each in of_types if path and (path, each) not in refused]
+        assert len(passing) <= 2, f"{path} takes {passing}"
+
+
+def test_no_map_takes_keys_that_it_does_not_know() -> None:
+    """But for those that are handed on."""
+    maps = {
+        path
+        for path, node in nodes(SCHEMA)
+        if "object" in node.get("type", ()) and "additionalProperties" not in node
+    }
+    assert maps == OPEN
+
+
+def test_each_wrong_value_alone_is_refused() -> None:
+    """Beside the defaults, which allow what they stand for."""
+    validator = Draft7Validator(SCHEMA)
+    for wrong in WRONG:
+        values = _merged(DEFAULTS, document([wrong]))
+        assert not validator.is_valid(values), f"{wrong} is taken"
+
+
+@pytest.mark.parametrize("batch", list(batches(WRONG)), ids=lambda batch: f"{len(batch)} values")
+def test_both_helms_refuse_each_wrong_value_by_name(batch: list[Wrong]) -> None:
+    """They name them all at once, so many are tried at once."""
+    values = json.dumps(document(batch))
+    for major, done in helms("template", "demo", str(SIDECAR), "--values=-", stdin=values).items():
+        assert done.returncode != 0
+        named = NAMED[major](done.stderr)
+        assert not {_name(wrong) for wrong in batch} - named, f"Helm {major} said: {done.stderr}"
+
+
+def _of_helm_3(said: str) -> set[str]:
+    """The paths that it named, dotted, with `unknown` where a key is."""
+    found = re.findall(r"^- (\S+?): (Additional property (\S+))?", said, re.MULTILINE)
+    return {_joined(path.replace("(root)", ""), key) for path, _, key in found}
+
+
+def _of_helm_4(said: str) -> set[str]:
+    found = re.findall(r"- at '/?(.*?)': (additional properties '(\w+)')?", said)
+    return {_joined(path.replace("/", "."), key) for path, _, key in found}
+
+
+NAMED = {"3": _of_helm_3, "4": _of_helm_4}
+
+
+def _joined(path: str, key: str) -> str:
+    return f"{path}.{key}".strip(".")
+
+
+def _name(wrong: Wrong) -> str:
+    return ".".join(str(step) for step in wrong.path)
+
+
+def _paths(values: dict[str, Any], above: Path = ()) -> Iterator[Path]:
+    for name, value in values.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from _paths(value, (*above, name))
+
+
+def _merged(values: Any, more: Any) -> Any:
+    """As Helm does: maps key by key, everything else replaced."""
+    if not isinstance(values, dict) or not isinstance(more, dict):
+        return more
+    return values | {name: _merged(values.get(name), value) for name, value in more.items()}

@@ -333,6 +333,7 @@ def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
             "ports": {"data": 1, "ops": 2},
             "opsAddress": "[::]",
             "linger": "1m30s",
+            "token": {"expirationSeconds": 10000000},
             "log": {"format": "tree", "level": "debug"},
             "events": "all",
         },
@@ -358,5 +359,7 @@ def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
     assert flags["--linger"] == "1m30s"
     assert flags["--data-socket"] == "/run/cache/socket"
     assert flags["--events"] == "all"
+    token = volumes_of(found)["cache-sidecar-token"]["projected"]["sources"][0]
+    assert token["serviceAccountToken"]["expirationSeconds"] == 10000000
     [application] = pod_of(found)["containers"]
     assert application["env"] == [{"name": "CACHE_SIDECAR_URL", "value": "http://127.0.0.1:1"}]

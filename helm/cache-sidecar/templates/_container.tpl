@@ -30,6 +30,7 @@ whether the application is ended before the sidecar or together with it.
     {{- toYaml .Values.securityContext | nindent 4 }}
   volumeMounts:
     {{- include "cache-sidecar.mounts" . | nindent 4 }}
+  terminationMessagePolicy: FallbackToLogsOnError  # what stops it at the start is said in one line
 {{- end }}
 {{- end }}
 

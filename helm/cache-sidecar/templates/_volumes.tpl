@@ -45,7 +45,7 @@ them in every container; so that the application's can go without (automountServ
     sources:
       - serviceAccountToken:
           path: token
-          expirationSeconds: {{ .Values.token.expirationSeconds }}
+          expirationSeconds: {{ int64 .Values.token.expirationSeconds }}
       - configMap:
           name: kube-root-ca.crt
           items:

@@ -1,0 +1,165 @@
+"""What the two READMEs say of the chart, against the chart: their snippets, figures and values."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from helm import docs
+from sidecar.config.document import parse
+from sidecar.optimizer.vocabulary import vocabulary
+from tests.contracts.readme import blocks, section
+from tests.helm.accepted import faults, pods
+from tests.helm.charts import SIDECAR, Object, chart_of_ones_own, helms, of_kind, one, render
+from tests.helm.restricted import violations
+from tests.helm.shop import STATED, make_shop, render_shop, sidecar_of, volumes_of
+from tests.helm.tools import HELMS, KUBECTL
+
+README = (SIDECAR / "README.md").read_text()
+VALUES_TEXT = (SIDECAR / "values.yaml").read_text()
+VALUES: dict[str, Any] = yaml.safe_load(VALUES_TEXT)
+SCHEMA: dict[str, Any] = json.loads((SIDECAR / "values.schema.json").read_text())
+QUICK_START = section("In Kubernetes")
+COMMANDS = [line for block in blocks("sh", QUICK_START) for line in block.splitlines()]
+NO_VALUES = {"global", "calledWith"}
+"""What the schema knows and nobody sets: the parent's, and the marker."""
+
+
+@pytest.fixture(scope="module")
+def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which somebody has done what the README says, with the chart beside it."""
+    folder = tmp_path_factory.mktemp("quick-start")
+    (folder / SIDECAR.name).symlink_to(SIDECAR)
+    dependencies, values, deployment = blocks("yaml", QUICK_START)
+    shop = folder / "shop"
+    (shop / "templates").mkdir(parents=True)
+    (shop / "Chart.yaml").write_text(f"apiVersion: v2\nname: shop\nversion: 1.0.0\n{dependencies}")
+    (shop / "values.yaml").write_text(values)
+    (shop / "templates" / "deployment.yaml").write_text(deployment)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
+    return render_shop(make_shop(tmp_path_factory.mktemp("readme") / "shop"))
+
+
+@pytest.mark.parametrize("major", HELMS)
+def test_the_quick_start_leads_to_pods_with_a_sidecar(quick_start: Path, major: str) -> None:
+    """Three lines in a Deployment, after `helm dependency update` by either Helm."""
+    [deployment] = [block for block in blocks("yaml", QUICK_START) if "kind: Deployment" in block]
+    assert deployment.count("{{- include") == 3
+    shop = quick_start / "shop"
+    shutil.rmtree(shop / "charts", ignore_errors=True)
+    [update] = [line for line in COMMANDS if line.startswith("helm dependency")]
+    assert update.split()[1:] == ["dependency", "update", "shop"]
+    [done] = helms("dependency", "update", str(shop), majors=[major]).values()
+    assert done.returncode == 0, done.stderr
+    [install] = [line for line in COMMANDS if line.startswith("helm upgrade")]
+    assert install.split()[1:] == ["upgrade", "--install", "shop", "shop"]
+    found = render(shop, release="shop")
+    assert faults(found, "1.36") == []
+    [pod] = pods(of_kind(found, "Deployment"))
+    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["cache-sidecar"]
+    assert all(fault.startswith("shop: ") for fault in violations(pod["spec"]))
+
+
+def test_the_commands_name_what_is_installed(quick_start: Path) -> None:
+    """The Deployment, and the ConfigMap that its pods watch."""
+    found = render(quick_start / "shop", release="shop")
+    [forward] = [line for line in COMMANDS if line.startswith("kubectl port-forward")]
+    name, port = forward.split()[2:]
+    assert name == f"deployment/{one(found, 'Deployment')['metadata']['name']}"
+    [pod] = pods(of_kind(found, "Deployment"))
+    [sidecar] = pod["spec"]["initContainers"]
+    assert f"--data-bind=127.0.0.1:{port}" in sidecar["args"]
+    [edit] = [line for line in COMMANDS if line.startswith("kubectl edit")]
+    assert f"--configmap={edit.split()[-1]}" in sidecar["args"]
+
+
+@pytest.mark.parametrize("text", [QUICK_START, README], ids=["project", "chart"])
+def test_the_config_map_that_kubectl_makes_is_the_one_that_pods_watch(
+    tmp_path: Path, text: str
+) -> None:
+    """And the program takes its documents."""
+    (tmp_path / "cache.yaml").write_text("tiers: {l1: {policy: sieve}}")
+    (tmp_path / "rules.yaml").write_text("level: aggressive")
+    lines = [line for block in blocks("sh", text) for line in block.splitlines()]
+    [line] = [line for line in lines if line.startswith("kubectl create configmap ")]
+    command = [str(KUBECTL), *shlex.split(line)[1:], "--dry-run=client", "--output=json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    made = json.loads(done.stdout)
+    assert made["metadata"]["name"] == "shop-cache-sidecar"
+    assert parse(made["data"], vocabulary=vocabulary()).revision
+    assert set(made["data"]) <= {"cache.yaml", "rules.yaml"}
+
+
+def test_the_stateful_set_of_the_charts_readme_is_accepted(tmp_path: Path) -> None:
+    """With every template in its place, and with documents as they are shown there."""
+    workload, documents, *_ = blocks("yaml", README)
+    shop = chart_of_ones_own(tmp_path / "shop", {"workload.yaml": workload})
+    stated = yaml.safe_load(documents)["cache-sidecar"]
+    values = STATED | stated | {"l3": {"type": "volumeClaimTemplate"}}
+    found = render(shop, {"cache-sidecar": values})
+    assert faults(found, "1.36") == []
+    [claim] = one(found, "StatefulSet")["spec"]["volumeClaimTemplates"]
+    assert claim["metadata"]["name"] == "cache-sidecar-data"
+    document = parse(one(found, "ConfigMap")["data"], vocabulary=vocabulary())
+    assert document.cache.tiers.l2.max_entries == 100000
+    assert document.optimizer.level == "aggressive"
+
+
+def test_every_template_is_explained() -> None:
+    """Those that another chart may call, and no others."""
+    text = (SIDECAR / "templates" / "_pod.tpl").read_text()
+    rows = re.findall(r"^\| `(cache-sidecar\.\w+)` \|", README, re.MULTILINE)
+    assert sorted(rows) == sorted(re.findall(r'define "(cache-sidecar\.\w+)"', text))
+
+
+def test_the_figures_are_those_of_the_defaults(plain: list[Object]) -> None:
+    resources = sidecar_of(plain)["resources"]
+    request, limit = resources["requests"]["memory"], resources["limits"]["memory"]
+    assert f"request {request} and are limited to {limit}" in README
+    assert f"{request[:-2]} MiB are requested, {limit[:-2]} MiB are the limit" in QUICK_START
+    assert volumes_of(plain)["cache-sidecar-data"]["emptyDir"]["sizeLimit"] == "2560Mi"
+    assert "an `emptyDir` of 2.5 GiB" in QUICK_START
+
+
+def test_the_table_of_values_is_made_from_their_comments() -> None:
+    """`make chart-docs` makes it."""
+    assert docs.updated(README, VALUES_TEXT) == README
+
+
+def test_every_value_is_described() -> None:
+    """By a comment of its own, or by that of the section that it is in."""
+    described = {value.path for value in docs.described(VALUES_TEXT)}
+
+    def missing(node: dict[str, Any], path: str = "") -> Iterator[str]:
+        for name, value in node.items():
+            if (here := f"{path}{name}") in described:
+                continue
+            if isinstance(value, dict) and value:
+                yield from missing(value, f"{here}.")
+            else:
+                yield here
+
+    assert set(missing(VALUES)) == {"calledWith"}
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    """Section by section, as far as they are the chart's own and not Kubernetes'."""
+    properties = SCHEMA["properties"]
+    assert properties.keys() - NO_VALUES == VALUES.keys() - NO_VALUES
+    for name, section_of in properties.items():
+        if "properties" in section_of and name != "resources":
+            assert section_of["properties"].keys() == VALUES[name].keys(), name
+            assert section_of["additionalProperties"] is False

@@ -229,14 +229,12 @@ def test_the_rights_are_for_one_name(plain: list[Object]) -> None:
 
 
 def test_rights_are_asked_for_only_as_far_as_they_are_used(shop: Path) -> None:
-    events = one(render_shop(shop, {"config": {"watch": False}}), "Role")["rules"]
-    assert [rule["resources"] for rule in events] == [["events"]]
     watch = one(render_shop(shop, {"events": "none"}), "Role")["rules"]
     assert [rule["resources"] for rule in watch] == [["configmaps"]]
-    nothing = {"config": {"watch": False}, "events": "none", "serviceAccountName": ""}
-    found = render_shop(shop, nothing)
+    found = render_shop(shop, {"config": {"watch": False}, "serviceAccountName": ""})
     assert of_kind(found, "Role") == of_kind(found, "RoleBinding") == []
-    assert "--configmap" not in flags_of(sidecar_of(found))
+    assert flags_of(sidecar_of(found)).keys().isdisjoint({"--configmap", "--events"})
+    assert "env" not in sidecar_of(found)
     assert "cache-sidecar-token" not in volumes_of(found)
     granted = render_shop(shop, {"rbac": {"create": False}, "serviceAccountName": ""})
     assert of_kind(granted, "Role") == of_kind(granted, "RoleBinding") == []

@@ -41,13 +41,13 @@ whether the application is ended before the sidecar or together with it.
 - --config=/etc/cache-sidecar
 {{- if .Values.config.watch }}
 - --configmap={{ include "cache-sidecar.configName" . }}
+- --events={{ .Values.events }}
 {{- end }}
 - --data-bind=127.0.0.1:{{ .Values.ports.data }}
 - --data-dir=/var/lib/cache-sidecar
 - --data-limit={{ include "cache-sidecar.dataLimit" . }}
 - --ops-bind={{ .Values.opsAddress }}:{{ .Values.ports.ops }}
 - --linger={{ .Values.linger | default $linger }}
-- --events={{ .Values.events }}
 - --log-format={{ .Values.log.format }}
 - --log-level={{ .Values.log.level }}
 {{- with .Values.extraArgs }}
@@ -56,9 +56,9 @@ whether the application is ended before the sidecar or together with it.
 {{- end }}
 {{- end }}
 
-{{/* Who the pod is, for its Events. */}}
+{{/* Who the pod is, for the watch and for Events. */}}
 {{- define "cache-sidecar.environment" -}}
-{{- if ne .Values.events "none" -}}
+{{- if .Values.config.watch -}}
 {{- range $name, $path := dict "NAME" "metadata.name" "NAMESPACE" "metadata.namespace" "UID" "metadata.uid" }}
 - name: CACHE_SIDECAR_POD_{{ $name }}
   valueFrom:
@@ -92,7 +92,7 @@ whether the application is ended before the sidecar or together with it.
   readOnly: true
 - name: cache-sidecar-data
   mountPath: /var/lib/cache-sidecar
-{{- if include "cache-sidecar.usesApi" . }}
+{{- if .Values.config.watch }}
 - name: cache-sidecar-token
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true

@@ -35,8 +35,3 @@ cache-sidecar/instance: {{ include "cache-sidecar.instance" . | quote }}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}
-
-{{/* Whether the sidecar talks to the API server: "true" or nothing. */}}
-{{- define "cache-sidecar.usesApi" -}}
-{{- if or .Values.config.watch (ne .Values.events "none") }}true{{ end }}
-{{- end }}

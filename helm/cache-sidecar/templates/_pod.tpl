@@ -33,7 +33,7 @@ a list, or keys of a map, without indentation; nothing where `enabled` is false.
 {{- with include "cache-sidecar.dataVolume" . }}
 {{ . }}
 {{- end }}
-{{- if include "cache-sidecar.usesApi" . }}
+{{- if .Values.config.watch }}
 {{ include "cache-sidecar.tokenVolume" . }}
 {{- end }}
 {{- end }}

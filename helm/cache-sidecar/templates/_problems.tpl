@@ -26,8 +26,11 @@ all looked for, so that nobody has to render again to hear of the next; none whi
 - image.repository {{ .repository | quote }} holds more than a name: write the tag as image.tag, or the digest as image.digest.
 {{- end }}
 {{- end }}
-{{- if and .Values.rbac.create (include "cache-sidecar.usesApi" .) (not .Values.serviceAccountName) }}
-- serviceAccountName is not stated: write the service account that the pods run with (`default` where they name none), which is given the rights for config.watch and events; or write config.watch: false and events: none.
+{{- if and .Values.rbac.create .Values.config.watch (not .Values.serviceAccountName) }}
+- serviceAccountName is not stated: write the service account that the pods run with (`default` where they name none), which is given the rights to watch the ConfigMap; or write config.watch: false.
+{{- end }}
+{{- if and (eq .Values.events "all") (not .Values.config.watch) }}
+- events: all, but Events are only written with config.watch: write config.watch: true, or events: none.
 {{- end }}
 {{- end }}
 

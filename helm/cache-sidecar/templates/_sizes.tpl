@@ -54,7 +54,7 @@ API server, RocksDB's buffers, and L1 and L2 with what an entry costs more than 
 {{- end }}
 
 {{- define "cache-sidecar.memoryIdle" -}}
-{{- $mebibytes := include "cache-sidecar.usesApi" . | empty | ternary 95 115 }}
+{{- $mebibytes := .Values.config.watch | ternary 115 95 }}
 {{- mul (add $mebibytes 24) 1048576 }}
 {{- end }}
 

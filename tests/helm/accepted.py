@@ -6,15 +6,20 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
+from referencing import Registry, Resource
 
 from tests.helm.charts import Object, of_kind
 from tests.helm.pods import faults_of_claim, faults_of_pod
 
+SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
+"""The API servers' own, by version; read here, as the package reads them anew for each object."""
 MODELS: dict[str, type[BaseModel]] = {"PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule}
 """What the Prometheus operator brings; everything else is Kubernetes' own."""
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
@@ -24,6 +29,7 @@ LARGEST_APPLIED = 256 * 1024
 LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PART = r"([a-z0-9][a-z0-9-]*)?[a-z0-9]"
+SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_PART}(\.{_PART})*")
 """Of most objects. An API server bounds the whole of it and not its parts, as RFC 1123 does too."""
 PATH_NAME = re.compile(r"(?!\.{1,2}$)[^/%]+")
@@ -54,7 +60,9 @@ def pods(found: Iterable[Object]) -> list[Object]:
 def _of_schema(thing: Object, kube: str) -> list[str]:
     if thing["apiVersion"] == "monitoring.coreos.com/v1":
         return _of_model(thing)
-    return _of_own_schema(json.dumps(thing), kube)
+    group, _, version = thing["apiVersion"].rpartition("/")
+    name = "-".join([thing["kind"].lower(), *([group.split(".")[0]] if group else []), version])
+    return [error.message for error in _validator(name, kube).iter_errors(thing)]
 
 
 def _of_model(thing: Object) -> list[str]:
@@ -66,26 +74,35 @@ def _of_model(thing: Object) -> list[str]:
 
 
 @cache
-def _of_own_schema(thing: str, kube: str) -> list[str]:
-    """Kept, as a matrix of values renders many objects that are the same."""
-    try:
-        kubernetes_validate.validate(json.loads(thing), kube, strict=True)
-    except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
-        return [error.message]
-    return []
+def _validator(name: str, kube: str) -> Draft202012Validator:
+    """Of a kind; the strict schema, which knows no field but the server's own."""
+    schema = json.loads((SCHEMAS / f"v{kube}.0-local-strict" / f"{name}.json").read_text())
+    return Draft202012Validator(schema, registry=_definitions(kube))
+
+
+@cache
+def _definitions(kube: str) -> Registry[Any]:
+    text = (SCHEMAS / f"v{kube}.0-local-strict" / "_definitions.json").read_text()
+    return Resource.from_contents(json.loads(text)) @ Registry()
 
 
 def _of_metadata(thing: Object) -> Iterator[str]:
     metadata = thing["metadata"]
-    label = thing["kind"] in {"Service", "Namespace", *WORKLOADS}
-    path = thing["apiVersion"].startswith("rbac.authorization.k8s.io/")
-    name = DNS_LABEL if label else PATH_NAME if path else DNS_NAME
-    if not name.fullmatch(metadata.get("name") or ""):
+    if not _form_of_name(thing).fullmatch(metadata.get("name") or ""):
         yield f"the name {metadata.get('name')!r} is not allowed"
     yield from _of_labels(metadata.get("labels") or {})
     for key, value in (metadata.get("annotations") or {}).items():
         if not isinstance(value, str) or not _qualified(key):
             yield f"the annotation {key}: {value!r} is not allowed"
+
+
+def _form_of_name(thing: Object) -> re.Pattern[str]:
+    if thing["kind"] == "Service":
+        return SERVICE_NAME
+    if thing["kind"] in {"Namespace", *WORKLOADS}:
+        return DNS_LABEL
+    rights = thing["apiVersion"].startswith("rbac.authorization.k8s.io/")
+    return PATH_NAME if rights else DNS_NAME
 
 
 def _of_labels(labels: Mapping[str, Any]) -> Iterator[str]:

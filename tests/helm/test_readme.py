@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,14 @@ def test_the_stateful_set_of_the_charts_readme_is_accepted(tmp_path: Path) -> No
     document = parse(one(found, "ConfigMap")["data"], vocabulary=vocabulary())
     assert document.cache.tiers.l2.max_entries == 100000
     assert document.optimizer.level == "aggressive"
+
+
+def test_the_versions_are_those_of_the_program() -> None:
+    """The image's tag, unless stated, is the program's version; the README asks for the chart's."""
+    chart = yaml.safe_load((SIDECAR / "Chart.yaml").read_text())
+    assert chart["appVersion"] == version("cache-sidecar")
+    [dependency] = yaml.safe_load(blocks("yaml", QUICK_START)[0])["dependencies"]
+    assert dependency["version"] == chart["version"]
 
 
 def test_every_template_is_explained() -> None:

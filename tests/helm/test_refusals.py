@@ -14,6 +14,7 @@ LARGE_L2 = {"cache.yaml": "tiers: {l2: {max_bytes: 1GiB}}"}
 TWO = [{"name": "TZ", "value": "UTC"}, {"name": "TZ", "value": "CET"}]
 
 REFUSED: list[tuple[Values, str]] = [
+    ({"probes": {"liveness": {"httpGet": None}}}, "probes.liveness has no handler"),
     ({"image": {}}, "image.repository is not stated"),
     ({"image": {"repository": "a.example:5000/b:1.0"}}, "write the tag as image.tag"),
     ({"serviceAccountName": ""}, "serviceAccountName is not stated"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from jsonschema import Draft7Validator
 from pydantic import BaseModel
 
 from sidecar.config.schema import Cache
-from tests.helm.charts import SIDECAR, helms
+from tests.helm.accepted import faults
+from tests.helm.charts import SIDECAR, RefusedError, helms
+from tests.helm.shop import make_shop, render_shop
 from tests.helm.wrong_values import (
     OF_EVERY_TYPE,
-    Path,
+    Steps,
     Wrong,
     batches,
     document,
@@ -96,6 +99,22 @@ def test_both_helms_refuse_each_wrong_value_by_name(batch: list[Wrong]) -> None:
         assert not {_name(wrong) for wrong in batch} - named, f"Helm {major} said: {done.stderr}"
 
 
+def test_null_takes_a_value_away_only_where_the_chart_does_without(tmp_path: Path) -> None:
+    """Helm drops what is set to null, and templates fail on it in their own words, if at all."""
+    required = {(*path, name) for path, node in nodes(SCHEMA) for name in node.get("required", ())}
+    handlers = {path for path in _paths(DEFAULTS) if path[-1] == "httpGet"}  # refused by a sentence
+    nulls = [Wrong(path, None) for path in _paths(DEFAULTS) if path not in handlers]
+    shop = make_shop(tmp_path / "shop")
+    for batch in batches([null for null in nulls if null.path not in required]):
+        assert faults(render_shop(shop, document(batch)), "1.36") == []
+    for batch in batches([null for null in nulls if null.path in required]):
+        with pytest.raises(RefusedError) as refused:
+            render_shop(shop, document(batch))
+        for said in refused.value.said.values():
+            assert "values don't meet the specifications" in said
+            assert not [null for null in batch if not re.search(rf"\b{null.path[-1]}\b", said)]
+
+
 def _of_helm_3(said: str) -> set[str]:
     """The paths that it named, dotted, with `unknown` where a key is."""
     found = re.findall(r"^- (\S+?): (Additional property (\S+))?", said, re.MULTILINE)
@@ -118,14 +137,14 @@ def _name(wrong: Wrong) -> str:
     return ".".join(str(step) for step in wrong.path)
 
 
-def _paths(values: dict[str, Any], above: Path = ()) -> Iterator[Path]:
+def _paths(values: dict[str, Any], above: Steps = ()) -> Iterator[Steps]:
     for name, value in values.items():
         yield (*above, name)
         if isinstance(value, dict):
             yield from _paths(value, (*above, name))
 
 
-def _fields(model: type[BaseModel], above: Path = ()) -> Iterator[Path]:
+def _fields(model: type[BaseModel], above: Steps = ()) -> Iterator[Steps]:
     for name, field in model.model_fields.items():
         yield (*above, name)
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jsonschema import Draft7Validator
 
-Path = tuple[str | int, ...]
+Steps = tuple[str | int, ...]
 Schema = dict[str, Any]
 
 UNKNOWN = "unknownKey"
@@ -17,11 +17,11 @@ OF_EVERY_TYPE: tuple[Any, ...] = ([], {}, 7.5, "no such §value", True)
 class Wrong(NamedTuple):
     """A value that is wrong at its path."""
 
-    path: Path
+    path: Steps
     value: Any
 
 
-def nodes(schema: Schema) -> Iterator[tuple[Path, Schema]]:
+def nodes(schema: Schema) -> Iterator[tuple[Steps, Schema]]:
     """Every path that a value can stand at, with its schema; 0 is any item, "key" any key."""
     yield from _below(schema, (), schema)
 
@@ -48,7 +48,7 @@ def batches(found: Iterable[Wrong]) -> Iterator[list[Wrong]]:
     left = sorted(found, key=lambda wrong: -len(wrong.path))
     while left:
         batch: list[Wrong] = []
-        taken: set[Path] = set()
+        taken: set[Steps] = set()
         for wrong in left:
             ways = {wrong.path[:length] for length in range(1, len(wrong.path) + 1)}
             if wrong.path not in taken and not ways & {each.path for each in batch}:
@@ -75,13 +75,13 @@ def document(batch: Iterable[Wrong]) -> dict[str, Any]:
     return values
 
 
-def _below(node: Schema, path: Path, schema: Schema) -> Iterator[tuple[Path, Schema]]:
+def _below(node: Schema, path: Steps, schema: Schema) -> Iterator[tuple[Steps, Schema]]:
     node = _resolved(node, schema)
     yield path, node
     yield from _within(node, path, schema)
 
 
-def _within(node: Schema, path: Path, schema: Schema) -> Iterator[tuple[Path, Schema]]:
+def _within(node: Schema, path: Steps, schema: Schema) -> Iterator[tuple[Steps, Schema]]:
     for name, child in node.get("properties", {}).items():
         yield from _below(child, (*path, name), schema)
     if isinstance(node.get("additionalProperties"), dict):

@@ -45,6 +45,8 @@ What may be wrong with the container: its resources, and what comes from the use
 {{- end }}
 {{- if gt (len $handlers) 1 }}
 - probes.{{ $name }} has {{ join " and " $handlers }}, of which Kubernetes takes one: write probes.{{ $name }}.{{ first $handlers }}: null too.
+{{- else if and $probe (not $handlers) }}
+- probes.{{ $name }} has no handler: write httpGet, exec, tcpSocket or grpc, or probes.{{ $name }}: null for no probe.
 {{- end }}
 {{- end }}
 {{- range $argument := .Values.extraArgs }}

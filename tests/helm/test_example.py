@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
+from sidecar.config.document import parse
+from sidecar.optimizer.vocabulary import vocabulary
+from tests.contracts.readme import blocks
 from tests.helm.accepted import faults, pods
-from tests.helm.charts import IMAGE, OPERATOR, Object, helms, of_kind, one, render
+from tests.helm.charts import EXAMPLE, IMAGE, OPERATOR, Object, helms, objects, of_kind, one, render
 from tests.helm.restricted import violations
+
+README = (EXAMPLE / "README.md").read_text()
 
 
 @pytest.mark.parametrize("kube", ["1.29", "1.33", "1.36", "1.37"])
@@ -48,3 +55,36 @@ def test_the_example_is_well_formed(example: Path) -> None:
     stated = "cache-sidecar.image.repository=registry.example.com/cache-sidecar"
     for done in helms("lint", "--strict", str(example), "--set", stated).values():
         assert done.returncode == 0, done.stdout
+
+
+def test_the_commands_of_its_readme_install_and_change_it(example: Path) -> None:
+    """What Helm would render for them, and the objects that kubectl is pointed at."""
+    lines = [line for block in blocks("sh", README) for line in block.splitlines()]
+    commands = [shlex.split(line) for line in lines]
+    [install] = [line for line in commands if line[:2] == ["helm", "install"]]
+    [upgrade] = [line for line in commands if line[:2] == ["helm", "upgrade"]]
+    assert ["helm", "dependency", "build", "helm/example-app"] in commands
+    assert install[2] == upgrade[2] == "example"
+    assert install[3] == upgrade[3] == "helm/example-app"
+    for done in helms("template", "example", str(example), *install[4:]).values():
+        found = objects(done.stdout)
+    forwarded = [line[2] for line in commands if line[:2] == ["kubectl", "port-forward"]]
+    names = {f"{thing['kind'].lower()}/{thing['metadata']['name']}" for thing in found}
+    assert set(forwarded) <= names
+    [change] = [upgrade[at + 1] for at, flag in enumerate(upgrade) if flag == "--set"]
+    for done in helms("template", "example", str(example), *install[4:], "--set", change).values():
+        [changed] = [
+            yaml.safe_load(each["data"]["cache.yaml"])
+            for each in of_kind(objects(done.stdout), "ConfigMap")
+            if "cache.yaml" in each["data"]
+        ]
+        assert changed["default_ttl"] == "1m"
+        assert changed["tiers"]["l2"] == {"max_bytes": "32MiB"}, "the others are as they were"
+
+
+def test_its_documents_are_taken_by_the_program(rendered: list[Object]) -> None:
+    [documents] = [
+        each["data"] for each in of_kind(rendered, "ConfigMap") if "cache.yaml" in each["data"]
+    ]
+    document = parse(documents, vocabulary=vocabulary())
+    assert document.cache.tiers.l3.max_bytes == 128 * 2**20

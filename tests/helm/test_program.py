@@ -1,0 +1,92 @@
+"""What the chart and the program have to agree on: flags, and the keys of `cache.yaml`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from sidecar.cli.serve import serve
+from sidecar.config.schema import Cache
+from tests.helm.charts import SIDECAR, Object
+from tests.helm.shop import OLD_WORKLOAD, WORKLOAD, Values, make_shop, render_shop, sidecar_of
+
+SCHEMA: dict[str, Any] = json.loads((SIDECAR / "values.schema.json").read_text())
+OTHERS = {"--data-socket", "--greet", "--help"}
+"""Flags that the chart does not set."""
+
+
+def container_of(folder: Path, workload: str, values: Values, kube: str) -> Object:
+    return sidecar_of(render_shop(make_shop(folder / "shop", workload), values, kube=kube))
+
+
+@pytest.mark.parametrize(
+    ("workload", "values", "kube"),
+    [
+        (WORKLOAD, {}, "1.36"),
+        (OLD_WORKLOAD, {"config": {"watch": False}}, "1.28"),
+        (WORKLOAD, {"l3": {"type": "none"}, "opsAddress": "[::]", "events": "all"}, "1.36"),
+    ],
+    ids=["native sidecar", "container that does not watch", "everything else"],
+)
+def test_the_program_takes_the_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workload: str, values: Values, kube: str
+) -> None:
+    """And the environment, by the names and with the values that it is given."""
+    container = container_of(tmp_path, workload, values, kube)
+    for variable in container.get("env", []):
+        monkeypatch.setenv(variable["name"], "of-the-pod")
+    command, *arguments = container["args"]
+    assert command == serve.name
+    context = serve.make_context(command, arguments)
+    for variable in container.get("env", []):
+        name = variable["name"].removeprefix("CACHE_SIDECAR_").lower()
+        assert context.params[name] == "of-the-pod"
+
+
+def test_the_chart_sets_every_flag_or_knows_that_it_does_not(tmp_path: Path) -> None:
+    """A flag that the chart sets is refused in extraArgs, with the value that stands for it."""
+    container = container_of(tmp_path, WORKLOAD, {}, "1.36")
+    text = (SIDECAR / "templates" / "_problems_container.tpl").read_text()
+    [definition] = re.findall(r'define "cache-sidecar.flags" -}}\n(.*?){{- end', text, re.DOTALL)
+    refused = set(yaml.safe_load(definition))
+    of_program = {option for parameter in serve.params for option in parameter.opts} | {"--help"}
+    in_environment = {
+        "--" + variable["name"].removeprefix("CACHE_SIDECAR_").lower().replace("_", "-")
+        for variable in container["env"]
+    }
+    set_by_chart = {argument.split("=")[0] for argument in container["args"][1:]} | in_environment
+    assert set_by_chart == refused == of_program - OTHERS
+
+
+def test_the_schema_knows_the_keys_of_cache_yaml() -> None:
+    """Those of the program, and no others; what they may be is the program's to judge."""
+    assert set(_keys(SCHEMA["properties"]["config"])) == set(_fields(Cache))
+
+
+def _keys(config: dict[str, Any]) -> Iterator[str]:
+    document = config["properties"]["documents"]["properties"]["cache.yaml"]
+    yield from _properties(document)
+
+
+def _properties(node: dict[str, Any], path: str = "") -> Iterator[str]:
+    if "$ref" in node:
+        node = SCHEMA["definitions"][node["$ref"].removeprefix("#/definitions/")]
+    for either in node.get("anyOf", []):
+        yield from _properties(either, path)
+    for name, below in node.get("properties", {}).items():
+        yield f"{path}{name}"
+        yield from _properties(below, f"{path}{name}.")
+
+
+def _fields(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{path}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields(field.annotation, f"{path}{name}.")

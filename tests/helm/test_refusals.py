@@ -40,14 +40,14 @@ REFUSED: list[tuple[Values, str]] = [
     ),
     ({"l3": {"existingClaim": "c"}}, "l3.existingClaim is stated, but l3.type is emptyDir"),
     ({"l3": {"storageClassName": "fast"}}, "l3.type emptyDir asks no storage class"),
-    ({"resources": {"limits": {"memory": "265Mi"}}}, "full need 266Mi"),
+    ({"resources": {"limits": {"memory": "265Mi"}}}, "with full tiers the sidecar needs 266Mi"),
     (
         {"resources": {"limits": {"memory": "1Gi"}}, "config": {"documents": LARGE_L2}},
         "resources.limits.memory 1Gi is too small",
     ),
     (
         {"resources": {"limits": {"memory": "138Mi"}}, "config": {"owner": "operator"}},
-        "full need 139Mi",
+        "needs 139Mi before",
     ),
     (
         {"resources": {"requests": {"memory": "2G"}, "limits": {"memory": "1Gi"}}},

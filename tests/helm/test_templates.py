@@ -322,7 +322,7 @@ def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
     found = render_shop(
         shop,
         {
-            "resources": {"requests": {"cpu": None, "memory": "4Gi", "example.com/nic": 1}},
+            "resources": {"requests": {"cpu": None, "memory": "4Gi"}, "limits": {"a.b/nic": 1}},
             "securityContext": {"runAsUser": None, "runAsGroup": 7, "capabilities": {"add": ["X"]}},
             "probes": {"startup": None, "liveness": {"periodSeconds": 3}},
             "extraArgs": ["--data-socket=/run/cache/socket"],
@@ -339,8 +339,8 @@ def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
     assert faults(found, "1.36") == []
     container = sidecar_of(found)
     assert container["resources"] == {
-        "requests": {"memory": "4Gi", "ephemeral-storage": "2560Mi", "example.com/nic": 1},
-        "limits": {"memory": "4096Mi"},
+        "requests": {"memory": "4Gi", "ephemeral-storage": "2560Mi"},
+        "limits": {"memory": "4096Mi", "a.b/nic": 1},
     }
     context = container["securityContext"]
     assert "runAsUser" not in context

@@ -3,12 +3,15 @@ What may be wrong with the container: its resources, and what comes from the use
 */}}
 
 {{- define "cache-sidecar.problems.resources" -}}
-{{- $need := include "cache-sidecar.memoryNeed" . | int64 }}
-{{- if eq .Values.config.owner "operator" }}{{ $need = include "cache-sidecar.memoryIdle" . | int64 }}{{ end }}
 {{- $limits := .Values.resources.limits | default dict }}
 {{- with $limits.memory }}
-{{- if lt (include "cache-sidecar.bytes" . | int64) $need }}
-- resources.limits.memory {{ . }} is too small: both processes idle and tiers that are full need {{ include "cache-sidecar.mebibytes" $need }}; write more, or less for tiers.l1.max_bytes and tiers.l2.max_bytes in config.documents.
+{{- $limit := include "cache-sidecar.bytes" . | int64 }}
+{{- $idle := include "cache-sidecar.memoryIdle" $ | int64 }}
+{{- $need := include "cache-sidecar.memoryNeed" $ | int64 }}
+{{- if lt $limit $idle }}
+- resources.limits.memory {{ . }} is too small: the sidecar needs {{ include "cache-sidecar.mebibytes" $idle }} before it has anything in its tiers; write {{ include "cache-sidecar.mebibytes" $need }} or more.
+{{- else if and (lt $limit $need) (eq $.Values.config.owner "helm") }}
+- resources.limits.memory {{ . }} is too small: with full tiers the sidecar needs {{ include "cache-sidecar.mebibytes" $need }}; write as much or more, or less for tiers.l1.max_bytes and tiers.l2.max_bytes in config.documents.
 {{- end }}
 {{- end }}
 {{- range $name, $request := .Values.resources.requests | default dict }}

@@ -6,20 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import StartSidecar
 from tests.helm.accepted import faults
-from tests.helm.charts import Object, chart_of_ones_own, of_kind, one, render
+from tests.helm.charts import Object, chart_of_ones_own, of_kind, one
 from tests.helm.restricted import violations
+from tests.helm.shop import Values, render_shop
 from tests.running import PATIENCE_SECONDS, RunningSidecar
-
-STATED: dict[str, Any] = {
-    "image": {"repository": "registry.example.com/cache-sidecar"},
-    "serviceAccountName": "shop",
-}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +23,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_pod_is_accepted_and_is_a_hook(shop: Path) -> None:
-    found = render(shop, {"cache-sidecar": STATED})
+    found = render_shop(shop)
     assert faults(found, "1.36") == []
     pod = one(found, "Pod")
     assert violations(pod["spec"]) == []
@@ -40,13 +35,13 @@ def test_the_pod_is_accepted_and_is_a_hook(shop: Path) -> None:
 
 def test_the_pod_leaves_the_workload_and_its_volumes_alone(shop: Path) -> None:
     """It has no label by which they are found, no claim, and no mount that only they can have."""
-    values = {
+    values: Values = {
         "l3": {"type": "existingClaim", "existingClaim": "data", "size": "3Gi"},
         "replicas": 1,
         "extraVolumeMounts": [{"name": "sockets", "mountPath": "/sockets"}],
         "helmTest": {"imagePullSecrets": [{"name": "registry"}]},
     }
-    found = render(shop, {"cache-sidecar": STATED | values})
+    found = render_shop(shop, values)
     assert faults(found, "1.36") == []
     pod = one(found, "Pod")
     assert "cache-sidecar/instance" not in pod["metadata"]["labels"]
@@ -57,13 +52,14 @@ def test_the_pod_leaves_the_workload_and_its_volumes_alone(shop: Path) -> None:
 
 def test_the_pod_can_be_left_out(shop: Path) -> None:
     """By a value, and where there are no native sidecars; where the sidecar is off, too."""
-    for values in ({"helmTest": {"enabled": False}}, {"enabled": False}):
-        assert not of_kind(render(shop, {"cache-sidecar": STATED | values}), "Pod")
-    assert not of_kind(render(shop, {"cache-sidecar": STATED}, kube="1.28"), "Pod")
+    off: list[Values] = [{"helmTest": {"enabled": False}}, {"enabled": False}]
+    for values in off:
+        assert not of_kind(render_shop(shop, values), "Pod")
+    assert not of_kind(render_shop(shop, kube="1.28"), "Pod")
 
 
 def test_a_value_is_put_and_comes_back(shop: Path, sidecar: RunningSidecar) -> None:
-    done = _run(render(shop, {"cache-sidecar": STATED}), sidecar.port)
+    done = _run(render_shop(shop), sidecar.port)
     assert (done.returncode, done.stdout) == (0, "A value was put, and came back.\n")
     assert sidecar.ask("GET", "/v1/cache/helm-test/greeting").body == b"hello"
 
@@ -74,11 +70,11 @@ def test_a_cache_that_refuses_fails_the_test(
     """And so does one that is not there."""
     (tmp_path / "cache.yaml").write_text("max_value_bytes: 1B")
     sidecar = start_sidecar("--config", str(tmp_path))
-    done = _run(render(shop, {"cache-sidecar": STATED}), sidecar.port)
+    done = _run(render_shop(shop), sidecar.port)
     assert done.returncode != 0
     assert "PUT was answered with 413" in done.stderr
     sidecar.stop()
-    assert _run(render(shop, {"cache-sidecar": STATED}), sidecar.port).returncode != 0
+    assert _run(render_shop(shop), sidecar.port).returncode != 0
 
 
 def _run(found: list[Object], port: int) -> subprocess.CompletedProcess[str]:

@@ -15,19 +15,14 @@ from tests.helm.charts import (
     OPERATOR,
     ROOT,
     SIDECAR,
-    Object,
     RefusedError,
-    chart_of_ones_own,
     helms,
     of_kind,
     one,
     render,
 )
+from tests.helm.shop import make_shop, render_shop, sidecar_of
 
-STATED: dict[str, Any] = {
-    "image": {"repository": "registry.example.com/cache-sidecar"},
-    "serviceAccountName": "shop",
-}
 ONCE = {"workload": False}
 """What installs the chart alone, for what a cluster needs once."""
 SOURCES = sorted((ROOT / "dashboards").glob("*.json"))
@@ -38,11 +33,7 @@ WEB = {"ports": [{"port": 8080, "protocol": "TCP"}]}
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A chart that has the sidecar as a dependency."""
-    return chart_of_ones_own(tmp_path_factory.mktemp("charts") / "shop", {})
-
-
-def in_shop(shop: Path, values: dict[str, Any], apis: Sequence[str] = ()) -> list[Object]:
-    return render(shop, {"cache-sidecar": STATED | values}, apis=apis)
+    return make_shop(tmp_path_factory.mktemp("charts") / "shop")
 
 
 # ---- once per cluster
@@ -75,9 +66,10 @@ def test_a_dashboard_has_one_uid_and_one_name_everywhere() -> None:
 
 
 def test_a_dependency_brings_nothing_that_a_cluster_needs_once(shop: Path) -> None:
-    found = in_shop(shop, {}, OPERATOR)
+    found = render_shop(shop, {}, apis=OPERATOR)
     assert not of_kind(found, "PrometheusRule")
-    assert not [each for each in found if "grafana_dashboard" in each["metadata"]["labels"]]
+    maps = of_kind(found, "ConfigMap")
+    assert [each["metadata"]["name"] for each in maps] == ["demo-cache-sidecar"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +79,7 @@ def test_once_per_cluster_can_be_stated_either_way(shop: Path, value: str, kind:
     """Whether or not the cluster is known to know the kind."""
     operator = {"config": {"owner": "operator"}}  # so that no other ConfigMap is there
     for apis in ((), OPERATOR):
-        assert of_kind(in_shop(shop, {value: {"enabled": True}, **operator}, apis), kind)
+        assert of_kind(render_shop(shop, {value: {"enabled": True}, **operator}, apis=apis), kind)
         assert not of_kind(render(SIDECAR, ONCE | {value: {"enabled": False}}, apis=apis), kind)
 
 
@@ -101,7 +93,7 @@ def test_once_per_cluster_can_be_stated_either_way(shop: Path, value: str, kind:
 def test_auto_asks_the_cluster_and_a_statement_does_not(
     shop: Path, apis: Sequence[str], enabled: object, is_there: bool
 ) -> None:
-    found = in_shop(shop, {"podMonitor": {"enabled": enabled}}, apis)
+    found = render_shop(shop, {"podMonitor": {"enabled": enabled}}, apis=apis)
     assert bool(of_kind(found, "PodMonitor")) == is_there
     found = render(SIDECAR, ONCE | {"prometheusRule": {"enabled": enabled}}, apis=apis)
     assert bool(of_kind(found, "PrometheusRule")) == is_there
@@ -133,13 +125,17 @@ def test_what_auto_leaves_out_is_said_in_the_notes() -> None:
 
 def test_the_pod_monitor_finds_the_pods_and_names_their_workload(shop: Path) -> None:
     """By the label that `cache-sidecar.podLabels` gives, whose value becomes job and workload."""
-    found = in_shop(
-        shop, {"instance": "checkout", "podMonitor": {"labels": {"team": "a"}}}, OPERATOR
+    found = render_shop(
+        shop, {"instance": "checkout", "podMonitor": {"labels": {"team": "a"}}}, apis=OPERATOR
     )
     assert faults(found, "1.36") == []
     monitor = one(found, "PodMonitor")
     assert monitor["metadata"]["labels"]["team"] == "a"
-    assert monitor["spec"]["selector"] == {"matchLabels": {"cache-sidecar/instance": "checkout"}}
+    wanted = monitor["spec"]["selector"]["matchLabels"]
+    assert wanted == {"cache-sidecar/instance": "checkout"}
+    labels = one(found, "StatefulSet")["spec"]["template"]["metadata"]["labels"]
+    assert wanted.items() <= labels.items()
+    assert [port["name"] for port in sidecar_of(found)["ports"]] == ["cache-ops"]
     assert monitor["spec"]["jobLabel"] == "cache-sidecar/instance"
     [endpoint] = monitor["spec"]["podMetricsEndpoints"]
     assert endpoint == {
@@ -159,7 +155,7 @@ def test_all_that_the_pod_monitor_takes_is_taken(shop: Path) -> None:
     zone = {"targetLabel": "zone", "replacement": "a"}
     values: dict[str, Any] = {"interval": "30s", "scrapeTimeout": "10s"}
     values |= {"annotations": {"note": "b"}, "relabelings": [zone], "metricRelabelings": [drop]}
-    found = in_shop(shop, {"podMonitor": values}, OPERATOR)
+    found = render_shop(shop, {"podMonitor": values}, apis=OPERATOR)
     assert faults(found, "1.36") == []
     monitor = one(found, "PodMonitor")
     [endpoint] = monitor["spec"]["podMetricsEndpoints"]
@@ -173,14 +169,14 @@ def test_all_that_the_pod_monitor_takes_is_taken(shop: Path) -> None:
 
 
 def test_there_is_no_network_policy_unless_it_is_asked_for(shop: Path) -> None:
-    assert not of_kind(in_shop(shop, {}), "NetworkPolicy")
+    assert not of_kind(render_shop(shop, {}), "NetworkPolicy")
 
 
 def test_a_network_policy_has_to_be_told_the_applications_rules(shop: Path) -> None:
     """It selects the whole pod, and would close ports that it does not name."""
     with pytest.raises(RefusedError, match=r"networkPolicy\.ingress is not stated"):
-        in_shop(shop, {"networkPolicy": {"enabled": True}})
-    found = in_shop(shop, {"networkPolicy": {"enabled": True, "ingress": []}})
+        render_shop(shop, {"networkPolicy": {"enabled": True}})
+    found = render_shop(shop, {"networkPolicy": {"enabled": True, "ingress": []}})
     assert len(one(found, "NetworkPolicy")["spec"]["ingress"]) == 1
 
 
@@ -188,7 +184,7 @@ def test_a_network_policy_opens_the_ops_port_beside_the_applications(shop: Path)
     """To the scrapers that are stated; egress is left as it is."""
     scraper = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     values = {"enabled": True, "ingress": [WEB], "scrapers": [scraper]}
-    found = in_shop(shop, {"networkPolicy": values, "ports": {"ops": 9000}})
+    found = render_shop(shop, {"networkPolicy": values, "ports": {"ops": 9000}})
     assert faults(found, "1.36") == []
     assert one(found, "NetworkPolicy")["spec"] == {
         "podSelector": {"matchLabels": {"cache-sidecar/instance": "demo"}},
@@ -199,14 +195,14 @@ def test_a_network_policy_opens_the_ops_port_beside_the_applications(shop: Path)
 
 @pytest.mark.parametrize(
     ("values", "ports"),
-    [({}, [443, 6443]), ({"config": {"watch": False}, "events": "none"}, [])],
+    [({}, [443, 6443]), ({"config": {"watch": False}}, [])],
 )
 def test_a_network_policy_lets_the_watch_reach_the_api_server(
     shop: Path, values: dict[str, Any], ports: list[int]
 ) -> None:
     """Where egress is restricted, and the sidecar calls it at all."""
     policy = {"enabled": True, "ingress": [], "egress": [WEB]}
-    found = in_shop(shop, values | {"networkPolicy": policy})
+    found = render_shop(shop, values | {"networkPolicy": policy})
     assert faults(found, "1.36") == []
     spec = one(found, "NetworkPolicy")["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
@@ -218,7 +214,9 @@ def test_a_network_policy_lets_the_watch_reach_the_api_server(
 def test_nothing_may_leave_where_egress_is_an_empty_list(shop: Path) -> None:
     """An empty list is no lack of one."""
     policy = {"enabled": True, "ingress": [], "egress": []}
-    found = in_shop(shop, {"networkPolicy": policy, "config": {"watch": False}, "events": "none"})
+    found = render_shop(
+        shop, {"networkPolicy": policy, "config": {"watch": False}, "events": "none"}
+    )
     assert one(found, "NetworkPolicy")["spec"]["egress"] == []
 
 

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft7Validator
-from pydantic import BaseModel
 
-from sidecar.config.schema import Cache
 from tests.helm.accepted import faults
 from tests.helm.charts import SIDECAR, RefusedError, helms
 from tests.helm.shop import make_shop, render_shop
@@ -72,13 +70,6 @@ def test_no_map_takes_keys_that_it_does_not_know() -> None:
         if "object" in node.get("type", ()) and "additionalProperties" not in node
     }
     assert maps == OPEN
-
-
-def test_the_schema_knows_every_key_of_cache_yaml() -> None:
-    """Else Helm would refuse a document that the program takes."""
-    known = {path for path, _ in nodes(SCHEMA)}
-    for path in _fields(Cache):
-        assert ("config", "documents", "cache.yaml", *path) in known, f"{path} is missing"
 
 
 def test_each_wrong_value_alone_is_refused() -> None:
@@ -142,13 +133,6 @@ def _paths(values: dict[str, Any], above: Steps = ()) -> Iterator[Steps]:
         yield (*above, name)
         if isinstance(value, dict):
             yield from _paths(value, (*above, name))
-
-
-def _fields(model: type[BaseModel], above: Steps = ()) -> Iterator[Steps]:
-    for name, field in model.model_fields.items():
-        yield (*above, name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _fields(field.annotation, (*above, name))
 
 
 def _merged(values: Any, more: Any) -> Any:

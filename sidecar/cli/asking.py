@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ import msgspec
 from rich.console import Console
 
 from sidecar.cli.client import DEFAULT_URL, Address, Connection, Unreachable
+from sidecar.cli.palette import paint
 
 PIPED_COLUMNS = 120
 
@@ -19,43 +21,72 @@ Answered = TypeVar("Answered")
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
-def asks(command: Command) -> Command:
-    """The options of a command that asks a sidecar: `url`, `socket` and `as_json`."""
+class NoSidecar(Unreachable):
+    """Something answers, and not as a sidecar does."""
+
+
+def locates(command: Command) -> Command:
+    """The options that say which sidecar: `url` and `socket`."""
     options = (
         click.option("--url", default=DEFAULT_URL, show_default=True, help="Its data API."),
         click.option("--socket", type=click.Path(path_type=Path), help="Its Unix socket instead."),
-        click.option("--json", "as_json", is_flag=True, help="Print the JSON that it answers."),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
+def asks(command: Command) -> Command:
+    """The options of a command that asks a sidecar once: `url`, `socket` and `as_json`."""
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, help="Print the JSON that it answers."
+    )
+    return locates(as_json(command))
+
+
 def ask(
     address: Address, method: str, path: str, read: Callable[[bytes], Answered]
 ) -> tuple[bytes, Answered]:
     """An answer's body, and what `read` makes of it. Raises ClickException, in one line."""
+    with in_one_line():
+        return asyncio.run(_ask(address, method, path, read))
+
+
+async def answered(
+    connection: Connection, method: str, path: str, read: Callable[[bytes], Answered]
+) -> tuple[bytes, Answered]:
+    """An answer's body, and what `read` makes of it. Raises Unreachable."""
+    answer = await connection.request(method, path)
+    if answer.status >= 300:
+        raise Unreachable(f"{connection.address} answers {answer.status}")
     try:
-        body = asyncio.run(_fetch(address, method, path))
-        return body, read(body)
+        return answer.body, read(answer.body)
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        raise NoSidecar(f"{connection.address}: what answers there is no cache-sidecar") from None
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Tell of a sidecar that does not answer, and ask what an operator would ask himself."""
+    try:
+        yield
+    except NoSidecar as error:
+        raise click.ClickException(str(error)) from None
     except Unreachable as error:
         raise click.ClickException(f"{error}; is a sidecar running there?") from None
-    except (msgspec.MsgspecError, KeyError, TypeError):
-        raise click.ClickException(f"{address}: what answers there is no cache-sidecar") from None
 
 
 def console() -> Console:
     """Stdout; no narrower than a table needs where it is no terminal."""
     found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
+    return paint(found if found.is_terminal else Console(highlight=False, width=PIPED_COLUMNS))
 
 
-async def _fetch(address: Address, method: str, path: str) -> bytes:
+async def _ask(
+    address: Address, method: str, path: str, read: Callable[[bytes], Answered]
+) -> tuple[bytes, Answered]:
     connection = Connection(address)
     try:
-        answer = await connection.request(method, path)
+        return await answered(connection, method, path, read)
     finally:
         connection.close()
-    if answer.status >= 300:
-        raise Unreachable(f"{address} answers {answer.status}")
-    return answer.body

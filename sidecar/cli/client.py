@@ -7,6 +7,8 @@ the sidecar sends: every body has a Content-Length, or its status has none.
 from __future__ import annotations
 
 import asyncio
+import os
+from asyncio import LimitOverrunError
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,22 +59,23 @@ class Answer:
 
 
 class Connection:
-    """One connection, one request at a time."""
+    """One connection, one request at a time, each answered in `answer_seconds` or not at all."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, address: Address, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.address = address
+        self._answer_seconds = answer_seconds
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def request(self, method: str, path: str, body: bytes | None = None) -> Answer:
         """Ask, connecting first where needed. Raises Unreachable; the next call reconnects."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(self._answer_seconds):
                 if self._streams is None:
                     self._streams = await self._connect()
                 return await self._exchange(self._streams, method, path, body)
-        except (OSError, EOFError, ValueError, TimeoutError) as error:
+        except (OSError, EOFError, ValueError, IndexError, LimitOverrunError) as error:
             self.close()
-            raise Unreachable(f"{self._address}: {str(error) or 'no answer'}") from error
+            raise Unreachable(f"{self.address}: {_why(error)}") from error
 
     def close(self) -> None:
         if self._streams is not None:
@@ -81,9 +84,9 @@ class Connection:
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         async with asyncio.timeout(CONNECT_SECONDS):
-            if self._address.socket is not None:
-                return await asyncio.open_unix_connection(self._address.socket)
-            return await asyncio.open_connection(self._address.host, self._address.port)
+            if self.address.socket is not None:
+                return await asyncio.open_unix_connection(self.address.socket)
+            return await asyncio.open_connection(self.address.host, self.address.port)
 
     async def _exchange(
         self,
@@ -110,3 +113,16 @@ class Connection:
         if headers.get(b"connection") == b"close":
             self.close()
         return answer
+
+
+def _why(error: Exception) -> str:
+    """In words of the system, where asyncio's are longer and say no more."""
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, EOFError):
+        return "the connection was closed"
+    if isinstance(error, OSError):
+        if error.errno is not None and error.errno > 0:
+            return os.strerror(error.errno)
+        return error.strerror or "no connection to any of its addresses"
+    return "what answers there does not speak HTTP"

@@ -20,6 +20,22 @@ def size(count: float) -> str:
     return f"{_digits(count)} GiB"
 
 
+def count(number: int) -> str:
+    """Things: 999,999, and 1.23 M beyond."""
+    if number < 1_000_000:
+        return f"{number:,}"
+    for unit in ("M", "G"):
+        number_of = number / (1e6 if unit == "M" else 1e9)
+        if number_of < 1000:
+            break
+    return f"{_digits(number_of)} {unit}"
+
+
+def per_second(rate: float) -> str:
+    """A rate without its unit: 0.5, 12.3, 1,234."""
+    return _digits(rate) if rate < 1_000_000 else count(round(rate))
+
+
 def span(seconds: float) -> str:
     """A length of time: 49 µs, 1.2 ms, 45 s, 2 min 5 s, 1 h."""
     if 0 < seconds < 0.001:

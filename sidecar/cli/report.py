@@ -76,7 +76,7 @@ def rules_table(rules: Iterable[ShownRule]) -> Table:
     for rule in rules:
         table.add_row(
             _lines(rule.rule, Text(f"{rule.type}, {rule.action}", "dim")),
-            Text("would fire", "green") if rule.would_fire else _styled(rule.state),
+            Text("would fire", "green") if rule.would_fire else styled(rule.state),
             _lines(*_explanation(rule)),
         )
     return table
@@ -90,7 +90,7 @@ def outcomes_table(outcomes: Iterable[Outcome]) -> Table:
         table.add_row(
             _lines(time, Text(day, "dim")),
             outcome.rule,
-            _styled(outcome.outcome),
+            styled(outcome.outcome),
             _lines(*_account(outcome)),
         )
     return table
@@ -102,8 +102,49 @@ def decisions_made(decisions: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
         yield _lines(f"{decision['rule']}: {_decided(decision)}")
 
 
+def named(change: ShownChange) -> str:
+    """A change in words."""
+    if not isinstance(change.knob, str):
+        return str(change.deed)
+    from_ = None if change.from_ is msgspec.UNSET else change.from_
+    to = None if change.to is msgspec.UNSET else change.to
+    return _turned(change.knob, from_, to)
+
+
+def change_of(outcome: Outcome) -> str:
+    """What an outcome is that of, in words."""
+    if outcome.knob is None:
+        return outcome.action
+    return _turned(outcome.knob, outcome.from_, outcome.to)
+
+
+def comparison_of(outcome: Outcome) -> str:
+    """The signal before and after, with the effect and the noise; empty where there was none."""
+    signal = outcome.signal
+    if signal is None or outcome.before is None:
+        return ""
+    text = f"{signal} {figures.reading(signal, outcome.before)}"
+    if outcome.after is not None:
+        text += f" to {figures.reading(signal, outcome.after)}"
+    if outcome.effect_ratio is not None:
+        text += f", {effect(outcome.effect_ratio)}"
+    if outcome.noise is not None:
+        text += f"; noise {figures.spread(signal, outcome.noise)}"
+    return text
+
+
+def effect(ratio: float) -> str:
+    """An effect relative to before: 8.5% better."""
+    return f"{figures.share(abs(ratio))} {'worse' if ratio < 0 else 'better'}"
+
+
+def styled(word: str) -> Text:
+    """An outcome or a state, in its colour."""
+    return Text(word.replace("_", " "), _STYLES.get(word, "none"))
+
+
 def _trial(trial: ShownTrial) -> Text:
-    text = f"On trial: {trial.rule}, {_named(trial.change)}."
+    text = f"On trial: {trial.rule}, {named(trial.change)}."
     if trial.signal is not None and trial.before is not None:
         text += f" {trial.signal} was {figures.reading(trial.signal, trial.before)} before."
     if trial.signal is not None and trial.noise is not None:
@@ -114,7 +155,7 @@ def _trial(trial: ShownTrial) -> Text:
 def _standings(overview: Overview) -> Table:
     table = _table("rule", "state", "reason")
     for standing in overview.rules:
-        table.add_row(standing.rule, _styled(standing.state), Text(standing.reason))
+        table.add_row(standing.rule, styled(standing.state), Text(standing.reason))
     return table
 
 
@@ -124,27 +165,15 @@ def _explanation(rule: ShownRule) -> Iterator[str | Text]:
         yield Text(f"  {figures.operand(text, value)}", "dim")
     if rule.would_fire and rule.change is not None:
         verb = "do" if rule.change.knob is msgspec.UNSET else "turn"
-        yield Text(f"It would {verb} {_named(rule.change)}.", "green")
+        yield Text(f"It would {verb} {named(rule.change)}.", "green")
     else:
         yield Text(rule.reason, _STYLES.get(rule.state, "none"))
 
 
 def _account(outcome: Outcome) -> Iterator[str | Text]:
-    if outcome.knob is None:
-        yield outcome.action
-    else:
-        yield _turned(outcome.knob, outcome.from_, outcome.to)
-    signal = outcome.signal
-    if signal is not None and outcome.before is not None:
-        text = f"{signal} {figures.reading(signal, outcome.before)}"
-        if outcome.after is not None:
-            text += f" to {figures.reading(signal, outcome.after)}"
-        if outcome.effect_ratio is not None:
-            way = "worse" if outcome.effect_ratio < 0 else "better"
-            text += f", {figures.share(abs(outcome.effect_ratio))} {way}"
-        if outcome.noise is not None:
-            text += f"; noise {figures.spread(signal, outcome.noise)}"
-        yield text
+    yield change_of(outcome)
+    if compared := comparison_of(outcome):
+        yield compared
     yield Text(outcome.reason, "dim")
 
 
@@ -157,20 +186,12 @@ def _decided(decision: Mapping[str, Any]) -> str:
             return f"did {deed}"
         case {"event": "changed" | "rolled_back" as event, "knob": _}:
             change = msgspec.convert(decision, ShownChange)
-            return f"{'turned' if event == 'changed' else 'turned back'} {_named(change)}"
+            return f"{'turned' if event == 'changed' else 'turned back'} {named(change)}"
         case {"event": "concluded", "outcome": outcome, "reason": reason}:
             return f"{outcome}. {reason}"
         case {"event": "released", "knob": knob}:
             return f"let go of {knob}"
     return str(dict(decision))
-
-
-def _named(change: ShownChange) -> str:
-    if not isinstance(change.knob, str):
-        return str(change.deed)
-    from_ = None if change.from_ is msgspec.UNSET else change.from_
-    to = None if change.to is msgspec.UNSET else change.to
-    return _turned(change.knob, from_, to)
 
 
 def _turned(knob: str, from_: Value | None, to: Value | None) -> str:
@@ -190,7 +211,3 @@ def _table(*columns: str, apart: bool = False) -> Table:
 def _lines(*lines: str | Text) -> Text:
     """Lines of one cell; nothing in them is markup."""
     return Text("\n").join(Text(line) if isinstance(line, str) else line for line in lines)
-
-
-def _styled(word: str) -> Text:
-    return Text(word.replace("_", " "), _STYLES.get(word, "none"))

@@ -2,64 +2,78 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
+from sidecar.cli import figures
 from sidecar.cli.asking import ask, asks, console
 from sidecar.cli.client import Address
-from sidecar.cli.figures import size
+from sidecar.cli.counted import Stats, TierCounts
 
 
 @click.command()
 @asks
 def stats(*, url: str, socket: Path | None, as_json: bool) -> None:
-    """Show what a running sidecar holds and has done."""
-    body, (table, summary) = ask(Address.parse(url, socket), "GET", "/v1/stats", read)
+    """Show what a running sidecar holds and has done since its start."""
+    read = partial(msgspec.json.decode, type=Stats)
+    body, found = ask(Address.parse(url, socket), "GET", "/v1/stats", read)
     if as_json:
         click.echo(body)
         return
-    out = console()
-    out.print(table)
-    out.print(summary)
+    console().print(tiers(found), *totals(found), sep="\n")
 
 
-def read(body: bytes) -> tuple[Table, str]:
-    """What is shown of the body of /v1/stats."""
-    found = msgspec.json.decode(body)
-    return tiers(found), totals(found)
-
-
-def tiers(found: dict[str, Any]) -> Table:
+def tiers(found: Stats) -> Table:
     """A row for each tier."""
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("tier", "policy"):
         table.add_column(name, no_wrap=True)
-    for name in ("entries", "size", "hits", "misses", "evicted", "ratio"):
+    for name in ("entries", "size", "full", "hits", "misses", "ratio", "evicted"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, tier in found["tiers"].items():
-        lookups = tier["hits"] + tier["misses"] + tier["expired"]
+    for name, tier in found.tiers.items():
         table.add_row(
-            name,
-            tier["policy"] if tier["enabled"] else "off",
-            f"{tier['entries']:,} of {tier['max_entries']:,}",
-            f"{size(tier['used_bytes'])} of {size(tier['max_bytes'])}",
-            f"{tier['hits']:,}",
-            f"{tier['misses']:,}",
-            f"{tier['evictions']:,}",
-            f"{tier['hits'] / lookups:.1%}" if lookups else "-",
+            Text(name, name),
+            state(name, tier, found),
+            *held(tier),
+            figures.count(tier.hits),
+            figures.count(tier.misses + tier.expired),
+            figures.share(tier.hits / tier.lookups) if tier.lookups else "-",
+            figures.count(tier.evictions),
         )
     return table
 
 
-def totals(found: dict[str, Any]) -> str:
-    """One line about the whole."""
-    l3 = found["l3"]
+def state(name: str, tier: TierCounts, found: Stats) -> Text:
+    """A tier's policy, or why it has nothing to say."""
+    if not tier.enabled:
+        return Text("off", "dim")
+    if name == "l3" and found.l3.state != "up":
+        return Text(found.l3.state, "bold red" if found.l3.state == "down" else "yellow")
+    return Text(tier.policy)
+
+
+def held(tier: TierCounts) -> tuple[str, str, str]:
+    """Entries, bytes, and the larger share of their limits that they take."""
     return (
-        f"hit ratio {found['hit_ratio']:.1%} of {found['hits'] + found['misses']:,} look-ups; "
-        f"L3 is {l3['state']}, its folder takes {size(l3['folder_bytes'])}"
+        f"{figures.count(tier.entries)}/{figures.count(tier.max_entries)}",
+        f"{figures.size(tier.used_bytes)}/{figures.size(tier.max_bytes)}",
+        f"{tier.fill:.0%}",
+    )
+
+
+def totals(found: Stats) -> tuple[Text, ...]:
+    """A line about the whole, and one about L3 where it is in use."""
+    whole = Text(f"hit ratio {figures.share(found.hit_ratio)} of {found.lookups:,} look-ups")
+    if not found.tiers["l3"].enabled:
+        return (whole,)
+    l3 = found.l3
+    return whole, Text(
+        f"L3 is {l3.state}, its folder takes {figures.size(l3.folder_bytes)}; "
+        f"{l3.waiting:,} requests wait for it, {l3.timeouts:,} were not answered in time"
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-_COMMANDS = ("serve", "check", "stats", "optimizer", "replay", "simulate")
+_COMMANDS = ("serve", "check", "stats", "top", "optimizer", "replay", "simulate")
 
 
 class _Commands(click.Group):

@@ -1,10 +1,15 @@
-"""An outcome as the documentation shows it."""
+"""An outcome, and a sidecar that is watched, as the documentation shows them."""
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
-from sidecar.config.values import MIB
+from sidecar.cli.client import Address
+from sidecar.cli.counted import L3Health, Stats, TierCounts, growth
+from sidecar.cli.watching import Look, Watch
+from sidecar.config.values import GIB, MIB
+from sidecar.http.shown import Overview, ShownChange, ShownSignal, ShownStanding, ShownTrial
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
 
@@ -26,3 +31,110 @@ IMPROVED = Outcome(
     started_at=ENDED.timestamp() - 720,
     ended_at=ENDED.timestamp(),
 )
+COLLECTED = Outcome(
+    rule="gc_pressure",
+    type="gc",
+    action="collect",
+    knob=None,
+    outcome="applied",
+    reason="It promises nothing.",
+    started_at=ENDED.timestamp() - 1500,
+    ended_at=ENDED.timestamp() - 1440,
+)
+
+
+def watched() -> Watch:
+    """A sidecar while its cache fills, with a trial going on."""
+    watch = Watch(Address("127.0.0.1", 7070))
+    before, after = _stats(0, 0, 0, 0), _stats(1304, 428, 331, 266)
+    overview = Overview(
+        enabled=True,
+        dry_run=False,
+        level="balanced",
+        interval_seconds=30.0,
+        ticks=1234,
+        trial=ShownTrial(
+            rule="disk_capacity",
+            change=ShownChange(knob="tiers.l3.size", from_=Size(10_000, GIB), to=Size(11_000, GIB)),
+            signal="cache.l3.hit_ratio",
+            before=0.554,
+            noise=0.009,
+            started_at=0.0,
+            seconds_left=432.0,
+        ),
+        rules=_rules(),
+        knobs={},
+        signals={name: _signal(value) for name, value in _SIGNALS.items()},
+    )
+    at = ENDED.timestamp() + 1200
+    watch.latest = Look(at, 0.0, after, b"{}", overview, [IMPROVED, COLLECTED])
+    watch.growth = growth(before, after, 2.0)
+    watch.points.extend({"l1": _warmth(second)} for second in range(200))
+    return watch
+
+
+_SIGNALS = {
+    "http.get_p50_seconds": 0.0000492,
+    "http.get_p99_seconds": 0.00118,
+    "http.put_p50_seconds": 0.000311,
+    "http.put_p99_seconds": 0.00264,
+    "memory.working_set_bytes": 219.4 * MIB,
+    "memory.limit_bytes": 512.0 * MIB,
+    "memory.utilization": 0.4285,
+    "memory.resident_bytes": 184.2 * MIB,
+}
+
+
+def _rules() -> list[ShownStanding]:
+    states = {
+        "memory_cleanup": ("inactive", "Its condition is false."),
+        "disk_capacity": ("active", "Its change is on trial for another 432 s."),
+        "cache_efficiency": ("cooling_down", "For another 84 s."),
+        "eviction_policy": ("disabled", "It runs from level aggressive on."),
+        "idle_connections": ("inactive", "Its condition is false."),
+        "gc_pressure": ("inactive", "Its condition is false."),
+    }
+    return [
+        ShownStanding(rule=rule, state=state, reason=reason)
+        for rule, (state, reason) in states.items()
+    ]
+
+
+def _signal(value: float) -> ShownSignal:
+    return ShownSignal(value=value, unit="", meaning="", better=None, baseline=None, target=None)
+
+
+def _warmth(second: int) -> float:
+    """A hit ratio that rises, with a dip where the load changed."""
+    dip = 0.35 * math.exp(-(((second - 165) / 6) ** 2))
+    return 0.89 - 0.3 * math.exp(-(second - 110) / 25) - dip
+
+
+def _stats(l1: int, l2: int, l3: int, misses: int) -> Stats:
+    """Of look-ups that these answered; a third of what misses in a tier makes it evict."""
+
+    def tier(holds: Size, may_hold: Size, hits: int, below: int) -> TierCounts:
+        return TierCounts(
+            enabled=True,
+            policy="lru",
+            entries=holds.max_entries,
+            max_entries=may_hold.max_entries,
+            used_bytes=holds.max_bytes,
+            max_bytes=may_hold.max_bytes,
+            hits=hits,
+            misses=below,
+            expired=0,
+            evictions=below // 3,
+        )
+
+    return Stats(
+        hit_ratio=0.0,
+        hits=l1 + l2 + l3,
+        misses=misses,
+        tiers={
+            "l1": tier(Size(100, 1_630_000), Size(100, 10 * MIB), l1, l2 + l3 + misses),
+            "l2": tier(Size(1100, 14_400_000), Size(1100, 100 * MIB), l2, l3 + misses),
+            "l3": tier(Size(10_412, 171_000_000), Size(11_000, GIB), l3, misses),
+        },
+        l3=L3Health(state="up", folder_bytes=0, pending_compaction_bytes=0, waiting=0, timeouts=0),
+    )

@@ -14,7 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from sidecar.cli import main
+from sidecar.cli.palette import paint
 from sidecar.cli.report import outcomes_table
+from sidecar.cli.screen import Screen
 from sidecar.config.document import parse
 from sidecar.config.schema import DISK_POLICIES
 from sidecar.config.values import CacheConfig
@@ -22,7 +24,7 @@ from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
 from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.policies import registry
-from tests.cli.examples import IMPROVED
+from tests.cli.examples import IMPROVED, watched
 from tests.contracts.readme import README, ROOT, blocks, code, first_column, section
 from tests.running import RunningSidecar
 
@@ -142,6 +144,16 @@ def test_the_outcome_that_is_shown_is_printed_so() -> None:
         Console(file=out, width=100).print(outcomes_table([IMPROVED]))
         printed = [line.rstrip() for line in out.getvalue().strip("\n").splitlines()]
     assert shown.splitlines() == [line for line in printed if line]
+
+
+def test_the_screen_that_is_shown_is_the_one_that_top_draws() -> None:
+    """In a terminal of the usual size, line by line."""
+    [shown] = [block for block in blocks("") if block.startswith("cache-sidecar ")]
+    with io.StringIO() as out:
+        paint(Console(file=out, width=80, height=24)).print(Screen(watched(), 2.0))
+        printed = [line.rstrip() for line in out.getvalue().splitlines()]
+    assert len(printed) == 24
+    assert shown.splitlines() == printed
 
 
 def test_the_outcomes_and_states_are_all_there() -> None:

@@ -1,0 +1,119 @@
+"""What `top` writes where it has no screen: a line for each look, as text or as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from msgspec import Raw, Struct, json
+
+from sidecar.cli import figures
+from sidecar.cli.palette import TIERS
+from sidecar.cli.report import change_of, comparison_of
+from sidecar.cli.watching import Watch
+from sidecar.http.shown import ShownStanding, ShownTrial
+from sidecar.model.outcome import Outcome
+
+_HEADING_EVERY = 20
+_SHARES = (*TIERS, "miss")
+_SIGNALS = {
+    "get p50": "http.get_p50_seconds",
+    "get p99": "http.get_p99_seconds",
+    "put p99": "http.put_p99_seconds",
+    "memory": "memory.working_set_bytes",
+}
+
+
+class Line(Struct, omit_defaults=True):
+    """One look as JSON, without what is not known.
+
+    `at` is seconds since 1970. Of a sidecar that is away there is only the reason beside it.
+    `stats`, `trial`, `rules` and `outcomes` are as in the API, the outcomes those that are new
+    since the line before; `signals` are values by name. Rates and shares, from 0 to 1, are those of
+    the time since the line before.
+    """
+
+    at: float
+    away: str | None = None
+    lookups_per_second: float | None = None
+    hit_ratio: float | None = None
+    shares: dict[str, float] | None = None
+    stats: Raw | None = None
+    level: str | None = None
+    trial: ShownTrial | None = None
+    rules: list[ShownStanding] | None = None
+    signals: dict[str, float] | None = None
+    outcomes: list[Outcome] | None = None
+
+
+def as_json(watch: Watch) -> Iterator[str]:
+    """One object."""
+    if watch.away is not None:
+        yield json.encode(Line(time.time(), away=watch.away)).decode()
+        return
+    look, growth = watch.latest, watch.growth
+    line = Line(
+        look.at,
+        stats=Raw(json.format(look.stats_body, indent=-1)),
+        level=look.optimizer.level,
+        trial=look.optimizer.trial,
+        rules=look.optimizer.rules,
+        signals={
+            name: signal.value
+            for name, signal in look.optimizer.signals.items()
+            if signal.value is not None
+        },
+        outcomes=watch.fresh,
+    )
+    if growth is not None:
+        line.lookups_per_second, line.hit_ratio = growth.lookups_per_second, growth.hit_ratio
+        line.shares = growth.shares
+    yield json.encode(line).decode()
+
+
+class Text:
+    """Lines of columns, with a heading every now and then, and one for each outcome."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._told_away = False
+
+    def __call__(self, watch: Watch) -> Iterator[str]:
+        """What there is to write of a look. That it is away is said once."""
+        if watch.away is not None:
+            if not self._told_away:
+                yield f"{_clock(time.time())}  away: {watch.away}"
+            self._told_away, self._rows = True, 0
+            return
+        self._told_away = False
+        if self._rows % _HEADING_EVERY == 0:
+            yield _columns("time", "look-ups/s", "hit ratio", *_SHARES, *_SIGNALS)
+        self._rows += 1
+        yield _columns(_clock(watch.latest.at), *_rates(watch), *_signals(watch))
+        for outcome in watch.fresh:
+            said = filter(None, (change_of(outcome), comparison_of(outcome)))
+            verdict = outcome.outcome.replace("_", " ")
+            yield f"{_clock(outcome.ended_at)}  {outcome.rule}: {verdict}, {'; '.join(said)}"
+
+
+def _rates(watch: Watch) -> Iterator[str]:
+    growth = watch.growth
+    yield "-" if growth is None else figures.per_second(growth.lookups_per_second)
+    shares = {} if growth is None else growth.shares
+    yield "-" if growth is None or growth.hit_ratio is None else figures.share(growth.hit_ratio)
+    for name in _SHARES:
+        yield figures.share(shares[name]) if name in shares else "-"
+
+
+def _signals(watch: Watch) -> Iterator[str]:
+    for name in _SIGNALS.values():
+        value = watch.latest.signal(name)
+        yield "-" if value is None else figures.reading(name, value)
+
+
+def _columns(clock: str, lookups: str, ratio: str, *others: str) -> str:
+    return f"{clock:<8}  {lookups:>10}  {ratio:>9}" + "".join(f"  {one:>8}" for one in others)
+
+
+def _clock(seconds: float) -> str:
+    return figures.day_and_time(seconds)[1]

@@ -1,0 +1,236 @@
+"""What `top` shows on a terminal: one screen, from the whole down to single changes.
+
+Whatever the size: what has no room is cut on the right, and lists show what matters most first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+from sidecar.cli import figures
+from sidecar.cli.palette import TIERS
+from sidecar.cli.plot import Plot
+from sidecar.cli.report import change_of, comparison_of, effect, named, styled
+from sidecar.cli.stats import held, state
+from sidecar.cli.watching import Watch
+from sidecar.http.shown import Overview, ShownStanding
+from sidecar.model.outcome import Outcome
+
+_URGENCY = ("active", "pending", "cooling_down", "unavailable", "inactive", "disabled")
+"""In which order rules are shown; a state of a newer version comes first."""
+_FIXED_LINES = 15
+"""All but the rows of the plot, of the rules and of the outcomes."""
+_LEAST = {"plot": 4, "rules": 3, "outcomes": 2}
+_WIDE_COLUMNS = 100
+"""From here on there is room for bars."""
+_BAR_COLUMNS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A watch, drawn to the size that the terminal has."""
+
+    watch: Watch
+    interval_seconds: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        watch, width = self.watch, options.max_width
+        look = watch.latest
+        rows = allot(
+            options.size.height,
+            {"plot": 12, "rules": len(look.optimizer.rules), "outcomes": len(look.outcomes)},
+        )
+        marked = not options.ascii_only
+        lines: list[RenderableType] = [
+            _title(watch, self.interval_seconds),
+            _headline(watch, marked=marked),
+            Plot(list(watch.points), [*TIERS], rows["plot"]),
+            _time_axis(watch, self.interval_seconds, width),
+            Text(),
+            _tiers(watch, wide=width >= _WIDE_COLUMNS),
+            Text(),
+            *_latency_and_memory(watch, wide=width >= _WIDE_COLUMNS),
+            Text(),
+            _rules_heading(look.optimizer),
+            _rules(look.optimizer, rows["rules"]),
+            Text(),
+            Text("Outcomes" if look.outcomes else "Outcomes  nothing has been changed yet", "bold"),
+            _outcomes(look.outcomes[: rows["outcomes"]]),
+        ]
+        yield Group(*(_in_one_line(line) for line in lines))
+
+
+def allot(height: int, wanted: dict[str, int]) -> dict[str, int]:
+    """The rows of each part of that height: the least first, then one by one in turn."""
+    rows = {name: min(least, wanted[name]) for name, least in _LEAST.items()}
+    left = height - _FIXED_LINES - sum(rows.values())
+    while left > 0 and rows != wanted:
+        for name in ("rules", "outcomes", "plot"):
+            if rows[name] < wanted[name] and left > 0:
+                rows[name] += 1
+                left -= 1
+    return rows
+
+
+def _title(watch: Watch, interval_seconds: float) -> Text:
+    title = Text.assemble(("cache-sidecar", "bold"), f"  {watch.address}  ")
+    if watch.away is not None and watch.away_since is not None:
+        since = figures.day_and_time(watch.away_since)[1]
+        why = watch.away.removeprefix(f"{watch.address}").lstrip(": ")
+        return title.append(f"away since {since}, {why}", "bold red")
+    clock = figures.day_and_time(watch.latest.at)[1]
+    return title.append(f"{clock}, every {figures.span(interval_seconds)}; q ends it", "dim")
+
+
+def _headline(watch: Watch, *, marked: bool) -> Text:
+    """The hit ratio, and where look-ups were answered: the plot's legend, too."""
+    growth = watch.growth
+    ratio = "-" if growth is None or growth.hit_ratio is None else figures.share(growth.hit_ratio)
+    rate = "-" if growth is None else f"{figures.per_second(growth.lookups_per_second)}/s"
+    shares = {} if growth is None else growth.shares
+    line = Text.assemble("hits ", (f"{ratio:>6}", "bold"), f" of {rate:<8}")
+    for name in (*TIERS, "miss"):
+        share = figures.share(shares[name]) if name in shares else "-"
+        line.append("  ").append("■ " if marked else "", name).append(f"{name} {share:>6}")
+    return line
+
+
+def _time_axis(watch: Watch, interval_seconds: float, width: int) -> Text:
+    columns = max(0, min(len(watch.points), width - 5))
+    start = f"{figures.span(columns * interval_seconds)} ago" if columns else ""
+    if columns < len(start) + 6:
+        return Text("now".rjust(width), "dim")
+    return Text(" " * (width - columns) + start + "now".rjust(columns - len(start)), "dim")
+
+
+def _tiers(watch: Watch, *, wide: bool) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("")
+    table.add_column("policy")
+    for name in ("entries", "size", "full"):
+        table.add_column(name, justify="right")
+    if wide:
+        table.add_column("", width=_BAR_COLUMNS)
+    for name in ("hits/s", "ratio", "evicted/s"):
+        table.add_column(name, justify="right", min_width=6)
+    for name, tier in watch.latest.stats.tiers.items():
+        grown = None if watch.growth is None else watch.growth.tiers.get(name)
+        bar = [_bar(tier.fill, name)] if wide else []
+        rates = ("-", "-", "-")
+        if grown is not None:
+            ratio = "-" if grown.hit_ratio is None else figures.share(grown.hit_ratio)
+            evicted = figures.per_second(grown.evictions_per_second)
+            rates = (figures.per_second(grown.hits_per_second), ratio, evicted)
+        table.add_row(
+            Text(name, name), state(name, tier, watch.latest.stats), *held(tier), *bar, *rates
+        )
+    return table
+
+
+def _latency_and_memory(watch: Watch, *, wide: bool) -> Iterator[RenderableType]:
+    look = watch.latest
+    line = Text.assemble(("latency  ", "dim"))
+    for operation in ("get", "put"):
+        line.append(f"{operation.upper()} ")
+        for name in ("p50", "p99"):
+            signal = f"http.{operation}_{name}_seconds"
+            value = look.signal(signal)
+            shown = "-" if value is None else figures.reading(signal, value)
+            line.append(f"{name} {shown:<9}")
+    yield line.append(f"over {figures.span(look.optimizer.interval_seconds)}", "dim")
+    yield _memory(watch, wide=wide)
+
+
+def _memory(watch: Watch, *, wide: bool) -> RenderableType:
+    signal = watch.latest.signal
+    used, limit = signal("memory.working_set_bytes"), signal("memory.limit_bytes")
+    resident, share = signal("memory.resident_bytes"), signal("memory.utilization")
+    line = Text.assemble(("memory   ", "dim"))
+    if used is not None and limit is not None and share is not None:
+        line.append(f"{figures.size(used)} of {figures.size(limit)}, ")
+        line.append(figures.share(share), "bold red" if share > 0.9 else "bold")
+    elif used is not None:
+        line.append(f"{figures.size(used)}, no limit")
+    if resident is not None:
+        line.append(f"  resident {figures.size(resident)}", "dim")
+    if not wide or share is None:
+        return line
+    grid = Table.grid("", Column(width=_BAR_COLUMNS), padding=(0, 2, 0, 0))
+    grid.add_row(line, _bar(share, "red" if share > 0.9 else "none"))
+    return grid
+
+
+def _rules_heading(overview: Overview) -> Text:
+    heading = Text.assemble(("Rules", "bold"), f"  level {overview.level}")
+    if not overview.enabled:
+        return heading.append("; the optimizer is off", "yellow")
+    if overview.dry_run:
+        heading.append(", dry run", "yellow")
+    counts = Counter(rule.state for rule in overview.rules)
+    said = [f"{counts[name]} {name.replace('_', ' ')}" for name in _URGENCY if counts[name]]
+    return heading.append(f"; {', '.join(said)}" if said else "; there are none", "dim")
+
+
+def _rules(overview: Overview, rows: int) -> Table:
+    table = _list_of("rule", "state", "reason")
+    for rule in sorted(overview.rules, key=_urgency)[:rows]:
+        table.add_row(rule.rule, styled(rule.state), _reason(rule, overview))
+    return table
+
+
+def _urgency(rule: ShownStanding) -> int:
+    return _URGENCY.index(rule.state) if rule.state in _URGENCY else -1
+
+
+def _reason(rule: ShownStanding, overview: Overview) -> Text:
+    trial = overview.trial
+    if trial is None or trial.rule != rule.rule:
+        return Text(rule.reason, "none" if rule.state == "pending" else "dim")
+    left = figures.span(round(trial.seconds_left))
+    return Text(f"On trial for another {left}: {named(trial.change)}", "cyan")
+
+
+def _outcomes(outcomes: list[Outcome]) -> Table:
+    table = _list_of("ended", "rule", "outcome", "effect", "change")
+    for outcome in outcomes:
+        change = Text(change_of(outcome))
+        if compared := comparison_of(outcome):
+            change.append(f"; {compared}", "dim")
+        table.add_row(
+            Text(figures.day_and_time(outcome.ended_at)[1], "dim"),
+            outcome.rule,
+            styled(outcome.outcome),
+            "-" if outcome.effect_ratio is None else effect(outcome.effect_ratio),
+            change,
+        )
+    return table
+
+
+def _bar(share: float, style: str) -> ProgressBar:
+    full = min(1.0, max(0.0, share))
+    return ProgressBar(1.0, full, complete_style=style, finished_style=style, style="bright_black")
+
+
+def _list_of(*columns: str) -> Table:
+    """Without a heading; the last column has what the others leave, and is cut first."""
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False, expand=True)
+    for name in columns:
+        table.add_column(name, ratio=1 if name == columns[-1] else None)
+    return table
+
+
+def _in_one_line(line: RenderableType) -> RenderableType:
+    """Cut what is too long, and never fold it: a screen has as many lines as it has."""
+    if isinstance(line, Text):
+        line.no_wrap, line.overflow = True, "ellipsis"
+    elif isinstance(line, Table):
+        for column in line.columns:
+            column.no_wrap = True
+    return line

@@ -1,0 +1,94 @@
+"""`cache-sidecar top`: a running sidecar, looked at again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from itertools import repeat
+from pathlib import Path
+
+import click
+
+from sidecar.cli import lines
+from sidecar.cli.asking import console, in_one_line, locates
+from sidecar.cli.client import Address
+from sidecar.cli.screen import Screen
+from sidecar.cli.terminal import Canvas
+from sidecar.cli.values import Duration
+from sidecar.cli.watching import Watch
+
+LEAST_SECONDS, MOST_SECONDS = 0.1, 3600.0
+
+
+def _bounded(_ctx: click.Context, _param: click.Parameter, seconds: float) -> float:
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+        raise click.BadParameter("a length of time from 100ms to 1h.")
+    return seconds
+
+
+@click.command()
+@locates
+@click.option(
+    "--interval",
+    type=Duration(),
+    default="2s",
+    show_default=True,
+    callback=_bounded,
+    help="From one look to the next.",
+)
+@click.option("--count", type=click.IntRange(min=1), help="Stop after so many intervals.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead.")
+def top(
+    *, url: str, socket: Path | None, interval: float, count: int | None, as_json: bool
+) -> None:
+    """Watch a running sidecar: where its hits come from, its latency, memory, rules and outcomes.
+
+    On a terminal it is a screen that is kept up to date; q or Ctrl-C ends it. Elsewhere it is a
+    line of text for each interval, and one for each outcome. A sidecar that is away is waited for.
+    """
+    watch = Watch(Address.parse(url, socket))
+    with in_one_line():
+        asyncio.run(_until_ended(_watch(watch, interval, count, as_json=as_json)))
+
+
+async def _until_ended(watching: Coroutine[None, None, None]) -> None:
+    """Ctrl-C is how a look at something that goes on is ended: no failure."""
+    task = asyncio.create_task(watching)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _watch(watch: Watch, interval: float, count: int | None, *, as_json: bool) -> None:
+    await watch.begin()
+    out = console()
+    if sys.stdout.isatty() and out.is_interactive and not as_json:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        canvas = Canvas(out, Screen(watch, interval), task.cancel)
+        with canvas.shown():
+            await _keep_looking(watch, interval, count, canvas.draw)
+        return
+    said_of = lines.as_json if as_json else lines.Text()
+
+    def say() -> None:
+        for line in said_of(watch):
+            click.echo(line)
+
+    await _keep_looking(watch, interval, count, say)
+
+
+async def _keep_looking(
+    watch: Watch, interval: float, count: int | None, show: Callable[[], None]
+) -> None:
+    due = time.monotonic()
+    for _ in repeat(None) if count is None else repeat(None, count):
+        due = max(due + interval, time.monotonic())  # a look that took long is not made up for
+        await asyncio.sleep(due - time.monotonic())
+        await watch.look()
+        show()

@@ -1,0 +1,100 @@
+"""Looking at a sidecar again and again: what it says, what came between, and whether it is away."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from sidecar.cli.asking import answered
+from sidecar.cli.client import Address, Connection, Unreachable
+from sidecar.cli.counted import Growth, Stats, growth
+from sidecar.http.shown import Outcomes, Overview
+from sidecar.model.outcome import Outcome
+
+PATIENCE_SECONDS = 5.0
+"""After so long without an answer it is away: it hangs, or is stopped."""
+MOST_POINTS = 1000
+
+_NOTHING: Mapping[str, float] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a sidecar said. `at` is a wall clock's time; `taken_at` never goes back."""
+
+    at: float
+    taken_at: float
+    stats: Stats
+    stats_body: bytes
+    """The whole of it."""
+    optimizer: Overview
+    outcomes: list[Outcome]
+
+    def signal(self, name: str) -> float | None:
+        """A signal now; None where it has no value, or this version does not know it."""
+        found = self.optimizer.signals.get(name)
+        return None if found is None else found.value
+
+
+class Watch:
+    """A sidecar as it was seen last, and since when it is away if it is."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.latest: Look
+        """The last that succeeded: there is one after `begin`."""
+        self.growth: Growth | None = None
+        """What came between the last two; None where there is nothing to compare with."""
+        self.fresh: list[Outcome] = []
+        """Outcomes that are new in the last look, the oldest first."""
+        self.away: str | None = None
+        """Why the last look failed, in one line."""
+        self.away_since: float | None = None
+        self.points: deque[Mapping[str, float]] = deque(maxlen=MOST_POINTS)
+        """Where look-ups were answered, for each look; nothing where that is not known."""
+
+    async def begin(self) -> None:
+        """Look for the first time. Raises Unreachable."""
+        self.latest = await self._ask()
+
+    async def look(self) -> None:
+        """Look again. What is away is noted, and nothing is raised."""
+        try:
+            found = await self._ask()
+        except Unreachable as error:
+            self.away_since = self.away_since or time.time()
+            self.away, self.growth, self.fresh = str(error), None, []
+        else:
+            self._take(found)
+        self.points.append(_NOTHING if self.growth is None else self.growth.shares)
+
+    def _take(self, found: Look) -> None:
+        before, self.latest = self.latest, found
+        gone_on = self.away is None and found.optimizer.ticks >= before.optimizer.ticks
+        seconds = found.taken_at - before.taken_at
+        self.growth = growth(before.stats, found.stats, seconds) if gone_on else None
+        newest = max((outcome.ended_at for outcome in before.outcomes), default=0.0)
+        self.fresh = [one for one in reversed(found.outcomes) if one.ended_at > newest]
+        self.away = self.away_since = None
+
+    async def _ask(self) -> Look:
+        """By a connection of its own: one that is kept may be closed as idle in between."""
+        connection = Connection(self.address, PATIENCE_SECONDS)
+        try:
+            body, stats = await answered(connection, "GET", "/v1/stats", _read_stats)
+            taken_at = time.monotonic()
+            _, optimizer = await answered(connection, "GET", "/v1/optimizer", _read_overview)
+            _, found = await answered(connection, "GET", "/v1/optimizer/outcomes", _read_outcomes)
+        finally:
+            connection.close()
+        return Look(time.time(), taken_at, stats, body, optimizer, found.outcomes)
+
+
+_read_stats = partial(msgspec.json.decode, type=Stats)
+_read_overview = partial(msgspec.json.decode, type=Overview)
+_read_outcomes = partial(msgspec.json.decode, type=Outcomes)

@@ -1,0 +1,110 @@
+"""What `top` computes and draws, without a sidecar."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from sidecar.cli.counted import L3Health, Stats, TierCounts, growth
+from sidecar.cli.palette import TIERS, paint
+from sidecar.cli.plot import Plot
+from sidecar.cli.screen import allot
+
+EMPTY = TierCounts(
+    enabled=True,
+    policy="lru",
+    entries=0,
+    max_entries=100,
+    used_bytes=0,
+    max_bytes=1024,
+    hits=0,
+    misses=0,
+    expired=0,
+    evictions=0,
+)
+L3 = L3Health(state="up", folder_bytes=0, pending_compaction_bytes=0, waiting=0, timeouts=0)
+
+
+def stats(l1_hits: int, l2_hits: int, misses: int, evictions: int = 0) -> Stats:
+    """Of look-ups that L1, L2 or nothing answered."""
+    l1 = replace(EMPTY, hits=l1_hits, misses=l2_hits + misses, evictions=evictions)
+    l2 = replace(EMPTY, hits=l2_hits, misses=misses)
+    l3 = replace(EMPTY, misses=misses)
+    hits = l1_hits + l2_hits
+    ratio = hits / (hits + misses) if hits + misses else 0.0
+    return Stats(ratio, hits, misses, {"l1": l1, "l2": l2, "l3": l3}, L3)
+
+
+def drawn(
+    points: Sequence[Mapping[str, float]], height: int, encoding: str = "utf-8", columns: int = 8
+) -> list[str]:
+    """The plot in plain text, without colours."""
+    with io.TextIOWrapper(io.BytesIO(), encoding=encoding) as out:
+        paint(Console(file=out, width=columns)).print(Plot(points, list(TIERS), height))
+        out.seek(0)
+        return [line.rstrip() for line in out.read().splitlines()]
+
+
+def test_growth_is_that_between_two_looks() -> None:
+    """Shares of the look-ups since, not since the start; each tier by those that reached it."""
+    grown = growth(stats(100, 100, 100), stats(160, 120, 120, evictions=5), 2.0)
+    assert grown is not None
+    assert grown.lookups_per_second == 50
+    assert grown.hit_ratio == 0.8
+    assert grown.shares == {"l1": 0.6, "l2": 0.2, "l3": 0.0, "miss": 0.2}
+    assert grown.tiers["l1"].hits_per_second == 30
+    assert grown.tiers["l1"].evictions_per_second == 2.5
+    assert grown.tiers["l2"].hit_ratio == 0.5
+
+
+def test_without_lookups_there_is_no_ratio() -> None:
+    grown = growth(stats(100, 100, 100), stats(100, 100, 100), 2.0)
+    assert grown is not None
+    assert (grown.lookups_per_second, grown.hit_ratio, grown.shares) == (0, None, {})
+
+
+def test_counters_that_fall_are_those_of_another_process() -> None:
+    """Even if only one of them has not caught up yet."""
+    assert growth(stats(100, 100, 100), stats(0, 0, 0), 2.0) is None
+    assert growth(stats(1, 0, 1, evictions=1), stats(500, 500, 500), 2.0) is None
+
+
+def test_a_plot_is_stacked_from_the_bottom_in_eighths() -> None:
+    """Its newest point is on the right, and as many are shown as there is room for."""
+    points = [{"l1": 1.0}, {"l1": 0.5}, {}, {"l1": 0.25, "l2": 0.25, "l3": 0.125}]
+    assert drawn(points, 2) == ["100%   ▂", "  0% █ █"]
+
+
+@pytest.mark.parametrize("height", [1, 4, 12])
+def test_bands_that_meet_in_a_cell_are_ink_and_ground(height: int) -> None:
+    """Half L1 and half L3: one block, blue on amber, where the cell is the whole plot."""
+    console = paint(Console(force_terminal=True, color_system="truecolor", width=6, _environ={}))
+    [*segments] = console.render(Plot([{"l1": 0.5, "l3": 0.5}], list(TIERS), height))
+    cells = [(part.text, part.style) for part in segments if part.text.strip(" \n%01")]
+    colours = {colour for _, style in cells if style for colour in (style.color, style.bgcolor)}
+    names = {colour.name for colour in colours if colour is not None}
+    assert names == {TIERS["l1"].lower(), TIERS["l3"].lower()}
+    assert [text for text, _ in cells] == ["▄"] if height == 1 else ["█"] * height
+
+
+def test_a_plot_does_without_blocks_and_colours() -> None:
+    """Where the terminal has no Unicode, half a cell or more is a whole one."""
+    assert drawn([{"l1": 0.5, "l2": 0.2}], 2, "ascii") == ["100%", "  0%   #"]
+
+
+@pytest.mark.parametrize("height", [5, 24, 25, 40, 200])
+def test_more_rows_show_more(height: int) -> None:
+    """No part gets more than it has to show, none less than the least; together they fill it."""
+    wanted = {"plot": 12, "rules": 8, "outcomes": 500}
+    rows = allot(height, wanted)
+    assert all(rows[name] <= wanted[name] for name in wanted)
+    assert rows["plot"] >= 4
+    assert rows["rules"] >= 3
+    assert rows["outcomes"] >= 2
+    if height >= 24:
+        assert sum(rows.values()) == height - 15
+    assert allot(height, {"plot": 12, "rules": 0, "outcomes": 0})["rules"] == 0

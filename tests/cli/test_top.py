@@ -1,0 +1,272 @@
+"""`cache-sidecar top` against a real sidecar: on a terminal, and where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.terminals import Terminal, terminal
+from tests.running import RunningSidecar, free_port, wait_until
+
+RULES = """\
+interval: 1s
+dry_run: true
+rules:
+  - {name: calm, type: gc, when: gc.tracked_objects < 0, action: collect}
+  - {name: promotion, type: cache, when: "network.connections >= 0.0", action: set_promote_after}
+"""
+QUICK = ("--interval", "100ms")
+LEFT_SCREEN, SHOWN_CURSOR = b"\x1b[?1049l", b"\x1b[?25h"
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
+    """A sidecar with a rule that has fired, on a Unix socket too."""
+    folder = tmp_path_factory.mktemp("config")
+    (folder / "rules.yaml").write_text(RULES)
+    data_dir = tmp_path_factory.mktemp("data")
+    flags = ("--config", str(folder), "--data-socket", str(data_dir / "socket"))
+    sidecar = RunningSidecar(data_dir, flags).start()
+    wait_until(
+        lambda: json.loads(sidecar.ask("GET", "/v1/optimizer/outcomes").body)["outcomes"],
+        "a rule has fired",
+    )
+    yield sidecar
+    sidecar.stop()
+
+
+def at(sidecar: RunningSidecar) -> tuple[str, str]:
+    return "--url", f"http://127.0.0.1:{sidecar.port}"
+
+
+def use(sidecar: RunningSidecar, count: int = 4) -> None:
+    """As many hits as misses."""
+    sidecar.put("key", b"value")
+    for number in range(count):
+        sidecar.get("key")
+        sidecar.get(f"missing-{number}")
+
+
+def lines(*arguments: str, **environment: str) -> list[str]:
+    """What `top` writes where there is no terminal."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sidecar", "top", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+# ---- on a terminal
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (140, 40)])
+def test_the_screen_has_it_all(watched: RunningSidecar, columns: int, rows: int) -> None:
+    """Tiers, a plot, latency, memory, rules by urgency, and outcomes, in the usual size and up."""
+    with terminal("top", *at(watched), *QUICK, columns=columns, rows=rows) as top:
+        top.shows("l1", "l2", "l3", "100%", "now", "latency", "memory", "Outcomes", "promote_after")
+        rules = [line for line in top.text.splitlines() if line.startswith(("promotion", "calm"))]
+        assert rules[0].startswith("promotion")
+        assert "Its condition is false." in rules[1]
+        assert "dry run" in top.text
+        assert max(len(line) for line in top.text.splitlines()) <= columns
+        wait_until(lambda: shows_half(top, watched), "half of the look-ups are hits")
+
+
+def shows_half(top: Terminal, sidecar: RunningSidecar) -> bool:
+    """Between two looks about as many hits as misses; in the plot, too."""
+    use(sidecar)
+    found = re.search(r"hits +([\d.]+)% of .*■ l1 +([\d.]+)% .*■ miss +([\d.]+)%", top.text)
+    shares = [float(share) for share in found.groups()] if found else [0.0]
+    return "█" in top.text and all(30 <= share <= 70 for share in shares)
+
+
+def test_it_follows_the_size_of_the_terminal(watched: RunningSidecar) -> None:
+    """Wider, narrower and so small that little has room: always the top, and no line too many."""
+    with terminal("top", *at(watched), "--interval", "1h") as top:
+        top.shows("Outcomes")
+        for columns, rows in ((140, 40), (60, 20), (20, 5), (3, 1), (80, 24)):
+            top.resize(columns, rows)
+            top.shows("cache-sidecar"[: columns - 1], *["Outcomes"] * (rows >= 24))
+            assert top.text.startswith("ca")
+            assert ("━" in top.text) == (columns == 140)
+        assert top.process.poll() is None
+
+
+@pytest.mark.parametrize("keys", ["q", "Q", "\x03"])
+def test_a_key_ends_it_and_the_terminal_is_as_it_was(watched: RunningSidecar, keys: str) -> None:
+    """Ctrl-C as well as q, both with status 0."""
+    with terminal("top", *at(watched), *QUICK) as top:
+        before = termios.tcgetattr(top.line)
+        top.shows("Outcomes")
+        assert termios.tcgetattr(top.line) != before
+        top.press("x\x1b[A")
+        top.press(keys)
+        assert top.status() == 0
+        assert termios.tcgetattr(top.line) == before
+        assert top.written.rstrip().endswith((LEFT_SCREEN, SHOWN_CURSOR))
+        assert LEFT_SCREEN in top.written
+        assert SHOWN_CURSOR in top.written
+        assert b"Traceback" not in top.written
+
+
+def test_it_lets_go_of_the_terminal_while_it_is_stopped(watched: RunningSidecar) -> None:
+    """Ctrl-Z gives it back, and `fg` takes it again."""
+    with terminal("top", *at(watched), *QUICK) as top:
+        before = termios.tcgetattr(top.line)
+        top.shows("Outcomes")
+        top.process.send_signal(signal.SIGTSTP)
+        status = Path(f"/proc/{top.process.pid}/stat")
+        wait_until(lambda: status.read_text().rpartition(") ")[2][0] == "T", "it is stopped")
+        top.shows("")
+        assert LEFT_SCREEN in top.written
+        assert termios.tcgetattr(top.line) == before
+        top.screen.reset()
+        top.process.send_signal(signal.SIGCONT)
+        top.shows("Outcomes")
+        top.press("q")
+        assert top.status() == 0
+
+
+def test_it_draws_over_what_is_there(watched: RunningSidecar) -> None:
+    """Nothing is cleared between two frames, so nothing flickers."""
+    with terminal("top", *at(watched), *QUICK, "--count", "5") as top:
+        assert top.status() == 0
+        entered = top.written.index(b"\x1b[?1049h")
+        frames = top.written[entered : top.written.index(LEFT_SCREEN)].split(b"\x1b[H")
+        assert len(frames) >= 6
+        assert not any(code in frame for frame in frames for code in (b"\x1b[2J", b"\x1b[K"))
+
+
+def test_it_waits_for_a_sidecar_that_restarts(tmp_path: Path) -> None:
+    """It says since when and why it is away, and goes on with counters that begin anew."""
+    sidecar = RunningSidecar(tmp_path / "data").start()
+    try:
+        with terminal("top", *at(sidecar), *QUICK) as top:
+            use(sidecar, 50)
+            top.shows("hits ", "l1")
+            sidecar.stop()
+            top.shows("away since", "Connection refused")
+            assert "Outcomes" in top.text
+            sidecar.start()
+            top.shows("every 100 ms")
+            assert "away" not in top.text
+            wait_until(lambda: shows_half(top, sidecar), "it counts again")
+            assert top.process.poll() is None
+    finally:
+        sidecar.stop()
+
+
+def test_it_keeps_its_keys_while_the_sidecar_hangs(tmp_path: Path) -> None:
+    """A sidecar that is stopped answers nothing; q ends `top` all the same."""
+    sidecar = RunningSidecar(tmp_path / "data").start()
+    try:
+        with terminal("top", *at(sidecar), *QUICK) as top:
+            top.shows("Outcomes")
+            sidecar.signal(signal.SIGSTOP)
+            top.press("q")
+            assert top.status() == 0
+    finally:
+        sidecar.signal(signal.SIGCONT)
+        sidecar.stop()
+
+
+def test_each_tier_has_its_colour(watched: RunningSidecar) -> None:
+    """The same as on the console page, where the terminal has so many; no colour with NO_COLOR."""
+    with terminal("top", *at(watched), *QUICK, COLORTERM="truecolor") as top:
+        top.shows("■ miss")
+        assert top.colours_of("■") == ["0072b2", "009e73", "e69f00", "7f7f7f"]
+    with terminal("top", *at(watched), *QUICK, TERM="xterm") as top:
+        top.shows("■ miss")
+        assert top.colours_of("■") == ["blue", "green", "brown", "brightblack"]
+    with terminal("top", *at(watched), *QUICK, NO_COLOR="1") as top:
+        top.shows("■ miss")
+        assert set(top.colours_of("■")) == {"default"}
+
+
+def test_a_dumb_terminal_gets_plain_lines(watched: RunningSidecar) -> None:
+    with terminal("top", *at(watched), *QUICK, "--count", "2", TERM="dumb") as top:
+        assert top.status() == 0
+        assert b"\x1b" not in top.written
+        assert b"look-ups/s" in top.written
+
+
+# ---- without one
+
+
+def test_without_a_terminal_it_is_a_line_for_each_look(watched: RunningSidecar) -> None:
+    """A heading, and columns below it; no escape codes even if a colour is forced."""
+    use(watched)
+    heading, *rows = lines(*at(watched), *QUICK, "--count", "3", FORCE_COLOR="1")
+    assert heading.split()[:4] == ["time", "look-ups/s", "hit", "ratio"]
+    assert len(rows) == 3
+    assert all(len(row) == len(heading) for row in rows)
+    assert "\x1b" not in "".join(rows)
+
+
+def test_json_is_an_object_a_line(watched: RunningSidecar) -> None:
+    """With what the API says, and a look's own figures beside it."""
+    looks = [json.loads(line) for line in lines(*at(watched), *QUICK, "--count", "2", "--json")]
+    assert len(looks) == 2
+    for look in looks:
+        assert look["stats"].keys() == watched.stats().keys()
+        assert look["rules"][0]["rule"] == "calm"
+        assert look["signals"]["memory.resident_bytes"] > 0
+        assert look["lookups_per_second"] == 0
+        assert "away" not in look
+
+
+def test_json_says_that_it_is_away_and_what_is_new(tmp_path: Path) -> None:
+    """A line for each interval whatever happens; an outcome is in one of them only."""
+    (tmp_path / "rules.yaml").write_text(RULES)
+    sidecar = RunningSidecar(tmp_path / "data", ("--config", str(tmp_path))).start()
+    command = [sys.executable, "-m", "sidecar", "top", *at(sidecar), *QUICK, "--json"]
+    top = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert top.stdout is not None
+
+        def until(key: str) -> Any:
+            """The first line that has it; whoever ends without one fails the test."""
+            found = (json.loads(line) for line in top.stdout or ())
+            return next(look for look in found if look.get(key))
+
+        assert [outcome["rule"] for outcome in until("outcomes")["outcomes"]] == ["promotion"]
+        sidecar.stop()
+        assert "Connection refused" in until("away")["away"]
+        sidecar.start()
+        assert until("stats")["stats"]["hits"] == 0
+        top.send_signal(signal.SIGINT)
+        assert top.wait(20) == 0
+    finally:
+        top.kill()
+        top.communicate()
+        sidecar.stop()
+
+
+def test_it_asks_a_unix_socket_as_well(watched: RunningSidecar) -> None:
+    socket = str(watched.data_dir / "socket")
+    [look] = lines("--socket", socket, *QUICK, "--count", "1", "--json")
+    assert json.loads(look)["stats"]["tiers"]["l1"]["enabled"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_nothing_there_is_one_line(arguments: tuple[str, ...]) -> None:
+    """Status 1, on a terminal too: whoever mistypes an address does not wait for it."""
+    with terminal("top", "--url", f"http://127.0.0.1:{free_port()}", *arguments) as top:
+        assert top.status() == 1
+        [line] = top.text.strip().splitlines()
+        assert line.endswith("Connection refused; is a sidecar running there?")

@@ -50,4 +50,8 @@ def _in_one_line() -> Iterator[None]:
 @click.group(cls=_Commands)
 @click.version_option(version("cache-sidecar"), prog_name="cache-sidecar")
 def main() -> None:
-    """A three-tier cache that runs beside an application in its pod."""
+    """A three-tier cache that runs beside an application in its pod.
+
+    The exit status is 0, or 2 for a call that is wrong, or 1 for one that failed; why stands in one
+    line on stderr.
+    """

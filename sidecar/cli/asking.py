@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +19,15 @@ from sidecar.cli.client import DEFAULT_URL, Address, Connection, Unreachable
 from sidecar.cli.palette import paint
 
 PIPED_COLUMNS = 120
+URL_VARIABLE = "CACHE_SIDECAR_URL"
 
 Answered = TypeVar("Answered")
 Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def _usual_url() -> str:
+    """No `envvar` of click's: that would come before what a group has been told."""
+    return os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
 class NoSidecar(Unreachable):
@@ -26,9 +35,15 @@ class NoSidecar(Unreachable):
 
 
 def locates(command: Command) -> Command:
-    """The options that say which sidecar: `url` and `socket`."""
+    """The options that say which sidecar: `url` and `socket`. The chart's variable for applications
+    is good for whoever comes by `kubectl exec`, too.
+    """
     options = (
-        click.option("--url", default=DEFAULT_URL, show_default=True, help="Its data API."),
+        click.option(
+            "--url",
+            default=_usual_url,
+            help=f"Its data API.  [default: ${URL_VARIABLE}, or {DEFAULT_URL}]",
+        ),
         click.option("--socket", type=click.Path(path_type=Path), help="Its Unix socket instead."),
     )
     for option in reversed(options):
@@ -78,6 +93,8 @@ def in_one_line() -> Iterator[None]:
 
 def console() -> Console:
     """Stdout; no narrower than a table needs where it is no terminal."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the µ of a latency is no reason to fail
     found = Console(highlight=False)
     return paint(found if found.is_terminal else Console(highlight=False, width=PIPED_COLUMNS))
 

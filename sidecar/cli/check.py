@@ -21,9 +21,10 @@ from sidecar.optimizer.vocabulary import vocabulary
 )
 @click.option("--data-limit", type=Size(), help="The sidecar's --data-limit.  [default: no limit]")
 def check(directory: Path, memory_limit: int | None, data_limit: int | None) -> None:
-    """Check the configuration in DIR as the sidecar would, with every mistake at once.
+    """Check a folder's configuration, without a sidecar.
 
-    Prints the revision and what is in force, or one mistake a line; the exit code is 1 then.
+    DIR is read as the sidecar would read it. Prints the revision and what would be in force, or
+    every mistake, one a line; the exit status is 1 then.
     """
     if not directory.is_dir():
         raise click.BadParameter(f"{directory} is not a directory.", param_hint="DIR")

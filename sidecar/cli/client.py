@@ -42,7 +42,9 @@ class Address:
         except ValueError:  # a port, or an address in brackets, that is none
             host, port = None, 0
         if not host or parts.scheme != "http":
-            raise click.BadParameter(f"{url!r}: write for example {DEFAULT_URL}")
+            raise click.BadParameter(
+                f"{url!r}; write for example {DEFAULT_URL}", param_hint="--url"
+            )
         return cls(host, port, socket)
 
     def __str__(self) -> str:

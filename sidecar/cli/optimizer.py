@@ -18,7 +18,7 @@ from sidecar.http.shown import Outcomes, Overview, Rules, Run
 @asks
 @click.pass_context
 def optimizer(ctx: click.Context, *, url: str, socket: Path | None, as_json: bool) -> None:
-    """Show the optimizer of a running sidecar: what it sees, would do, and did."""
+    """Show what the optimizer sees, would do, and did."""
     if ctx.invoked_subcommand is not None:  # what was said before its name holds for it too
         said = {"url": url, "socket": socket, "as_json": as_json}
         ctx.default_map = {ctx.invoked_subcommand: said}
@@ -34,7 +34,10 @@ def optimizer(ctx: click.Context, *, url: str, socket: Path | None, as_json: boo
 @optimizer.command()
 @asks
 def rules(*, url: str, socket: Path | None, as_json: bool) -> None:
-    """Show every rule, with the values in its condition, and why it would fire now or not."""
+    """Show every rule, and why it would fire now or not.
+
+    With the values in its condition, and the change that it would make.
+    """
     read = partial(msgspec.json.decode, type=Rules)
     body, found = ask(Address.parse(url, socket), "GET", "/v1/optimizer/rules", read)
     if as_json:
@@ -65,7 +68,10 @@ def outcomes(*, url: str, socket: Path | None, as_json: bool, limit: int) -> Non
 @asks
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what every rule would do.")
 def run(*, url: str, socket: Path | None, as_json: bool, dry_run: bool) -> None:
-    """Look at all rules now, and make the change of the first that nothing hinders."""
+    """Have all rules looked at now instead of at the next interval.
+
+    The change of the first that nothing hinders is made.
+    """
     path = f"/v1/optimizer/run?dry_run={'true' if dry_run else 'false'}"
     read = partial(msgspec.json.decode, type=Run)
     body, found = ask(Address.parse(url, socket), "POST", path, read)
@@ -82,6 +88,9 @@ def run(*, url: str, socket: Path | None, as_json: bool, dry_run: bool) -> None:
 @optimizer.command()
 @asks
 def reset(*, url: str, socket: Path | None, as_json: bool) -> None:
-    """Drop all that was kept: every knob stands at what was configured again."""
+    """Drop what was kept, so that all is as configured.
+
+    Every knob stands at what was configured again, and a trial under way is undone.
+    """
     ask(Address.parse(url, socket), "POST", "/v1/optimizer/reset", lambda _: None)
     click.echo("null" if as_json else "Every knob stands at what was configured.")

@@ -27,7 +27,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sidecar.cli import traces
-from sidecar.cli.client import DEFAULT_URL, Address, Connection, Unreachable
+from sidecar.cli.asking import in_one_line, locates
+from sidecar.cli.client import Address, Connection, Unreachable
 from sidecar.store.turns import Turns
 
 DEFAULT_SIZE = 256
@@ -72,10 +73,15 @@ class Outcome:
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="Address of the data API.")
-@click.option("--socket", type=click.Path(path_type=Path), help="Its Unix socket instead.")
+@locates
 @click.option("--namespace", default="replay", show_default=True, help="Where the keys go.")
-@click.option("--concurrency", type=click.IntRange(1, 1024), default=16, show_default=True)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1024),
+    default=16,
+    show_default=True,
+    help="Requests under way at once.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many requests.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def replay(
@@ -88,19 +94,20 @@ def replay(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """Drive a running sidecar with TRACE: one request a line, `key` or `key,size`, perhaps gzipped.
+    """Drive a running sidecar with a trace of requests.
 
-    An answer that is neither a value, nor a miss, nor stored is an error; so is one that does not
-    come. A value that the sidecar finds too large is counted apart.
+    TRACE has one request a line, `key` or `key,size`, and may be gzipped. An answer that is neither
+    a value, nor a miss, nor stored is an error; so is one that does not come. A value that the
+    sidecar finds too large is counted apart.
     """
     address = Address.parse(url, socket)
     bar = _bar(hidden=as_json)
     try:
-        with bar:
+        with in_one_line(), bar:
             task = bar.add_task("replay", total=limit)
             requests = bar.track(islice(traces.read(trace), limit), total=limit, task_id=task)
             outcome = uvloop.run(Replay(address, namespace).run(iter(requests), concurrency))
-    except (Unreachable, traces.TraceError) as error:
+    except traces.TraceError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(msgspec.json.encode(outcome.summary()))

@@ -62,7 +62,7 @@ class Screen:
             _rules(look.optimizer, rows["rules"]),
             Text(),
             Text("Outcomes" if look.outcomes else "Outcomes  nothing has been changed yet", "bold"),
-            _outcomes(look.outcomes[: rows["outcomes"]]),
+            _outcomes(look.outcomes[: rows["outcomes"]], look.at),
         ]
         yield Group(*(_in_one_line(line) for line in lines))
 
@@ -197,20 +197,26 @@ def _reason(rule: ShownStanding, overview: Overview) -> Text:
     return Text(f"On trial for another {left}: {named(trial.change)}", "cyan")
 
 
-def _outcomes(outcomes: list[Outcome]) -> Table:
+def _outcomes(outcomes: list[Outcome], now: float) -> Table:
     table = _list_of("ended", "rule", "outcome", "effect", "change")
     for outcome in outcomes:
         change = Text(change_of(outcome))
         if compared := comparison_of(outcome):
             change.append(f"; {compared}", "dim")
         table.add_row(
-            Text(figures.day_and_time(outcome.ended_at)[1], "dim"),
+            Text(_when(outcome.ended_at, now), "dim"),
             outcome.rule,
             styled(outcome.outcome),
             "-" if outcome.effect_ratio is None else effect(outcome.effect_ratio),
             change,
         )
     return table
+
+
+def _when(ended_at: float, now: float) -> str:
+    """The time of day, or the day if it was another one."""
+    day, time = figures.day_and_time(ended_at)
+    return time if day == figures.day_and_time(now)[0] else day
 
 
 def _bar(share: float, style: str) -> ProgressBar:

@@ -48,7 +48,7 @@ def simulate(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """Replay TRACE through an eviction policy and report its hit ratio.
+    """Say what hit ratio a policy would have on a trace.
 
     TRACE has one request a line, `key` or `key,size`, and may end in .gz. Sizes are ignored, a miss
     inserts, nothing expires, and the cold start is counted. The rate is that of the policy and of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -45,10 +44,11 @@ def _bounded(_ctx: click.Context, _param: click.Parameter, seconds: float) -> fl
 def top(
     *, url: str, socket: Path | None, interval: float, count: int | None, as_json: bool
 ) -> None:
-    """Watch a running sidecar: where its hits come from, its latency, memory, rules and outcomes.
+    """Watch a running sidecar, live.
 
-    On a terminal it is a screen that is kept up to date; q or Ctrl-C ends it. Elsewhere it is a
-    line of text for each interval, and one for each outcome. A sidecar that is away is waited for.
+    Shows where its hits come from, latency, memory, rules and outcomes. On a terminal it is a
+    screen that is kept up to date; q or Ctrl-C ends it. Elsewhere it is a line of text for each
+    interval, and one for each outcome. A sidecar that is away is waited for.
     """
     watch = Watch(Address.parse(url, socket))
     with in_one_line():
@@ -67,7 +67,7 @@ async def _until_ended(watching: Coroutine[None, None, None]) -> None:
 async def _watch(watch: Watch, interval: float, count: int | None, *, as_json: bool) -> None:
     await watch.begin()
     out = console()
-    if sys.stdout.isatty() and out.is_interactive and not as_json:
+    if out.is_interactive and out.file.isatty() and not as_json:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
         canvas = Canvas(out, Screen(watch, interval), task.cancel)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from threading import Thread
+
 import pytest
 from click.testing import CliRunner
 
 from sidecar.cli import main
+from tests.running import free_port
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,13 @@ from sidecar.cli import main
         "stats --url http://",
         "replay trace.csv --url http://127.0.0.1:99999",
         "replay trace.csv --concurrency 0",
+        "stats extra",
+        "optimizer rulez",
+        "optimizer outcomes --limit 0",
+        "top --interval 5",
+        "top --interval 10ms",
+        "top --interval 2h",
+        "top --count 0",
     ],
 )
 def test_a_wrong_call_is_one_line(call: str) -> None:
@@ -42,3 +53,44 @@ def test_no_command_is_a_call_for_help() -> None:
     result = CliRunner().invoke(main, [])
     assert "simulate" in result.output
     assert "Usage: " in result.output
+
+
+@pytest.mark.parametrize("group", ["", "optimizer"])
+def test_every_command_is_explained_in_a_line(group: str) -> None:
+    """Nobody has to guess what three dots stand for."""
+    listed = CliRunner().invoke(main, [*group.split(), "--help"]).output.partition("Commands:")[2]
+    assert len(listed.splitlines()) > 4
+    assert "..." not in listed
+
+
+def test_the_variable_of_applications_says_where_the_sidecar_is() -> None:
+    """CACHE_SIDECAR_URL, where nothing else is said; before a subcommand's name as well."""
+    variable = {"CACHE_SIDECAR_URL": f"http://127.0.0.1:{free_port()}"}
+    said = CliRunner().invoke(main, ["stats"], env=variable)
+    assert variable["CACHE_SIDECAR_URL"] in said.stderr
+    for call in ("optimizer --url http://127.0.0.1:1 rules", "stats --url http://127.0.0.1:1"):
+        said = CliRunner().invoke(main, call.split(), env=variable)
+        assert "http://127.0.0.1:1: " in said.stderr
+
+
+@pytest.mark.parametrize(
+    "answer", [b"-ERR unknown command\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n{}", b""]
+)
+def test_what_is_no_sidecar_is_one_line(answer: bytes) -> None:
+    """A Redis, say, or a web server, or what hangs up at once."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = Thread(target=_answer_once, args=(server, answer))
+        answering.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        result = CliRunner().invoke(main, ["stats", "--url", url])
+        answering.join()
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith(f"Error: {url}: ")
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(answer)

@@ -270,3 +270,14 @@ def test_nothing_there_is_one_line(arguments: tuple[str, ...]) -> None:
         assert top.status() == 1
         [line] = top.text.strip().splitlines()
         assert line.endswith("Connection refused; is a sidecar running there?")
+
+
+def test_what_serves_does_without_what_shows() -> None:
+    """rich would be 3 MiB of every sidecar."""
+    look = (
+        "import sys, click, sidecar.cli as cli\n"
+        "assert cli.main.get_command(click.Context(cli.main), 'serve')\n"
+        "print(sorted({'rich', 'sidecar.cli.asking'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

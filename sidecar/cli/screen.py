@@ -28,6 +28,7 @@ _URGENCY = ("active", "pending", "cooling_down", "unavailable", "inactive", "dis
 _FIXED_LINES = 15
 """All but the rows of the plot, of the rules and of the outcomes."""
 _LEAST = {"plot": 4, "rules": 3, "outcomes": 2}
+_USUAL_COLUMNS = 80
 _WIDE_COLUMNS = 100
 """From here on there is room for bars."""
 _BAR_COLUMNS = 16
@@ -54,14 +55,14 @@ class Screen:
             Plot(list(watch.points), [*TIERS], rows["plot"]),
             _time_axis(watch, self.interval_seconds, width),
             Text(),
-            _tiers(watch, wide=width >= _WIDE_COLUMNS),
+            _tiers(watch, width),
             Text(),
             *_latency_and_memory(watch, wide=width >= _WIDE_COLUMNS),
             Text(),
             _rules_heading(look.optimizer),
             _rules(look.optimizer, rows["rules"]),
             Text(),
-            Text("Outcomes" if look.outcomes else "Outcomes  nothing has been changed yet", "bold"),
+            _outcomes_heading(look.outcomes),
             _outcomes(look.outcomes[: rows["outcomes"]], look.at),
         ]
         yield Group(*(_in_one_line(line) for line in lines))
@@ -110,8 +111,11 @@ def _time_axis(watch: Watch, interval_seconds: float, width: int) -> Text:
     return Text(" " * (width - columns) + start + "now".rjust(columns - len(start)), "dim")
 
 
-def _tiers(watch: Watch, *, wide: bool) -> Table:
+def _tiers(watch: Watch, width: int) -> Table:
+    wide = width >= _WIDE_COLUMNS
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    if width < _USUAL_COLUMNS:
+        table.width = _USUAL_COLUMNS  # else every column would be squeezed
     table.add_column("")
     table.add_column("policy")
     for name in ("entries", "size", "full"):
@@ -195,6 +199,11 @@ def _reason(rule: ShownStanding, overview: Overview) -> Text:
         return Text(rule.reason, "none" if rule.state == "pending" else "dim")
     left = figures.span(round(trial.seconds_left))
     return Text(f"On trial for another {left}: {named(trial.change)}", "cyan")
+
+
+def _outcomes_heading(outcomes: list[Outcome]) -> Text:
+    nothing = "" if outcomes else "  nothing has been changed yet"
+    return Text.assemble(("Outcomes", "bold"), (nothing, "dim"))
 
 
 def _outcomes(outcomes: list[Outcome], now: float) -> Table:

@@ -47,7 +47,7 @@ def _in_one_line() -> Iterator[None]:
         raise
 
 
-@click.group(cls=_Commands)
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("cache-sidecar"), prog_name="cache-sidecar")
 def main() -> None:
     """A three-tier cache that runs beside an application in its pod.

@@ -58,7 +58,7 @@ def test_no_command_is_a_call_for_help() -> None:
 @pytest.mark.parametrize("group", ["", "optimizer"])
 def test_every_command_is_explained_in_a_line(group: str) -> None:
     """Nobody has to guess what three dots stand for."""
-    listed = CliRunner().invoke(main, [*group.split(), "--help"]).output.partition("Commands:")[2]
+    listed = CliRunner().invoke(main, [*group.split(), "-h"]).output.partition("Commands:")[2]
     assert len(listed.splitlines()) > 4
     assert "..." not in listed
 

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from sidecar.cli import main
+from sidecar.cli.lines import Line
 from sidecar.cli.palette import paint
 from sidecar.cli.report import outcomes_table
 from sidecar.cli.screen import Screen
@@ -154,6 +155,11 @@ def test_the_screen_that_is_shown_is_the_one_that_top_draws() -> None:
         printed = [line.rstrip() for line in out.getvalue().splitlines()]
     assert len(printed) == 24
     assert shown.splitlines() == printed
+
+
+def test_the_keys_of_a_line_of_json_are_all_there() -> None:
+    [said] = [part for part in section("Commands").split("\n\n") if "With `--json`" in part]
+    assert set(code(said.partition("With `--json`")[2])) == set(Line.__struct_fields__)
 
 
 def test_the_outcomes_and_states_are_all_there() -> None:

@@ -86,13 +86,18 @@ Ctrl-C stops it; what it has is kept in {data_dir}.
     help="Which Events to make on the pod, where --configmap is used.",
 )
 @click.option(
-    "--log-format", type=click.Choice(["tree", "json"]), default="tree", show_default=True
+    "--log-format",
+    type=click.Choice(["tree", "json"]),
+    default="tree",
+    show_default=True,
+    help="For people, or for machines.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
+    help="The least that is logged.",
 )
 @click.option("--greet", is_flag=True, hidden=True)
 def serve(

@@ -296,7 +296,6 @@ class Sidecar:
             l3_pid=self._process.pid,
             l3_restarts=self._process.restarts,
             connections={name: len(server.connections) for name, server in self._servers.items()},
-            data_dir=self._settings.data_dir,
         )
 
     # ---- stop

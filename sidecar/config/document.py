@@ -24,6 +24,7 @@ from sidecar.config.values import (
     WARMERS_KEY,
     CacheConfig,
     Document,
+    MetricsConfig,
     TierConfig,
     TiersConfig,
     revision,
@@ -95,6 +96,7 @@ def _configure(stated: Mapping[str, Any]) -> CacheConfig:
     """The stated values over the defaults."""
     values = {_NAMES.get(key, key): value for key, value in stated.items()}
     tiers = values.pop("tiers", {})
+    namespaces = values.pop("metrics", {}).get("namespaces", ())
     defaults = TiersConfig()
     return CacheConfig(
         tiers=TiersConfig(
@@ -102,6 +104,8 @@ def _configure(stated: Mapping[str, Any]) -> CacheConfig:
             l2=_tier(defaults.l2, tiers.get("l2", {})),
             l3=_tier(defaults.l3, tiers.get("l3", {})),
         ),
+        # Named twice is named once.
+        metrics=MetricsConfig(namespaces=tuple(dict.fromkeys(namespaces))),
         **values,
     )
 

@@ -15,6 +15,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sidecar.config.quantities import parse_duration, parse_percent, parse_size
 from sidecar.config.values import Compression, Durability
 from sidecar.config.wording import nearest, shown
+from sidecar.model.entry import name_error
+
+MAX_NAMESPACES = 20
+"""Each that is named has series of its own."""
 
 DISK_POLICIES = ("fifo", "lfu", "lru", "random", "ttl")
 """The orders that L3 can keep: those that a sample of stored metadata decides."""
@@ -66,6 +70,12 @@ def _window(share: float, info: ValidationInfo) -> float:
     if info.data.get("policy", WINDOW_POLICY) != WINDOW_POLICY:
         raise ValueError(f"only {WINDOW_POLICY} has a window; write policy: {WINDOW_POLICY} too")
     return share
+
+
+def _namespace(name: str) -> str:
+    if (wrong := name_error(name.encode(errors="replace"), b"-")) is None:
+        return name
+    raise ValueError(f"{shown(name)} is no namespace; {wrong[0].lower()}{wrong[1:].rstrip('.')}")
 
 
 def between(shortest: str, longest: str) -> Callable[[object], float]:
@@ -135,6 +145,14 @@ class Tiers(Section):
     l3: DiskTier = UNSTATED
 
 
+class Metrics(Section):
+    """`metrics`."""
+
+    namespaces: Annotated[
+        list[Annotated[str, AfterValidator(_namespace)]], Field(max_length=MAX_NAMESPACES)
+    ] = UNSTATED
+
+
 class Cache(Section):
     """`cache.yaml`."""
 
@@ -143,3 +161,4 @@ class Cache(Section):
     default_ttl: Lifetime = UNSTATED
     max_value_bytes: Size = UNSTATED
     durability: Durability = UNSTATED
+    metrics: Metrics = UNSTATED

@@ -68,6 +68,14 @@ class TiersConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """What the metrics show beyond the usual."""
+
+    namespaces: tuple[str, ...] = ()
+    """Those whose look-ups are counted apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CacheConfig:
     """What `cache.yaml` says. `CacheConfig()` is what holds without one."""
 
@@ -77,6 +85,7 @@ class CacheConfig:
     """`math.inf` where entries do not expire."""
     max_value_bytes: int = 8 * MIB
     durability: Durability = "process"
+    metrics: MetricsConfig = MetricsConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sidecar.model.entry import L1, L2, Tier
@@ -23,6 +24,14 @@ class TierStats:
 
 
 @dataclass(slots=True)
+class NamespaceStats:
+    """Counters of one namespace since it was named."""
+
+    hits: int = 0  # look-ups that any tier answered
+    misses: int = 0
+
+
+@dataclass(slots=True)
 class StoreStats:
     """Counters of the whole cache since the start."""
 
@@ -33,6 +42,24 @@ class StoreStats:
     put_bytes: int = 0  # of values that came
     timeouts: int = 0  # reads that L3 did not answer in time: counted as misses
     warmed: int = 0  # entries brought back into memory after the start
+    namespaces: dict[bytes, NamespaceStats] = field(default_factory=dict)
+    """Of those that the configuration names."""
+
+    def name(self, namespaces: Iterable[str]) -> None:
+        """Count these apart from now on, and no others; those that were stay as they are."""
+        before = self.namespaces
+        names = [name.encode() for name in namespaces]
+        self.namespaces = {name: before.get(name) or NamespaceStats() for name in names}
+
+    def count_in_namespace(self, key: bytes, *, hit: bool) -> None:
+        """Count a look-up of a full key where its namespace is named."""
+        namespace = self.namespaces.get(key.partition(b"/")[0])
+        if namespace is None:
+            return
+        if hit:
+            namespace.hits += 1
+        else:
+            namespace.misses += 1
 
     def of(self, tier: Tier) -> TierStats:
         if tier is L1:
@@ -70,6 +97,10 @@ class Latency:
     sum_seconds: float = 0.0
 
 
+SHED_REASONS = ("connections", "buffers", "in_flight")
+"""Too many connections, too many bytes of bodies under way, or too many requests."""
+
+
 @dataclass(slots=True)
 class RequestStats:
     """What one protocol's requests came to."""
@@ -78,7 +109,7 @@ class RequestStats:
     """By operation and status."""
     latencies: dict[str, Latency] = field(default_factory=dict)
     """By operation."""
-    shed: Counter[str] = field(default_factory=Counter)
+    shed: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(SHED_REASONS, 0)))
     """Turned away before they were looked at, by reason."""
     in_flight: int = 0
     """Requests under way now."""

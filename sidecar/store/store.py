@@ -111,6 +111,7 @@ class Store:
         self.config = config
         self.tuning = UNTUNED
         self.stats = StoreStats()
+        self.stats.name(config.metrics.namespaces)
         self.invalidations = Invalidations()
         self.memory = Memory(
             clock,
@@ -157,9 +158,9 @@ class Store:
             value = await asyncio.to_thread(unpack, found.entry.value, found.entry.size)
             again = await self._resolve(key)
             if isinstance(again, Found) and again.entry.seq == found.entry.seq:
-                return self._settle(again, value)
+                return self._settle(key, again, value)
             found = again
-        return self._settle(None if isinstance(found, Unanswered) else found)
+        return self._settle(key, None if isinstance(found, Unanswered) else found)
 
     def look(self, key: bytes) -> Hit | Ask | None:
         """What is known without waiting."""
@@ -167,6 +168,8 @@ class Store:
         if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
             self.stats.l1.hits += 1
             self.stats.hit_bytes += entry.size
+            if self.stats.namespaces:
+                self.stats.count_in_namespace(key, hit=True)
             if entry.on_disk == UNUSED:
                 entry.on_disk = 0
             self.l1.policy.hit(key)
@@ -177,7 +180,7 @@ class Store:
             return found
         if found is not None and _slow(found.entry):
             return Ask(found)
-        return self._settle(found)
+        return self._settle(key, found)
 
     def locate(self, key: bytes) -> Found | Ask | None:
         """The order of looking, without L3: None when it is known that there is nothing."""
@@ -232,8 +235,14 @@ class Store:
                 self.memory.bring(entry)
             land(flight, Found(entry, L3))
 
-    def _settle(self, found: Found | None, value: bytes | None = None) -> Hit | None:
+    def _settle(self, key: bytes, found: Found | None, value: bytes | None = None) -> Hit | None:
         """Count a look-up that has come to its end, and use the entry; `value` if it was slow."""
+        hit = self._use(found, value)
+        if self.stats.namespaces:
+            self.stats.count_in_namespace(key, hit=hit is not None)
+        return hit
+
+    def _use(self, found: Found | None, value: bytes | None) -> Hit | None:
         stats = self.stats
         if found is None:
             stats.l1.misses += 1
@@ -426,6 +435,7 @@ class Store:
     def apply(self, config: CacheConfig, tuning: Tuning = UNTUNED) -> None:
         """Another configuration, from the next operation on; `drain` brings the tiers into it."""
         self.config, self.tuning = config, tuning
+        self.stats.name(config.metrics.namespaces)
         self.memory.apply(config)
         self.disk.timeout_seconds = config.tiers.l3.timeout_seconds
         self.disk.sync = config.durability == "disk"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client.core import Metric
+from prometheus_client.core import Exemplar, Metric
 from prometheus_client.registry import Collector
 
 from sidecar.control import Control
@@ -44,7 +44,9 @@ class OptimizerCollector(Collector):
         )
         level.add_metric([engine.config.level], 1)
         state = gauge(
-            "optimizer_rule_state", "1 for the state that a rule is in.", ["rule", "state"]
+            "optimizer_rule_state",
+            "1 for the state that a rule is in; the others have no series.",
+            ["rule", "state"],
         )
         for name, standing in engine.standings.items():
             state.add_metric([name, standing.state], 1)
@@ -64,10 +66,17 @@ def _outcomes(engine: Engine) -> Metric:
         if engine.standings[rule.name].state != "disabled":
             for verdict in _possible(rule, dry_run=engine.config.dry_run):
                 counts.setdefault((rule.name, rule.config.type, verdict), 0)
+    last = {(outcome.rule, outcome.type, outcome.outcome): outcome for outcome in engine.outcomes}
     for labels, count in counts.items():
         if labels[0] in engine.standings:
-            outcomes.add_metric(labels, count)
+            example = _exemplar(last[labels]) if count and labels in last else None
+            outcomes.add_metric(labels, count, exemplar=example)
     return outcomes
+
+
+def _exemplar(outcome: Outcome) -> Exemplar:
+    """What was changed that time. OpenMetrics has it, the older format leaves it out."""
+    return Exemplar({"change": outcome.knob or outcome.action}, 1.0, outcome.ended_at)
 
 
 def _possible(rule: Rule, *, dry_run: bool) -> tuple[Verdict, ...]:

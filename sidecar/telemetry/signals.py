@@ -31,7 +31,7 @@ class SignalCollector(Collector):
         engine, history = self._control.engine, self._control.history
         signals = gauge(
             "signal",
-            "A signal now. Units differ: the documentation's table of signals has them.",
+            "A measured number that rules look at. Units differ: the table of signals has them.",
             ["signal"],
         )
         values: dict[str, float] = {}
@@ -45,18 +45,24 @@ class SignalCollector(Collector):
         yield from _hit_ratios(history)
         yield _alone(
             "event_loop_lag_seconds",
-            "By how much the event loop was late, the worst of the last minute.",
+            "Seconds that the event loop was late, the worst of the last minute. While it is late, "
+            "nobody is answered.",
             history.quantile("cpu.loop_lag_seconds", 1.0, LAG_SECONDS),
         )
         yield _alone(
             "memory_limit_bytes",
-            "The container's memory limit.",
+            "The container's memory limit; beyond it the kernel kills it.",
             values.get("memory.limit_bytes"),
         )
         yield _alone(
             "memory_working_set_bytes",
             "The container's memory as the kubelet counts it: without inactive file pages.",
             values.get("memory.working_set_bytes"),
+        )
+        yield _alone(
+            "l3_disk_free_bytes",
+            "Bytes free on the volume that L3 is on.",
+            values.get("io.disk_free_bytes"),
         )
 
 

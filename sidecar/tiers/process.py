@@ -49,11 +49,15 @@ OFF = "switched off by tiers.l3.enabled, or --data-limit leaves no room for it"
 log = structlog.get_logger("sidecar.l3")
 
 
+ENDS = ("locked", "full", "denied", "failed", "corrupt", "crashed", "hung")
+"""The reasons for which a child ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why L3 is not up, for people."""
 
-    reason: str  # locked, full, denied, failed, corrupt, crashed, hung, disabled
+    reason: str  # of ENDS, or disabled
     message: str
     marked: bool = True  # False: the volume does not know that it missed writes
 

@@ -27,6 +27,7 @@ promote_after: 2
 default_ttl: 1h            # never: no expiry
 max_value_bytes: 8MiB
 durability: process       # process | memory | disk
+metrics: {namespaces: []}
 """
 
 
@@ -73,6 +74,7 @@ def test_every_key_reaches_its_value() -> None:
         default_ttl: never
         max_value_bytes: 512KiB
         durability: disk
+        metrics: {namespaces: [pages, db0, pages]}
     """)
     l1, l2, l3 = cache.tiers.l1, cache.tiers.l2, cache.tiers.l3
     assert (l1.policy, l1.policy_options) == ("w_tinylfu", {"window": 0.2})
@@ -82,7 +84,7 @@ def test_every_key_reaches_its_value() -> None:
     assert (l3.policy, l3.max_entries, l3.max_bytes) == ("ttl", 9, 2 << 30)
     assert (l3.timeout_seconds, cache.promote_after) == (0.25, 3)
     assert (cache.default_ttl_seconds, cache.max_value_bytes) == (math.inf, 512 << 10)
-    assert cache.durability == "disk"
+    assert (cache.durability, cache.metrics.namespaces) == ("disk", ("pages", "db0"))
 
 
 def test_texts_and_revision_are_those_of_the_four_keys() -> None:
@@ -143,6 +145,15 @@ promote_afer: 1
         ("tiers: {l1: {compression: zstd}}", "tiers.l1.compression: unknown key; write one of"),
         ("tiers: {l2: {compression: zip}}", 'tiers.l2.compression: "zip" is not known here; write'),
         ("tiers: {l2: {max_entries: 1.5}}", "tiers.l2.max_entries: 1.5 is not a whole number"),
+        ("metrics: {namespaces: pages}", 'metrics.namespaces: "pages" is not a list; write'),
+        (
+            "metrics: {namespaces: [a, b/c]}",
+            'metrics.namespaces[1]: "b/c" is no namespace; a namespace is 1 to 64 characters of',
+        ),
+        (
+            f"metrics: {{namespaces: [{', '.join(f'n{number}' for number in range(1000))}]}}",
+            "metrics.namespaces: there are more than 20; leave some out",
+        ),
         ("tiers: {l3: {timeout: never}}", 'tiers.l3.timeout: "never" is not a duration; write'),
         ("tiers: {l3: {window: 0.5}}", "tiers.l3.window: unknown key; write one of enabled"),
     ],

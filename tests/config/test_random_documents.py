@@ -36,6 +36,7 @@ def seconds(least: int, most: int) -> st.SearchStrategy[str]:
 percents = st.integers(1, 100).map("{}%".format)
 sizes = st.integers(1, 1 << 20).map("{}KiB".format)
 counts = st.integers(1, 10**9)
+namespaces = st.from_regex("[A-Za-z0-9._-]{1,64}", fullmatch=True)
 signals = st.sampled_from(sorted(VOCABULARY.signals))
 directions = st.sampled_from(["higher", "lower"])
 levels = st.sampled_from(LEVELS)
@@ -51,6 +52,7 @@ caches = some(
     promote_after=counts,
     default_ttl=st.just("never") | seconds(1, 9999),
     durability=st.sampled_from(["process", "memory", "disk"]),
+    metrics=some(namespaces=st.lists(namespaces, max_size=20)),
 )
 
 OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {

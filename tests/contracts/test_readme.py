@@ -26,7 +26,7 @@ from sidecar.optimizer.standing import STATES
 from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.policies import registry
 from tests.cli.examples import IMPROVED, watched
-from tests.contracts.readme import README, ROOT, blocks, code, first_column, section
+from tests.contracts.readme import README, ROOT, blocks, code, first_column, section, table
 from tests.running import RunningSidecar
 
 CURLS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("curl ")]
@@ -124,6 +124,27 @@ def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
     for name, samples in served.items():
         for sample in samples:
             assert sample.labels.keys() - {"le"} == written[name], name
+
+
+def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
+    """Every label that is served is in the table, and has no value that is not."""
+    written: dict[str, set[str]] = {}
+    for labels, values in table(section("Metrics"), "label"):
+        written |= {label: set(code(values)) for label in code(labels)}
+    for method in ("PUT", "GET", "DELETE", "GET", "POST"):
+        sidecar.ask(method, "/v1/cache/test/key", b"v" if method == "PUT" else None)
+    for path in ("mget", "mset", "mdelete", "invalidate"):
+        sidecar.ask("POST", f"/v1/{path}", b"{}")
+    for path in ("/v1/keys", "/v1/stats", "/v1/config", "/v1/optimizer", "/openapi.json", "/x"):
+        sidecar.ask("GET", path)
+    sidecar.ops("/livez")
+    enumerated = {label: values for label, values in written.items() if len(values) > 1}
+    enumerated.pop("cache_namespace")
+    for family in text_string_to_metric_families(sidecar.ops("/metrics").body.decode()):
+        for sample in family.samples:
+            assert sample.labels.keys() - {"le"} <= written.keys(), sample
+            for label, value in sample.labels.items():
+                assert value in enumerated.get(label, {value}), sample
 
 
 def test_every_cache_sidecar_command_works(sidecar: RunningSidecar) -> None:

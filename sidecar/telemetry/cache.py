@@ -1,0 +1,102 @@
+"""Metrics of the cache: what look-ups find, what moves between the tiers, what the tiers hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from sidecar.model.snapshot import Snapshot
+from sidecar.telemetry.families import counter, gauge
+
+
+class CacheCollector(Collector):
+    """The tiers, and L3's own figures."""
+
+    def __init__(self, state: Callable[[], Snapshot]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._state()
+        yield from _lookups(state)
+        yield from _moves(state)
+        yield from _contents(state)
+        up = gauge("l3_up", "1 while L3 answers; 0 while it is opened, broken or switched off.")
+        up.add_metric([], state.l3_state == "up")
+        pending = gauge(
+            "l3_pending_compaction_bytes", "Bytes that RocksDB has yet to rewrite to tidy up."
+        )
+        pending.add_metric([], state.l3_pending_compaction_bytes)
+        timeouts = counter("l3_timeouts", "Reads that L3 did not answer in time: misses.", [])
+        timeouts.add_metric([], state.counts.timeouts)
+        yield from (up, pending, timeouts)
+
+
+def _lookups(state: Snapshot) -> Iterator[Metric]:
+    """A look-up goes from tier to tier until one answers it."""
+    lookups = counter(
+        "lookups",
+        "Look-ups that reached a tier, by what they found there. All of them reach l1, so hits "
+        "of any tier over all of l1 are the cache's hit ratio.",
+        ["tier", "result"],
+    )
+    for tier in state.tiers:
+        name, counts = str(tier.tier), tier.counts
+        lookups.add_metric([name, "hit"], counts.hits)
+        lookups.add_metric([name, "miss"], counts.misses)
+        lookups.add_metric([name, "expired"], counts.expired)
+    yield lookups
+    named = counter(
+        "namespace_lookups",
+        "Look-ups in a namespace that cache.yaml names, by whether any tier answered.",
+        ["cache_namespace", "result"],
+    )
+    for namespace, found in state.counts.namespaces.items():
+        named.add_metric([namespace.decode(), "hit"], found.hits)
+        named.add_metric([namespace.decode(), "miss"], found.misses)
+    yield named
+
+
+def _moves(state: Snapshot) -> Iterator[Metric]:
+    evictions = counter(
+        "evictions",
+        "Entries that a tier let go of to make room, under the policy now in force.",
+        ["tier", "policy"],
+    )
+    expirations = counter("expirations", "Entries removed because their life was over.", ["tier"])
+    for tier in state.tiers:
+        evictions.add_metric([str(tier.tier), tier.policy], tier.counts.evictions)
+        expirations.add_metric([str(tier.tier)], tier.counts.expirations)
+    promotions = counter(
+        "promotions", "Entries moved to a faster tier because they were used.", ["from", "to"]
+    )
+    demotions = counter(
+        "demotions", "Entries moved to a slower tier because room was needed.", ["from", "to"]
+    )
+    counts = state.counts
+    promotions.add_metric(["l2", "l1"], counts.l2.promotions)
+    promotions.add_metric(["l3", "l2"], counts.l3.promotions)
+    demotions.add_metric(["l1", "l2"], counts.l1.demotions)
+    demotions.add_metric(["l2", "l3"], counts.l2.demotions)
+    yield from (evictions, expirations, promotions, demotions)
+
+
+def _contents(state: Snapshot) -> Iterator[Metric]:
+    entries = gauge("entries", "Entries that a tier holds.", ["tier"])
+    used = gauge(
+        "used_bytes", "Bytes that a tier's entries take, with what it costs to keep them.", ["tier"]
+    )
+    capacity_entries = gauge(
+        "capacity_entries", "Entries that a tier may hold; 0 where it is switched off.", ["tier"]
+    )
+    capacity_bytes = gauge(
+        "capacity_bytes", "Bytes that a tier may hold; 0 where it is switched off.", ["tier"]
+    )
+    for tier in state.tiers:
+        labels = [str(tier.tier)]
+        entries.add_metric(labels, tier.entries)
+        used.add_metric(labels, tier.used_bytes)
+        capacity_entries.add_metric(labels, tier.max_entries if tier.enabled else 0)
+        capacity_bytes.add_metric(labels, tier.max_bytes if tier.enabled else 0)
+    yield from (entries, used, capacity_entries, capacity_bytes)

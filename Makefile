@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= .data
 
-.PHONY: run test setup tools lint format bench chart-docs lock clean
+.PHONY: run test setup tools lint format dashboards bench chart-docs lock clean
 
 run: setup
 	@mkdir -p $(DATA)
 	@$(BIN)/cache-sidecar serve --greet --data-dir $(DATA)
 
 test: setup tools
-	@command -v curl > /dev/null || (apt-get update -qq && apt-get install -y -qq curl)
+	@command -v curl > /dev/null && command -v prometheus > /dev/null \
+	  || (apt-get update -qq && apt-get install -y -qq --no-install-recommends curl prometheus)
 	$(BIN)/pytest $(ARGS)
 
 setup: $(VENV)/.installed
@@ -35,6 +36,9 @@ lint: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dashboards: setup
+	$(BIN)/python -m dashboards.mixin
 
 bench: setup
 	@command -v wrk gcc > /dev/null || (apt-get update -qq && apt-get install -y -qq wrk gcc libc6-dev)

@@ -1,0 +1,1 @@
+"""Dashboards, rules and alerts; what makes them is in `mixin`."""

@@ -1,0 +1,105 @@
+"""What the three dashboards share: variables, links, annotations of trials, and their JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as models
+
+from dashboards.mixin.panels import BLUE, DATASOURCE, GREEN, ORANGE, RED
+from dashboards.mixin.queries import POD, PREFIX, SELECTED, growth
+
+TAG = "cache-sidecar"
+ALL = ".*"
+
+TRIALS = (
+    ("Changes that stay", "improved|applied", GREEN),
+    ("Changes without effect", "neutral|failed|interrupted", ORANGE),
+    ("Changes that did harm", "regressed", RED),
+    ("Changes only thought of", "dry_run", BLUE),
+)
+"""What becomes of a change, in four colours: name, outcomes, colour."""
+
+
+def dashboard(
+    uid: str,
+    title: str,
+    text: str,
+    sections: Mapping[str, Sequence[Builder[models.Panel]]],
+    *,
+    one_pod: bool = False,
+) -> builders.Dashboard:
+    """Rows of panels by their title, for one pod or for as many as are selected."""
+    board = builders.Dashboard(title).uid(uid).description(text).tags([TAG])
+    board.timezone("browser").time("now-6h", "now").refresh("30s").readonly()
+    board.tooltip(models.DashboardCursorSync.CROSSHAIR)
+    for variable in _variables(one_pod=one_pod):
+        board.with_variable(variable)
+    for name, outcomes, colour in TRIALS:
+        board.annotation(_Trials(name, outcomes, colour))
+    link = builders.DashboardLink("cache-sidecar").type(models.DashboardLinkType.DASHBOARDS)
+    board.link(link.tags([TAG]).include_vars(True).keep_time(True).as_dropdown(False))
+    for heading, panels in sections.items():
+        board.with_row(builders.Row(heading))
+        for panel in panels:
+            board.with_panel(panel)
+    return board
+
+
+def text_of(board: builders.Dashboard) -> str:
+    """The JSON as it is checked in. Panels are numbered in the order in which they stand."""
+    made: dict[str, Any] = json.loads(json.dumps(board.build(), cls=JSONEncoder))
+    for number, panel in enumerate(made["panels"], start=1):
+        panel["id"] = number
+    return json.dumps(made, indent=2, sort_keys=True) + "\n"
+
+
+def _variables(*, one_pod: bool) -> Iterator[Builder[models.VariableModel]]:
+    yield builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    namespace, workload = SELECTED[:2]
+    yield _label("namespace", f"{PREFIX}build_info")
+    yield _label("workload", f"{PREFIX}build_info{{{namespace}}}")
+    pods = _label("pod", f"{PREFIX}build_info{{{namespace}, {workload}}}")
+    yield pods.include_all(False).multi(False) if one_pod else pods
+
+
+def _label(name: str, selected: str) -> builders.QueryVariable:
+    """The values of a label of these series; several, or all of them."""
+    variable = builders.QueryVariable(name).label(name.capitalize()).datasource(DATASOURCE)
+    variable.query(f"label_values({selected}, {name})")
+    variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+    variable.sort(models.VariableSort.ALPHABETICAL_ASC)
+    return variable.include_all(True).multi(True).all_value(ALL)
+
+
+class _Trials(Builder[models.AnnotationQuery]):
+    """Trials with one of these outcomes, from when they ended to a few scrapes later."""
+
+    def __init__(self, name: str, outcomes: str, colour: str) -> None:
+        matcher = f'outcome=~"{outcomes}"'
+        by = [*POD, "rule", "outcome"]
+        ended = growth("optimizer_outcomes_total", matcher, by=by, over="$__rate_interval")
+        self._query = _PrometheusAnnotation(
+            name=name, datasource=DATASOURCE, enable=True, icon_color=colour, expr=f"{ended} > 0"
+        )
+
+    def build(self) -> models.AnnotationQuery:
+        return self._query
+
+
+class _PrometheusAnnotation(models.AnnotationQuery):
+    """With what Grafana's Prometheus data source reads and the library does not know."""
+
+    def to_json(self) -> dict[str, object]:
+        return super().to_json() | {
+            "step": "30s",
+            "titleFormat": "{{rule}}: {{outcome}}",
+            "textFormat": "{{namespace}}/{{pod}}",
+            "tagKeys": "rule,outcome",
+            "useValueForTime": False,
+        }

@@ -17,7 +17,7 @@ CONTAINER = 'container="cache-sidecar"'
 _POD = "{{ $labels.namespace }}/{{ $labels.pod }}"
 _WORKLOAD = "{{ $labels.namespace }}/{{ $labels.workload }}"
 _SHARE, _NUMBER = "{{ $value | humanizePercentage }}", "{{ $value | humanize }}"
-_DURATION = "{{ $value | humanizeDuration }}"
+_DURATION, _COUNT = "{{ $value | humanizeDuration }}", '{{ printf "%.0f" $value }}'
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ ALERTS = (
         severity="warning",
         summary="A cache-sidecar restarts again and again.",
         description=f"""
-            The cache-sidecar of {_POD} has been restarted {_NUMBER} times in the last hour.""",
+            The cache-sidecar of {_POD} has been restarted {_COUNT} times in the last hour.""",
     ),
     Alert(
         name="CacheSidecarHitRatioLow",
@@ -119,7 +119,7 @@ ALERTS = (
         severity="warning",
         summary="The pods of a workload have different configurations in force.",
         description=f"""
-            For 30 minutes the pods of {_WORKLOAD} have had {_NUMBER} different documents in force:
+            For 30 minutes the pods of {_WORKLOAD} have had {_COUNT} different documents in force:
             some do not hear of changes, or refuse them.""",
     ),
     Alert(
@@ -177,7 +177,7 @@ ALERTS = (
         severity="info",
         summary="A rule of the optimizer tries again and again what does not help.",
         description=f"""
-            In a day {_NUMBER} changes of the rule {{{{ $labels.rule }}}} were undone in the pods of
+            In a day {_COUNT} changes of the rule {{{{ $labels.rule }}}} were undone in the pods of
             {_WORKLOAD}: more than 8 of 10 that it made.""",
     ),
 )

@@ -65,7 +65,9 @@ def _variables(*, one_pod: bool) -> Iterator[Builder[models.VariableModel]]:
     yield _label("namespace", f"{PREFIX}build_info")
     yield _label("workload", f"{PREFIX}build_info{{{namespace}}}")
     pods = _label("pod", f"{PREFIX}build_info{{{namespace}, {workload}}}")
-    yield pods.include_all(False).multi(False) if one_pod else pods
+    if one_pod:
+        pods.include_all(False).multi(False).current(models.VariableOption(text="", value=""))
+    yield pods
 
 
 def _label(name: str, selected: str) -> builders.QueryVariable:
@@ -74,6 +76,7 @@ def _label(name: str, selected: str) -> builders.QueryVariable:
     variable.query(f"label_values({selected}, {name})")
     variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
     variable.sort(models.VariableSort.ALPHABETICAL_ASC)
+    variable.current(models.VariableOption(selected=True, text="All", value="$__all"))
     return variable.include_all(True).multi(True).all_value(ALL)
 
 

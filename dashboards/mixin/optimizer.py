@@ -34,6 +34,7 @@ from dashboards.mixin.queries import (
     growth,
     hit_ratio,
     of_signals,
+    or_zero,
     series,
     total,
 )
@@ -83,7 +84,7 @@ def _at_a_glance() -> list[Builder[Panel]]:
                 name,
                 f"Changes in the time shown that ended as {outcomes.replace('|', ' or ')}.",
                 "none",
-                Query(growth(OUTCOMES, f'outcome=~"{outcomes}"'), name),
+                Query(or_zero(growth(OUTCOMES, f'outcome=~"{outcomes}"')), name),
                 {BELOW: colour},
                 width=4,
             )

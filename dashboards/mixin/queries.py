@@ -127,9 +127,12 @@ def l3_state(by: Sequence[str] = POD) -> str:
 
 
 def revisions() -> str:
-    """When each pod put its document in force, in milliseconds, with the document's revision."""
+    """When each pod put its document in force, in milliseconds, with the first characters of the
+    document's revision.
+    """
     applied = aggregated("max", POD, series("config_last_reload_success_timestamp_seconds"))
-    info = aggregated("max", (*POD, "revision", "source"), series("config_info"))
+    short = f'label_replace({series("config_info")}, "revision", "$1", "revision", "(.{{12}}).*")'
+    info = aggregated("max", (*POD, "revision", "source"), short)
     return f"1000 * {info} * on ({', '.join(POD)}) group_left () {applied}"
 
 

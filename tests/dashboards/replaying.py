@@ -1,0 +1,178 @@
+"""A real sidecar under a replay, with trials of seconds, and a real Prometheus that scrapes both.
+
+All that can be seen on a dashboard happens to it: each tier answers and evicts, entries expire, a
+rule turns a knob for good and another one in vain, memory has a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sidecar.cli.client import Address
+from sidecar.cli.replay import Replay
+from sidecar.cli.traces import Request
+from sidecar.control import FILE
+from sidecar.model.outcome import Outcome, Verdict
+from sidecar.optimizer.decisions import Memory
+from tests.config.kubelet import Mount
+from tests.dashboards.prometheus import POD, Prometheus, exporter, prometheus
+from tests.e2e.container import Container
+from tests.running import RunningSidecar, wait_until
+
+SEED = 20260101
+KEYS = 3000
+SKEW = 0.8
+REQUESTS_A_SECOND = 400
+"""Enough for a hit ratio a second; a replay as fast as it can is for benchmarks."""
+LIMIT_BYTES = 512 << 20
+KUBE = {"job": "kube-state-metrics"}
+RESTARTS = "kube_pod_init_container_status_restarts_total"
+KUBE_STATE_METRICS = f"""\
+# TYPE {RESTARTS} counter
+{RESTARTS}{{namespace="shop",pod="web-0",container="cache-sidecar"}} 3
+"""
+CONFIG = {
+    "cache.yaml": """
+tiers:
+  l1: {max_entries: 20}
+  l2: {max_entries: 100, compression: none}
+  l3: {max_entries: 400}
+default_ttl: 8s
+metrics: {namespaces: [replay]}
+""",
+    "baselines.yaml": """
+baselines:
+  cache.hit_ratio: {baseline: 0.30, target: 0.90}
+  http.get_p99_seconds: {baseline: 0.010, target: 0.002}
+  memory.resident_bytes: {baseline: 50000000, target: 40000000}
+  network.requests_per_second: {baseline: 100, target: 1000, better: higher}
+  network.connections: {baseline: 1, target: 2, better: lower}
+""",
+    "rules.yaml": """
+level: maximum
+interval: 1s
+rules:
+  - name: roomier
+    type: cache
+    when: cache.l2.fill > 0.9
+    cooldown: 4s
+    action: grow_tier
+    with: {tier: l2, by: 50%, at_most: 1000%}
+    expect: {signal: cache.l2.hit_ratio, by: 2%, window: 2s, settle: 1s}
+  - name: useless
+    type: network
+    when: cache.hit_ratio > 0.0
+    cooldown: 4s
+    action: set_keepalive
+    with: {to: 20s}
+    expect: {signal: cache.hit_ratio, by: 20%, window: 2s, settle: 1s}
+  - name: tidy
+    type: gc
+    when: cache.hit_ratio > 0.0
+    cooldown: 1h
+    action: collect
+""",
+}
+
+
+def kept(rule: str, kind: str, action: str, outcome: Verdict, after: float) -> Outcome:
+    """A trial that an earlier process has seen to its end."""
+    return Outcome(
+        rule=rule,
+        type=kind,
+        action=action,
+        knob=None,
+        outcome=outcome,
+        signal="cache.hit_ratio",
+        before=0.4,
+        after=after,
+        effect_ratio=after / 0.4 - 1,
+        reason="It has been compared.",
+        started_at=1_767_225_600.0,
+        ended_at=1_767_225_660.0,
+    )
+
+
+EARLIER = Memory(
+    outcomes=[
+        kept("roomier", "cache", "grow_tier", "improved", 0.5),
+        kept("useless", "network", "set_keepalive", "neutral", 0.4),
+    ]
+)
+"""What an earlier process has kept. An experiment takes a minute, for noise is measured first; this
+is there at once.
+"""
+
+
+class Observed(NamedTuple):
+    """A sidecar and the Prometheus that scrapes it."""
+
+    sidecar: RunningSidecar
+    prometheus: Prometheus
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """Of all trials, the newest first."""
+        found: list[dict[str, Any]] = json.loads(
+            self.sidecar.ask("GET", "/v1/optimizer/outcomes").body
+        )["outcomes"]
+        return found
+
+
+@contextmanager
+def observed(folder: Path) -> Iterator[Observed]:
+    """All of it running."""
+    with ExitStack() as stack:
+        config = Mount(folder / "config")
+        config.publish(CONFIG)
+        container = Container(f"cache-sidecar-dash-{os.getpid()}", folder / "group", LIMIT_BYTES)
+        stack.callback(container.close)
+        (folder / "data").mkdir()
+        (folder / "data" / FILE).write_bytes(msgspec.msgpack.encode(EARLIER))
+        flags = ("--config", str(config.path))
+        sidecar = RunningSidecar(folder / "data", flags, wrapper=container.wrapper)
+        stack.callback(sidecar.stop)
+        sidecar.launch()
+        container.started(sidecar.pid)
+        wait_until(lambda: sidecar.ready, f"the sidecar is ready ({container.kind})")
+        stack.enter_context(replay(sidecar.port))
+        kube = stack.enter_context(exporter(KUBE_STATE_METRICS))
+        targets = {sidecar.ops_port: POD, kube: KUBE}
+        yield Observed(sidecar, stack.enter_context(prometheus(folder, targets)))
+
+
+@contextmanager
+def replay(port: int) -> Iterator[None]:
+    """`cache-sidecar replay` of a trace that does not end before it is stopped."""
+    address = Address.parse(f"http://127.0.0.1:{port}", None)
+    stop = threading.Event()
+
+    def run() -> None:
+        asyncio.run(Replay(address, "replay").run(_requests(stop), 1))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _requests(stop: threading.Event) -> Iterator[Request]:
+    """Keys by Zipf's law, at their pace."""
+    rng = random.Random(SEED)
+    weights = list(accumulate(1 / rank**SKEW for rank in range(1, KEYS + 1)))
+    while not stop.wait(1 / REQUESTS_A_SECOND):
+        [key] = rng.choices(range(KEYS), cum_weights=weights)
+        yield Request(b"key-%d" % key, 100 + key)

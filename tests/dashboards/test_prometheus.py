@@ -1,0 +1,81 @@
+"""Every query of every panel, and every rule, on a real Prometheus that scrapes a real sidecar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.dashboards.boards import BOARDS, Target, replaced, targets
+from tests.dashboards.checks import VARIABLES, complaints, shows
+from tests.dashboards.prometheus import POD
+from tests.dashboards.replaying import Observed, observed
+from tests.running import wait_until
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    """After a change has come to its end, and the scrapes that show it."""
+    with observed(tmp_path_factory.mktemp("prometheus")) as observing:
+        ended = "sum(increase(cache_sidecar_optimizer_outcomes_total[60s])) > 0"
+        wait_until(lambda: observing.prometheus.query(ended).series, "it has been scraped", 60.0)
+        yield observing
+
+
+@pytest.mark.parametrize("target", targets(), ids=lambda it: f"{it.board}: {it.panel}")
+def test_a_panels_query_is_accepted_and_returns_data(seen: Observed, target: Target) -> None:
+    """Series with finite values, each with all the labels that its name is made of."""
+    assert not complaints(seen.prometheus, target)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_variable_finds_its_values(seen: Observed, board: str) -> None:
+    """Those of the pod that is scraped."""
+    for variable in BOARDS[board]["templating"]["list"][1:]:
+        [(selected, label)] = re.findall(r"label_values\((.*), (\w+)\)", variable["query"])
+        matched = {"match[]": replaced(selected, VARIABLES)}
+        values = seen.prometheus.get(f"label/{label}/values", **matched)
+        assert values == [POD[label]], variable["name"]
+
+
+def test_trials_are_marked(seen: Observed) -> None:
+    """All annotations are accepted; of what has happened there is one, with its rule and pod."""
+    [*_, board] = BOARDS.values()
+    marks = [mark for mark in board["annotations"]["list"] if "expr" in mark]
+    found: dict[str, Any] = {
+        mark["name"]: seen.prometheus.query(replaced(mark["expr"], VARIABLES), 60.0).series
+        for mark in marks
+    }
+    labels = [labels for series in found.values() for labels, _ in series]
+    assert {each["rule"] for each in labels} >= {"tidy"}
+    for each in labels:
+        assert each.keys() >= {"rule", "outcome", "namespace", "pod"}
+    assert not found["Changes only thought of"]
+
+
+def test_the_rules_are_evaluated(seen: Observed) -> None:
+    """Each recording rule has recorded something; no alert has an error, and those that may fire
+    in so short a time do not.
+    """
+
+    def rules() -> list[Any]:
+        groups = seen.prometheus.get("rules")["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    wait_until(lambda: all(rule["health"] == "ok" for rule in rules()), "all have been evaluated")
+    for rule in rules():
+        assert not rule.get("lastError"), rule
+        if rule["type"] == "recording":
+            assert shows(seen.prometheus.query(rule["name"])), rule["name"]
+        else:
+            assert rule["state"] != "firing", rule["name"]
+
+
+def test_prometheus_has_no_complaint_about_its_targets(seen: Observed) -> None:
+    """Both are up; the sidecar's scrapes are quick and few series."""
+    active = seen.prometheus.get("targets")["activeTargets"]
+    assert [target["lastError"] for target in active] == ["", ""]
+    [(_, [count])] = seen.prometheus.query('scrape_samples_scraped{job="web"}').series
+    assert count <= 600

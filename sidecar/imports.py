@@ -40,6 +40,9 @@ def hollow(*packages: str) -> Iterator[None]:
         package = ModuleType(name)
         package.__path__ = list(spec.submodule_search_locations)
         sys.modules[name] = package
+        outer, _, inner = name.rpartition(".")
+        if outer in missing:
+            setattr(sys.modules[outer], inner, package)
     try:
         yield
     finally:

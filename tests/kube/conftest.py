@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from sidecar.kube.configmap import ConfigMap
 from sidecar.kube.connection import Connection
 from sidecar.kube.source import Sighting, Source
 from sidecar.kube.trouble import Trouble
+from tests.conftest import StartSidecar
 from tests.kube.apiserver import ApiServer
+from tests.kube.threaded import NAME, NAMESPACE, ThreadedApiServer
+from tests.running import RunningSidecar
 
 PATIENCE_SECONDS = 20.0
 """When a test gives up; nothing is measured by it."""
-NAMESPACE, NAME = "shop", "cache-config"
 
 
 @pytest.fixture
@@ -131,3 +133,31 @@ async def until(holds: object) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():
             await asyncio.sleep(0.002)
+
+
+# ---- a real sidecar beside it
+
+Start = Callable[..., RunningSidecar]
+
+
+@pytest.fixture
+def api() -> Iterator[ThreadedApiServer]:
+    running = ThreadedApiServer().start()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def start(start_sidecar: StartSidecar, api: ThreadedApiServer, tmp_path: Path) -> Start:
+    """Starts a sidecar that watches the ConfigMap."""
+    kubeconfig = api.server.write_kubeconfig(tmp_path / "kubeconfig")
+
+    def begin(*flags: str) -> RunningSidecar:
+        watched = f"{NAMESPACE}/{NAME}"
+        return start_sidecar("--configmap", watched, *flags, KUBECONFIG=str(kubeconfig))
+
+    return begin
+
+
+def promote_after(sidecar: RunningSidecar) -> int:
+    return int(sidecar.config()["effective"]["promote_after"])

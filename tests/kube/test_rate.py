@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.kube.apiserver import ApiServer
-from tests.kube.conftest import NAME, NAMESPACE, Watch, document, until
+from tests.kube.conftest import Watch, document, until
+from tests.kube.threaded import NAME, NAMESPACE
 
 MISBEHAVIOURS: dict[str, dict[str, Any]] = {
     "ends every watch at once": {"end_watches": True},

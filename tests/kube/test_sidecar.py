@@ -6,42 +6,16 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.config.kubelet import Mount
-from tests.conftest import StartSidecar
-from tests.kube.threaded import NAME, NAMESPACE, ThreadedApiServer
+from tests.kube.conftest import Start, promote_after
+from tests.kube.threaded import NAMESPACE, ThreadedApiServer
 from tests.running import RunningSidecar, wait_until
 
 POD = ("--pod-name", "cart-1", "--pod-namespace", NAMESPACE, "--pod-uid", "uid-1")
-
-Start = Callable[..., RunningSidecar]
-
-
-@pytest.fixture
-def api() -> Iterator[ThreadedApiServer]:
-    running = ThreadedApiServer().start()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def start(start_sidecar: StartSidecar, api: ThreadedApiServer, tmp_path: Path) -> Start:
-    """Starts a sidecar that watches the ConfigMap."""
-    kubeconfig = api.server.write_kubeconfig(tmp_path / "kubeconfig")
-
-    def begin(*flags: str) -> RunningSidecar:
-        watched = f"{NAMESPACE}/{NAME}"
-        return start_sidecar("--configmap", watched, *flags, KUBECONFIG=str(kubeconfig))
-
-    return begin
-
-
-def promote_after(sidecar: RunningSidecar) -> int:
-    return int(sidecar.config()["effective"]["promote_after"])
 
 
 def notes(sidecar: RunningSidecar) -> str:

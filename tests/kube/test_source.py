@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.kube.apiserver import ApiServer
-from tests.kube.conftest import NAME, NAMESPACE, Watch, Watching, document, until
+from tests.kube.conftest import Watch, Watching, document, until
+from tests.kube.threaded import NAME, NAMESPACE
 
 
 def change(server: ApiServer, number: int) -> None:

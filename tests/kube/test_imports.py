@@ -1,0 +1,27 @@
+"""What the API costs who does not use it, and what of the official client is left out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+DEAR = ("kubernetes.client", "kubernetes.aio.client.api", "requests", "urllib3", "oauthlib")
+
+
+def loaded_by(module: str) -> set[str]:
+    """The modules that a fresh interpreter has after the import."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_without_a_configmap_nothing_of_the_client_is_loaded() -> None:
+    assert not {name for name in loaded_by("sidecar.cli.serve") if name.startswith("kubernetes")}
+
+
+def test_with_one_only_what_is_needed_is_loaded() -> None:
+    """Credentials and requests; neither the generated API nor what the packages take along."""
+    loaded = loaded_by("sidecar.following.api")
+    assert "kubernetes.aio.config.incluster_config" in loaded
+    assert not loaded & set(DEAR)
+    assert not {name for name in loaded if name.startswith("kubernetes.aio.client.models.")}

@@ -7,6 +7,7 @@ Nothing here passes or fails; it prints ratios. Each part can be run alone:
     memory     what the processes take when idle and when full, against what they say they use
     engine     a tick of the optimizer with a hundred rules
     optimizer  L1 hits with the optimizer switched on against off
+    reconfigure  a thousand documents from an API server under load, and how soon they are in force
     scale      a million keys in L3 against ten thousand, and two million in little memory
 
 `python -m tests.bench.space` measures L3's folder, `python -m tests.bench.crash` kills, and
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import engine, http, memory, optimizer, scale, slow_disk
+from tests.bench import engine, http, memory, optimizer, reconfigure, scale, slow_disk
 from tests.bench.load import say
 
 PARTS = {
@@ -26,6 +27,7 @@ PARTS = {
     "memory": memory.run,
     "engine": engine.run,
     "optimizer": optimizer.run,
+    "reconfigure": reconfigure.run,
     "scale": scale.run,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
@@ -161,3 +162,7 @@ def start(start_sidecar: StartSidecar, api: ThreadedApiServer, tmp_path: Path) -
 
 def promote_after(sidecar: RunningSidecar) -> int:
     return int(sidecar.config()["effective"]["promote_after"])
+
+
+def notes(sidecar: RunningSidecar) -> str:
+    return " ".join(json.loads(sidecar.ops("/readyz").body)["notes"])

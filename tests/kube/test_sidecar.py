@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,15 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.config.kubelet import Mount
-from tests.kube.conftest import Start, promote_after
+from tests.kube.conftest import Start, notes, promote_after
 from tests.kube.threaded import NAMESPACE, ThreadedApiServer
-from tests.running import RunningSidecar, wait_until
+from tests.running import wait_until
 
 POD = ("--pod-name", "cart-1", "--pod-namespace", NAMESPACE, "--pod-uid", "uid-1")
-
-
-def notes(sidecar: RunningSidecar) -> str:
-    return " ".join(json.loads(sidecar.ops("/readyz").body)["notes"])
 
 
 def test_an_edit_is_in_force_a_moment_later(start: Start, api: ThreadedApiServer) -> None:

@@ -257,7 +257,7 @@ class Sidecar:
         if api is not None:
             for name, task in api.tasks.items():
                 self._keep(name, task)
-            news = News(self._process, self.control.engine)
+            news = News(lambda: self._process.trouble, self.control.engine)
             self._keep("news", lambda: news.tell(api.tell))
 
     def _tell(self, happening: Happening) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from sidecar.model.happening import Happening
 from sidecar.optimizer.engine import Engine
-from sidecar.tiers.process import DiskProcess, Trouble
+from sidecar.tiers.process import Trouble
 
 INTERVAL_SECONDS = 1.0
 UNDONE = frozenset({"regressed", "failed"})
@@ -19,10 +19,10 @@ UNDONE = frozenset({"regressed", "failed"})
 
 
 class News:
-    """What is new since the last look."""
+    """What is new since the last look. `l3_trouble` gives why L3 was last not up."""
 
-    def __init__(self, process: DiskProcess, engine: Engine) -> None:
-        self._process = process
+    def __init__(self, l3_trouble: Callable[[], Trouble | None], engine: Engine) -> None:
+        self._l3_trouble = l3_trouble
         self._engine = engine
         self._trouble: Trouble | None = None
         self._outcomes = 0
@@ -36,7 +36,7 @@ class News:
 
     def look(self) -> Iterator[Happening]:
         """What has happened since the last look."""
-        trouble = self._process.trouble
+        trouble = self._l3_trouble()
         wanted = self._engine.effective.cache.tiers.l3.enabled
         if wanted and trouble is not None and trouble is not self._trouble:
             note = f"Running without L3 ({trouble.reason}): {trouble.message}."

@@ -189,3 +189,18 @@ def test_a_mistake_at_the_start_is_one_line(
     [line] = done.stderr.splitlines()
     assert line.startswith("Error: ")
     assert advice in line
+
+
+def test_the_cache_does_not_notice_a_server_that_ends_every_watch(
+    start: Start, api: ThreadedApiServer
+) -> None:
+    """A real one, for some seconds: few requests to it, and every one to the cache is answered."""
+    api.server.faults.end_watches = True
+    api.publish(cache="promote_after: 3")
+    sidecar = start()
+    wait_until(lambda: promote_after(sidecar) == 3, "the document is in force")
+    sidecar.put("key", b"value")
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        assert sidecar.get("key").body == b"value"
+    assert len(api.server.requests) < 30

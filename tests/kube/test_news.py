@@ -1,0 +1,58 @@
+"""What people around the pod hear of: the optimizer, in virtual time, and L3."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from sidecar.config.values import CacheConfig, TiersConfig
+from sidecar.model.happening import Happening
+from sidecar.news import News
+from sidecar.tiers.process import Trouble
+from tests.optimizer.virtual import SIGNAL, World, a_document, a_rule
+
+
+def told_of(effect: float) -> list[Happening]:
+    """After one trial of a change that adds `effect` to its signal; a second look tells nothing."""
+    rng = random.Random(1)
+    world = World(
+        a_document(a_rule()),
+        lambda _, effective: {
+            SIGNAL: 100 + rng.gauss(0, 1) + effect * (effective.cache.promote_after - 2)
+        },
+        step_seconds=5.0,
+    )
+    news = News(lambda: None, world.engine)
+    assert list(news.look()) == []
+    world.until_outcomes(1)
+    told = list(news.look())
+    assert list(news.look()) == []
+    return told
+
+
+def test_a_change_that_did_harm_is_told() -> None:
+    """With its rule, and what was measured."""
+    [happening] = told_of(-10.0)
+    assert (happening.reason, happening.problem) == ("TrialRolledBack", True)
+    assert happening.note.startswith("nudge of rule nudging was undone (regressed). ")
+
+
+@pytest.mark.parametrize("effect", [0.0, 10.0])
+def test_what_helped_or_was_of_no_use_is_routine(effect: float) -> None:
+    assert told_of(effect) == []
+
+
+def test_each_trouble_of_l3_is_told_once() -> None:
+    """The same again is another one; that it was switched off is none."""
+    crashed, again = Trouble("crashed", "it is gone"), Trouble("crashed", "it is gone")
+    troubles = [None, crashed, crashed, again]
+    current = iter(troubles)
+    news = News(lambda: next(current), World(a_document(), lambda *_: {}).engine)
+    told = [list(news.look()) for _ in troubles]
+    assert [len(each) for each in told] == [0, 1, 0, 1]
+    assert told[1][0].note == "Running without L3 (crashed): it is gone."
+    tiers = replace(TiersConfig(), l3=replace(TiersConfig().l3, enabled=False))
+    without = World(a_document(cache=CacheConfig(tiers=tiers)), lambda *_: {})
+    assert list(News(lambda: crashed, without.engine).look()) == []

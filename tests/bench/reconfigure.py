@@ -60,6 +60,8 @@ async def measure(sidecar: RunningSidecar, url: str) -> None:
     say(f"{COUNT} documents, the last {COUNT - WARM_UP} in {took_seconds:.0f} s: {good:.0f} in")
     say(f"    force and {bad:.0f} refused; seen in order: {outcome.seen == sorted(outcome.seen)}")
     say(f"    {outcome.requests} requests, {len(outcome.failed)} failed, {len(outcome.lost)} lost")
+    for failure in sorted(set(outcome.failed))[:10]:
+        say(f"    failed: {failure}")
     say(f"    descriptors, threads, MiB resident: {before} before, {after} after")
 
 

@@ -114,9 +114,10 @@ class Reconfiguring:
         url = f"{self._sidecar}/v1/cache/load/{key}"
         try:
             async with self._session.request(method, url, data=body) as answer:
+                read = await answer.read()
                 if answer.status not in (200, 201, 204, 404):
-                    self.outcome.failed.append(f"{method} {key}: {answer.status}")
-                return answer.status, await answer.read()
+                    self.outcome.failed.append(f"{method} {key}: {answer.status} {read!r}")
+                return answer.status, read
         except aiohttp.ClientError as error:
             self.outcome.failed.append(f"{method} {key}: {error!r}")
             return 0, b""

@@ -188,3 +188,15 @@ def test_the_outcomes_and_states_are_all_there() -> None:
     assert sorted(named) == sorted(VERDICTS)
     [line] = [line for line in section("Metrics").splitlines() if "rule_state{" in line]
     assert code(line)[1:] == list(STATES)
+
+
+def test_the_reasons_of_events_are_all_there() -> None:
+    """Those that the program gives to a happening, in any of its modules."""
+    named = [code(cell)[0] for cell in first_column(README, "reason")]
+    modules = (ROOT / "sidecar").rglob("*.py")
+    given = {
+        reason
+        for module in modules
+        for reason in re.findall(r'Happening\(\s*"(\w+)"', module.read_text())
+    }
+    assert sorted(named) == sorted(given)

@@ -1,4 +1,4 @@
-"""The example's chart, as its README has it built."""
+"""Charts that several modules render: one of somebody's own, and the example, built."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helm.charts import EXAMPLE, IMAGE, OPERATOR, ROOT, Object, helms, render
+from tests.helm.shop import make_shop, render_shop
 from tests.helm.tools import HELMS
 
 
@@ -32,3 +33,15 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def rendered(example: Path) -> list[Object]:
     return render(example, IMAGE, apis=OPERATOR)
+
+
+@pytest.fixture(scope="package")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chart of somebody's own, with every template of the sidecar's."""
+    return make_shop(tmp_path_factory.mktemp("own") / "shop")
+
+
+@pytest.fixture(scope="package")
+def plain(shop: Path) -> list[Object]:
+    """What that renders to, with nothing stated but what has to be."""
+    return render_shop(shop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.helm.charts import Object, chart_of_ones_own, of_kind, render
+from tests.helm.charts import Object, chart_of_ones_own, of_kind, one, render
 
 Values = dict[str, Any]
 
@@ -97,3 +97,14 @@ def sidecar_of(found: list[Object]) -> Object:
 def volumes_of(found: list[Object]) -> dict[str, Object]:
     """The pod's volumes by their names."""
     return {volume["name"]: volume for volume in pod_of(found)["volumes"] or []}
+
+
+def flags_of(container: Object) -> dict[str, str]:
+    """The flags that the program is started with."""
+    assert container["args"][0] == "serve"
+    return dict(argument.split("=", 1) for argument in container["args"][1:])
+
+
+def config_map_of(found: list[Object]) -> Object:
+    """The one with the documents."""
+    return one(found, "ConfigMap")

@@ -22,7 +22,7 @@ from tests.contracts.readme import blocks, section
 from tests.helm.accepted import faults, pods
 from tests.helm.charts import SIDECAR, Object, chart_of_ones_own, helms, of_kind, one, render
 from tests.helm.restricted import violations
-from tests.helm.shop import STATED, make_shop, render_shop, sidecar_of, volumes_of
+from tests.helm.shop import STATED, sidecar_of, volumes_of
 from tests.helm.tools import HELMS, KUBECTL
 
 README = (SIDECAR / "README.md").read_text()
@@ -47,11 +47,6 @@ def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (shop / "values.yaml").write_text(values)
     (shop / "templates" / "deployment.yaml").write_text(deployment)
     return folder
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
-    return render_shop(make_shop(tmp_path_factory.mktemp("readme") / "shop"))
 
 
 @pytest.mark.parametrize("major", HELMS)

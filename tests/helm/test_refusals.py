@@ -26,6 +26,10 @@ REFUSED: list[tuple[Values, str]] = [
         {"config": {"documents": {"cache.yaml": "tiers: {l1: {max_bytes: 1TB}}"}}},
         "the max_bytes of tiers.l1 is not a size",
     ),
+    (
+        {"config": {"documents": {"cache.yaml": "tiers: {l2: {max_bytes: 100M}}"}}},
+        "the max_bytes of tiers.l2 is not a size",
+    ),
     ({"l3": {"type": "none"}, "config": {"documents": LARGE_L3}}, "leaves no room for L3"),
     ({"l3": {"size": "73Mi"}}, "write at least 74Mi, or l3.type: none"),
     (
@@ -67,11 +71,6 @@ REFUSED: list[tuple[Values, str]] = [
         "something is mounted at /etc/cache-sidecar/ already",
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_shop(tmp_path_factory.mktemp("refusals") / "shop")
 
 
 @pytest.mark.parametrize(("values", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])

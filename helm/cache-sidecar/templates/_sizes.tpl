@@ -28,7 +28,8 @@ Sizes: what the tiers may hold, the memory that this takes, and what of a volume
 
 {{/*
 The tiers, as JSON: of l1, l2 and l3 its `bytes` (of L3 only a `stated` size; "0" of a tier that is off),
-and whether the document asks for it (`wanted`). The defaults are those of the program.
+and whether the document asks for it (`wanted`). The defaults are those of the program, which takes no
+decimal units either.
 */}}
 {{- define "cache-sidecar.tiers" -}}
 {{- $stated := (include "cache-sidecar.cache" . | fromJson).tiers }}
@@ -37,7 +38,8 @@ and whether the document asks for it (`wanted`). The defaults are those of the p
 {{- $tier := dict }}
 {{- if kindIs "map" $stated }}{{ with get $stated $name }}{{ if kindIs "map" . }}{{ $tier = . }}{{ end }}{{ end }}{{ end }}
 {{- $on := ne (toString $tier.enabled) "false" }}
-{{- $bytes := include "cache-sidecar.bytes" (hasKey $tier "max_bytes" | ternary $tier.max_bytes $default) }}
+{{- $size := hasKey $tier "max_bytes" | ternary $tier.max_bytes $default }}
+{{- $bytes := regexMatch "[kMGT]$" (toString $size) | ternary "" (include "cache-sidecar.bytes" $size) }}
 {{- $_ := set $tiers $name (dict "stated" (hasKey $tier "max_bytes") "wanted" (or (eq (toString $tier.enabled) "true") (and $on (hasKey $tier "max_bytes"))) "bytes" ($on | ternary $bytes "0")) }}
 {{- end }}
 {{- toJson $tiers }}

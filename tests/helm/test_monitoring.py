@@ -1,8 +1,10 @@
-"""The objects for Prometheus, Grafana and the network: when they are there, and what they say."""
+"""The objects for Prometheus and Grafana: when they are there, and what they say."""
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.contracts.readme import blocks
 from tests.helm.accepted import faults
 from tests.helm.charts import (
     OPERATOR,
@@ -17,6 +20,7 @@ from tests.helm.charts import (
     SIDECAR,
     RefusedError,
     helms,
+    objects,
     of_kind,
     one,
     render,
@@ -26,8 +30,8 @@ from tests.helm.shop import make_shop, render_shop, sidecar_of
 ONCE = {"workload": False}
 """What installs the chart alone, for what a cluster needs once."""
 SOURCES = sorted((ROOT / "dashboards").glob("*.json"))
+README = (SIDECAR / "README.md").read_text()
 RULES = [ROOT / "dashboards" / f"cache-sidecar-{name}.yaml" for name in ("records", "alerts")]
-WEB = {"ports": [{"port": 8080, "protocol": "TCP"}]}
 
 
 @pytest.fixture(scope="module")
@@ -165,61 +169,6 @@ def test_all_that_the_pod_monitor_takes_is_taken(shop: Path) -> None:
     assert monitor["metadata"]["annotations"] == {"note": "b"}
 
 
-# ---- the NetworkPolicy
-
-
-def test_there_is_no_network_policy_unless_it_is_asked_for(shop: Path) -> None:
-    assert not of_kind(render_shop(shop, {}), "NetworkPolicy")
-
-
-def test_a_network_policy_has_to_be_told_the_applications_rules(shop: Path) -> None:
-    """It selects the whole pod, and would close ports that it does not name."""
-    with pytest.raises(RefusedError, match=r"networkPolicy\.ingress is not stated"):
-        render_shop(shop, {"networkPolicy": {"enabled": True}})
-    found = render_shop(shop, {"networkPolicy": {"enabled": True, "ingress": []}})
-    assert len(one(found, "NetworkPolicy")["spec"]["ingress"]) == 1
-
-
-def test_a_network_policy_opens_the_ops_port_beside_the_applications(shop: Path) -> None:
-    """To the scrapers that are stated; egress is left as it is."""
-    scraper = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-    values = {"enabled": True, "ingress": [WEB], "scrapers": [scraper]}
-    found = render_shop(shop, {"networkPolicy": values, "ports": {"ops": 9000}})
-    assert faults(found, "1.36") == []
-    assert one(found, "NetworkPolicy")["spec"] == {
-        "podSelector": {"matchLabels": {"cache-sidecar/instance": "demo"}},
-        "policyTypes": ["Ingress"],
-        "ingress": [{"ports": [{"port": 9000, "protocol": "TCP"}], "from": [scraper]}, WEB],
-    }
-
-
-@pytest.mark.parametrize(
-    ("values", "ports"),
-    [({}, [443, 6443]), ({"config": {"watch": False}}, [])],
-)
-def test_a_network_policy_lets_the_watch_reach_the_api_server(
-    shop: Path, values: dict[str, Any], ports: list[int]
-) -> None:
-    """Where egress is restricted, and the sidecar calls it at all."""
-    policy = {"enabled": True, "ingress": [], "egress": [WEB]}
-    found = render_shop(shop, values | {"networkPolicy": policy})
-    assert faults(found, "1.36") == []
-    spec = one(found, "NetworkPolicy")["spec"]
-    assert spec["policyTypes"] == ["Ingress", "Egress"]
-    assert spec["egress"][-1] == WEB
-    opened = [port["port"] for rule in spec["egress"][:-1] for port in rule["ports"]]
-    assert opened == ports
-
-
-def test_nothing_may_leave_where_egress_is_an_empty_list(shop: Path) -> None:
-    """An empty list is no lack of one."""
-    policy = {"enabled": True, "ingress": [], "egress": []}
-    found = render_shop(
-        shop, {"networkPolicy": policy, "config": {"watch": False}, "events": "none"}
-    )
-    assert one(found, "NetworkPolicy")["spec"]["egress"] == []
-
-
 # ---- what cannot be
 
 
@@ -247,3 +196,28 @@ def test_a_package_renders_what_the_folder_does(major: str, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     [package] = tmp_path.glob("*.tgz")
     assert render(package, ONCE, apis=OPERATOR) == render(SIDECAR, ONCE, apis=OPERATOR)
+
+
+# ---- what the chart's README shows
+
+
+def test_the_command_for_a_cluster_brings_dashboards_and_rules() -> None:
+    lines = [line for block in blocks("sh", README) for line in block.splitlines()]
+    [command] = [shlex.split(line) for line in lines if line.startswith("helm install ")]
+    assert command[2:4] == ["cache-sidecar", "helm/cache-sidecar"]
+    flags = [*command[4:], *(f"--api-versions={api}" for api in OPERATOR)]
+    for done in helms("template", command[2], str(SIDECAR), *flags).values():
+        found = objects(done.stdout)
+        assert {thing["kind"] for thing in found} == {"ConfigMap", "PrometheusRule"}
+        assert {thing["metadata"]["namespace"] for thing in found} == {"monitoring"}
+
+
+def test_the_notes_of_another_chart_can_say_what_was_left_out(tmp_path: Path) -> None:
+    """By the line that is shown; Helm prints the notes of no dependency."""
+    [line] = re.findall(r"`({{ include \"cache-sidecar.leftOut\" .*? }})`", README)
+    chart = make_shop(tmp_path / "shop")
+    (chart / "templates" / "NOTES.txt").write_text(line)
+    stated = "cache-sidecar.image.repository=a,cache-sidecar.serviceAccountName=b"
+    install = ("install", "shop", str(chart), "--dry-run=client", "--set", stated)
+    [done] = helms(*install, majors=["4"]).values()
+    assert "No PodMonitor" in done.stdout.split("NOTES:")[1]

@@ -6,7 +6,7 @@ import http.client
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,48 +51,66 @@ class Application:
             return False
 
 
-@pytest.fixture
-def application(
-    rendered: list[Object], sidecar: RunningSidecar, tmp_path: Path
-) -> Iterator[Application]:
-    """On the sidecar, by the address that the chart gives, but for its port."""
+Start = Callable[[int], Application]
+
+
+@pytest.fixture(scope="module")
+def start(rendered: list[Object], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts it with the cache at the address that the chart gives, but for its port."""
     [container] = one(rendered, "Deployment")["spec"]["template"]["spec"]["containers"]
     variables = {each["name"]: each["value"] for each in container["env"]}
-    url = variables["CACHE_SIDECAR_URL"].replace(":7070", f":{sidecar.port}")
     name = Path(container["command"][-1]).name
     [text] = [each["data"][name] for each in of_kind(rendered, "ConfigMap") if name in each["data"]]
-    script = tmp_path / name
+    script = tmp_path_factory.mktemp("application") / name
     script.write_text(text)
-    started = Application(script, variables | {"CACHE_SIDECAR_URL": url})
-    yield started
-    if started.process.poll() is None:
-        started.stop()
+    started: list[Application] = []
+
+    def start(cache_port: int) -> Application:
+        url = variables["CACHE_SIDECAR_URL"].replace(":7070", f":{cache_port}")
+        started.append(Application(script, variables | {"CACHE_SIDECAR_URL": url}))
+        return started[-1]
+
+    yield start
+    for application in started:
+        application.stop()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
+    sidecar = RunningSidecar(tmp_path_factory.mktemp("cache")).start()
+    yield sidecar
+    sidecar.stop()
+
+
+@pytest.fixture(scope="module")
+def application(start: Start, cache: RunningSidecar) -> Application:
+    """Beside the cache."""
+    return start(cache.port)
 
 
 def test_the_second_answer_comes_from_the_cache(
-    application: Application, sidecar: RunningSidecar
+    application: Application, cache: RunningSidecar
 ) -> None:
     """The first one is computed and kept under a key that everybody can look at."""
     assert application.get("/primes/1000") == (200, PRIMES_BELOW_1000, "miss")
     assert application.get("/primes/1000") == (200, PRIMES_BELOW_1000, "hit")
-    kept = sidecar.ask("GET", "/v1/cache/example/primes/1000")
+    kept = cache.ask("GET", "/v1/cache/example/primes/1000")
     assert (kept.status, kept.body.decode()) == (200, PRIMES_BELOW_1000)
     assert 0 < int(kept.headers["Cache-Control"].removeprefix("max-age=")) <= 60
 
 
 def test_what_the_cache_says_is_what_is_answered(
-    application: Application, sidecar: RunningSidecar
+    application: Application, cache: RunningSidecar
 ) -> None:
     """An answer that is called a hit is the cache's, not computed once more."""
-    sidecar.ask("PUT", "/v1/cache/example/primes/10", b"from the cache\n")
+    cache.ask("PUT", "/v1/cache/example/primes/10", b"from the cache\n")
     assert application.get("/primes/10") == (200, "from the cache\n", "hit")
 
 
-def test_the_application_works_without_its_cache(
-    application: Application, sidecar: RunningSidecar
-) -> None:
-    sidecar.stop()
-    assert application.get("/primes/1000") == (200, PRIMES_BELOW_1000, "bypass")
+def test_the_application_works_without_its_cache(start: Start) -> None:
+    """Where nothing listens, every answer is computed."""
+    alone = start(free_port())
+    assert alone.get("/primes/1000") == (200, PRIMES_BELOW_1000, "bypass")
 
 
 def test_every_path_gets_an_answer(application: Application) -> None:
@@ -102,5 +120,5 @@ def test_every_path_gets_an_answer(application: Application) -> None:
     assert {path: application.get(path)[0] for path in wanted} == wanted
 
 
-def test_sigterm_ends_the_application_with_0(application: Application) -> None:
-    assert application.stop() == 0
+def test_sigterm_ends_the_application_with_0(start: Start) -> None:
+    assert start(free_port()).stop() == 0

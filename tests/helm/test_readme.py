@@ -20,7 +20,7 @@ from sidecar.config.document import parse
 from sidecar.optimizer.vocabulary import vocabulary
 from tests.contracts.readme import blocks, section
 from tests.helm.accepted import faults, pods
-from tests.helm.charts import SIDECAR, Object, chart_of_ones_own, helms, of_kind, one, render
+from tests.helm.charts import ROOT, SIDECAR, Object, chart_of_ones_own, helms, of_kind, one, render
 from tests.helm.restricted import violations
 from tests.helm.shop import STATED, sidecar_of, volumes_of
 from tests.helm.tools import HELMS, KUBECTL
@@ -37,9 +37,9 @@ NO_VALUES = {"global", "calledWith"}
 
 @pytest.fixture(scope="module")
 def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which somebody has done what the README says, with the chart beside it."""
+    """The folder in which somebody has done what the README says, with a clone beside the chart."""
     folder = tmp_path_factory.mktemp("quick-start")
-    (folder / SIDECAR.name).symlink_to(SIDECAR)
+    (folder / "cache-sidecar").symlink_to(ROOT)
     dependencies, values, deployment = blocks("yaml", QUICK_START)
     shop = folder / "shop"
     (shop / "templates").mkdir(parents=True)

@@ -7,6 +7,7 @@ Nothing here passes or fails; it prints ratios. Each part can be run alone:
     memory     what the processes take when idle and when full, against what they say they use
     engine     a tick of the optimizer with a hundred rules
     optimizer  L1 hits with the optimizer switched on against off
+    metrics    L1 hits with metrics against the same with the counters compiled out
     reconfigure  a thousand documents from an API server under load, and how soon they are in force
     scale      a million keys in L3 against ten thousand, and two million in little memory
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import engine, http, memory, optimizer, reconfigure, scale, slow_disk
+from tests.bench import engine, http, memory, metrics, optimizer, reconfigure, scale, slow_disk
 from tests.bench.load import say
 
 PARTS = {
@@ -27,6 +28,7 @@ PARTS = {
     "memory": memory.run,
     "engine": engine.run,
     "optimizer": optimizer.run,
+    "metrics": metrics.run,
     "reconfigure": reconfigure.run,
     "scale": scale.run,
 }

@@ -41,6 +41,7 @@ class Running:
     pid: int
     child: int | None
     data_dir: Path | None
+    ops_port: int = 0
 
 
 def wrk(
@@ -105,9 +106,10 @@ def sidecar(
     rules: str = "",
     data_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    module: str = "sidecar",
 ) -> Iterator[Running]:
     """A sidecar on one processor, its L3 on another; `config` and `rules` are the texts of
-    cache.yaml and rules.yaml.
+    cache.yaml and rules.yaml, `module` is what is run with the sidecar's command line.
     """
     folder = Path(tempfile.mkdtemp(prefix="cache-sidecar-bench-"))
     (folder / "cache.yaml").write_text(config)
@@ -115,7 +117,7 @@ def sidecar(
     data = data_dir or folder / "data"
     port, ops = free_port(), free_port()
     arguments = (
-        f"-m sidecar serve --data-bind 127.0.0.1:{port} --ops-bind 127.0.0.1:{ops} "
+        f"-m {module} serve --data-bind 127.0.0.1:{port} --ops-bind 127.0.0.1:{ops} "
         f"--data-dir {data} --config {folder} --log-level error"
     )
     try:
@@ -124,7 +126,7 @@ def sidecar(
             if child is not None:
                 pin = ["taskset", "-apc", str(child_cpu), str(child)]
                 subprocess.run(pin, check=True, capture_output=True)
-            yield Running(port, pid, child, data)
+            yield Running(port, pid, child, data, ops)
     finally:
         shutil.rmtree(folder)
 

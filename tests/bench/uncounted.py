@@ -1,0 +1,90 @@
+"""`python -m tests.bench.uncounted serve ...`: the sidecar with its counters compiled out.
+
+For measuring what they cost, and for nothing else. Where a statement of the data path counts, times
+or asks whether to, it is left out when its module is compiled; what then says that nothing was ever
+looked up is left as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
+
+COUNTING = {"sidecar.store.store": 20, "sidecar.http.server": 3}
+"""The modules of a GET's path, and how many of their statements count at least."""
+COUNTERS = {"stats", "counts"}
+DECIDING = {"in_flight"}
+"""What is no counter, since requests are turned away by it."""
+
+
+class Uncounted(ast.NodeTransformer):
+    """Leaves counting out of a module, and keeps how often it did."""
+
+    def __init__(self) -> None:
+        self.removed = 0
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        return self._without(node) if _counts(node.target) else node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        call = node.value
+        is_counter = isinstance(call, ast.Call) and _counts(call.func)
+        return self._without(node) if is_counter else node
+
+    def visit_If(self, node: ast.If) -> ast.stmt:
+        if _counts(node.test):
+            return self._without(node)
+        return self.generic_visit(node)  # type: ignore[return-value]
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value) == "time.perf_counter()":
+            self.removed += 1
+            node.value = ast.copy_location(ast.Constant(0.0), node.value)
+        return node
+
+    def _without(self, node: ast.stmt) -> ast.stmt:
+        self.removed += 1
+        return ast.copy_location(ast.Pass(), node)
+
+
+def _counts(node: ast.expr) -> bool:
+    """Whether it is an attribute of a counter, however deep."""
+    *owners, name = ast.unparse(node).split(".")
+    counter = isinstance(node, ast.Attribute) and not COUNTERS.isdisjoint(owners)
+    return counter and name not in DECIDING
+
+
+class Loader(SourceFileLoader):
+    """Compiles a module without its counting, past the cache of compiled modules."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        transformer = Uncounted()
+        tree = transformer.visit(ast.parse(self.get_data(self.path)))
+        if transformer.removed < COUNTING[fullname]:
+            raise RuntimeError(f"{fullname}: only {transformer.removed} statements count: look")
+        return compile(ast.fix_missing_locations(tree), self.path, "exec")
+
+
+class Finder(MetaPathFinder):
+    """Has these modules loaded by Loader."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in COUNTING:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.origin is not None:
+            spec.loader = Loader(fullname, spec.origin)
+        return spec
+
+
+if __name__ == "__main__":
+    sys.meta_path.insert(0, Finder())
+    from sidecar.cli import main
+
+    main()

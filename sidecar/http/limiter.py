@@ -87,7 +87,7 @@ def usual_seconds(stats: RequestStats) -> float | None:
     middles = [0.0, *(math.sqrt(low * high) for low, high in zip(lower, upper, strict=True))]
     waited = LATENCY_BOUNDS.index(LEAST_SECONDS) + 1
     count, total = 0, 0.0
-    for latency in stats.latencies.values():
+    for latency in stats.latencies().values():
         for middle, requests in zip(middles[waited:], latency.buckets[waited:], strict=True):
             count += requests
             total += requests * middle

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import add
 
 from sidecar.model.entry import L1, L2, Tier
 
@@ -96,6 +97,10 @@ class Latency:
     buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
     sum_seconds: float = 0.0
 
+    @property
+    def count(self) -> int:
+        return sum(self.buckets)
+
 
 SHED_REASONS = ("connections", "buffers", "in_flight")
 """Too many connections, too many bytes of bodies under way, or too many requests."""
@@ -105,10 +110,8 @@ SHED_REASONS = ("connections", "buffers", "in_flight")
 class RequestStats:
     """What one protocol's requests came to."""
 
-    outcomes: dict[tuple[str, int], int] = field(default_factory=dict)
-    """By operation and status."""
-    latencies: dict[str, Latency] = field(default_factory=dict)
-    """By operation."""
+    answered: dict[tuple[str, int], Latency] = field(default_factory=dict)
+    """By operation and status, in one place: every request counts here."""
     shed: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(SHED_REASONS, 0)))
     """Turned away before they were looked at, by reason."""
     in_flight: int = 0
@@ -122,10 +125,21 @@ class RequestStats:
         return most
 
     def observe(self, operation: str, status: int, seconds: float) -> None:
-        outcome = (operation, status)
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        latency = self.latencies.get(operation)
+        latency = self.answered.get((operation, status))
         if latency is None:
-            latency = self.latencies[operation] = Latency()
+            latency = self.answered[operation, status] = Latency()
         latency.buckets[bisect_left(LATENCY_BOUNDS, seconds)] += 1
         latency.sum_seconds += seconds
+
+    def outcomes(self) -> dict[tuple[str, int], int]:
+        """How many requests were answered, by operation and status."""
+        return {outcome: latency.count for outcome, latency in self.answered.items()}
+
+    def latencies(self) -> dict[str, Latency]:
+        """By operation, whatever the status."""
+        found: dict[str, Latency] = {}
+        for (operation, _), latency in self.answered.items():
+            whole = found.setdefault(operation, Latency())
+            whole.buckets = [*map(add, whole.buckets, latency.buckets)]
+            whole.sum_seconds += latency.sum_seconds
+        return found

@@ -47,11 +47,12 @@ def request_readings(stats: RequestStats, connections: int) -> dict[str, float]:
     found: dict[str, float] = {
         "network.connections": connections,
         "network.in_flight": stats.take_most_in_flight(),
-        "network.requests": sum(stats.outcomes.values()),
+        "network.requests": sum(latency.count for latency in stats.answered.values()),
         "network.shed": sum(stats.shed.values()),
     }
+    latencies = stats.latencies()
     for operation in ("get", "put"):
-        latency = stats.latencies.get(operation)
+        latency = latencies.get(operation)
         names = bucket_names(f"http.{operation}")
         counts = [0] * len(names) if latency is None else latency.buckets
         found.update(zip(names, counts, strict=True))

@@ -99,8 +99,9 @@ class RequestCollector(Collector):
         for protocol, stats in self._stats.items():
             for (operation, result), count in _results(stats).items():
                 requests.add_metric([protocol, operation, result], count)
-            for operation in sorted(TIMED & stats.latencies.keys()):
-                latency = stats.latencies[operation]
+            latencies = stats.latencies()
+            for operation in sorted(TIMED & latencies.keys()):
+                latency = latencies[operation]
                 counts = accumulate(latency.buckets)
                 bounds = [*map(str, LATENCY_BOUNDS), "+Inf"]
                 buckets = list(zip(bounds, map(float, counts), strict=True))
@@ -181,7 +182,7 @@ class ProcessCollector(Collector):
 def _results(stats: RequestStats) -> dict[tuple[str, str], int]:
     """Statuses folded into few results, so that the number of series stays small."""
     results: dict[tuple[str, str], int] = {}
-    for (operation, status), count in stats.outcomes.items():
+    for (operation, status), count in stats.outcomes().items():
         key = operation, _result(status)
         results[key] = results.get(key, 0) + count
     return results

@@ -63,6 +63,11 @@ def scraped(sidecar: RunningSidecar, accept: str = CLASSIC) -> bytes:
     return body
 
 
+def loop_seconds(sidecar: RunningSidecar) -> float:
+    """What the thread with the event loop has had of a processor."""
+    return int(Path(f"/proc/{sidecar.pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 MEASURED = ("#", *(f"cache_sidecar_{name}" for name in ("signal", "baseline", "target")))
 """What comes and goes with what could be measured lately."""
 
@@ -78,15 +83,15 @@ def series(sidecar: RunningSidecar) -> set[str]:
 def test_a_scrape_is_small_and_quick(full: RunningSidecar, accept: str) -> None:
     """At most 64 KiB, 20 ms and 600 series with all rules, some baselines and 20 namespaces.
 
-    The median of nine, from another process on a machine that others use.
+    The median of nine, of the event loop's processor time: others use this machine, too.
     """
     seconds = []
     for _ in range(9):
-        began = time.perf_counter()
+        before = loop_seconds(full)
         body = scraped(full, accept)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(loop_seconds(full) - before)
     assert len(body) <= MOST_BYTES
-    assert median(seconds) <= MOST_SECONDS, seconds
+    assert 0 < median(seconds) <= MOST_SECONDS, seconds
     count = sum(not line.startswith("#") for line in body.decode().splitlines())
     assert 300 < count <= MOST_SERIES
 

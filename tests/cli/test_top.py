@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.cli.terminals import Terminal, terminal
@@ -23,7 +24,8 @@ interval: 1s
 dry_run: true
 rules:
   - {name: calm, type: gc, when: gc.tracked_objects < 0, action: collect}
-  - {name: promotion, type: cache, when: "network.connections >= 0.0", action: set_promote_after}
+  - {name: promotion, type: cache, when: "network.connections >= 0.0", cooldown: 1d,
+     action: set_promote_after}
 """
 QUICK = ("--interval", "100ms")
 LEFT_SCREEN, SHOWN_CURSOR = b"\x1b[?1049l", b"\x1b[?25h"
@@ -171,18 +173,18 @@ def test_it_waits_for_a_sidecar_that_restarts(tmp_path: Path) -> None:
         sidecar.stop()
 
 
-def test_it_keeps_its_keys_while_the_sidecar_hangs(tmp_path: Path) -> None:
-    """A sidecar that is stopped answers nothing; q ends `top` all the same."""
-    sidecar = RunningSidecar(tmp_path / "data").start()
-    try:
-        with terminal("top", *at(sidecar), *QUICK) as top:
-            top.shows("Outcomes")
-            sidecar.signal(signal.SIGSTOP)
+def test_it_keeps_its_keys_while_the_sidecar_hangs(watched: RunningSidecar) -> None:
+    """A sidecar that is stopped takes a connection and answers nothing; q ends `top` at once."""
+    with terminal("top", *at(watched), *QUICK) as top:
+        top.shows("Outcomes")
+        watched.signal(signal.SIGSTOP)
+        try:
+            process = psutil.Process(top.process.pid)
+            wait_until(lambda: process.net_connections("tcp"), "it waits for an answer")
             top.press("q")
             assert top.status() == 0
-    finally:
-        sidecar.signal(signal.SIGCONT)
-        sidecar.stop()
+        finally:
+            watched.signal(signal.SIGCONT)
 
 
 def test_each_tier_has_its_colour(watched: RunningSidecar) -> None:

@@ -13,6 +13,7 @@ def cache_readings(state: Snapshot) -> dict[str, float]:
     tiers = (counts.l1, counts.l2, counts.l3)
     found: dict[str, float] = {
         "cache.hits": counts.hits,
+        "cache.misses": counts.misses,
         "cache.lookups": counts.hits + counts.misses,
         "cache.hit_bytes": counts.hit_bytes,
         "cache.moved_bytes": counts.hit_bytes + counts.put_bytes,

@@ -73,6 +73,12 @@ def _tier(tier: str, name: str) -> tuple[Signal, ...]:
             better="higher",
         ),
         Signal(
+            f"cache.{tier}.hits_per_second",
+            "per second",
+            f"Look-ups that {name} answered.",
+            Rate(f"cache.{tier}.hits"),
+        ),
+        Signal(
             f"cache.{tier}.fill",
             "ratio",
             f"How full {name} is: its entries or its bytes over its limit, the larger of the two.",
@@ -122,6 +128,12 @@ SIGNALS: tuple[Signal, ...] = (
         "an application that looks aside puts it.)",
         Ratio("cache.hit_bytes", "cache.moved_bytes"),
         better="higher",
+    ),
+    Signal(
+        "cache.misses_per_second",
+        "per second",
+        "Look-ups that no tier answered.",
+        Rate("cache.misses"),
     ),
     *_tier("l1", "L1"),
     *_tier("l2", "L2"),

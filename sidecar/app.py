@@ -29,6 +29,7 @@ from sidecar.http.data import EntryApi
 from sidecar.http.ops import Readiness, ops_table
 from sidecar.http.optimizer import OptimizerApi, described_knobs
 from sidecar.http.server import Server
+from sidecar.http.signals import SignalsApi
 from sidecar.http.sockets import SocketFile
 from sidecar.kube.settings import KubeSettings
 from sidecar.kube.trouble import CredentialsError
@@ -143,8 +144,10 @@ class Sidecar:
     async def _listen(self) -> None:
         batch = BatchApi(self.store, self._clock)
         admin = AdminApi(self.store, self._clock, self._describe_config)
-        others = table(batch, admin, OptimizerApi(self.control))
-        data = Server("http", EntryApi(self.store, self._clock, others), self._requests["http"])
+        signals = SignalsApi(self.control.history, wall=self._clock)
+        others = table(batch, admin, OptimizerApi(self.control), signals)
+        entries = EntryApi(self.store, self._clock, others)
+        data = Server("http", entries, self._requests["http"])
         registered = metrics.registry(
             lambda: snapshot(self.store),
             self.documents.report,

@@ -20,6 +20,7 @@ from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.optimizer import OptimizerApi
 from sidecar.http.problems import ProblemError, retry_later
 from sidecar.http.server import Table
+from sidecar.http.signals import SignalsApi
 from sidecar.model.clock import Clock
 from sidecar.model.entry import join, name_error, split
 from sidecar.model.errors import WriteError
@@ -114,7 +115,7 @@ class AdminApi:
         }
 
 
-def table(batch: BatchApi, admin: AdminApi, optimizer: OptimizerApi) -> Table:
+def table(batch: BatchApi, admin: AdminApi, optimizer: OptimizerApi, signals: SignalsApi) -> Table:
     """Every path of the data API but the entries'. What shows and steers is never turned away."""
     return Table(
         {
@@ -130,6 +131,7 @@ def table(batch: BatchApi, admin: AdminApi, optimizer: OptimizerApi) -> Table:
             "/v1/optimizer/outcomes": {"GET": ("optimizer", optimizer.outcomes)},
             "/v1/optimizer/run": {"POST": ("optimizer", optimizer.run)},
             "/v1/optimizer/reset": {"POST": ("optimizer", optimizer.reset)},
+            "/v1/signals": {"GET": ("signals", signals.course)},
             "/openapi.json": {"GET": ("openapi", admin.openapi)},
         },
         waiting={"/v1/mget", "/v1/mset", "/v1/mdelete", "/v1/invalidate", "/v1/keys"},

@@ -43,7 +43,7 @@ class OptimizerApi:
         self._control = control
 
     async def overview(self, request: Request) -> Reply:
-        _parameters(request)
+        parameters(request)
         engine = self._control.engine
         config, trial = engine.config, engine.trial
         return _json(
@@ -64,16 +64,16 @@ class OptimizerApi:
         )
 
     async def rules(self, request: Request) -> Reply:
-        _parameters(request)
+        parameters(request)
         return _json(Rules(self._rules()))
 
     async def outcomes(self, request: Request) -> Reply:
-        _parameters(request)
+        parameters(request)
         return _json(Outcomes(self._control.engine.outcomes[::-1]))
 
     async def run(self, request: Request) -> Reply:
         """Evaluate now. With `dry_run` nothing is changed, and every rule says what it would do."""
-        text = _parameters(request, "dry_run").get("dry_run", "false")
+        text = parameters(request, "dry_run").get("dry_run", "false")
         if text not in _ANSWERS:
             raise ProblemError(400, "dry_run is true or false.")
         dry_run = _ANSWERS[text]
@@ -91,7 +91,7 @@ class OptimizerApi:
         )
 
     async def reset(self, request: Request) -> Reply:
-        _parameters(request)
+        parameters(request)
         self._control.reset()
         return Reply(204)
 
@@ -173,7 +173,7 @@ def _change(change: Change, from_: Value | None) -> ShownChange:
     return ShownChange(knob=change.knob, from_=from_, to=change.to)
 
 
-def _parameters(request: Request, *known: str) -> dict[str, str]:
+def parameters(request: Request, *known: str) -> dict[str, str]:
     """The query's parameters. Raises ProblemError for any that is not known, for one that is there
     twice, and for a body: whoever sends `dry_run` in vain would change what he only wanted to see.
     """
@@ -182,7 +182,7 @@ def _parameters(request: Request, *known: str) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for name, value in parse_qsl(request.query, keep_blank_values=True):
         if name not in known:
-            there_is = f"only {known[0]}" if known else "none at all"
+            there_is = f"only {', '.join(known)}" if known else "none at all"
             raise ProblemError(400, f"There is no parameter {name[:80]!r} here, {there_is}.")
         if name in parameters:
             raise ProblemError(400, f"{name} is there twice; write it once.")

@@ -1,4 +1,4 @@
-"""What /v1/optimizer answers, as shapes: the API writes them, and the command reads them.
+"""What /v1/optimizer and /v1/signals answer, as shapes: the API writes, the command reads them.
 
 JSON has no infinity. A knob that stands at null is unlimited, or never runs out; an `effect_ratio`
 of null is relative to nothing, or was not measured. The units of signals are those of their table.
@@ -111,6 +111,14 @@ class Outcomes(Struct, frozen=True):
     """GET /v1/optimizer/outcomes, the newest first."""
 
     outcomes: list[Outcome]
+
+
+class Course(Struct, frozen=True, kw_only=True):
+    """GET /v1/signals: the value of each signal over each step, null where too little is known."""
+
+    step_seconds: int
+    ends: list[int]
+    values: dict[str, list[float | None]]
 
 
 class Run(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from sidecar.http.connection import Limits
 from sidecar.http.data import EntryApi
 from sidecar.http.optimizer import OptimizerApi
 from sidecar.http.server import Server
+from sidecar.http.signals import SignalsApi
 from sidecar.model.stats import RequestStats
 from sidecar.runtime import Runtime
 
@@ -60,6 +61,7 @@ class Served:
             BatchApi(store, time.time),
             AdminApi(store, time.time, dict),
             OptimizerApi(control or live.control),
+            SignalsApi((control or live.control).history),
         )
         self.stats = RequestStats()
         entries = EntryApi(store, time.time, others)

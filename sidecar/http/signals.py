@@ -1,0 +1,93 @@
+"""Signals over the last hour, for whoever draws them: GET /v1/signals.
+
+The history that rules are judged by is there anyway; a page that was just opened shows an hour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+import msgspec
+
+from sidecar.http.messages import JSON_HEADER, Reply, Request
+from sidecar.http.optimizer import parameters
+from sidecar.http.problems import ProblemError
+from sidecar.http.shown import Course
+from sidecar.model.clock import Clock
+from sidecar.signals.history import SPAN_SECONDS, History
+from sidecar.signals.sampler import INTERVAL_SECONDS
+from sidecar.signals.table import BY_NAME
+
+DEFAULT_STEP, LEAST_STEP, MOST_STEP = 10, 5, 60
+MOST_SIGNALS = 20
+MOST_POINTS = 120
+"""Of one signal, between two of which others get no turn: about a millisecond."""
+
+
+class SignalsApi:
+    """Reads a history whose clock never goes back; `wall` is for what is shown."""
+
+    def __init__(
+        self, history: History, *, clock: Clock = time.monotonic, wall: Clock = time.time
+    ) -> None:
+        self._history = history
+        self._clock = clock
+        self._wall = wall
+
+    async def course(self, request: Request) -> Reply:
+        """Every step ends at a multiple of its length, so that who asks again gets the same ones.
+
+        Steps that have not ended are not there yet.
+        """
+        sent = parameters(request, "names", "step", "since")
+        names = _names(sent.get("names", ""))
+        step = _number("step", sent.get("step", str(DEFAULT_STEP)), LEAST_STEP, MOST_STEP)
+        since = _number("since", sent.get("since", "0"), 0, 1 << 53)
+        ends = self._ends(step, since)
+        values: dict[str, list[float | None]] = {}
+        for name in names:
+            values[name] = [self._value(name, end - step, end) for end in ends]
+            await asyncio.sleep(0)
+        body = Course(step_seconds=step, ends=ends, values=values)
+        return Reply(200, JSON_HEADER, msgspec.json.encode(body))
+
+    def _ends(self, step: int, since: int) -> list[int]:
+        """When the steps end that lie within what is known, in seconds since 1970."""
+        history = self._history
+        if not math.isfinite(history.last_at):
+            return []
+        ahead = self._ahead()
+        last = math.floor((history.last_at + ahead) / step)
+        known_from = max(history.first_at, history.last_at - SPAN_SECONDS) + ahead
+        first = max(math.ceil(known_from / step) + 1, since // step + 1, last - MOST_POINTS + 1)
+        return [number * step for number in range(first, last + 1)]
+
+    def _value(self, name: str, start: int, end: int) -> float | None:
+        """From the last reading before the step on: what a counter grew by until its first one
+        would be in no step else.
+        """
+        ahead = self._ahead()
+        return self._history.over(name, start - ahead - INTERVAL_SECONDS, end - ahead)
+
+    def _ahead(self) -> float:
+        """By how much the wall clock is ahead of the other."""
+        return self._wall() - self._clock()
+
+
+def _names(text: str) -> list[str]:
+    names = list(dict.fromkeys(text.split(",")))
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        detail = f"There is no signal {unknown[0][:80]!r}; see /v1/optimizer. Commas divide them."
+        raise ProblemError(400, detail)
+    if len(names) > MOST_SIGNALS:
+        raise ProblemError(400, f"At most {MOST_SIGNALS} signals can be asked for in one call.")
+    return names
+
+
+def _number(name: str, text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and least <= int(text[:17]) <= most):
+        raise ProblemError(400, f"{name} is whole seconds, {least} to {most}.")
+    return int(text)

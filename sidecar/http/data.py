@@ -7,6 +7,7 @@ import sys
 from functools import lru_cache
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from sidecar.http.browsers import SANDBOX, refuse_strangers
 from sidecar.http.conditions import (
     MAX_TTL_SECONDS,
     NEVER_SECONDS,
@@ -17,7 +18,7 @@ from sidecar.http.conditions import (
 )
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import ProblemError, problem_body, retry_later
-from sidecar.http.server import Handler, Table, by_method
+from sidecar.http.server import Handler, Router, by_method
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, name_error
 from sidecar.model.errors import (
@@ -41,9 +42,9 @@ _MISS_BODY = problem_body(
 
 
 class EntryApi:
-    """The data path's handlers, and the router that sends everything else to a table."""
+    """The data path's handlers, and the router that sends everything else on."""
 
-    def __init__(self, store: Store, clock: Clock, others: Table) -> None:
+    def __init__(self, store: Store, clock: Clock, others: Router) -> None:
         self._store = store
         self._clock = clock
         self._others = others
@@ -55,6 +56,7 @@ class EntryApi:
         }
 
     def find(self, request: Request) -> tuple[str, Handler]:
+        refuse_strangers(request)
         if request.path.startswith(PREFIX):
             return by_method(self._methods, request)
         if request.to_origin_form():
@@ -131,6 +133,8 @@ class EntryApi:
                 raise _precondition_failed()
             if status == 304:
                 return Reply(304, lines)
+        if "Sec-Fetch-Dest" in headers:
+            lines += SANDBOX
         return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", value)
 
 

@@ -1,0 +1,97 @@
+"""Who may ask from a browser: nobody but the console, whatever a page of another site tries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sidecar.app import Sidecar
+from sidecar.http.browsers import could_be_a_strangers
+from tests.http.serving import exchange, problem, request
+from tests.running import RunningSidecar
+
+PATH = "/v1/cache/test/key"
+JSON = b'{"namespace": "test", "all": true}'
+
+
+def test_a_public_name_is_a_strangers() -> None:
+    """What somebody can register; not numbers, not what only a pod or a machine knows."""
+    for name in ("evil.example", "evil.example:7070", "127.0.0.1.evil.example", "EVIL.example.:80"):
+        assert could_be_a_strangers(name), name
+    for name in (
+        *("127.0.0.1", "127.0.0.1:7070", "[::1]", "[::1]:7070", "10.0.0.7:80", "localhost:7070"),
+        *("localhost.", "a.localhost:1", "cache-sidecar", "cache:7070", ""),
+    ):
+        assert not could_be_a_strangers(name), name
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/stats", "/v1/keys?namespace=test", "/"])
+async def test_a_name_that_was_rebound_gets_nothing(live: Sidecar, path: str) -> None:
+    """A page of evil.example whose name now resolves to loopback: 421, and the end."""
+    async with aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{live.ports['http']}{path}"
+        async with session.get(url, headers={"Host": "evil.example:7070"}) as answer:
+            assert "localhost" in await problem(answer, 421)
+
+
+@pytest.mark.usefixtures("live")
+async def test_a_unix_socket_is_asked_by_any_name(tmp_path: Path) -> None:
+    """No browser reaches it, and clients write there what they like."""
+    connector = aiohttp.UnixConnector(str(tmp_path / "socket"))
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.get("http://cache.example/v1/stats") as answer,
+    ):
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"),
+        ("Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: cors", "Origin: http://localhost:3000"),
+        ("Origin: http://evil.example",),
+        ("Origin: null",),
+    ],
+)
+async def test_a_page_of_another_site_changes_nothing(
+    live: Sidecar, headers: tuple[str, ...]
+) -> None:
+    """Neither by a simple request, which no browser asks leave for, nor by a link; nor does it
+    see anything, not by a picture or a script either.
+    """
+    port = live.ports["http"]
+    length = f"Content-Length: {len(JSON)}"
+    put = request("PUT", PATH, "Content-Length: 1", "Connection: close", body=b"v")
+    assert b" 201 " in await exchange(port, put)
+    for sent in (
+        request("POST", "/v1/invalidate", length, *headers, "Connection: close", body=JSON),
+        request("POST", "/v1/optimizer/reset", *headers, "Connection: close"),
+        request("GET", PATH, *headers, "Connection: close"),
+        request("GET", "/v1/stats", *headers, "Sec-Fetch-Mode: navigate", "Connection: close"),
+    ):
+        assert b"HTTP/1.1 403 " in await exchange(port, sent)
+    got = await exchange(port, request("GET", PATH, "Connection: close"))
+    assert got.endswith(b"\r\n\r\nv")
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+async def test_the_console_and_a_typed_address_are_answered(live: Sidecar, site: str) -> None:
+    """And what a browser would show by itself has no rights here."""
+    port = live.ports["http"]
+    length, html = "Content-Length: 8", "Content-Type: text/html"
+    put = request("PUT", PATH, length, html, "Connection: close", body=b"<script>")
+    assert b" 201 " in await exchange(port, put)
+    headers = (f"Sec-Fetch-Site: {site}", "Sec-Fetch-Dest: document", "Connection: close")
+    got = await exchange(port, request("GET", PATH, *headers))
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert b"Content-Security-Policy: sandbox\r\n" in got
+
+
+def test_no_answer_may_be_read_by_other_sites(sidecar: RunningSidecar) -> None:
+    """There is no CORS header, on whatever is asked."""
+    for method, path in (("OPTIONS", PATH), ("GET", "/v1/stats"), ("GET", "/"), ("GET", "/no")):
+        answer = sidecar.ask(method, path)
+        assert not [name for name in answer.headers if name.startswith("Access-Control")]

@@ -11,8 +11,9 @@ run: setup
 	@$(BIN)/cache-sidecar serve --greet --data-dir $(DATA)
 
 test: setup tools
-	@command -v curl > /dev/null && command -v prometheus > /dev/null \
-	  || (apt-get update -qq && apt-get install -y -qq --no-install-recommends curl prometheus)
+	@command -v curl > /dev/null && command -v prometheus > /dev/null && command -v chromium > /dev/null \
+	  || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	      curl prometheus chromium fonts-dejavu-core)
 	$(BIN)/pytest $(ARGS)
 
 setup: $(VENV)/.installed
@@ -56,4 +57,4 @@ lock: setup
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

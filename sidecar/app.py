@@ -25,6 +25,7 @@ from sidecar.following import folder
 from sidecar.following.documents import Documents
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
+from sidecar.http.console import Console
 from sidecar.http.data import EntryApi
 from sidecar.http.ops import Readiness, ops_table
 from sidecar.http.optimizer import OptimizerApi, described_knobs
@@ -146,7 +147,7 @@ class Sidecar:
         admin = AdminApi(self.store, self._clock, self._describe_config)
         signals = SignalsApi(self.control.history, wall=self._clock)
         others = table(batch, admin, OptimizerApi(self.control), signals)
-        entries = EntryApi(self.store, self._clock, others)
+        entries = EntryApi(self.store, self._clock, Console(others))
         data = Server("http", entries, self._requests["http"])
         registered = metrics.registry(
             lambda: snapshot(self.store),

@@ -103,7 +103,7 @@ def test_the_calls_are_all_there(sidecar: RunningSidecar) -> None:
     document = json.loads(sidecar.ask("GET", "/openapi.json").body)
     table = " ".join(first_column(README, "call"))
     named = {found.partition("?")[0] for found in re.findall(r"/v1/[^`\s,]*", table)}
-    assert named | {"/openapi.json"} == set(document["paths"])
+    assert named | {"/openapi.json", "/", "/console/{file}"} == set(document["paths"])
 
 
 def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:

@@ -77,6 +77,17 @@ async def test_a_page_of_another_site_changes_nothing(
     assert got.endswith(b"\r\n\r\nv")
 
 
+async def test_a_link_to_the_console_may_stand_anywhere(live: Sidecar) -> None:
+    """Its page says nothing by itself, and nobody can put it into a frame."""
+    link = request(
+        *("GET", "/", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"),
+        "Connection: close",
+    )
+    page = await exchange(live.ports["http"], link)
+    assert page.startswith(b"HTTP/1.1 200 ")
+    assert b"frame-ancestors 'none'" in page
+
+
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 async def test_the_console_and_a_typed_address_are_answered(live: Sidecar, site: str) -> None:
     """And what a browser would show by itself has no rights here."""

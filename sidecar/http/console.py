@@ -1,0 +1,85 @@
+"""The console: a page at `/` and its files at `/console/`, as they are in the folder beside this.
+
+It knows the data API and nothing else: whatever it shows, curl can ask for. Nothing in it comes
+from elsewhere, and the policy below has the browser hold that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+
+from sidecar.http.messages import Reply, Request
+from sidecar.http.server import Handler, Router, by_method
+
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "worker-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        # No text becomes markup or script, whatever a key or a value has in it.
+        "require-trusted-types-for 'script'",
+        "trusted-types asking",
+    ]
+)
+TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Read once; sent again only to who has another version."""
+
+    etag: str
+    headers: str
+    body: bytes
+
+    async def get(self, request: Request) -> Reply:
+        if self.etag in request.headers.get("If-None-Match", ""):
+            return Reply(304, self.headers)
+        return Reply(200, self.headers, self.body)
+
+
+class Console:
+    """A router over the console's files; everything else goes on to `others`."""
+
+    def __init__(self, others: Router) -> None:
+        self._others = others
+        folder = files("sidecar.http").joinpath("console")
+        self._files: dict[str, dict[str, tuple[str, Handler]]] = {}
+        for each in folder.iterdir():
+            path = "/" if each.name == "index.html" else f"/console/{each.name}"
+            self._files[path] = {"GET": ("console", _file(each.name, each.read_bytes()).get)}
+
+    def find(self, request: Request) -> tuple[str, Handler]:
+        methods = self._files.get(request.path)
+        return self._others.find(request) if methods is None else by_method(methods, request)
+
+    def waits(self, request: Request) -> bool:
+        return request.path not in self._files and self._others.waits(request)
+
+
+def _file(name: str, body: bytes) -> _File:
+    etag = f'"{sha256(body).hexdigest()[:16]}"'
+    lines = {
+        "Content-Type": TYPES[name.rpartition(".")[2]],
+        "ETag": etag,
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": POLICY,
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return _File(etag, "".join(f"{field}: {value}\r\n" for field, value in lines.items()), body)

@@ -1,0 +1,55 @@
+// Questions to the data API, and what can come of one: an answer, a refusal, nobody there.
+
+const MOST_BYTES = 32 << 20;
+
+/** Nobody answers. */
+export class Gone extends Error {}
+
+/** An answer that is a problem (RFC 9457). */
+export class Refused extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+const policy = globalThis.trustedTypes?.createPolicy("asking", {
+  createScriptURL: () => "/console/asking.js",
+});
+const worker = new Worker(policy?.createScriptURL("") ?? "/console/asking.js", { type: "module" });
+const waiting = new Map();
+let last = 0;
+
+worker.addEventListener("message", ({ data: { id, answer, gone } }) => {
+  const { resolve, reject } = waiting.get(id);
+  waiting.delete(id);
+  if (gone) reject(new Gone());
+  else resolve(answer);
+});
+
+/**
+ * The answer's status, headers, and up to `most` bytes of its body; `cut` where there are more.
+ * Throws Gone and Refused.
+ */
+export async function ask(path, { method = "GET", most = MOST_BYTES } = {}) {
+  const answer = await new Promise((resolve, reject) => {
+    last += 1;
+    waiting.set(last, { resolve, reject });
+    worker.postMessage({ id: last, path, method, most });
+  });
+  if (answer.status >= 400) throw new Refused(answer.status, detailOf(answer));
+  return answer;
+}
+
+/** The JSON of an answer. */
+export async function askJson(path, options) {
+  return JSON.parse(new TextDecoder().decode((await ask(path, options)).body));
+}
+
+function detailOf({ status, body }) {
+  try {
+    return JSON.parse(new TextDecoder().decode(body)).detail;
+  } catch {
+    return `It answered with status ${status}.`;
+  }
+}

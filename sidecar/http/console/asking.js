@@ -1,0 +1,40 @@
+// The worker that asks. In a page, a request that finds nobody is an error in the browser's log,
+// two a second as long as the sidecar is gone; in a worker it is an exception, and no more.
+
+const PATIENCE_MS = 5000;
+
+addEventListener("message", async ({ data: { id, path, method, most } }) => {
+  try {
+    postMessage({ id, answer: await asked(path, method, most) });
+  } catch {
+    postMessage({ id, gone: true });
+  }
+});
+
+async function asked(path, method, most) {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
+  try {
+    const answer = await fetch(path, { method, cache: "no-store", signal: stop.signal });
+    const { body, cut } = await upTo(most, answer);
+    if (cut) stop.abort();
+    return { status: answer.status, headers: Object.fromEntries(answer.headers), body, cut };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The first bytes of an answer: a value may be larger than anyone wants to read. */
+async function upTo(most, answer) {
+  const chunks = [];
+  let size = 0;
+  const reader = answer.body?.getReader();
+  while (reader !== undefined && size <= most) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+    size += value.length;
+  }
+  const body = new Uint8Array(await new Blob(chunks).slice(0, most).arrayBuffer());
+  return { body, cut: size > most };
+}

@@ -1,0 +1,159 @@
+// Asks the sidecar every two seconds, and shows what it said; while it is gone, what it said last.
+
+import { askJson, Gone, Refused } from "./api.js";
+import { Configuration } from "./configuration.js";
+import { mark, say } from "./dom.js";
+import { time } from "./figures.js";
+import { Keys } from "./keys.js";
+import { Optimizer } from "./optimizer.js";
+import { Overview, SIGNALS } from "./overview.js";
+
+const PAUSE_MS = 2000;
+const PAUSE_WHILE_GONE_MS = 1000;
+const POINTS = 90;
+
+/** What each view shows, and where to ask for it: nobody is asked for what is not looked at. */
+const SHOWN = {
+  overview: { stats: "/v1/stats", overview: "/v1/optimizer", news: () => newsPath(state.course) },
+  optimizer: { overview: "/v1/optimizer", rules: "/v1/optimizer/rules", outcomes: "/v1/optimizer/outcomes" },
+  keys: { stats: "/v1/stats" },
+  configuration: { config: "/v1/config" },
+};
+
+const theme = document.querySelector("#theme");
+theme.value = localStorage.getItem("theme") ?? "";
+theme.addEventListener("change", applyTheme);
+applyTheme();
+
+const part = (name) => document.querySelector(`#${name}`);
+const views = {
+  overview: new Overview(part("overview-view")),
+  optimizer: new Optimizer(part("optimizer-view"), lookNow),
+  keys: new Keys(part("keys-view")),
+  configuration: new Configuration(part("configuration-view")),
+};
+const state = { course: emptyCourse() };
+let heardAt = null;
+let view = "overview";
+
+addEventListener("hashchange", () => {
+  chooseView();
+  lookOnce();
+});
+part("span").addEventListener("change", () => {
+  state.course = emptyCourse();
+  lookOnce();
+});
+chooseView();
+look();
+
+/** Look again and again; the pause follows the answer, so that a slow sidecar is not asked more. */
+async function look() {
+  try {
+    await lookOnce();
+  } finally {
+    setTimeout(look, isGone() ? PAUSE_WHILE_GONE_MS : PAUSE_MS);
+  }
+}
+
+async function lookOnce() {
+  try {
+    await hear();
+    heardAt = Date.now() / 1000;
+    say(part("connection"), "Live");
+    mark(part("connection"), "class", "live");
+    part("trouble").hidden = true;
+    show();
+  } catch (error) {
+    if (!(error instanceof Gone || error instanceof Refused)) throw error;
+    tellTrouble(error);
+  }
+}
+
+/** Ask for all that is shown. Nothing is taken over before everything is there. */
+async function hear() {
+  const { course } = state;
+  const wanted = Object.entries(SHOWN[view]);
+  const answers = await Promise.all(wanted.map(([, path]) => askJson(typeof path === "string" ? path : path())));
+  const { news, rules, outcomes, ...heard } = Object.fromEntries(wanted.map(([name], index) => [name, answers[index]]));
+  state.now = Date.now() / 1000;
+  Object.assign(state, heard, rules, outcomes);
+  if (news !== undefined && course === state.course) extend(course, news);
+}
+
+function newsPath({ ends, step }) {
+  return `/v1/signals?names=${SIGNALS.join(",")}&step=${step}&since=${ends.at(-1) ?? 0}`;
+}
+
+/**
+ * Add the steps that have ended since, and let go of those before the span. Times are the
+ * sidecar's: a clock here that is wrong moves nothing.
+ */
+function extend(course, { ends, values }) {
+  const to = ends.at(-1) ?? course.to;
+  const from = to - course.span;
+  const stale = course.ends.filter((end) => end < from).length;
+  const known = ends.filter((end) => end <= (course.ends.at(-1) ?? from)).length;
+  const joined = (old, more) => [...old.slice(stale), ...more.slice(known)];
+  course.ends = joined(course.ends, ends);
+  for (const name of SIGNALS) course.values[name] = joined(course.values[name], values[name]);
+  Object.assign(course, { from, to });
+}
+
+function emptyCourse() {
+  const span = Number(part("span").value);
+  return {
+    span,
+    step: span / POINTS,
+    from: Date.now() / 1000 - span,
+    to: Date.now() / 1000,
+    ends: [],
+    values: Object.fromEntries(SIGNALS.map((name) => [name, []])),
+  };
+}
+
+async function lookNow() {
+  const { rules } = await askJson("/v1/optimizer/run?dry_run=true", { method: "POST" });
+  state.rules = rules;
+  show();
+  return rules;
+}
+
+function isGone() {
+  return part("connection").className === "gone";
+}
+
+function tellTrouble(error) {
+  const since = heardAt === null ? "" : ` What is shown is from ${time(heardAt)}.`;
+  const gone = error instanceof Gone;
+  say(part("connection"), gone ? "Not reachable" : "In trouble");
+  mark(part("connection"), "class", "gone");
+  say(part("trouble"), `${gone ? "The sidecar does not answer." : `The sidecar answers with an error: ${error.message}`}${since} This page tries again by itself.`);
+  part("trouble").hidden = false;
+}
+
+/** The view that the address names; one that names none, as the skip link's, changes nothing. */
+function chooseView() {
+  const wanted = location.hash.slice(1);
+  if (wanted in views) view = wanted;
+  for (const each of Object.keys(views)) {
+    part(`${each}-view`).hidden = each !== view;
+    const link = document.querySelector(`nav a[href="#${each}"]`);
+    if (each === view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${view[0].toUpperCase()}${view.slice(1)} · cache-sidecar`;
+  show();
+}
+
+/** Once all of it has been heard. */
+function show() {
+  const needed = Object.keys(SHOWN[view]).filter((name) => name !== "news");
+  if (needed.every((name) => name in state)) views[view].show(state);
+}
+
+function applyTheme() {
+  localStorage.setItem("theme", theme.value);
+  if (theme.value) document.documentElement.dataset.theme = theme.value;
+  else delete document.documentElement.dataset.theme;
+}

@@ -1,0 +1,82 @@
+// Every rule: its state, why it does or doesn't fire, what it would do.
+
+import { h, mark, panel, reconcile, say } from "./dom.js";
+import { change, figure, span, time } from "./figures.js";
+
+export class Rules {
+  constructor(lookNow) {
+    this.button = h("button", { type: "button" }, "Look at all rules now");
+    this.looked = h("span", { class: "note", role: "status" }, "A dry run: it changes nothing.");
+    this.button.addEventListener("click", () => this.look(lookNow));
+    this.list = h("ul", { class: "rules" });
+    this.element = panel("Rules", h("p", { class: "aside" }, this.looked, this.button), this.list);
+  }
+
+  async look(lookNow) {
+    this.button.disabled = true;
+    try {
+      const found = await lookNow();
+      const ready = found.filter(({ would_fire: fires }) => fires).length;
+      say(this.looked, `Looked at ${time(Date.now() / 1000)}, changed nothing: ${ready} of ${found.length} would act now.`);
+    } catch (error) {
+      say(this.looked, error.message || "Nobody answered.");
+    } finally {
+      this.button.disabled = false;
+      this.button.focus();
+    }
+  }
+
+  show({ rules, overview }) {
+    reconcile(this.list, rules, ({ rule }) => rule, createRule, (item, rule) => update(item, rule, overview));
+    if (rules.length === 0) this.list.append(h("li", { class: "muted" }, "There are no rules."));
+  }
+}
+
+function createRule({ rule, type }) {
+  const parts = ["state", "why", "would"].map((name) => h("p", { class: name }));
+  const more = h("details", {}, h("summary", {}, "Condition and details"), h("pre", { tabindex: "0" }), h("dl", { class: "values" }), h("p", { class: "note" }));
+  return h("li", {}, h("h3", {}, rule, h("small", {}, type)), ...parts, more);
+}
+
+function update(item, rule, { signals }) {
+  const [, state, why, would, more] = item.children;
+  const [, condition, values, terms] = more.children;
+  const named = rule.would_fire ? "would fire" : rule.state.replace("_", " ");
+  say(state, named);
+  mark(state, "class", `state ${rule.would_fire ? "ready" : rule.state}`);
+  say(why, rule.reason);
+  say(would, rule.change === null ? (rule.no_change ?? "") : `Would ${told(rule.change)}.`);
+  say(condition, rule.when);
+  reconcile(
+    values,
+    Object.entries(rule.values),
+    ([name]) => name,
+    ([name]) => h("div", {}, h("dt", {}, name), h("dd")),
+    (row, [name, value]) => say(row.lastChild, figure(value, unitOf(signals, name))),
+  );
+  say(terms, termsOf(rule));
+}
+
+function told(found) {
+  return found.deed === undefined ? `turn ${change(found)}` : change(found);
+}
+
+/** The unit of what a condition names: of the one signal in it, if there is one. */
+function unitOf(signals, text) {
+  const found = Object.keys(signals).filter((name) => text.includes(name));
+  const longest = found.sort((one, other) => other.length - one.length)[0];
+  return text.startsWith("rate(") ? "count" : signals[longest]?.unit;
+}
+
+function termsOf({ action, level, for_seconds: held, cooldown_seconds: cooldown, expect, guard, missing, with: options }) {
+  const given = Object.entries(options).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`);
+  const terms = [
+    `${action}${given.length ? ` (${given.join(", ")})` : ""}, from level ${level} on`,
+    held ? `the condition has to hold for ${span(held)}` : "",
+    `cooldown ${span(cooldown)}`,
+    expect ? `expects ${expect.signal} to be ${expect.better ?? "better"}` : "a measure, without an expectation",
+    guard ? `guarded by ${guard.signal}` : "",
+    missing.length ? `without a value: ${missing.join(", ")}` : "",
+  ];
+  return `${terms.filter(Boolean).join("; ")}.`;
+}

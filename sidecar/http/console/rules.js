@@ -45,7 +45,7 @@ function update(item, rule, { signals }) {
   say(state, named);
   mark(state, "class", `state ${rule.would_fire ? "ready" : rule.state}`);
   say(why, rule.reason);
-  say(would, rule.change === null ? (rule.no_change ?? "") : `Would ${told(rule.change)}.`);
+  say(would, wouldDo(rule));
   say(condition, rule.when);
   reconcile(
     values,
@@ -55,6 +55,12 @@ function update(item, rule, { signals }) {
     (row, [name, value]) => say(row.lastChild, figure(value, unitOf(signals, name))),
   );
   say(terms, termsOf(rule));
+}
+
+/** What it would do, whether or not its condition is true; why nothing, if that is not the reason. */
+function wouldDo({ change: found, no_change: why, reason }) {
+  if (found !== null) return `Would ${told(found)}.`;
+  return why === reason ? "" : why;
 }
 
 function told(found) {

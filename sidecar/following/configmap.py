@@ -75,7 +75,8 @@ class ConfigMapFollower:
             self._remark([f"ConfigMap {self._name} was deleted; its last document stays in force."])
             return
         self._remark([f"ConfigMap {self._name} does not exist; it is waited for."])
-        if self._documents.source == "volume":  # it stood in for a server that had not answered
+        # The volume stood in for a server that had not answered, or for a folder that was refused.
+        if self._documents.source == "volume" and not self._documents.rejected:
             await self._documents.offer({}, "defaults")
 
     def _remark(self, remarks: list[str]) -> None:

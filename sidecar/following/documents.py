@@ -71,6 +71,11 @@ class Documents:
     def source(self) -> str:
         return self._in_force.source
 
+    @property
+    def rejected(self) -> bool:
+        """Whether the last document that was looked at was refused."""
+        return self._in_force.rejected is not None
+
     def begin(self, apply: Callable[[Document], None]) -> None:
         """Have `apply` put in force every document from now on; the one in force already is."""
         self._apply = apply
@@ -157,7 +162,7 @@ class Documents:
 
     def notes(self) -> list[str]:
         """What is not as it should be, in sentences."""
-        if self._in_force.rejected is None:
+        if not self.rejected:
             return []
         return ["The last configuration was rejected; see /v1/config."]
 

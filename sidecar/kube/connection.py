@@ -32,6 +32,10 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
 """For a whole answer but a watch's, and for a kubeconfig's own command that gives a token."""
 
+_MALFORMED = (yaml.YAMLError, AttributeError, KeyError, TypeError)
+"""What the client makes of a kubeconfig that is none."""
+_UNREADABLE = (ConfigException, OSError, ValueError, *_MALFORMED)
+
 
 class Connection:
     """Requests to one API server. To be closed.
@@ -58,7 +62,7 @@ class Connection:
             return _kubeconfig(kubeconfig or DEFAULT_KUBECONFIG)
         except (ConfigException, OSError) as error:
             raise CredentialsError(_line(error)) from None
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        except _MALFORMED as error:
             raise CredentialsError(f"the kubeconfig is not well-formed: {_line(error)}") from None
 
     async def _opened(self) -> ApiClient:
@@ -75,7 +79,7 @@ class Connection:
                             await loader.load_and_set(configuration)
                     # In a thread, since it reads certificates.
                     self._client = await asyncio.to_thread(ApiClient, configuration)
-                except (CredentialsError, ConfigException, OSError, ValueError) as error:
+                except (CredentialsError, aiohttp.ClientError, *_UNREADABLE) as error:
                     raise Trouble(f"The credentials can't be read: {_line(error)}") from None
             return self._client
 
@@ -102,11 +106,6 @@ class Connection:
         it has to come within `answer_seconds`. Raises Trouble, for what befalls the body, too.
         """
         client = await self._opened()
-        timeout = aiohttp.ClientTimeout(
-            total=None if silence_seconds else self._answer_seconds,
-            sock_connect=CONNECT_SECONDS,
-            sock_read=silence_seconds,
-        )
         try:
             call = await client.param_serialize(
                 method,
@@ -114,10 +113,18 @@ class Connection:
                 query_params=list((query or {}).items()),
                 header_params={"Accept": "application/json", **(headers or {})},
                 body=body,
-                auth_settings=["BearerToken"],
+                auth_settings=["BearerToken"],  # which is read from its file again now and then
             )
+        except _UNREADABLE as error:
+            raise Trouble(f"The credentials can't be read: {_line(error)}") from None
+        timeout = aiohttp.ClientTimeout(
+            total=None if silence_seconds else self._answer_seconds,
+            sock_connect=CONNECT_SECONDS,
+            sock_read=silence_seconds,
+        )
+        try:
             answer = await client.call_api(*call, _request_timeout=timeout)
-        except (aiohttp.ClientError, ConfigException, OSError, RuntimeError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
             raise _dropped(error) from None  # a RuntimeError where it was closed meanwhile
         try:
             yield answer.response

@@ -141,7 +141,6 @@ class Source:
         """What is there, and the version to watch from. Raises Trouble."""
         async with self._request("list", {}) as answer:
             found = _decode(await answer.read(), ConfigMapList)
-        self._on_contact()
         return next(iter(found.items), None), found.metadata.resource_version
 
     # ---- one request
@@ -190,5 +189,5 @@ class Source:
 def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refused(f"The API server's answer can't be read: {error}.") from None

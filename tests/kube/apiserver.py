@@ -15,46 +15,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 from aiohttp import web
 
-from tests.kube.objects import ConfigMaps, Events, EventType, Object, RefusedError, gone
+from tests.kube.faults import Faults
+from tests.kube.objects import ConfigMaps, Events, Object, RefusedError, gone
+from tests.kube.watches import Watches
 
 GONE = 410
 CONFIGMAPS = "/api/v1/namespaces/{namespace}/configmaps"
 EVENTS = "/apis/events.k8s.io/v1/namespaces/{namespace}/events"
-
-
-@dataclass
-class Faults:
-    """What goes wrong; all of it may be changed while the server runs."""
-
-    statuses: dict[str, int] = field(default_factory=dict)
-    """By verb (list, watch, create, patch): the status to answer with."""
-    gone_as_event: bool = True
-    """A watch from a forgotten version: an ERROR event after a 200, or HTTP 410."""
-    end_watches: bool = False
-    """Every watch ends at once."""
-    break_watches: bool = False
-    """Every watch breaks off at once."""
-    forgetful: bool = False
-    """Every version is too old to watch from."""
-    frozen: bool = False
-    """Connections are taken and nothing is ever said."""
-    retry_after: int | None = None
-    tokens: list[str] | None = None
-    """Those that are good; None takes any, or none."""
-    only_names: list[str] | None = None
-    """The Role's resourceNames: a list or watch needs a field selector for one of them."""
-    bookmark_seconds: float = 60.0
 
 
 class ApiServer:
@@ -69,17 +46,12 @@ class ApiServer:
         self.port = port
         self._tls = tls
         self._runner: web.AppRunner | None = None
-        self._watches: dict[asyncio.Transport, asyncio.Queue[tuple[str, Object]]] = {}
+        self.watches = Watches(self.configmaps, self.faults)
         self._thawed = asyncio.Event()
 
     @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
-
-    @property
-    def watches(self) -> int:
-        """How many are open."""
-        return len(self._watches)
 
     def count(self, verb: str) -> int:
         return sum(it == verb for _, it in self.requests)
@@ -105,19 +77,9 @@ class ApiServer:
 
     async def stop(self) -> None:
         """As killed: watches break off."""
-        self.drop()
+        self.watches.drop()
         if self._runner is not None:
             await self._runner.cleanup()
-
-    def drop(self) -> None:
-        """Break off every watch in the middle of its payload."""
-        for transport in self._watches:
-            transport.abort()
-
-    def end_watches(self) -> None:
-        """As when `timeoutSeconds` are over."""
-        for queue in self._watches.values():
-            queue.put_nowait(("END", {}))
 
     def thaw(self) -> None:
         self.faults.frozen = False
@@ -177,7 +139,7 @@ class ApiServer:
         namespace, name = request.match_info["namespace"], _selected(request)
         version = request.query.get("resourceVersion", "")
         if _verb(request) == "watch":
-            return await self._watch(request, namespace, name, version)
+            return await self.watches.serve(request, namespace, name, version)
         exact = request.query.get("resourceVersionMatch") == "Exact"
         if exact and int(version) < self.configmaps.oldest:
             raise gone()
@@ -187,77 +149,6 @@ class ApiServer:
             "metadata": {"resourceVersion": str(self.configmaps.version)},
             "items": self.configmaps.found(namespace, name),
         }
-
-    async def _watch(
-        self, request: web.Request, namespace: str, name: str | None, version: str
-    ) -> web.StreamResponse:
-        queue: asyncio.Queue[tuple[str, Object]] = asyncio.Queue()
-
-        def listen(kind: EventType, found: Object) -> None:
-            metadata = found["metadata"]
-            if metadata["namespace"] == namespace and name in (None, metadata["name"]):
-                queue.put_nowait((kind, found))
-
-        try:
-            if version in ("", "0"):
-                for found in self.configmaps.found(namespace, name):
-                    listen("ADDED", found)
-            elif self.faults.forgetful:
-                raise gone()
-            else:
-                for kind, found in self.configmaps.since(int(version)):
-                    listen(kind, found)
-        except RefusedError as refusal:
-            if not self.faults.gone_as_event:
-                raise
-            queue.put_nowait(("ERROR", refusal.status()))
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        response.enable_chunked_encoding()
-        assert request.transport is not None
-        transport = request.transport
-        self._watches[transport] = queue
-        self.configmaps.listeners.append(listen)
-        try:
-            await response.prepare(request)
-            await self._stream(request, response, queue, from_the_future=_future(self, version))
-        finally:
-            self.configmaps.listeners.remove(listen)
-            del self._watches[transport]
-        return response
-
-    async def _stream(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        queue: asyncio.Queue[tuple[str, Object]],
-        *,
-        from_the_future: bool,
-    ) -> None:
-        """Until `timeoutSeconds` are over, or an ERROR; silence for a version from the future."""
-        if self.faults.break_watches and request.transport is not None:
-            request.transport.abort()
-        if self.faults.end_watches or self.faults.break_watches:
-            return
-        end = time.monotonic() + float(request.query.get("timeoutSeconds", "1800"))
-        bookmarks = request.query.get("allowWatchBookmarks") in ("1", "true")
-        bookmark_at = time.monotonic() + self.faults.bookmark_seconds
-        while (now := time.monotonic()) < end:
-            wait = (min(end, bookmark_at) if bookmarks else end) - now
-            try:
-                kind, found = await asyncio.wait_for(queue.get(), max(wait, 0.001))
-            except TimeoutError:
-                if time.monotonic() >= end or not bookmarks:
-                    continue
-                bookmark_at = time.monotonic() + self.faults.bookmark_seconds
-                metadata = {"resourceVersion": str(self.configmaps.version)}
-                kind, found = "BOOKMARK", {"kind": "ConfigMap", "metadata": metadata}
-            if kind == "END":
-                return
-            if self.faults.frozen or from_the_future:
-                continue
-            await response.write(json.dumps({"type": kind, "object": found}).encode() + b"\n")
-            if kind == "ERROR":
-                return
 
     async def _get(self, request: web.Request) -> Object:
         return self.configmaps.get(*_named(request))
@@ -289,7 +180,7 @@ class ApiServer:
         """`{"statuses": {"watch": 500}}` sets some; `{"drop": true}` breaks off, once."""
         wanted = await request.json()
         if wanted.pop("drop", False):
-            self.drop()
+            self.watches.drop()
         if wanted.pop("compact", False):
             self.configmaps.compact()
         for known in fields(Faults):
@@ -313,10 +204,6 @@ def _selected(request: web.Request) -> str | None:
 
 def _named(request: web.Request) -> tuple[str, str]:
     return request.match_info["namespace"], request.match_info["name"]
-
-
-def _future(server: ApiServer, version: str) -> bool:
-    return version.isdecimal() and int(version) > server.configmaps.version
 
 
 async def main() -> None:

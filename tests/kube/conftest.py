@@ -119,7 +119,7 @@ async def watching(server: ApiServer, watch: Watch) -> Watching:
     server.configmaps.put(NAMESPACE, NAME, document(1))
     watching = watch()
     assert await watching.texts() == document(1)["data"]
-    await until(lambda: server.watches == 1)
+    await until(lambda: len(server.watches) == 1)
     return watching
 
 

@@ -73,7 +73,7 @@ def test_the_service_account_is_who_it_is(
     wait_until(lambda: promote_after(sidecar) == 3, "the document is in force")
     (account / "token").write_text("two")
     api.server.faults.tokens = ["two"]
-    api.do(api.server.end_watches)
+    api.do(api.server.watches.end)
     api.publish(cache="promote_after: 4")
     wait_until(lambda: promote_after(sidecar) == 4, "the new token is used")
 

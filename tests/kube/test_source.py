@@ -53,7 +53,7 @@ async def test_after_a_clean_end_it_goes_on_from_the_last_version(
     """What happened in between comes, what came already does not, and nothing is listed."""
     change(server, 2)
     assert await watching.texts() == document(2)["data"]
-    server.end_watches()
+    server.watches.end()
     change(server, 3)
     assert await watching.texts() == document(3)["data"]
     assert (server.count("list"), watching.troubles) == (1, [])
@@ -69,7 +69,7 @@ async def test_a_bookmark_is_a_version_to_go_on_from(server: ApiServer, watch: W
     contacts = watching.contacts
     await until(lambda: watching.contacts > contacts + 2)
     server.configmaps.oldest = server.configmaps.version
-    server.end_watches()
+    server.watches.end()
     await until(lambda: server.count("watch") == 2)
     change(server, 2)
     assert await watching.texts() == document(2)["data"]
@@ -80,7 +80,7 @@ async def test_after_a_drop_it_goes_on_from_the_last_version(
     server: ApiServer, watching: Watching
 ) -> None:
     """The payload breaks off; nothing is lost and nothing is listed."""
-    server.drop()
+    server.watches.drop()
     change(server, 2)
     assert await watching.texts() == document(2)["data"]
     assert server.count("list") == 1
@@ -109,7 +109,7 @@ async def test_a_version_that_is_gone_is_listed_anew(
     server.configmaps.compact()
     change(server, 3)
     server.configmaps.compact()
-    server.drop()
+    server.watches.drop()
     while (seen := await watching.texts()) != document(3)["data"]:
         assert seen == document(2)["data"]
     assert server.count("list") == 2
@@ -138,7 +138,7 @@ async def test_a_server_restored_from_a_backup_is_listed_anew(
     watching = watch(silence_seconds=0.1)
     await watching.texts()
     server.configmaps.restore(5)
-    server.drop()
+    server.watches.drop()
     change(server, 2)
     while await watching.texts() != document(2)["data"]:
         pass
@@ -149,7 +149,7 @@ async def test_a_token_that_has_expired_is_read_again(
 ) -> None:
     """401 until the file has the new one."""
     server.faults.tokens = ["new"]
-    server.drop()
+    server.watches.drop()
     await until(lambda: any("token (401)" in str(it) for it in watching.troubles))
     server.write_kubeconfig(tmp_path / "kube", {"token": "new"})
     change(server, 2)
@@ -180,7 +180,7 @@ async def test_a_mebibyte_is_read_immutable_or_not(server: ApiServer, watching: 
     server.configmaps.put(NAMESPACE, NAME, body)
     assert await watching.texts() == body["data"]
     server.configmaps.compact()
-    server.drop()
+    server.watches.drop()
     assert await watching.texts() == body["data"]
     assert server.count("list") == 2
 
@@ -189,4 +189,4 @@ async def test_nothing_is_left_open_when_it_is_closed(
     server: ApiServer, watching: Watching
 ) -> None:
     await watching.close()
-    await until(lambda: server.watches == 0)
+    await until(lambda: len(server.watches) == 0)

@@ -7,6 +7,7 @@ for baselines. A list that is stated, be it empty, is all there is.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -94,10 +95,16 @@ def read_rules(
     if stated.rules is not None:
         values["rules"] = tuple(_rule(rule, vocabulary) for rule in values["rules"])
         return OptimizerConfig(**values), []
+    defaults, errors = _shipped(vocabulary)
+    return OptimizerConfig(**values, rules=defaults.rules), [*errors]
+
+
+@cache
+def _shipped(vocabulary: Vocabulary) -> tuple[OptimizerConfig, list[FieldError]]:
+    """The shipped rules, read once: that is most of the work of a document that has none."""
     shipped, _ = compose(RULES_KEY, DEFAULT_RULES)
     # A shipped rule whose baseline the operator has left out is unavailable, not a mistake of his.
-    defaults, errors = read_rules(shipped or Node({}), vocabulary, None)
-    return OptimizerConfig(**values, rules=defaults.rules), errors
+    return read_rules(shipped or Node({}), vocabulary, None)
 
 
 # ---- what needs more than one field

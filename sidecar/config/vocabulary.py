@@ -17,9 +17,12 @@ class ActionForm:
     options: type[Section]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Vocabulary:
-    """The names that are known, plugins included. Whoever asks for a document has them."""
+    """The names that are known, plugins included. Whoever asks for a document has them.
+
+    Two are alike only if they are the same one, so that what was read by it can be kept.
+    """
 
     memory_policies: Collection[str]
     """The policies that L1 and L2 accept."""

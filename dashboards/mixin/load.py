@@ -73,13 +73,14 @@ def requests() -> list[Builder[Panel]]:
 def load() -> list[Builder[Panel]]:
     """Whether there are more than can be served."""
     lag = aggregated("max", POD, series("event_loop_lag_seconds"))
+    busy = aggregated("max", POD, series("signal", 'signal="cpu.utilization"'))
     return [
         areas(
             "Turned away",
             "Requests and connections a second that were refused, since too much was under way.",
             "reqps",
             Query(rate("shed_requests_total", HTTP, by=["reason"]), "{{reason}}"),
-            width=8,
+            width=6,
         ),
         lines(
             "Event loop stalls",
@@ -87,14 +88,22 @@ def load() -> list[Builder[Panel]]:
             f"The {MANY} worst pods.",
             "s",
             Query(f"topk({MANY}, {lag})", POD_NAME),
-            width=8,
+            width=6,
+        ),
+        lines(
+            "CPU",
+            "Processor time of both processes over what the container may use, or the node without a "
+            f"limit. The {MANY} busiest pods.",
+            "percentunit",
+            Query(f"topk({MANY}, {busy})", POD_NAME),
+            width=6,
         ),
         lines(
             "Connections",
             "Connections that applications have open.",
             "none",
             Query(total("connections", HTTP, by=WORKLOAD), NAME),
-            width=8,
+            width=6,
         ),
     ]
 

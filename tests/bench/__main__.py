@@ -12,7 +12,8 @@ Nothing here passes or fails; it prints ratios. Each part can be run alone:
     scale      a million keys in L3 against ten thousand, and two million in little memory
 
 `python -m tests.bench.space` measures L3's folder, `python -m tests.bench.crash` kills, and
-`python -m tests.bench.optimizer TRACE` shows what the optimizer does for a trace.
+`python -m tests.bench.optimizer TRACE` shows what the optimizer does for a trace, and
+`python -m tests.bench.dashboards` what the dashboards show of minutes of trials.
 """
 
 from __future__ import annotations

@@ -130,15 +130,15 @@ class Observed(NamedTuple):
 
 
 @contextmanager
-def observed(folder: Path) -> Iterator[Observed]:
-    """All of it running."""
+def observed(folder: Path, earlier: Memory = EARLIER) -> Iterator[Observed]:
+    """All of it running, after a process that kept what is `earlier`."""
     with ExitStack() as stack:
         config = Mount(folder / "config")
         config.publish(CONFIG)
         container = Container(f"cache-sidecar-dash-{os.getpid()}", folder / "group", LIMIT_BYTES)
         stack.callback(container.close)
         (folder / "data").mkdir()
-        (folder / "data" / FILE).write_bytes(msgspec.msgpack.encode(EARLIER))
+        (folder / "data" / FILE).write_bytes(msgspec.msgpack.encode(earlier))
         flags = ("--config", str(config.path))
         sidecar = RunningSidecar(folder / "data", flags, wrapper=container.wrapper)
         stack.callback(sidecar.stop)

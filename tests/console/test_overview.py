@@ -79,47 +79,6 @@ def test_the_figures_are_those_of_the_api(
     assert f"{sidecar.stats()['hit_ratio']:.1%} since the start" in tile
 
 
-def test_charts_draw_each_tier_in_its_colour(
-    open_console: OpenConsole, sidecar: RunningSidecar
-) -> None:
-    """From the server's history: who opens the page sees what was before."""
-    use(sidecar, times=3)
-    console = open_console()
-    console.until(lambda: console.at(".chart .area.l1").count(), "there is a step with reads")
-    colours = console.page.evaluate(
-        "['l1', 'l2', 'l3', 'miss'].map((look) =>"
-        " getComputedStyle(document.querySelector(`.chart .area.${look}`)).fill)"
-    )
-    assert colours == [
-        "rgb(0, 114, 178)",
-        "rgb(0, 158, 115)",
-        "rgb(230, 159, 0)",
-        "rgb(127, 127, 127)",
-    ]
-    assert console.at(".chart .line.ink").count() >= 1
-
-
-def test_a_chart_is_read_without_a_mouse(
-    open_console: OpenConsole, sidecar: RunningSidecar
-) -> None:
-    """By arrow keys, aloud; and as a table, whose figures are those of /v1/signals."""
-    use(sidecar)
-    console = open_console()
-    console.until(lambda: console.at(".chart .area.l1").count(), "there is a step with reads")
-    plot = console.at(".chart:has-text('Memory') .plot")
-    plot.focus()
-    console.page.keyboard.press("ArrowLeft")
-    assert "Resident" in console.text(".chart:has-text('Memory') [aria-live]")
-    assert console.at(".chart:has-text('Memory') .cursor[visibility=visible]").count() == 1
-    console.page.keyboard.press("Tab")
-    console.page.keyboard.press("Enter")
-    rows = console.rows("Memory")
-    name = "memory.resident_bytes"
-    course = json.loads(sidecar.ask("GET", f"/v1/signals?names={name}&step=10").body)
-    resident = f"{course['values'][name][0] / (1 << 20):.0f}"
-    assert rows[-1][2].partition(" ")[0].partition(".")[0] in {resident, str(int(resident) - 1)}
-
-
 def test_it_outlives_the_sidecar(chromium_console: Console) -> None:
     """Gone: it says so, and shows what it knew. Back after kill -9: live by itself, with counters
     that have begun anew.
@@ -199,3 +158,44 @@ def test_the_keyboard_goes_everywhere(open_console: OpenConsole) -> None:
     keyboard.press("Enter")
     assert console.at("#optimizer-view").is_visible()
     assert console.at("nav a[aria-current=page]").inner_text() == "Optimizer"
+
+
+def test_charts_draw_each_tier_in_its_colour(
+    open_console: OpenConsole, sidecar: RunningSidecar
+) -> None:
+    """From the server's history: who opens the page sees what was before."""
+    use(sidecar, times=3)
+    console = open_console()
+    console.until(lambda: console.at(".chart .area.l1").count(), "there is a step with reads")
+    colours = console.page.evaluate(
+        "['l1', 'l2', 'l3', 'miss'].map((look) =>"
+        " getComputedStyle(document.querySelector(`.chart .area.${look}`)).fill)"
+    )
+    assert colours == [
+        "rgb(0, 114, 178)",
+        "rgb(0, 158, 115)",
+        "rgb(230, 159, 0)",
+        "rgb(127, 127, 127)",
+    ]
+    assert console.at(".chart .line.ink").count() >= 1
+
+
+def test_a_chart_is_read_without_a_mouse(
+    open_console: OpenConsole, sidecar: RunningSidecar
+) -> None:
+    """By arrow keys, aloud; and as a table, whose figures are those of /v1/signals."""
+    use(sidecar)
+    console = open_console()
+    console.until(lambda: console.at(".chart .area.l1").count(), "there is a step with reads")
+    plot = console.at(".chart:has-text('Memory') .plot")
+    plot.focus()
+    console.page.keyboard.press("ArrowLeft")
+    assert "Resident" in console.text(".chart:has-text('Memory') [aria-live]")
+    assert console.at(".chart:has-text('Memory') .cursor[visibility=visible]").count() == 1
+    console.page.keyboard.press("Tab")
+    console.page.keyboard.press("Enter")
+    rows = console.rows("Memory")
+    name = "memory.resident_bytes"
+    course = json.loads(sidecar.ask("GET", f"/v1/signals?names={name}&step=10").body)
+    resident = f"{course['values'][name][0] / (1 << 20):.0f}"
+    assert rows[-1][2].partition(" ")[0].partition(".")[0] in {resident, str(int(resident) - 1)}

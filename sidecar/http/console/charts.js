@@ -21,7 +21,13 @@ export class Chart {
     this.at = h("p", { class: "at" });
     this.readings = series.map(() => h("b"));
     const legend = series.map(({ label, look }, index) =>
-      h("li", {}, h("i", { class: `swatch ${look}`, "aria-hidden": "true" }), label, this.readings[index]),
+      h(
+        "li",
+        {},
+        h("i", { class: `swatch ${look}`, "aria-hidden": "true" }),
+        label,
+        this.readings[index],
+      ),
     );
     this.svg = s("svg", { height: HEIGHT, "aria-hidden": "true" });
     this.plot = h("div", { class: "plot", tabindex: "0", role: "img" }, this.svg);
@@ -56,7 +62,7 @@ export class Chart {
     });
   }
 
-  /** Show another course of the signals: `ends` and `values` from `from` to `to`, a `step` apart. */
+  /** Show another course of the signals: steps that end at `ends`, between `from` and `to`. */
   show(course) {
     const at = this.course.ends[this.cursor];
     this.course = course;
@@ -87,14 +93,22 @@ export class Chart {
   read() {
     const { ends } = this.course;
     const index = this.cursor ?? ends.length - 1;
-    this.series.forEach(({ name }, each) => say(this.readings[each], figure(this.value(name, index), this.unit)));
+    this.series.forEach(({ name }, each) => {
+      say(this.readings[each], figure(this.value(name, index), this.unit));
+    });
     say(this.at, ends.length === 0 ? "" : time(ends[index]));
     mark(this.at, "class", this.cursor === null ? "at" : "at pointed");
-    mark(this.plot, "aria-label", `${this.title}, a chart. ${this.summary()}. Arrow keys read earlier values.`);
+    mark(
+      this.plot,
+      "aria-label",
+      `${this.title}, a chart. ${this.summary()}. Arrow keys read earlier values.`,
+    );
   }
 
   summary() {
-    return this.series.map(({ label }, index) => `${label} ${this.readings[index].textContent}`).join(", ");
+    return this.series
+      .map(({ label }, index) => `${label} ${this.readings[index].textContent}`)
+      .join(", ");
   }
 
   draw() {
@@ -110,7 +124,13 @@ export class Chart {
       ...timeTicks(from, to, width / 80).flatMap((tick) => this.timeTick(tick, width)),
       ...(this.stacked ? this.areas() : this.lines()),
       this.line,
-      ends.length === 0 ? s("text", { class: "empty", x: width / 2, y: HEIGHT / 2 }, "The first figures come within 20 seconds") : "",
+      ends.length === 0
+        ? s(
+            "text",
+            { class: "empty", x: width / 2, y: HEIGHT / 2 },
+            "The first figures come within 20 seconds",
+          )
+        : "",
     );
     this.read();
     this.drawCursor();
@@ -120,7 +140,9 @@ export class Chart {
   scaleValues() {
     const pixels = [HEIGHT - EDGE.bottom, EDGE.top];
     if (this.logarithmic) {
-      const known = this.series.flatMap(({ name }) => this.course.values[name] ?? []).filter((value) => value > 0);
+      const known = this.series
+        .flatMap(({ name }) => this.course.values[name] ?? [])
+        .filter((value) => value > 0);
       const { low, high, ticks } = logAxis(Math.min(...known, 0.001), Math.max(...known, 0.001));
       const y = scale([low, high], pixels);
       this.y = (value) => y(Math.log10(Math.max(value, 10 ** low)));
@@ -139,7 +161,9 @@ export class Chart {
       return this.stacked ? values.reduce((sum, value) => sum + value, 0) : Math.max(...values);
     });
     const most = Math.max(0, ...tops);
-    const limits = this.series.filter(({ limit }) => limit).map(({ name }) => this.value(name, ends.length - 1) ?? 0);
+    const limits = this.series
+      .filter(({ limit }) => limit)
+      .map(({ name }) => this.value(name, ends.length - 1) ?? 0);
     return Math.max(most, ...limits.filter((limit) => limit <= WORTH_ITS_ROOM * most));
   }
 
@@ -147,14 +171,20 @@ export class Chart {
     const y = this.y(tick);
     return [
       s("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y, y2: y }),
-      s("text", { class: "tick", x: EDGE.left - 6, y: y + 3.5, "text-anchor": "end" }, figure(tick, this.unit).replace(".0%", "%")),
+      s(
+        "text",
+        { class: "tick", x: EDGE.left - 6, y: y + 3.5, "text-anchor": "end" },
+        figure(tick, this.unit).replace(".0%", "%"),
+      ),
     ];
   }
 
   timeTick(tick, width) {
     const x = this.x(tick);
     if (x < EDGE.left + 12 || x > width - 16) return [];
-    return [s("text", { class: "tick", x, y: HEIGHT - 4, "text-anchor": "middle" }, shortTime(tick))];
+    return [
+      s("text", { class: "tick", x, y: HEIGHT - 4, "text-anchor": "middle" }, shortTime(tick)),
+    ];
   }
 
   lines() {
@@ -174,8 +204,11 @@ export class Chart {
     const floor = ends.map(() => 0);
     return this.series.flatMap(({ name, look }) => {
       const below = [...floor];
-      ends.forEach((_, index) => { floor[index] += this.value(name, index) ?? 0; });
-      const points = (heights, run) => run.map((index) => [this.x(ends[index]), this.y(heights[index])]);
+      ends.forEach((_, index) => {
+        floor[index] += this.value(name, index) ?? 0;
+      });
+      const points = (heights, run) =>
+        run.map((index) => [this.x(ends[index]), this.y(heights[index])]);
       return runs(ends, step, known).map((run) =>
         s("path", { class: `area ${look}`, d: area(points(floor, run), points(below, run)) }),
       );
@@ -195,13 +228,27 @@ export class Chart {
   fillTable() {
     if (!this.rows.open) return this.table?.element.remove();
     if (!this.table?.element.isConnected) {
-      this.table = table(this.title, [["time"], ...this.series.map(({ label }) => [label, "number"])]);
+      this.table = table(this.title, [
+        ["time"],
+        ...this.series.map(({ label }) => [label, "number"]),
+      ]);
       this.rows.append(this.table.element);
     }
     const { ends } = this.course;
     const newestFirst = ends.map((_, index) => index).reverse();
-    reconcile(this.table.body, newestFirst, (index) => ends[index], (index) =>
-      h("tr", {}, h("th", { scope: "row" }, time(ends[index])), ...this.series.map(({ name }) =>
-        h("td", { class: "number" }, figure(this.value(name, index), this.unit)))));
+    reconcile(
+      this.table.body,
+      newestFirst,
+      (index) => ends[index],
+      (index) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, time(ends[index])),
+          ...this.series.map(({ name }) =>
+            h("td", { class: "number" }, figure(this.value(name, index), this.unit)),
+          ),
+        ),
+    );
   }
 }

@@ -67,5 +67,10 @@ export function table(caption, columns) {
 
 /** A box with a heading, something beside it, and what it is about. */
 export function panel(title, aside, ...children) {
-  return h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", {}, title), aside), ...children);
+  return h(
+    "section",
+    { class: "panel" },
+    h("div", { class: "head" }, h("h2", {}, title), aside),
+    ...children,
+  );
 }

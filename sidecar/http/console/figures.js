@@ -7,11 +7,16 @@ const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 export function figure(value, unit) {
   if (value === null || value === undefined) return NONE;
   switch (unit) {
-    case "ratio": return percent(value);
-    case "bytes": return bytes(value);
-    case "seconds": return seconds(value);
-    case "per second": return `${amount(value)}/s`;
-    default: return amount(value);
+    case "ratio":
+      return percent(value);
+    case "bytes":
+      return bytes(value);
+    case "seconds":
+      return seconds(value);
+    case "per second":
+      return `${amount(value)}/s`;
+    default:
+      return amount(value);
   }
 }
 
@@ -39,7 +44,8 @@ export function bytes(value) {
   const power = Math.max(0, Math.min(4, Math.floor(Math.log2(Math.abs(value) || 1) / 10)));
   const scaled = value / 1024 ** power;
   const digits = power === 0 || Math.abs(scaled) >= 100 ? 0 : 1;
-  return `${scaled.toFixed(digits).replace(/\.0$/, "")} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
+  const unit = ["B", "KiB", "MiB", "GiB", "TiB"][power];
+  return `${scaled.toFixed(digits).replace(/\.0$/, "")} ${unit}`;
 }
 
 /** A short time, as of a request. */
@@ -83,7 +89,8 @@ export function dateTime(at) {
 /** A value that a knob stands at; null is no limit. */
 export function knobValue(value) {
   if (value === null || value === undefined) return "unlimited";
-  if (typeof value === "object") return `${count(value.max_entries)} entries, ${bytes(value.max_bytes)}`;
+  if (typeof value === "object")
+    return `${count(value.max_entries)} entries, ${bytes(value.max_bytes)}`;
   return typeof value === "number" ? amount(value) : String(value);
 }
 
@@ -96,6 +103,8 @@ export function change({ knob, deed, from, to }) {
 export function visible(text) {
   return text
     .replace(/[\0-\x1f]/g, (found) => String.fromCodePoint(0x2400 + found.codePointAt(0)))
-    .replace(/[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (found) =>
-      `⟨U+${found.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+    .replace(
+      /[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+      (found) => `⟨U+${found.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+    );
 }

@@ -5,6 +5,7 @@ import { h, panel, say, table } from "./dom.js";
 import { bytes, count, dateTime, span, visible } from "./figures.js";
 
 const PAGE = 100;
+const MOST_PAGES = 50;
 const MOST_TEXT_BYTES = 64 << 10;
 const MOST_HEX_BYTES = 1 << 10;
 /** Control characters that no text has. */
@@ -12,43 +13,86 @@ const BINARY = /[\0-\x08\x0e-\x1f]/;
 
 export class Keys {
   constructor(root) {
-    this.namespace = h("input", { id: "namespace", required: true, maxlength: "64", pattern: "[A-Za-z0-9._\\-]+", autocomplete: "off", spellcheck: "false", placeholder: "demo" });
-    this.prefix = h("input", { id: "prefix", maxlength: "1024", autocomplete: "off", spellcheck: "false", placeholder: "all keys" });
-    this.form = h("form", { role: "search" },
+    this.namespace = h("input", {
+      id: "namespace",
+      required: true,
+      maxlength: "64",
+      pattern: "[A-Za-z0-9._\\-]+",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "demo",
+    });
+    this.prefix = h("input", {
+      id: "prefix",
+      maxlength: "1024",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "all keys",
+    });
+    this.form = h(
+      "form",
+      { role: "search" },
       h("label", {}, "Namespace", this.namespace),
       h("label", {}, "Key begins with", this.prefix),
       h("button", {}, "Search"),
     );
-    this.told = h("p", { class: "note", role: "status" }, "Keys are listed by namespace; a prefix narrows it down.");
-    this.found = table("Keys found", [["Key"], ["Tier"], ["Size", "number"], ["Life left", "number"]]);
+    this.told = h(
+      "p",
+      { class: "note", role: "status" },
+      "Keys are listed by namespace; a prefix narrows it down.",
+    );
+    this.found = table("Keys found", [
+      ["Key"],
+      ["Tier"],
+      ["Size", "number"],
+      ["Life left", "number"],
+    ]);
     this.more = h("button", { type: "button", hidden: true }, "More");
-    this.entry = h("section", { class: "panel entry", "aria-live": "polite", "aria-label": "Entry" }, h("p", { class: "muted" }, "Choose a key to look at its entry. A look counts as a read, as any other does."));
-    root.append(h("div", { class: "pair keys" }, panel("Keys", null, this.form, this.told, this.found.element, this.more), this.entry));
+    this.entry = h(
+      "section",
+      { class: "panel entry", "aria-live": "polite", "aria-label": "Entry" },
+      h(
+        "p",
+        { class: "muted" },
+        "Choose a key to look at its entry. A look counts as a read, as any other does.",
+      ),
+    );
+    root.append(
+      h(
+        "div",
+        { class: "pair keys" },
+        panel("Keys", null, this.form, this.told, this.found.element, this.more),
+        this.entry,
+      ),
+    );
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.found.body.replaceChildren();
-      this.asked = { namespace: this.namespace.value, prefix: this.prefix.value };
-      this.search("");
+      this.search({ namespace: this.namespace.value, prefix: this.prefix.value });
     });
-    this.more.addEventListener("click", () => this.search(this.cursor));
+    this.more.addEventListener("click", () => this.search({ ...this.asked }, this.cursor));
   }
 
   /** Nothing here changes by itself. */
   show() {}
 
-  /** Add a page: short ones are gone on from, until there is something to see. */
-  async search(cursor) {
-    const { asked } = this;
+  /**
+   * Add a page. A short one is gone on from, but not for ever: in a large L3 a rare prefix is far.
+   * The newest search is the only one: an earlier answer that comes late is dropped.
+   */
+  async search(asked, cursor = null) {
+    this.asked = asked;
     say(this.told, "Searching…");
     let rows = [];
     try {
-      do {
+      for (let pages = 0; pages < MOST_PAGES && rows.length < PAGE; pages += 1) {
         const query = new URLSearchParams({ ...asked, limit: PAGE, ...(cursor ? { cursor } : {}) });
         const answer = await askJson(`/v1/keys?${query}`);
         if (asked !== this.asked) return;
         rows = rows.concat(answer.keys);
         cursor = answer.cursor;
-      } while (cursor !== null && rows.length < PAGE);
+        if (cursor === null) break;
+      }
     } catch (error) {
       if (asked === this.asked) say(this.told, errorText(error));
       return;
@@ -56,8 +100,9 @@ export class Keys {
     this.found.body.append(...rows.map((row) => this.row(row)));
     this.cursor = cursor;
     this.more.hidden = cursor === null;
-    const shown = count(this.found.body.children.length);
-    say(this.told, `${shown} ${shown === "1" ? "key" : "keys"}${cursor === null ? "." : ", and there are more."}`);
+    const shown = this.found.body.children.length;
+    const keys = shown === 1 ? "1 key" : `${count(shown)} keys`;
+    say(this.told, cursor === null ? `${keys}.` : `${keys} so far, and there are more to look at.`);
   }
 
   row(found) {
@@ -67,21 +112,35 @@ export class Keys {
       "tr",
       {},
       h("th", { scope: "row" }, button),
-      h("td", {}, h("i", { class: `swatch ${found.tier}`, "aria-hidden": "true" }), found.tier.toUpperCase()),
+      h(
+        "td",
+        {},
+        h("i", { class: `swatch ${found.tier}`, "aria-hidden": "true" }),
+        found.tier.toUpperCase(),
+      ),
       h("td", { class: "number" }, bytes(found.size)),
       h("td", { class: "number" }, span(found.ttl)),
     );
   }
 
   async look(found, button) {
-    for (const chosen of this.found.body.querySelectorAll("[aria-current]")) chosen.removeAttribute("aria-current");
+    for (const chosen of this.found.body.querySelectorAll("[aria-current]"))
+      chosen.removeAttribute("aria-current");
     button.setAttribute("aria-current", "true");
     this.looked = found;
     let shown;
     try {
       shown = entryParts(await ask(found.path, { most: MOST_TEXT_BYTES }));
     } catch (error) {
-      shown = [h("p", {}, error instanceof Refused && error.status === 404 ? "It is gone: it expired, was evicted or deleted." : errorText(error))];
+      shown = [
+        h(
+          "p",
+          {},
+          error instanceof Refused && error.status === 404
+            ? "It is gone: it expired, was evicted or deleted."
+            : errorText(error),
+        ),
+      ];
     }
     if (this.looked !== found) return;
     this.entry.replaceChildren(h("h2", { class: "key" }, visible(found.key)), ...shown);
@@ -96,24 +155,35 @@ function entryParts({ headers, body, cut }) {
   const terms = {
     "Answered by": tier.toUpperCase(),
     "Content type": headers["content-type"] ?? "",
-    "Size": bytes(size),
-    "Age": span(Number(headers.age)),
+    Size: bytes(size),
+    Age: span(Number(headers.age)),
     "Life left": left === undefined ? "does not expire" : span(Number(left)),
-    "Stored": dateTime(Date.now() / 1000 - Number(headers.age)),
-    "ETag": headers.etag ?? "",
+    Stored: dateTime(Date.now() / 1000 - Number(headers.age)),
+    ETag: headers.etag ?? "",
   };
   const text = textOf(body);
   const most = text === null ? MOST_HEX_BYTES : MOST_TEXT_BYTES;
   const isCut = cut || body.length > most;
-  const what = `${text === null ? "Binary, as hexadecimal" : "Text"}${isCut ? `, the first ${bytes(most)} of ${bytes(size)}` : ""}`;
+  const kind = text === null ? "Binary, as hexadecimal" : "Text";
+  const what = isCut ? `${kind}, the first ${bytes(most)} of ${bytes(size)}` : kind;
   return [
-    h("dl", { class: "terms" }, ...Object.entries(terms).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    h(
+      "dl",
+      { class: "terms" },
+      ...Object.entries(terms).map(([name, value]) =>
+        h("div", {}, h("dt", {}, name), h("dd", {}, value)),
+      ),
+    ),
     h("p", { class: "note" }, size === 0 ? "The value is empty." : `${what}.`),
-    h("pre", { tabindex: "0", class: "value", "aria-label": "Value" }, text ?? hexadecimal(body.subarray(0, MOST_HEX_BYTES))),
+    h(
+      "pre",
+      { tabindex: "0", class: "value", "aria-label": "Value" },
+      text ?? hexadecimal(body.subarray(0, MOST_HEX_BYTES)),
+    ),
   ];
 }
 
-/** The bytes as text; null where they are none. A character that is cut in two at the end may be. */
+/** The bytes as text, but for a character cut in two at the end; null where they are none. */
 function textOf(body) {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(body, { stream: true });
@@ -129,12 +199,16 @@ function hexadecimal(body) {
   for (let start = 0; start < body.length; start += 16) {
     const part = [...body.subarray(start, start + 16)];
     const hex = part.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    const ascii = part.map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
+    const ascii = part
+      .map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "."))
+      .join("");
     lines.push(`${start.toString(16).padStart(8, "0")}  ${hex.padEnd(47)}  ${ascii}`);
   }
   return lines.join("\n");
 }
 
 function errorText(error) {
-  return error instanceof Refused ? error.message : "Nobody answers; try again when the sidecar is back.";
+  return error instanceof Refused
+    ? error.message
+    : "Nobody answers; try again when the sidecar is back.";
 }

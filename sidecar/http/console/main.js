@@ -15,7 +15,11 @@ const POINTS = 90;
 /** What each view shows, and where to ask for it: nobody is asked for what is not looked at. */
 const SHOWN = {
   overview: { stats: "/v1/stats", overview: "/v1/optimizer", news: () => newsPath(state.course) },
-  optimizer: { overview: "/v1/optimizer", rules: "/v1/optimizer/rules", outcomes: "/v1/optimizer/outcomes" },
+  optimizer: {
+    overview: "/v1/optimizer",
+    rules: "/v1/optimizer/rules",
+    outcomes: "/v1/optimizer/outcomes",
+  },
   keys: { stats: "/v1/stats" },
   configuration: { config: "/v1/config" },
 };
@@ -74,8 +78,12 @@ async function lookOnce() {
 async function hear() {
   const { course } = state;
   const wanted = Object.entries(SHOWN[view]);
-  const answers = await Promise.all(wanted.map(([, path]) => askJson(typeof path === "string" ? path : path())));
-  const { news, rules, outcomes, ...heard } = Object.fromEntries(wanted.map(([name], index) => [name, answers[index]]));
+  const answers = await Promise.all(
+    wanted.map(([, path]) => askJson(typeof path === "string" ? path : path())),
+  );
+  const { news, rules, outcomes, ...heard } = Object.fromEntries(
+    wanted.map(([name], index) => [name, answers[index]]),
+  );
   state.now = Date.now() / 1000;
   Object.assign(state, heard, rules, outcomes);
   if (news !== undefined && course === state.course) extend(course, news);
@@ -128,7 +136,8 @@ function tellTrouble(error) {
   const gone = error instanceof Gone;
   say(part("connection"), gone ? "Not reachable" : "In trouble");
   mark(part("connection"), "class", "gone");
-  say(part("trouble"), `${gone ? "The sidecar does not answer." : `The sidecar answers with an error: ${error.message}`}${since} This page tries again by itself.`);
+  const what = gone ? "does not answer." : `answers with an error: ${error.message}`;
+  say(part("trouble"), `The sidecar ${what}${since} This page tries again by itself.`);
   part("trouble").hidden = false;
 }
 

@@ -1,7 +1,17 @@
 // What the optimizer did and whether it helped, and what it sees.
 
 import { h, mark, panel, reconcile, say, table } from "./dom.js";
-import { change, count, dateTime, difference, figure, knobValue, percent, span, time } from "./figures.js";
+import {
+  change,
+  count,
+  dateTime,
+  difference,
+  figure,
+  knobValue,
+  percent,
+  span,
+  time,
+} from "./figures.js";
 import { Rules } from "./rules.js";
 import { comparison, keyOf, SIGNS, Timeline } from "./timeline.js";
 
@@ -14,26 +24,65 @@ export class Optimizer {
     this.summary = h("p", { class: "lead" });
     this.trial = h("p", { class: "trial" });
     this.timeline = new Timeline((outcome) => this.pointOut(outcome));
-    this.outcomes = table("Changes, the newest first", [["Ended"], ["Rule"], ["Outcome"], ["Change"], ["Before and after"], ["Against noise"], ["Why"]]);
+    this.outcomes = table("Changes, the newest first", [
+      ["Ended"],
+      ["Rule"],
+      ["Outcome"],
+      ["Change"],
+      ["Before and after"],
+      ["Against noise"],
+      ["Why"],
+    ]);
     this.more = h("button", { type: "button", hidden: true });
     this.more.addEventListener("click", () => {
       this.shownOutcomes = Infinity;
       this.showOutcomes();
     });
     this.rules = new Rules(lookNow);
-    this.aims = table("Signals with a baseline or a target", [["Signal"], ["Now", "number"], ["Baseline", "number"], ["Target", "number"], ["Better"]]);
-    this.knobs = table("Knobs that stand elsewhere than configured", [["Knob"], ["Configured"], ["In force"]]);
+    this.aims = table("Signals with a baseline or a target", [
+      ["Signal"],
+      ["Now", "number"],
+      ["Baseline", "number"],
+      ["Target", "number"],
+      ["Better"],
+    ]);
+    this.knobs = table("Knobs that stand elsewhere than configured", [
+      ["Knob"],
+      ["Configured"],
+      ["In force"],
+    ]);
     this.signals = table("All signals", [["Signal"], ["Now", "number"], ["What"]]);
     root.append(
-      panel("Changes over time", this.summary, this.trial, this.timeline.element, legend(), this.outcomes.element, this.more),
+      panel(
+        "Changes over time",
+        this.summary,
+        this.trial,
+        this.timeline.element,
+        legend(),
+        this.outcomes.element,
+        this.more,
+      ),
       this.rules.element,
       h(
         "div",
         { class: "pair" },
         panel("Baselines and targets", null, this.aims.element),
-        panel("What is turned", h("p", { class: "note" }, "Knobs that stand elsewhere than configured."), this.knobs.element),
+        panel(
+          "What is turned",
+          h("p", { class: "note" }, "Knobs that stand elsewhere than configured."),
+          this.knobs.element,
+        ),
       ),
-      panel("Signals", null, h("details", {}, h("summary", {}, "All signals, with what they mean"), this.signals.element)),
+      panel(
+        "Signals",
+        null,
+        h(
+          "details",
+          {},
+          h("summary", {}, "All signals, with what they mean"),
+          this.signals.element,
+        ),
+      ),
     );
   }
 
@@ -53,7 +102,9 @@ export class Optimizer {
   showOutcomes() {
     const { outcomes, overview } = this.state;
     const shown = outcomes.slice(0, this.shownOutcomes);
-    reconcile(this.outcomes.body, shown, keyOf, (outcome) => outcomeRow(outcome, unitOf(overview, outcome.signal)));
+    reconcile(this.outcomes.body, shown, keyOf, (outcome) =>
+      outcomeRow(outcome, unitOf(overview, outcome.signal)),
+    );
     if (outcomes.length === 0) this.outcomes.body.append(empty(7, "Nothing was changed yet."));
     this.more.hidden = shown.length === outcomes.length;
     say(this.more, `Show all ${count(outcomes.length)}`);
@@ -62,26 +113,54 @@ export class Optimizer {
   showSignals({ signals, knobs }) {
     const named = Object.entries(signals).map(([name, signal]) => ({ name, ...signal }));
     const aimed = named.filter(({ baseline, target }) => baseline !== null || target !== null);
-    reconcile(this.aims.body, aimed, ({ name }) => name, () => cells(5, [1, 2, 3]), (row, { name, value, baseline, target, better, unit }) => {
-      fillRow(row, [name, figure(value, unit), figure(baseline, unit), figure(target, unit), better ?? "–"]);
-      mark(row.children[1], "class", `number ${standing(value, target, better)}`);
-    });
-    reconcile(this.signals.body, named, ({ name }) => name, () => cells(3, [1]), (row, { name, value, unit, meaning }) => {
-      fillRow(row, [name, figure(value, unit), meaning]);
-    });
-    const turned = Object.entries(knobs).filter(([, knob]) => JSON.stringify(knob.configured) !== JSON.stringify(knob.effective));
-    reconcile(this.knobs.body, turned, ([name]) => name, () => cells(3, []), (row, [name, knob]) => {
-      fillRow(row, [name, knobValue(knob.configured), knobValue(knob.effective)]);
-      mark(row, "title", knob.meaning);
-    });
-    if (turned.length === 0) this.knobs.body.append(empty(3, "Every knob stands at what was configured."));
+    reconcile(
+      this.aims.body,
+      aimed,
+      ({ name }) => name,
+      () => cells(5, [1, 2, 3]),
+      (row, { name, value, baseline, target, better, unit }) => {
+        fillRow(row, [
+          name,
+          figure(value, unit),
+          figure(baseline, unit),
+          figure(target, unit),
+          better ?? "–",
+        ]);
+        mark(row.children[1], "class", `number ${standing(value, target, better)}`);
+      },
+    );
+    reconcile(
+      this.signals.body,
+      named,
+      ({ name }) => name,
+      () => cells(3, [1]),
+      (row, { name, value, unit, meaning }) => {
+        fillRow(row, [name, figure(value, unit), meaning]);
+      },
+    );
+    const turned = Object.entries(knobs).filter(
+      ([, knob]) => JSON.stringify(knob.configured) !== JSON.stringify(knob.effective),
+    );
+    reconcile(
+      this.knobs.body,
+      turned,
+      ([name]) => name,
+      () => cells(3, []),
+      (row, [name, knob]) => {
+        fillRow(row, [name, knobValue(knob.configured), knobValue(knob.effective)]);
+        mark(row, "title", knob.meaning);
+      },
+    );
+    if (turned.length === 0)
+      this.knobs.body.append(empty(3, "Every knob stands at what was configured."));
   }
 
   pointOut(outcome) {
     this.shownOutcomes = Infinity;
     this.showOutcomes();
     const key = keyOf(outcome);
-    for (const row of this.outcomes.body.children) row.classList.toggle("chosen", row.dataset.key === key);
+    for (const row of this.outcomes.body.children)
+      row.classList.toggle("chosen", row.dataset.key === key);
     const row = [...this.outcomes.body.children].find(({ dataset }) => dataset.key === key);
     row?.focus({ preventScroll: true });
     row?.scrollIntoView({ block: "nearest" });
@@ -91,14 +170,17 @@ export class Optimizer {
 function told({ enabled, dry_run: dryRun, level, interval_seconds: interval, ticks }) {
   if (!enabled) return "Switched off: it changes nothing.";
   const manner = dryRun ? "in a dry run, it changes nothing; " : "";
-  return `On, ${manner}level ${level}; looks every ${span(interval)}, ${count(ticks)} times since the start.`;
+  const looks = `looks every ${span(interval)}, ${count(ticks)} times since the start`;
+  return `On, ${manner}level ${level}; ${looks}.`;
 }
 
 function onTrial({ trial, signals }) {
   const unit = signals[trial.signal]?.unit;
-  const before = trial.before === null ? "" : ` ${trial.signal} was ${figure(trial.before, unit)} before.`;
+  const before =
+    trial.before === null ? "" : ` ${trial.signal} was ${figure(trial.before, unit)} before.`;
   const noise = trial.noise === null ? "" : ` Noise is ${difference(trial.noise, unit)}.`;
-  return `${SIGNS.running} On trial: ${trial.rule}, ${change(trial.change)}.${before}${noise} It is judged in ${span(Math.ceil(trial.seconds_left))}.`;
+  const left = ` It is judged in ${span(Math.ceil(trial.seconds_left))}.`;
+  return `${SIGNS.running} On trial: ${trial.rule}, ${change(trial.change)}.${before}${noise}${left}`;
 }
 
 function unitOf({ signals }, name) {
@@ -107,15 +189,34 @@ function unitOf({ signals }, name) {
 
 function outcomeRow(outcome, unit) {
   const { before, after, effect_ratio: effect, knob, action } = outcome;
-  const told = effect === null ? "" : effect === 0 ? "no effect" : `${percent(Math.abs(effect))} ${effect < 0 ? "worse" : "better"}`;
+  const told =
+    effect === null
+      ? ""
+      : effect === 0
+        ? "no effect"
+        : `${percent(Math.abs(effect))} ${effect < 0 ? "worse" : "better"}`;
   return h(
     "tr",
     { tabindex: "-1" },
     h("td", {}, time(outcome.ended_at), h("small", {}, dateTime(outcome.ended_at).slice(0, 10))),
     h("th", { scope: "row" }, outcome.rule),
-    h("td", {}, h("span", { class: `verdict ${outcome.outcome}` }, `${SIGNS[outcome.outcome] ?? ""} ${outcome.outcome.replace("_", " ")}`), h("small", {}, told)),
+    h(
+      "td",
+      {},
+      h(
+        "span",
+        { class: `verdict ${outcome.outcome}` },
+        `${SIGNS[outcome.outcome] ?? ""} ${outcome.outcome.replace("_", " ")}`,
+      ),
+      h("small", {}, told),
+    ),
     h("td", { class: "wide" }, knob === null ? action : change(outcome)),
-    h("td", {}, before === null ? "–" : `${figure(before, unit)} → ${figure(after, unit)}`, h("small", {}, outcome.signal ?? "")),
+    h(
+      "td",
+      {},
+      before === null ? "–" : `${figure(before, unit)} → ${figure(after, unit)}`,
+      h("small", {}, outcome.signal ?? ""),
+    ),
     h("td", {}, comparison(outcome, unit)),
     h("td", { class: "wide" }, outcome.reason),
   );
@@ -123,7 +224,15 @@ function outcomeRow(outcome, unit) {
 
 function legend() {
   const names = Object.keys(SIGNS).map((name) =>
-    h("li", {}, h("span", { class: `verdict ${name}` }, `${SIGNS[name]} ${name === "running" ? "on trial" : name.replace("_", " ")}`)),
+    h(
+      "li",
+      {},
+      h(
+        "span",
+        { class: `verdict ${name}` },
+        `${SIGNS[name]} ${name === "running" ? "on trial" : name.replace("_", " ")}`,
+      ),
+    ),
   );
   return h("ul", { class: "legend signs", "aria-label": "Outcomes" }, ...names);
 }
@@ -134,12 +243,16 @@ function standing(value, target, better) {
 }
 
 function cells(columns, numbers) {
-  const rest = Array.from({ length: columns - 1 }, (_, index) => h("td", { class: numbers.includes(index + 1) ? "number" : null }));
+  const rest = Array.from({ length: columns - 1 }, (_, index) =>
+    h("td", { class: numbers.includes(index + 1) ? "number" : null }),
+  );
   return h("tr", {}, h("th", { scope: "row" }), ...rest);
 }
 
 function fillRow(row, texts) {
-  texts.forEach((text, index) => say(row.children[index], text));
+  texts.forEach((text, index) => {
+    say(row.children[index], text);
+  });
 }
 
 /** The only row of a table that has none. The next `reconcile` removes it: it has no key. */

@@ -13,7 +13,11 @@ const CHARTS = [
     note: "Of the look-ups that reached a tier.",
     series: [
       { name: "cache.hit_ratio", label: "All", look: "ink" },
-      ...TIERS.map((tier) => ({ name: `cache.${tier}.hit_ratio`, label: tier.toUpperCase(), look: tier })),
+      ...TIERS.map((tier) => ({
+        name: `cache.${tier}.hit_ratio`,
+        label: tier.toUpperCase(),
+        look: tier,
+      })),
     ],
   },
   {
@@ -22,7 +26,11 @@ const CHARTS = [
     stacked: true,
     note: "Look-ups in a second.",
     series: [
-      ...TIERS.map((tier) => ({ name: `cache.${tier}.hits_per_second`, label: tier.toUpperCase(), look: tier })),
+      ...TIERS.map((tier) => ({
+        name: `cache.${tier}.hits_per_second`,
+        label: tier.toUpperCase(),
+        look: tier,
+      })),
       { name: "cache.misses_per_second", label: "Miss", look: "miss" },
     ],
   },
@@ -53,20 +61,42 @@ const CHARTS = [
 export const SIGNALS = CHARTS.flatMap(({ series }) => series.map(({ name }) => name));
 
 const TILES = {
-  "Hit ratio": ({ stats, overview }) => [signal(overview, "cache.hit_ratio"), `${percent(stats.hit_ratio)} since the start`],
-  "Reads": ({ course, overview }) => [reads(course), plural(overview.signals["network.connections"].value ?? 0, "connection")],
+  "Hit ratio": ({ stats, overview }) => [
+    signal(overview, "cache.hit_ratio"),
+    `${percent(stats.hit_ratio)} since the start`,
+  ],
+  Reads: ({ course, overview }) => [
+    reads(course),
+    plural(overview.signals["network.connections"].value ?? 0, "connection"),
+  ],
   "GET p99": ({ overview }) => [signal(overview, "http.get_p99_seconds"), half(overview)],
-  "Memory": ({ overview }) => [signal(overview, "memory.working_set_bytes"), limit(overview)],
-  "L3": ({ stats }) => [stats.tiers.l3.enabled ? stats.l3.state : "off", `${bytes(stats.l3.folder_bytes)} on disk`],
-  "Optimizer": ({ overview }) => [
+  Memory: ({ overview }) => [signal(overview, "memory.working_set_bytes"), limit(overview)],
+  L3: ({ stats }) => [
+    stats.tiers.l3.enabled ? stats.l3.state : "off",
+    `${bytes(stats.l3.folder_bytes)} on disk`,
+  ],
+  Optimizer: ({ overview }) => [
     overview.enabled ? (overview.trial ? "on trial" : "watching") : "off",
-    overview.trial ? `${overview.trial.rule}, ${span(overview.trial.seconds_left)} left` : `level ${overview.level}`,
+    overview.trial
+      ? `${overview.trial.rule}, ${span(overview.trial.seconds_left)} left`
+      : `level ${overview.level}`,
   ],
 };
 
 const COLUMNS = [
-  ["Tier"], ["Policy"], ["Entries", "number"], ["", "fill"], ["Bytes", "number"], ["", "fill"], ["Hits", "number"],
-  ["Misses", "number"], ["Hit ratio", "number"], ["Evicted", "number"], ["Expired", "number"], ["Promoted", "number"], ["Demoted", "number"],
+  ["Tier"],
+  ["Policy"],
+  ["Entries", "number"],
+  ["", "fill"],
+  ["Bytes", "number"],
+  ["", "fill"],
+  ["Hits", "number"],
+  ["Misses", "number"],
+  ["Hit ratio", "number"],
+  ["Evicted", "number"],
+  ["Expired", "number"],
+  ["Promoted", "number"],
+  ["Demoted", "number"],
 ];
 
 function signal(overview, name) {
@@ -77,7 +107,8 @@ function signal(overview, name) {
 /** Look-ups in a second over the newest step. */
 function reads({ values }) {
   const newest = CHARTS[1].series.map(({ name }) => values[name].at(-1) ?? null);
-  return newest.includes(null) ? "–" : `${count(newest.reduce((sum, value) => sum + value, 0))}/s`;
+  if (newest.includes(null)) return "–";
+  return `${count(newest.reduce((sum, value) => sum + value, 0))}/s`;
 }
 
 function half({ signals }) {
@@ -97,15 +128,30 @@ function limit({ signals }) {
 
 export class Overview {
   constructor(root) {
-    this.tiles = Object.entries(TILES).map(([name, read]) => ({ read, value: h("dd", { class: "value" }), note: h("dd", { class: "note" }), name }));
+    this.tiles = Object.entries(TILES).map(([name, read]) => ({
+      read,
+      value: h("dd", { class: "value" }),
+      note: h("dd", { class: "note" }),
+      name,
+    }));
     this.charts = CHARTS.map((chart) => new Chart(chart));
     this.tiers = table("Tiers, since the start of the sidecar", COLUMNS);
     this.rows = TIERS.map((tier) => tierRow(tier));
     this.tiers.body.append(...this.rows.map(({ element }) => element));
     root.append(
-      h("dl", { class: "tiles" }, ...this.tiles.map(({ name, value, note }) => h("div", { class: "tile" }, h("dt", {}, name), value, note))),
+      h(
+        "dl",
+        { class: "tiles" },
+        ...this.tiles.map(({ name, value, note }) =>
+          h("div", { class: "tile" }, h("dt", {}, name), value, note),
+        ),
+      ),
       h("div", { class: "charts" }, ...this.charts.map(({ element }) => element)),
-      panel("Tiers", h("p", { class: "note" }, "Counted since the start of the sidecar."), this.tiers.element),
+      panel(
+        "Tiers",
+        h("p", { class: "note" }, "Counted since the start of the sidecar."),
+        this.tiers.element,
+      ),
     );
   }
 
@@ -117,7 +163,9 @@ export class Overview {
       say(note, beside);
     }
     for (const chart of this.charts) chart.show(state.course);
-    this.rows.forEach(({ update }, index) => update(state.stats.tiers[TIERS[index]]));
+    this.rows.forEach(({ update }, index) => {
+      update(state.stats.tiers[TIERS[index]]);
+    });
   }
 }
 
@@ -128,7 +176,17 @@ function tierRow(tier) {
     cell.append(h("div", { class: "bar", "aria-hidden": "true" }, part));
     return part;
   });
-  const element = h("tr", {}, h("th", { scope: "row" }, h("i", { class: `swatch ${tier}`, "aria-hidden": "true" }), tier.toUpperCase()), ...cells);
+  const element = h(
+    "tr",
+    {},
+    h(
+      "th",
+      { scope: "row" },
+      h("i", { class: `swatch ${tier}`, "aria-hidden": "true" }),
+      tier.toUpperCase(),
+    ),
+    ...cells,
+  );
   const update = (state) => {
     const lookups = state.hits + state.misses + state.expired;
     const shown = [
@@ -145,10 +203,14 @@ function tierRow(tier) {
       count(state.promotions),
       count(state.demotions),
     ];
-    shown.forEach((text, index) => { if (text !== null) say(cells[index], text); });
-    [state.entries / state.max_entries, state.used_bytes / state.max_bytes].forEach((share, index) => {
-      fills[index].style.width = `${Math.min(100, share * 100).toFixed(1)}%`;
+    shown.forEach((text, index) => {
+      if (text !== null) say(cells[index], text);
     });
+    [state.entries / state.max_entries, state.used_bytes / state.max_bytes].forEach(
+      (share, index) => {
+        fills[index].style.width = `${Math.min(100, share * 100).toFixed(1)}%`;
+      },
+    );
     mark(element, "class", state.enabled ? "" : "muted");
   };
   return { element, update };

@@ -16,21 +16,30 @@ export function axis(most, unit, wanted = 4) {
       ? 2 ** Math.ceil(Math.log2(rough))
       : [1, 2, 2.5, 5, 10].find((each) => each * power >= rough) * power;
   const count = Math.ceil((most || 1) / step - 1e-9);
-  return { top: count * step, ticks: Array.from({ length: count + 1 }, (_, index) => index * step) };
+  return {
+    top: count * step,
+    ticks: Array.from({ length: count + 1 }, (_, index) => index * step),
+  };
 }
 
 /** The same for a logarithmic axis: whole powers of ten around all values. */
 export function logAxis(least, most) {
   const low = Math.floor(Math.log10(least));
   const high = Math.max(low + 1, Math.ceil(Math.log10(most)));
-  return { low, high, ticks: Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index)) };
+  return {
+    low,
+    high,
+    ticks: Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index)),
+  };
 }
 
 const SPANS = [1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
 
 /** Times between two at which an axis gets a label, at most so many of them. */
 export function timeTicks(from, to, most) {
-  const step = SPANS.find((each) => (to - from) / each <= most) ?? Math.ceil((to - from) / most / 86400) * 86400;
+  const step =
+    SPANS.find((each) => (to - from) / each <= most) ??
+    Math.ceil((to - from) / most / 86400) * 86400;
   const zone = new Date(from * 1000).getTimezoneOffset() * 60;
   const first = Math.ceil((from - zone) / step) * step + zone;
   const ticks = [];
@@ -44,7 +53,8 @@ export function runs(ends, step, isThere) {
   ends.forEach((end, index) => {
     if (!isThere(index)) return;
     const before = found.at(-1);
-    if (before !== undefined && before.at(-1) === index - 1 && end - ends[index - 1] <= step) before.push(index);
+    if (before !== undefined && before.at(-1) === index - 1 && end - ends[index - 1] <= step)
+      before.push(index);
     else found.push([index]);
   });
   return found;
@@ -58,5 +68,8 @@ export function line(points) {
 
 /** The area between two lines over the same points. */
 export function area(upper, lower) {
-  return `${line(upper)}L${[...lower].reverse().map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join(" ")}Z`;
+  return `${line(upper)}L${[...lower]
+    .reverse()
+    .map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`)
+    .join(" ")}Z`;
 }

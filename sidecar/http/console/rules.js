@@ -17,7 +17,10 @@ export class Rules {
     try {
       const found = await lookNow();
       const ready = found.filter(({ would_fire: fires }) => fires).length;
-      say(this.looked, `Looked at ${time(Date.now() / 1000)}, changed nothing: ${ready} of ${found.length} would act now.`);
+      say(
+        this.looked,
+        `At ${time(Date.now() / 1000)}, changed nothing: ${ready} of ${found.length} would act now.`,
+      );
     } catch (error) {
       say(this.looked, error.message || "Nobody answered.");
     } finally {
@@ -27,14 +30,27 @@ export class Rules {
   }
 
   show({ rules, overview }) {
-    reconcile(this.list, rules, ({ rule }) => rule, createRule, (item, rule) => update(item, rule, overview));
+    reconcile(
+      this.list,
+      rules,
+      ({ rule }) => rule,
+      createRule,
+      (item, rule) => update(item, rule, overview),
+    );
     if (rules.length === 0) this.list.append(h("li", { class: "muted" }, "There are no rules."));
   }
 }
 
 function createRule({ rule, type }) {
   const parts = ["state", "why", "would"].map((name) => h("p", { class: name }));
-  const more = h("details", {}, h("summary", {}, "Condition and details"), h("pre", { tabindex: "0" }), h("dl", { class: "values" }), h("p", { class: "note" }));
+  const more = h(
+    "details",
+    {},
+    h("summary", {}, "Condition and details"),
+    h("pre", { tabindex: "0" }),
+    h("dl", { class: "values" }),
+    h("p", { class: "note" }),
+  );
   return h("li", {}, h("h3", {}, rule, h("small", {}, type)), ...parts, more);
 }
 
@@ -57,7 +73,7 @@ function update(item, rule, { signals }) {
   say(terms, termsOf(rule));
 }
 
-/** What it would do, whether or not its condition is true; why nothing, if that is not the reason. */
+/** What it would do, whatever its condition says; or why nothing, if that is not said already. */
 function wouldDo({ change: found, no_change: why, reason }) {
   if (found !== null) return `Would ${told(found)}.`;
   return why === reason ? "" : why;
@@ -74,13 +90,26 @@ function unitOf(signals, text) {
   return text.startsWith("rate(") ? "count" : signals[longest]?.unit;
 }
 
-function termsOf({ action, level, for_seconds: held, cooldown_seconds: cooldown, expect, guard, missing, with: options }) {
-  const given = Object.entries(options).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`);
+function termsOf({
+  action,
+  level,
+  for_seconds: held,
+  cooldown_seconds: cooldown,
+  expect,
+  guard,
+  missing,
+  with: options,
+}) {
+  const given = Object.entries(options).map(
+    ([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`,
+  );
   const terms = [
     `${action}${given.length ? ` (${given.join(", ")})` : ""}, from level ${level} on`,
     held ? `the condition has to hold for ${span(held)}` : "",
     `cooldown ${span(cooldown)}`,
-    expect ? `expects ${expect.signal} to be ${expect.better ?? "better"}` : "a measure, without an expectation",
+    expect
+      ? `expects ${expect.signal} to be ${expect.better ?? "better"}`
+      : "a measure, without an expectation",
     guard ? `guarded by ${guard.signal}` : "",
     missing.length ? `without a value: ${missing.join(", ")}` : "",
   ];

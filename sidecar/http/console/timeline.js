@@ -12,7 +12,14 @@ const LEAST_SPAN = 900;
 
 /** Outcomes by a sign of their own, so that nobody needs the colour. */
 export const SIGNS = {
-  improved: "▲", regressed: "▼", neutral: "●", applied: "■", failed: "✕", interrupted: "‖", dry_run: "○", running: "◆",
+  improved: "▲",
+  regressed: "▼",
+  neutral: "●",
+  applied: "■",
+  failed: "✕",
+  interrupted: "‖",
+  dry_run: "○",
+  running: "◆",
 };
 
 /** What happened when; `onChoose` gets an outcome that somebody points out. */
@@ -36,13 +43,17 @@ export class Timeline {
     if (width === 0) return;
     const focused = document.activeElement?.dataset?.key;
     const { outcomes, trial, now } = this;
-    const rules = [...new Set([...outcomes, ...(trial ? [trial] : [])].map(({ rule }) => rule))].sort();
+    const rules = [
+      ...new Set([...outcomes, ...(trial ? [trial] : [])].map(({ rule }) => rule)),
+    ].sort();
     const height = Math.max(1, rules.length) * LANE + BOTTOM;
     const from = Math.min(now - LEAST_SPAN, outcomes.at(-1)?.started_at ?? now);
     this.x = scale([from, now], [LEFT, width - 10]);
     mark(this.svg, "width", String(width));
     mark(this.svg, "height", String(height));
-    const ticks = timeTicks(from, now, (width - LEFT) / 80).filter((tick) => this.x(tick) < width - 20);
+    const ticks = timeTicks(from, now, (width - LEFT) / 80).filter(
+      (tick) => this.x(tick) < width - 20,
+    );
     const days = now - from > 86400;
     this.svg.replaceChildren(
       ...ticks.flatMap((tick) => this.tick(tick, height, days)),
@@ -66,7 +77,11 @@ export class Timeline {
     const y = lane * LANE + LANE / 2;
     return [
       s("line", { class: "grid", x1: LEFT, x2: width - 10, y1: y, y2: y }),
-      s("text", { class: "lane", x: 0, y: y + 4 }, rule.length > 22 ? `${rule.slice(0, 21)}…` : rule),
+      s(
+        "text",
+        { class: "lane", x: 0, y: y + 4 },
+        rule.length > 22 ? `${rule.slice(0, 21)}…` : rule,
+      ),
     ];
   }
 
@@ -75,7 +90,13 @@ export class Timeline {
     const width = Math.max(7, this.x(outcome.ended_at) - start);
     const bar = s(
       "g",
-      { class: `change ${outcome.outcome}`, tabindex: "0", role: "button", "data-key": keyOf(outcome), "aria-label": told(outcome) },
+      {
+        class: `change ${outcome.outcome}`,
+        tabindex: "0",
+        role: "button",
+        "data-key": keyOf(outcome),
+        "aria-label": told(outcome),
+      },
       s("title", {}, told(outcome)),
       s("rect", { x: start, y: lane * LANE + (LANE - BAR) / 2, width, height: BAR, rx: 2 }),
     );
@@ -94,7 +115,13 @@ export class Timeline {
       "g",
       { class: "change running" },
       s("title", {}, `${trial.rule}: on trial since ${dateTime(trial.started_at)}`),
-      s("rect", { x: start, y: lane * LANE + (LANE - BAR) / 2, width: Math.max(7, this.x(this.now) - start), height: BAR, rx: 2 }),
+      s("rect", {
+        x: start,
+        y: lane * LANE + (LANE - BAR) / 2,
+        width: Math.max(7, this.x(this.now) - start),
+        height: BAR,
+        rx: 2,
+      }),
     );
   }
 }
@@ -106,7 +133,8 @@ export function keyOf(outcome) {
 
 function told(outcome) {
   const knob = outcome.knob === null ? outcome.action : change(outcome);
-  return `${outcome.rule}: ${knob}, ${outcome.outcome.replace("_", " ")}, ${dateTime(outcome.ended_at)}`;
+  const what = outcome.outcome.replace("_", " ");
+  return `${outcome.rule}: ${knob}, ${what}, ${dateTime(outcome.ended_at)}`;
 }
 
 /**
@@ -119,11 +147,27 @@ export function comparison({ before, after, noise, outcome, signal }, unit) {
   const high = Math.max(before + (noise ?? 0), after);
   const room = (high - low || Math.abs(before) || 1) * 0.08;
   const x = scale([low - room, high + room], [2, 158]);
-  const label = `${signal} before ${figure(before, unit)}, after ${figure(after, unit)}, noise ${noise === null ? "unknown" : difference(noise, unit)}`;
+  const moves = noise === null ? "unknown" : difference(noise, unit);
+  const figures = `before ${figure(before, unit)}, after ${figure(after, unit)}, noise ${moves}`;
   return s(
     "svg",
-    { class: `comparison ${outcome}`, width: 160, height: 18, role: "img", "aria-label": label },
-    noise === null ? "" : s("rect", { class: "noise", x: x(before - noise), y: 2, width: x(before + noise) - x(before - noise), height: 14, rx: 2 }),
+    {
+      class: `comparison ${outcome}`,
+      width: 160,
+      height: 18,
+      role: "img",
+      "aria-label": `${signal} ${figures}`,
+    },
+    noise === null
+      ? ""
+      : s("rect", {
+          class: "noise",
+          x: x(before - noise),
+          y: 2,
+          width: x(before + noise) - x(before - noise),
+          height: 14,
+          rx: 2,
+        }),
     s("line", { class: "way", x1: x(before), x2: x(after), y1: 9, y2: 9 }),
     s("circle", { class: "before", cx: x(before), cy: 9, r: 3.5 }),
     s("circle", { class: "after", cx: x(after), cy: 9, r: 4.5 }),

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.cli.terminals import Terminal, terminal
-from tests.running import RunningSidecar, free_port, wait_until
+from tests.running import PATIENCE_SECONDS, RunningSidecar, free_port, wait_until
 
 RULES = """\
 interval: 1s
@@ -234,28 +234,35 @@ def test_json_is_an_object_a_line(watched: RunningSidecar) -> None:
 
 def test_json_says_that_it_is_away_and_what_is_new(tmp_path: Path) -> None:
     """A line for each interval whatever happens; an outcome is in one of them only."""
-    (tmp_path / "rules.yaml").write_text(RULES)
-    sidecar = RunningSidecar(tmp_path / "data", ("--config", str(tmp_path))).start()
+    config, out = tmp_path / "config", tmp_path / "lines"
+    config.mkdir()
+    (config / "rules.yaml").write_text("interval: 1s\nrules: []\n")
+    sidecar = RunningSidecar(tmp_path / "data", ("--config", str(config))).start()
     command = [sys.executable, "-m", "sidecar", "top", *at(sidecar), *QUICK, "--json"]
-    top = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with out.open("wb") as file:
+        top = subprocess.Popen(command, stdout=file)
+
+    def looks() -> list[dict[str, Any]]:
+        """All that are written, but for a line that is being written."""
+        return [json.loads(line) for line in out.read_text().split("\n")[:-1]]
+
     try:
-        assert top.stdout is not None
-
-        def until(key: str) -> Any:
-            """The first line that has it; whoever ends without one fails the test."""
-            found = (json.loads(line) for line in top.stdout or ())
-            return next(look for look in found if look.get(key))
-
-        assert [outcome["rule"] for outcome in until("outcomes")["outcomes"]] == ["promotion"]
+        wait_until(looks, "it has looked")
+        assert looks()[0]["outcomes"] == []
+        (config / "rules.yaml").write_text(RULES)
+        wait_until(lambda: any(look.get("outcomes") for look in looks()), "the rule has fired")
         sidecar.stop()
-        assert "Connection refused" in until("away")["away"]
+        wait_until(lambda: "away" in looks()[-1], "it is away")
+        assert "Connection refused" in looks()[-1]["away"]
         sidecar.start()
-        assert until("stats")["stats"]["hits"] == 0
+        wait_until(lambda: "away" not in looks()[-1], "it is back")
+        outcomes = [one["rule"] for look in looks() for one in look.get("outcomes", ())]
+        assert outcomes == ["promotion"]
         top.send_signal(signal.SIGINT)
-        assert top.wait(20) == 0
+        assert top.wait(PATIENCE_SECONDS) == 0
     finally:
         top.kill()
-        top.communicate()
+        top.wait()
         sidecar.stop()
 
 

@@ -44,14 +44,14 @@ REFUSED: list[tuple[Values, str]] = [
     ),
     ({"l3": {"existingClaim": "c"}}, "l3.existingClaim is stated, but l3.type is emptyDir"),
     ({"l3": {"storageClassName": "fast"}}, "l3.type emptyDir asks no storage class"),
-    ({"resources": {"limits": {"memory": "265Mi"}}}, "with full tiers the sidecar needs 266Mi"),
+    ({"resources": {"limits": {"memory": "230Mi"}}}, "with full tiers the sidecar needs 231Mi"),
     (
         {"resources": {"limits": {"memory": "1Gi"}}, "config": {"documents": LARGE_L2}},
         "resources.limits.memory 1Gi is too small",
     ),
     (
-        {"resources": {"limits": {"memory": "138Mi"}}, "config": {"owner": "operator"}},
-        "needs 139Mi before",
+        {"resources": {"limits": {"memory": "103Mi"}}, "config": {"owner": "operator"}},
+        "needs 104Mi before",
     ),
     (
         {"resources": {"requests": {"memory": "2G"}, "limits": {"memory": "1Gi"}}},
@@ -95,9 +95,9 @@ def test_what_the_sentences_ask_for_is_taken(shop: Path) -> None:
     """The sizes at which they stop."""
     render_shop(shop, {"l3": {"size": "74Mi"}})
     render_shop(shop, {"l3": {"size": "4623Mi"}, "config": {"documents": LARGE_L3}})
-    render_shop(shop, {"resources": {"limits": {"memory": "266Mi"}}})
+    render_shop(shop, {"resources": {"limits": {"memory": "231Mi"}}})
     render_shop(
-        shop, {"config": {"owner": "operator"}, "resources": {"limits": {"memory": "139Mi"}}}
+        shop, {"config": {"owner": "operator"}, "resources": {"limits": {"memory": "104Mi"}}}
     )
     render_shop(shop, {"serviceAccountName": "", "rbac": {"create": False}})
     fits = {"cache.yaml": {"tiers": {"l3": {"max_bytes": "1120MiB"}}}}

@@ -77,7 +77,7 @@ whether the application is ended before the sidecar or together with it.
 {{- $stated := .Values.resources }}
 {{- $need := include "cache-sidecar.memoryNeed" . | int64 }}
 {{- $request := $need }}
-{{- $limit := div (mul $need 5) 4 }}
+{{- $limit := add (div (mul $need 5) 4) 33554432 }}
 {{- with ($stated.limits | default dict).memory }}{{ $request = min $need (include "cache-sidecar.bytes" . | int64) }}{{ end }}
 {{- with ($stated.requests | default dict).memory }}{{ $limit = max $limit (include "cache-sidecar.bytes" . | int64) }}{{ end }}
 {{- $requests := dict "memory" (include "cache-sidecar.mebibytes" $request) }}

@@ -6,12 +6,12 @@ What may be wrong with the container: its resources, and what comes from the use
 {{- $limits := .Values.resources.limits | default dict }}
 {{- with $limits.memory }}
 {{- $limit := include "cache-sidecar.bytes" . | int64 }}
-{{- $idle := include "cache-sidecar.memoryIdle" $ | int64 }}
+{{- $empty := include "cache-sidecar.memoryEmpty" $ | int64 }}
 {{- $need := include "cache-sidecar.memoryNeed" $ | int64 }}
-{{- if lt $limit $idle }}
-- resources.limits.memory {{ . }} is too small: the sidecar needs {{ include "cache-sidecar.mebibytes" $idle }} before it has anything in its tiers; write {{ include "cache-sidecar.mebibytes" $need }} or more.
+{{- if lt $limit $empty }}
+- resources.limits.memory {{ . }} is too small: the sidecar needs {{ include "cache-sidecar.mebibytes" $empty }} before it has anything in its tiers; write {{ include "cache-sidecar.mebibytes" $need }} or more.
 {{- else if and (lt $limit $need) (eq $.Values.config.owner "helm") }}
-- resources.limits.memory {{ . }} is too small: with full tiers the sidecar needs {{ include "cache-sidecar.mebibytes" $need }}; write as much or more, or less for tiers.l1.max_bytes and tiers.l2.max_bytes in config.documents.
+- resources.limits.memory {{ . }} is too small: with full tiers the sidecar needs {{ include "cache-sidecar.mebibytes" $need }}; write as much or more, or less for the tiers in config.documents.
 {{- end }}
 {{- end }}
 {{- range $name, $request := .Values.resources.requests | default dict }}

@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= .data
 
+# What the tests run besides; each is a package of Debian of the same name.
+PROGRAMS := curl openssl prometheus chromium
+
 .PHONY: run test setup tools lint format dashboards bench chart-docs lock clean
 
 run: setup
@@ -11,9 +14,8 @@ run: setup
 	@$(BIN)/cache-sidecar serve --greet --data-dir $(DATA)
 
 test: setup tools
-	@command -v curl > /dev/null && command -v prometheus > /dev/null && command -v chromium > /dev/null \
-	  || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-	      curl prometheus chromium fonts-dejavu-core)
+	@which $(PROGRAMS) > /dev/null || (apt-get update -qq \
+	    && apt-get install -y -qq --no-install-recommends $(PROGRAMS) fonts-dejavu-core)
 	$(BIN)/pytest $(ARGS)
 
 setup: $(VENV)/.installed

@@ -140,6 +140,8 @@ class ApiServer:
         version = request.query.get("resourceVersion", "")
         if _verb(request) == "watch":
             return await self.watches.serve(request, namespace, name, version)
+        if self.faults.list_body is not None:
+            return web.Response(body=self.faults.list_body)
         exact = request.query.get("resourceVersionMatch") == "Exact"
         if exact and int(version) < self.configmaps.oldest:
             raise gone()

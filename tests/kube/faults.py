@@ -27,3 +27,5 @@ class Faults:
     only_names: list[str] | None = None
     """The Role's resourceNames: a list or watch needs a field selector for one of them."""
     bookmark_seconds: float = 60.0
+    list_body: bytes | None = None
+    """What a list answers instead, with 200."""

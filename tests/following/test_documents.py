@@ -1,0 +1,156 @@
+"""The one way that every document takes, and the last good one on the volume."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from sidecar.config.document import parse
+from sidecar.config.values import Document
+from sidecar.following.documents import FILE, MOST_FILE_BYTES, Documents, Kept
+from sidecar.keeping import load
+from sidecar.model.happening import Happening
+from sidecar.optimizer.vocabulary import vocabulary
+
+READ = partial(parse, vocabulary=vocabulary())
+BAD = {"cache.yaml": "promote_after: -1"}
+
+
+def good(number: int) -> dict[str, str]:
+    return {"cache.yaml": f"promote_after: {number}"}
+
+
+class Bench:
+    """Documents whose every application and happening is noted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / FILE
+        self.applied: list[int] = []
+        self.told: list[Happening] = []
+        self.parsed_by: set[str] = set()
+        self.documents = Documents(lambda: 1000.0, self._parse, folder, self.told.append)
+        self.documents.begin(self._apply)
+
+    def _parse(self, texts: Mapping[str, str]) -> Document:
+        self.parsed_by.add(threading.current_thread().name)
+        return READ(texts)
+
+    def _apply(self, document: Document) -> None:
+        self.applied.append(document.cache.promote_after)
+
+    async def kept(self, texts: Mapping[str, str]) -> None:
+        """Until that is what the volume has."""
+        keeping = asyncio.create_task(self.documents.keep_saving())
+        async with asyncio.timeout(20):
+            while self._on_volume() != texts:
+                await asyncio.sleep(0.002)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    def _on_volume(self) -> Mapping[str, str] | None:
+        kept = load(self._file, Kept, MOST_FILE_BYTES)
+        return None if kept is None else kept.texts
+
+
+async def test_the_same_content_twice_is_no_event(tmp_path: Path) -> None:
+    """Good or bad: it is applied, counted and told of once."""
+    bench = Bench(tmp_path)
+    for texts in (good(3), good(3), BAD, BAD, good(3), good(4), good(4)):
+        await bench.documents.offer(texts, "api")
+    assert bench.applied == [3, 4]
+    assert [it.reason for it in bench.told] == [
+        "ConfigurationApplied",
+        "ConfigurationRejected",
+        "ConfigurationApplied",
+    ]
+    assert bench.documents.report().reloads == {("api", "success"): 3, ("api", "failure"): 1}
+    assert not bench.documents.rejected
+
+
+async def test_parsing_leaves_the_event_loop_alone(tmp_path: Path) -> None:
+    """It can take tenths of a second; only the defaults are read in the loop's thread."""
+    bench = Bench(tmp_path)
+    bench.parsed_by.clear()
+    await bench.documents.offer(good(3), "folder")
+    assert threading.current_thread().name not in bench.parsed_by
+
+
+async def test_documents_that_come_at_once_are_taken_in_order(tmp_path: Path) -> None:
+    """However long each is: the last one is in force in the end."""
+    bench = Bench(tmp_path)
+    long = {"cache.yaml": "# x\n" * 200_000 + "promote_after: 3"}
+    await asyncio.gather(
+        bench.documents.offer(long, "api"),
+        bench.documents.offer(good(4), "api"),
+        bench.documents.offer(good(5), "api"),
+    )
+    assert bench.applied == [3, 4, 5]
+
+
+async def test_once_the_api_leads_the_folder_has_no_say(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.documents.offer(good(3), "folder")
+    bench.documents.led_by_api = True
+    await bench.documents.offer(good(4), "folder")
+    await bench.documents.offer(good(5), "api")
+    assert bench.applied == [3, 5]
+
+
+async def test_the_last_good_one_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Not the last one: that was refused."""
+    bench = Bench(tmp_path)
+    await bench.documents.offer(good(3), "api")
+    await bench.documents.offer(BAD, "api")
+    await bench.kept(good(3))
+    after = Bench(tmp_path)
+    await after.documents.recall()
+    assert after.documents.document.texts == good(3)
+    assert after.documents.source == "volume"
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00" * 100, b"x" * (5 << 20)])
+async def test_a_damaged_file_is_passed_over(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / FILE).write_bytes(data)
+    bench = Bench(tmp_path)
+    await bench.documents.recall()
+    assert bench.documents.source == "defaults"
+
+
+async def test_one_that_is_not_good_any_more_is_passed_over(tmp_path: Path) -> None:
+    """The memory limit was lowered, say; that is no refusal of what the operator wrote now."""
+    bench = Bench(tmp_path)
+    large = {"cache.yaml": "tiers: {l2: {max_bytes: 1GiB}}"}
+    await bench.documents.offer(large, "api")
+    await bench.kept(large)
+    smaller = partial(READ, memory_limit_bytes=256 << 20)
+    after = Documents(lambda: 1000.0, smaller, tmp_path, lambda _: None)
+    await after.recall()
+    assert (after.source, after.rejected) == ("defaults", False)
+
+
+async def test_a_volume_that_cannot_be_written_is_said_once(tmp_path: Path) -> None:
+    """And is in nobody's way: every document comes in force, and is kept when it can be."""
+    (tmp_path / FILE).mkdir()
+    bench = Bench(tmp_path)
+    keeping = asyncio.create_task(bench.documents.keep_saving())
+    with capture_logs() as logged:
+        async with asyncio.timeout(20):
+            for number in range(3, 8):
+                await bench.documents.offer(good(number), "api")
+            while not any("could not be kept" in it["event"] for it in logged):
+                await asyncio.sleep(0.002)
+            for number in range(8, 12):
+                await bench.documents.offer(good(number), "api")
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert bench.applied == [*range(3, 12)]
+    assert sum("could not be kept" in it["event"] for it in logged) == 1
+    (tmp_path / FILE).rmdir()
+    await bench.documents.offer(good(12), "api")
+    await bench.kept(good(12))

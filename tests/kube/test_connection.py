@@ -1,0 +1,111 @@
+"""Credentials as people have them, and what a server asks for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.kube.connection import Connection
+from sidecar.kube.trouble import CredentialsError, Trouble
+from tests.kube.apiserver import ApiServer
+from tests.kube.conftest import Watch, document, until
+from tests.kube.threaded import NAME, NAMESPACE
+
+PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+Connect = Callable[..., Connection]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    begun: list[Connection] = []
+
+    def begin(*kubeconfigs: Path) -> Connection:
+        begun.append(Connection({"KUBECONFIG": ":".join(map(str, kubeconfigs))}))
+        return begun[-1]
+
+    yield begin
+    for connection in begun:
+        await connection.close()
+
+
+async def status(connection: Connection) -> int:
+    async with connection.request("GET", PATH) as answer:
+        return answer.status
+
+
+def a_command(prints: str) -> dict[str, Any]:
+    """A user whose token is given by a command, as with the clouds' clusters."""
+    exec_ = {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable}
+    return {"exec": {**exec_, "args": ["-c", f"print({prints!r})"]}}
+
+
+async def test_a_token_may_come_from_a_command(
+    server: ApiServer, connect: Connect, tmp_path: Path
+) -> None:
+    """As `kubectl` runs it."""
+    server.faults.tokens = ["from-a-command"]
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "from-a-command"},
+    }
+    kubeconfig = server.write_kubeconfig(tmp_path / "kube", a_command(json.dumps(credential)))
+    assert await status(connect(kubeconfig)) == 200
+
+
+async def test_a_token_may_be_in_a_file(
+    server: ApiServer, connect: Connect, tmp_path: Path
+) -> None:
+    server.faults.tokens = ["from-a-file"]
+    (tmp_path / "token").write_text("from-a-file")
+    kubeconfig = server.write_kubeconfig(tmp_path / "kube", {"tokenFile": str(tmp_path / "token")})
+    assert await status(connect(kubeconfig)) == 200
+
+
+async def test_one_of_several_kubeconfigs_may_be_missing(
+    server: ApiServer, connect: Connect, tmp_path: Path
+) -> None:
+    """As kubectl has it."""
+    kubeconfig = server.write_kubeconfig(tmp_path / "kube")
+    assert await status(connect(tmp_path / "nowhere", kubeconfig)) == 200
+
+
+async def test_credentials_that_vanish_are_a_trouble_that_passes(
+    server: ApiServer, connect: Connect, tmp_path: Path
+) -> None:
+    """At the start they are a mistake; later they may come back."""
+    kubeconfig = server.write_kubeconfig(tmp_path / "kube")
+    connection = connect(kubeconfig)
+    kubeconfig.rename(tmp_path / "away")
+    with pytest.raises(Trouble, match="The credentials can't be read: there is no "):
+        await status(connection)
+    with pytest.raises(CredentialsError):
+        connect(kubeconfig)
+    (tmp_path / "away").rename(kubeconfig)
+    assert await status(connection) == 200
+
+
+async def test_what_the_server_asks_for_is_waited(server: ApiServer, watch: Watch) -> None:
+    """Retry-After, as sent with 429."""
+    server.configmaps.put(NAMESPACE, NAME, document(1))
+    server.faults.statuses, server.faults.retry_after = {"list": 429}, 7
+    watching = watch()
+    await until(lambda: len(watching.waits) >= 3)
+    assert all(wait >= 7 for wait in watching.waits)
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"<html>", b'{"items": 1}', b'"\xff"'])
+async def test_an_answer_that_is_none_is_a_trouble(
+    server: ApiServer, watch: Watch, body: bytes
+) -> None:
+    """A proxy's page, say; it is listed again later."""
+    server.faults.list_body = body
+    watching = watch()
+    assert "can't be read" in await watching.until_troubled()
+    server.faults.list_body = None
+    await watching.upcoming()

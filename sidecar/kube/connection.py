@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -69,19 +70,27 @@ class Connection:
         """A client with the token, certificates and address as they are now. Raises Trouble."""
         async with self._opening:
             if self._client is None:
-                configuration = Configuration()
                 try:
-                    loader = self._find()
-                    if isinstance(loader, InClusterConfigLoader):
-                        loader.load_and_set(configuration)
-                    else:
-                        async with asyncio.timeout(self._answer_seconds):  # it may run a command
-                            await loader.load_and_set(configuration)
+                    configuration = await self._configured()
                     # In a thread, since it reads certificates.
                     self._client = await asyncio.to_thread(ApiClient, configuration)
                 except (CredentialsError, aiohttp.ClientError, *_UNREADABLE) as error:
                     raise Trouble(f"The credentials can't be read: {_line(error)}") from None
+                self._client.user_agent = f"cache-sidecar/{version('cache-sidecar')}"
             return self._client
+
+    async def _configured(self) -> Configuration:
+        configuration = Configuration()
+        # Python 3.13 holds certificates to the letter of RFC 5280, which the authorities of many
+        # clusters do not keep, and kubectl does not ask for.
+        configuration.disable_strict_ssl_verification = True
+        loader = self._find()
+        if isinstance(loader, InClusterConfigLoader):
+            loader.load_and_set(configuration)
+        else:
+            async with asyncio.timeout(self._answer_seconds):  # it may run a command
+                await loader.load_and_set(configuration)
+        return configuration
 
     async def close(self) -> None:
         """Let go of connections and credentials; the next request finds them anew."""

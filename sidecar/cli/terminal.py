@@ -60,11 +60,13 @@ class Canvas:
 
     def draw(self) -> None:
         """Draw the content as it is now, to the size that the terminal has now."""
-        size = os.terminal_size(_USUAL_SIZE)
-        with suppress(OSError):
-            found = os.get_terminal_size(self._output)
-            # That of `kubectl exec` has no size before its client has sent one.
-            size = found if all(found) else size
+        try:
+            size = os.get_terminal_size(self._output)
+        except OSError:  # the terminal is gone, and who had it
+            self._stop()
+            return
+        if not all(size):  # that of `kubectl exec`, before its client has sent one
+            size = os.terminal_size(_USUAL_SIZE)
         self._console.size = ConsoleDimensions(*size)
         self._live.update(self._content, refresh=True)
 
@@ -93,6 +95,7 @@ class Canvas:
         self._live.start()
 
     def _give_back(self) -> None:
-        self._live.stop()
-        if self._keyboard is not None:
-            termios.tcsetattr(self._keyboard, termios.TCSADRAIN, self._usual_keys)
+        with suppress(OSError, termios.error):  # there may be nothing left to give back
+            self._live.stop()
+            if self._keyboard is not None:
+                termios.tcsetattr(self._keyboard, termios.TCSADRAIN, self._usual_keys)

@@ -187,6 +187,26 @@ def test_it_keeps_its_keys_while_the_sidecar_hangs(watched: RunningSidecar) -> N
             watched.signal(signal.SIGCONT)
 
 
+@pytest.mark.parametrize("has_keyboard", [True, False])
+def test_it_ends_with_its_terminal(watched: RunningSidecar, *, has_keyboard: bool) -> None:
+    """Where no signal says that it is gone, too: nobody wants it to look on for ever."""
+    person, line = os.openpty()
+    command = [sys.executable, "-m", "sidecar", "top", *at(watched), *QUICK]
+    with subprocess.Popen(
+        command,
+        stdin=line if has_keyboard else subprocess.DEVNULL,
+        stdout=line,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TERM": "xterm"},
+        start_new_session=True,
+    ) as top:
+        os.close(line)
+        assert os.read(person, 1)
+        os.close(person)
+        said = top.communicate(timeout=PATIENCE_SECONDS)[1]
+    assert (top.returncode, said) == (0, b"")
+
+
 def test_each_tier_has_its_colour(watched: RunningSidecar) -> None:
     """The same as on the console page, where the terminal has so many; no colour with NO_COLOR."""
     with terminal("top", *at(watched), *QUICK, COLORTERM="truecolor") as top:

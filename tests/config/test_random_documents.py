@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -185,7 +186,7 @@ def scratched(draw: Draw, text: str) -> str:
 @st.composite
 def mutated(draw: Draw) -> Texts:
     """The texts of a document that was good before something happened to one or more of them."""
-    values = draw(documents())
+    values = copy.deepcopy(draw(documents()))  # strategies may give the same object again
     texts = written(values)
     for key in draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=3)):
         if draw(st.booleans()):

@@ -25,3 +25,13 @@ def test_with_one_only_what_is_needed_is_loaded() -> None:
     assert "kubernetes.aio.config.incluster_config" in loaded
     assert not loaded & set(DEAR)
     assert not {name for name in loaded if name.startswith("kubernetes.aio.client.models.")}
+
+
+def test_whoever_imports_the_client_later_has_all_of_it() -> None:
+    """What was left out is not lost: a plugin may want it."""
+    code = (
+        "import sidecar.following.api, kubernetes, kubernetes.aio; "
+        "print(kubernetes.client.CoreV1Api.__name__, kubernetes.aio.client.CoreV1Api.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["CoreV1Api", "CoreV1Api"]

@@ -15,6 +15,7 @@ from sidecar.kube.backoff import Backoff
 
 PODS = 5000
 OUTAGES_SECONDS = (0.5, 5.0, 60.0, 600.0)
+SEED = 20250601
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def simulate(pods: int, outage_seconds: float, seed: int) -> Return:
 
 def main() -> None:
     for outage in OUTAGES_SECONDS:
-        after = simulate(PODS, outage, seed=20250601)
+        after = simulate(PODS, outage, SEED)
         sys.stdout.write(
             f"{PODS} pods, away for {outage:5.1f} s: 95% of the requests within "
             f"{after.spread_seconds:.0f} s, {after.busiest_second} in the busiest second\n"

@@ -171,6 +171,8 @@ def _dropped(error: Exception) -> Trouble:
         return Silent("The API server does not answer.")
     if isinstance(error, aiohttp.ClientConnectorError):
         return Dropped(f"The API server can't be reached: {_line(error)}")
+    if isinstance(error, aiohttp.ClientPayloadError):  # in words that are about its bytes
+        return Dropped("The connection to the API server broke off.")
     return Dropped(f"The connection to the API server broke off: {_line(error)}")
 
 

@@ -87,6 +87,7 @@ def _at_a_glance() -> list[Builder[Panel]]:
                 Query(or_zero(growth(OUTCOMES, f'outcome=~"{outcomes}"')), name),
                 {BELOW: colour},
                 width=4,
+                course=False,
             )
             for name, outcomes, colour in TRIALS
         ),

@@ -80,14 +80,24 @@ def bars(title: str, text: str, unit: str, *queries: Query, width: int = 12) -> 
 
 
 def figure(
-    title: str, text: str, unit: str, query: Query, steps: Steps | None = None, *, width: int = 3
+    title: str,
+    text: str,
+    unit: str,
+    query: Query,
+    steps: Steps | None = None,
+    *,
+    width: int = 3,
+    course: bool = True,
 ) -> stat.Panel:
-    """One number of now, in the colour of the highest step it reaches, and its course behind it."""
+    """One number of now, in the colour of the highest step it reaches, and its course behind it;
+    that of the whole time shown has no course, and costs one evaluation.
+    """
     panel = _framed(stat.Panel(), title, text, unit, width).height(4)
-    panel.graph_mode(options.BigValueGraphMode.AREA).color_mode(options.BigValueColorMode.VALUE)
+    mode = options.BigValueGraphMode.AREA if course else options.BigValueGraphMode.NONE
+    panel.graph_mode(mode).color_mode(options.BigValueColorMode.VALUE)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     panel.thresholds(_thresholds(steps or {}))
-    return _asked(panel, [query])
+    return _asked(panel, [query], instant=not course)
 
 
 def ranking(

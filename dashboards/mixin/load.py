@@ -92,8 +92,8 @@ def load() -> list[Builder[Panel]]:
         ),
         lines(
             "CPU",
-            "Processor time of both processes over what the container may use, or the node without a "
-            f"limit. The {MANY} busiest pods.",
+            "Processor time of both processes over what the container may use, or over the node. "
+            f"The {MANY} busiest pods.",
             "percentunit",
             Query(f"topk({MANY}, {busy})", POD_NAME),
             width=6,

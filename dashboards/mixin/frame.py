@@ -15,7 +15,8 @@ from dashboards.mixin.panels import BLUE, DATASOURCE, GREEN, ORANGE, RED
 from dashboards.mixin.queries import POD, PREFIX, SELECTED, growth
 
 TAG = "cache-sidecar"
-ALL = ".*"
+ALL = "(?s).*"
+"""Newlines, too, which a dot alone does not match."""
 
 TRIALS = (
     ("Changes that stay", "improved|applied", GREEN),

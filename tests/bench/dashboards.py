@@ -44,8 +44,8 @@ def report(seen: Observed) -> None:
     groups = seen.prometheus.get("rules")["groups"]
     states = Counter((rule["type"], rule["health"]) for group in groups for rule in group["rules"])
     say(f"rules: {', '.join(f'{n} {kind} {health}' for (kind, health), n in states.items())}")
-    duration = "max_over_time(scrape_duration_seconds{job='web'}[4m])"
-    samples = "max_over_time(scrape_samples_scraped{job='web'}[4m])"
+    duration = "max_over_time(scrape_duration_seconds{pod='web-0'}[4m])"
+    samples = "max_over_time(scrape_samples_scraped{pod='web-0'}[4m])"
     for name, expr in (("longest scrape, seconds", duration), ("most series", samples)):
         [(_, [value])] = seen.prometheus.query(expr).series
         say(f"{name}: {value:g}")

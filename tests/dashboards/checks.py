@@ -6,13 +6,14 @@ import math
 import re
 from itertools import chain
 
+from dashboards.mixin.frame import ALL
 from tests.dashboards.boards import Target
 from tests.dashboards.prometheus import Answer, Prometheus
 
 LOOK_BACK_SECONDS = 20.0
 VARIABLES = {
     "namespace": "shop|bank",
-    "workload": ".*",
+    "workload": ALL,
     "pod": "web-0",
     "__rate_interval": "10s",
     "__range": "60s",

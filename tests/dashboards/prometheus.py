@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +32,8 @@ POD = {
     "pod": "web-0",
     "container": "cache-sidecar",
 }
+ODD = POD | {"namespace": "odd", "workload": 'quotes " and \\ and\nnewlines and 🦉', "pod": "odd-0"}
+"""No label of Kubernetes looks like this; one that somebody's relabelling makes may."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +83,16 @@ class Prometheus:
 
 @contextmanager
 def prometheus(
-    folder: Path, targets: Mapping[int, Mapping[str, str]], interval_seconds: int = 1
+    folder: Path, targets: Sequence[tuple[int, Mapping[str, str]]], interval_seconds: int = 1
 ) -> Iterator[Prometheus]:
     """Scrapes these ports of loopback, each with labels, and evaluates the checked-in rules."""
     interval = f"{interval_seconds}s"
     jobs = [
         {
-            "job_name": labels["job"],
+            "job_name": f"{number}",
             "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": dict(labels)}],
         }
-        for port, labels in targets.items()
+        for number, (port, labels) in enumerate(targets)
     ]
     config = {
         "global": {"scrape_interval": interval, "scrape_timeout": interval}
@@ -105,6 +107,7 @@ def prometheus(
         [
             *("prometheus", f"--config.file={file}", f"--storage.tsdb.path={folder / 'tsdb'}"),
             *(f"--web.listen-address=127.0.0.1:{running.port}", "--log.level=error"),
+            "--enable-feature=exemplar-storage",
         ]
     ) as process:
         try:

@@ -26,7 +26,7 @@ from sidecar.control import FILE
 from sidecar.model.outcome import Outcome, Verdict
 from sidecar.optimizer.decisions import Memory
 from tests.config.kubelet import Mount
-from tests.dashboards.prometheus import POD, Prometheus, exporter, prometheus
+from tests.dashboards.prometheus import ODD, POD, Prometheus, exporter, prometheus
 from tests.e2e.container import Container
 from tests.running import RunningSidecar, wait_until
 
@@ -147,7 +147,7 @@ def observed(folder: Path, earlier: Memory = EARLIER) -> Iterator[Observed]:
         wait_until(lambda: sidecar.ready, f"the sidecar is ready ({container.kind})")
         stack.enter_context(replay(sidecar.port))
         kube = stack.enter_context(exporter(KUBE_STATE_METRICS))
-        targets = {sidecar.ops_port: POD, kube: KUBE}
+        targets = [(sidecar.ops_port, POD), (sidecar.ops_port, ODD), (kube, KUBE)]
         yield Observed(sidecar, stack.enter_context(prometheus(folder, targets)))
 
 

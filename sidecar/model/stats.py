@@ -22,6 +22,17 @@ class TierStats:
     expirations: int = 0
     promotions: int = 0  # entries that left for a higher tier
     demotions: int = 0  # entries that left for a lower tier
+    earlier: dict[str, int] = field(default_factory=dict)
+    """Evictions under policies that are no longer in force."""
+
+    def leave_policy(self, policy: str) -> None:
+        """Another one is in force from now on: what was evicted since the last was this one's."""
+        self.earlier = self.evictions_by_policy(policy)
+
+    def evictions_by_policy(self, policy: str) -> dict[str, int]:
+        """All of them, where `policy` is the one in force."""
+        latest = self.evictions - sum(self.earlier.values())
+        return self.earlier | {policy: self.earlier.get(policy, 0) + latest}
 
 
 @dataclass(slots=True)

@@ -434,6 +434,10 @@ class Store:
 
     def apply(self, config: CacheConfig, tuning: Tuning = UNTUNED) -> None:
         """Another configuration, from the next operation on; `drain` brings the tiers into it."""
+        for tier in Tier:
+            policy = getattr(self.config.tiers, tier).policy
+            if policy != getattr(config.tiers, tier).policy:
+                self.stats.of(tier).leave_policy(policy)
         self.config, self.tuning = config, tuning
         self.stats.name(config.metrics.namespaces)
         self.memory.apply(config)

@@ -61,12 +61,13 @@ def _lookups(state: Snapshot) -> Iterator[Metric]:
 def _moves(state: Snapshot) -> Iterator[Metric]:
     evictions = counter(
         "evictions",
-        "Entries that a tier let go of to make room, under the policy now in force.",
+        "Entries that a tier let go of to make room, by the policy that chose them.",
         ["tier", "policy"],
     )
     expirations = counter("expirations", "Entries removed because their life was over.", ["tier"])
     for tier in state.tiers:
-        evictions.add_metric([str(tier.tier), tier.policy], tier.counts.evictions)
+        for policy, count in tier.counts.evictions_by_policy(tier.policy).items():
+            evictions.add_metric([str(tier.tier), policy], count)
         expirations.add_metric([str(tier.tier)], tier.counts.expirations)
     promotions = counter(
         "promotions", "Entries moved to a faster tier because they were used.", ["from", "to"]

@@ -200,3 +200,11 @@ def test_the_reasons_of_events_are_all_there() -> None:
         for reason in re.findall(r'Happening\(\s*"(\w+)"', module.read_text())
     }
     assert sorted(named) == sorted(given)
+
+
+def test_the_pictures_are_there_and_small() -> None:
+    """They are part of every clone."""
+    pictures = [ROOT / found for found in re.findall(r"!\[[^]]+\]\(([^)]+\.png)\)", README)]
+    assert len(pictures) >= 2
+    for picture in pictures:
+        assert picture.stat().st_size < 150 << 10, picture.name

@@ -42,7 +42,7 @@ export class Rules {
 }
 
 function createRule({ rule, type }) {
-  const parts = ["state", "why", "would"].map((name) => h("p", { class: name }));
+  const [state, why, would] = ["state", "reason", "would"].map((name) => h("p", { class: name }));
   const more = h(
     "details",
     {},
@@ -51,11 +51,19 @@ function createRule({ rule, type }) {
     h("dl", { class: "values" }),
     h("p", { class: "note" }),
   );
-  return h("li", {}, h("h3", {}, rule, h("small", {}, type)), ...parts, more);
+  const name = h("h3", {}, rule, h("small", {}, type));
+  return h("li", {}, name, state, h("div", { class: "why" }, why, more), would);
 }
 
 function update(item, rule, { signals }) {
-  const [, state, why, would, more] = item.children;
+  const [
+    ,
+    state,
+    {
+      children: [why, more],
+    },
+    would,
+  ] = item.children;
   const [, condition, values, terms] = more.children;
   const named = rule.would_fire ? "would fire" : rule.state.replace("_", " ");
   say(state, named);

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 
+from sidecar.cli.palette import TIERS
 from tests.running import RunningSidecar
 
 FOLDER = files("sidecar.http").joinpath("console")
@@ -61,6 +62,12 @@ def test_nothing_is_named_that_is_elsewhere() -> None:
         assert set(re.findall(r"\w+://[^\"'\s]+", text)) <= {"http://www.w3.org/2000/svg"}, name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
         assert not re.search(r"\bon\w+=|style=", text), name
+
+
+def test_a_tier_has_the_colour_that_it_has_in_the_terminal() -> None:
+    style = FOLDER.joinpath("console.css").read_text()
+    colours = dict(re.findall(r"^  --(l\d): (#\w+);$", style, re.MULTILINE))
+    assert colours == {tier: colour.lower() for tier, colour in TIERS.items()}
 
 
 def test_every_module_is_preloaded() -> None:

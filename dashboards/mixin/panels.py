@@ -21,8 +21,8 @@ from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#999999", "blue"
-TIER_COLOURS = {"l1": "#E69F00", "l2": "#56B4E9", "l3": "#009E73"}
+GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#7F7F7F", "blue"
+TIER_COLOURS = {"l1": "#0072B2", "l2": "#009E73", "l3": "#E69F00"}
 """One colour a tier, wherever it is shown; people who see few colours can tell them apart."""
 
 HEIGHT = 8

@@ -170,7 +170,7 @@ export class Optimizer {
 function told({ enabled, dry_run: dryRun, level, interval_seconds: interval, ticks }) {
   if (!enabled) return "Switched off: it changes nothing.";
   const manner = dryRun ? "in a dry run, it changes nothing; " : "";
-  const looks = `looks every ${span(interval)}, ${count(ticks)} times since the start`;
+  const looks = `looks every ${span(interval)}, ${count(ticks)} so far`;
   return `On, ${manner}level ${level}; ${looks}.`;
 }
 

@@ -33,7 +33,10 @@ _contexts = _Contexts()
 def pack(value: bytes) -> bytes:
     """The value's zstd frame, or the value itself where that does not pay."""
     packed = _contexts.compressor.compress(value)
-    return packed if len(packed) <= len(value) * (1 - LEAST_SAVING) else value
+    if len(packed) > len(value) * (1 - LEAST_SAVING):
+        return value
+    # zstandard shortens its result in place and keeps the memory of the worst case behind it.
+    return bytes(memoryview(packed))
 
 
 def unpack(packed: bytes, size: int) -> bytes:

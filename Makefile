@@ -4,10 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= .data
 
-# What the tests run besides; each is a package of Debian of the same name.
-PROGRAMS := curl openssl prometheus chromium
+IMAGE ?= cache-sidecar
+# The image of Python that it is made from; the Dockerfile's own if not stated.
+BASE ?=
+BUILDER ?= $(notdir $(shell command -v podman || command -v buildah || command -v docker))
 
-.PHONY: run test setup tools lint format dashboards bench chart-docs lock clean
+# What the tests run besides; each is a package of Debian of the same name. Only root runs containers.
+PROGRAMS := curl openssl prometheus chromium
+ifeq ($(shell id -u),0)
+PROGRAMS += podman buildah runc mmdebstrap
+endif
+
+.PHONY: run test setup tools lint format dashboards bench image chart-docs lock clean
 
 run: setup
 	@mkdir -p $(DATA)
@@ -51,12 +59,19 @@ bench: setup
 chart-docs: setup
 	$(BIN)/python -m helm.docs
 
+image:
+	@test -n "$(BUILDER)" || (echo "to build the image, install podman, buildah or docker" && false)
+	$(BUILDER) build --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
+	    --build-arg REVISION=$$(git rev-parse HEAD 2> /dev/null || echo unknown) $(ARGS) .
+
 # Versions and hashes only: a lock that named where files came from would hold for one network alone.
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
     --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 lock: setup
 	$(COMPILE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --only-build-deps --build-deps-for wheel --constraint requirements-dev.lock \
+	    --output-file requirements-build.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

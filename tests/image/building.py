@@ -1,0 +1,116 @@
+"""The image, really built: by buildah, on a base that is made of Debian's packages.
+
+What has been built is kept in a store of its own, so that a second run is quick and nobody's images
+are touched. The base goes there under the name that the Dockerfile gives it: no registry is needed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cache-sidecar"
+STORE = ("--root", str(CACHE / "images"), "--runroot", "/run/cache-sidecar-images")
+IMAGE = f"localhost/cache-sidecar:{hashlib.sha256(bytes(REPOSITORY)).hexdigest()[:12]}"
+"""Each clone of the repository has its own."""
+TOOLS = ("podman", "buildah", "runc", "mmdebstrap")
+BASE_OF = (
+    *("mmdebstrap", "--quiet", "--variant=minbase"),
+    "--include=python3,python3-pip,ca-certificates",
+    *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"),
+    *(
+        "--dpkgopt=path-exclude=/usr/share/doc/*",
+        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    ),
+    *("trixie", "-"),
+)
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def hindrance() -> str | None:
+    """Why no image can be built and run here; None where it can."""
+    if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
+        return f"{', '.join(missing)} missing; as root, `make test` installs them"
+    if os.geteuid() != 0:
+        return "it takes root"
+    namespaces = ("unshare", "--mount", "--net", "--pid", "--fork", "true")
+    if subprocess.run(namespaces, check=False, capture_output=True).returncode != 0:
+        return "this container may make no namespaces"
+    return None
+
+
+def base() -> str:
+    """The name of the Dockerfile's base image."""
+    found = re.search(r"^ARG BASE=(\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def build() -> str:
+    """Build what has changed; the image's name."""
+    with _alone():
+        if _made_of(base()) != _recipe():
+            _make_base()
+        # What takes long has a tag, so that it outlives the removal of what has none.
+        for stage in ("tools", "dependencies"):
+            _build(f"localhost/{stage}", "--target", stage)
+        _build(IMAGE)
+        run("podman", "image", "prune", "--force")
+    return IMAGE
+
+
+def run(tool: str, *arguments: str, stdin: int | None = None) -> str:
+    """Run podman or buildah on the store; what it prints, without the end of the last line."""
+    done = subprocess.run(
+        [tool, *STORE, *arguments],
+        stdin=stdin,
+        env={**os.environ, "BUILDAH_ISOLATION": "chroot"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{tool} {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+    return done.stdout.rstrip("\n")
+
+
+def _build(name: str, *options: str) -> None:
+    # A build trusts whom this machine trusts.
+    certificates = f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"
+    run(
+        "buildah", "build", "--layers", "--pull=never", certificates, f"--tag={name}", *options, "."
+    )
+
+
+def _make_base() -> None:
+    with subprocess.Popen(BASE_OF, stdout=subprocess.PIPE) as made:
+        assert made.stdout
+        label = f"--change=LABEL recipe={_recipe()}"
+        run("podman", "import", label, "-", base(), stdin=made.stdout.fileno())
+    assert made.returncode == 0
+
+
+def _made_of(image: str) -> str | None:
+    if not run("podman", "images", "--quiet", image):
+        return None
+    return run("podman", "image", "inspect", "--format", '{{index .Labels "recipe"}}', image)
+
+
+def _recipe() -> str:
+    return hashlib.sha256(" ".join(BASE_OF).encode()).hexdigest()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One build at a time, whoever runs these tests."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

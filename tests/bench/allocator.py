@@ -1,0 +1,143 @@
+"""Which allocator: memory of both processes after a long life, and what a request costs.
+
+    python -m tests.bench.allocator [ROUNDS [CYCLES]]
+
+A life is a few cycles in which most values are small, then large, then mixed: each leaves holes
+that the next one does not fit. The variants take turns, and what is printed are medians. A request
+costs processor time of the sidecar's own process, which a busy machine changes less than the rate.
+jemalloc is Debian's `libjemalloc2`, loaded before the C library.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import psutil
+
+from tests.bench.load import Running, say, sidecar, wrk
+from tests.bench.memory import MIB, mset, rss, used_bytes
+
+JEMALLOC = f"/usr/lib/{sys.implementation._multiarch}/libjemalloc.so.2"
+DECAY = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0"
+VARIANTS: dict[str, Mapping[str, str]] = {
+    "glibc": {},
+    "glibc, 1 arena": {"MALLOC_ARENA_MAX": "1"},
+    "glibc, no pymalloc": {"PYTHONMALLOC": "malloc"},
+    "jemalloc": {"LD_PRELOAD": JEMALLOC},
+    "jemalloc, 1 s": {"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": DECAY},
+    "jemalloc, 1 s, no pymalloc": {
+        "LD_PRELOAD": JEMALLOC,
+        "MALLOC_CONF": DECAY,
+        "PYTHONMALLOC": "malloc",
+    },
+}
+"""`1 s`: how soon it gives back what is free."""
+CONFIG = """
+tiers:
+  l1: {max_entries: 1000000, max_bytes: 20MiB}
+  l2: {max_entries: 1000000, max_bytes: 30MiB}
+  l3: {max_entries: 1000000, max_bytes: 64MiB}
+"""
+CYCLES = 2
+PHASE_BYTES = 60 * MIB
+PHASES: dict[str, Callable[[random.Random], int]] = {
+    "small": lambda rng: int(64 * 2 ** rng.uniform(0, 6)),
+    "large": lambda rng: int((16 << 10) * 2 ** rng.uniform(0, 6)),
+    "mixed": lambda rng: int(64 * 2 ** rng.uniform(0, 14)),
+}
+BATCH = 500
+SETTLE_SECONDS = 5.0
+SERVER, LOAD = 0, 1
+
+
+class Life(NamedTuple):
+    """Bytes at the end of a life, and seconds of processor time a request."""
+
+    idle_main: float
+    idle_l3: float
+    main: float
+    l3: float
+    used: float
+    get: float
+    put: float
+
+
+def run(rounds: int = 3, cycles: int = CYCLES) -> None:
+    variants = dict(VARIANTS)
+    if not Path(JEMALLOC).exists():
+        say(f"without jemalloc: {JEMALLOC} is not there (apt-get install libjemalloc2)")
+        variants = {name: them for name, them in VARIANTS.items() if "LD_PRELOAD" not in them}
+    lives: dict[str, list[Life]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, environment in variants.items():
+            lives[name].append(live(environment, cycles))
+    say(f"{'':27} idle: main + L3    after churn: main + L3   held     GET     PUT")
+    for name, them in lives.items():
+        life = Life(*(median(column) for column in zip(*them, strict=True)))
+        say(
+            f"{name:27} {life.idle_main / MIB:6.1f} + {life.idle_l3 / MIB:4.1f} MiB"
+            f"   {life.main / MIB:10.1f} + {life.l3 / MIB:5.1f} MiB   {life.used / MIB:5.1f}"
+            f"   {life.get * 1e6:3.0f} us  {life.put * 1e6:3.0f} us"
+        )
+
+
+def live(environment: Mapping[str, str], cycles: int) -> Life:
+    """The seed is the same in all lives."""
+    rng = random.Random(20240607)
+    with sidecar(SERVER, LOAD, config=CONFIG, environment=environment) as server:
+        idle_main, idle_l3 = resident(server)
+        key = 0
+        for _ in range(cycles):
+            for size_of in PHASES.values():
+                key = churn(server, rng, key, size_of)
+        time.sleep(SETTLE_SECONDS)
+        main, l3 = resident(server)
+        used = used_bytes(server)
+        put, get = cost(server, "PUT"), cost(server, "GET")
+        return Life(idle_main, idle_l3, main, l3, used, get, put)
+
+
+def cost(server: Running, method: str) -> float:
+    """Processor time a request, under load."""
+    began = processor_seconds(server.pid)
+    load = wrk(server, cpu=LOAD, method=method, seconds=3)
+    return (processor_seconds(server.pid) - began) / load.requests
+
+
+def processor_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def churn(
+    server: Running, rng: random.Random, key: int, size_of: Callable[[random.Random], int]
+) -> int:
+    """Put values in batches of about 1 MiB; the next free key."""
+    left = PHASE_BYTES
+    while left > 0:
+        batch: list[bytes] = []
+        room = MIB
+        while room > 0 and len(batch) < BATCH:
+            # Half of it compresses, as text would, so that L2 holds blocks of other sizes than L1.
+            size = size_of(rng)
+            batch.append(rng.randbytes(size // 2) + bytes(size - size // 2))
+            room -= size
+        mset(server, key, batch)
+        key += len(batch)
+        left -= MIB - room
+    return key
+
+
+def resident(server: Running) -> tuple[float, float]:
+    """Of both processes."""
+    return rss(server.pid), rss(server.child) if server.child else 0.0
+
+
+if __name__ == "__main__":
+    run(*map(int, sys.argv[1:]))

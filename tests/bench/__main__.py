@@ -11,9 +11,14 @@ Nothing here passes or fails; it prints ratios. Each part can be run alone:
     reconfigure  a thousand documents from an API server under load, and how soon they are in force
     scale      a million keys in L3 against ten thousand, and two million in little memory
 
-`python -m tests.bench.space` measures L3's folder, `python -m tests.bench.crash` kills, and
-`python -m tests.bench.optimizer TRACE` shows what the optimizer does for a trace, and
-`python -m tests.bench.dashboards` what the dashboards show of minutes of trials.
+More, each with `python -m`:
+
+    tests.bench.image            the container image: its size, and a start
+    tests.bench.allocator        glibc's allocator against jemalloc
+    tests.bench.space            L3's folder
+    tests.bench.crash            kills
+    tests.bench.optimizer TRACE  what the optimizer does for a trace
+    tests.bench.dashboards       what the dashboards show of minutes of trials
 """
 
 from __future__ import annotations

@@ -18,8 +18,14 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cache-sidecar"
-STORE = ("--root", str(CACHE / "images"), "--runroot", "/run/cache-sidecar-images")
-IMAGE = f"localhost/cache-sidecar:{hashlib.sha256(bytes(REPOSITORY)).hexdigest()[:12]}"
+
+
+def _digest(of: object) -> str:
+    return hashlib.sha256(str(of).encode()).hexdigest()[:12]
+
+
+STORE = ("--root", str(CACHE / "images"), "--runroot", f"/run/cache-sidecar-{_digest(CACHE)}")
+IMAGE = f"localhost/cache-sidecar:{_digest(REPOSITORY)}"
 """Each clone of the repository has its own."""
 TOOLS = ("podman", "buildah", "runc", "mmdebstrap")
 BASE_OF = (
@@ -57,10 +63,10 @@ def base() -> str:
 def build() -> str:
     """Build what has changed; the image's name."""
     with _alone():
-        if _made_of(base()) != _recipe():
+        if _made_of(base()) != _digest(BASE_OF):
             _make_base()
-        # What takes long has a tag, so that it outlives the removal of what has none.
-        for stage in ("tools", "dependencies"):
+        # What has a tag outlives the removal of what has none: the next build goes on from there.
+        for stage in ("wheel", "gathered"):
             _build(f"localhost/{stage}", "--target", stage)
         _build(IMAGE)
         run("podman", "image", "prune", "--force")
@@ -92,7 +98,7 @@ def _build(name: str, *options: str) -> None:
 def _make_base() -> None:
     with subprocess.Popen(BASE_OF, stdout=subprocess.PIPE) as made:
         assert made.stdout
-        label = f"--change=LABEL recipe={_recipe()}"
+        label = f"--change=LABEL recipe={_digest(BASE_OF)}"
         run("podman", "import", label, "-", base(), stdin=made.stdout.fileno())
     assert made.returncode == 0
 
@@ -101,10 +107,6 @@ def _made_of(image: str) -> str | None:
     if not run("podman", "images", "--quiet", image):
         return None
     return run("podman", "image", "inspect", "--format", '{{index .Labels "recipe"}}', image)
-
-
-def _recipe() -> str:
-    return hashlib.sha256(" ".join(BASE_OF).encode()).hexdigest()
 
 
 @contextmanager

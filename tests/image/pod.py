@@ -21,7 +21,7 @@ from tests.running import wait_until
 MEMORY_BYTES = 160 << 20
 CACHE = {"cache.yaml": "tiers: {l1: {max_bytes: 10MiB}, l2: {max_bytes: 30MiB}}"}
 TIERS_BYTES = 40 << 20
-LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=1024:1024")
+LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=1024:1024", "--timeout=900")
 RESTRICTED = (
     *("--read-only", "--read-only-tmpfs=false"),
     *("--cap-drop=ALL", "--security-opt=no-new-privileges"),

@@ -90,6 +90,26 @@ async def test_credentials_that_vanish_are_a_trouble_that_passes(
     assert await status(connection) == 200
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not well-formed"),
+        ("a: [", "not well-formed"),
+        ("contexts: []", "current-context"),
+        ("current-context: x\ncontexts: []\nclusters: []\nusers: []", "name x in"),
+        ("[1, 2]", "not well-formed"),
+    ],
+)
+async def test_a_kubeconfig_that_is_none_is_one_line(
+    connect: Connect, tmp_path: Path, text: str, why: str
+) -> None:
+    (tmp_path / "kube").write_text(text)
+    with pytest.raises(CredentialsError) as refused:
+        connect(tmp_path / "kube")
+    assert why in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 async def test_what_the_server_asks_for_is_waited(server: ApiServer, watch: Watch) -> None:
     """Retry-After, as sent with 429."""
     server.configmaps.put(NAMESPACE, NAME, document(1))

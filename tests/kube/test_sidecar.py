@@ -163,8 +163,6 @@ def test_all_events_have_what_was_applied(start: Start, api: ThreadedApiServer) 
         ("Shop/cache", "", "write for example shop/cache-config"),
         ("cache-config", "", "outside of a pod, write NAMESPACE/NAME"),
         ("shop/cache-config", None, "there is no /nowhere; set KUBECONFIG, or run in a pod"),
-        ("shop/cache-config", "contexts: []", "current-context"),
-        ("shop/cache-config", "a: [", "the kubeconfig is not well-formed"),
         ("shop/cache-config", "just text", "the kubeconfig is not well-formed"),
     ],
 )
@@ -200,7 +198,7 @@ def test_the_cache_does_not_notice_a_server_that_ends_every_watch(
     sidecar = start()
     wait_until(lambda: promote_after(sidecar) == 3, "the document is in force")
     sidecar.put("key", b"value")
-    until = time.monotonic() + 4
+    until = time.monotonic() + 2
     while time.monotonic() < until:
         assert sidecar.get("key").body == b"value"
-    assert len(api.server.requests) < 30
+    assert len(api.server.requests) < 20

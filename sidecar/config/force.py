@@ -28,7 +28,7 @@ class InForce:
     source: str = "defaults"
     applied_at: float = 0.0
     last_contact_at: float | None = None
-    """When the source could last be read, whatever it said."""
+    """When the source could last be read, whatever it said; 0 where it never could yet."""
     rejected: Rejected | None = None
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)
 

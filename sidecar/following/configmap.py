@@ -29,6 +29,7 @@ class ConfigMapFollower:
         self, documents: Documents, connection: Connection, namespace: str, name: str
     ) -> None:
         self._documents = documents
+        documents.expect()
         self._name = f"{namespace}/{name}"
         self._source = Source(
             connection,

@@ -120,6 +120,10 @@ class Documents:
         note = "; ".join(sentences)
         self._tell(Happening("ConfigurationRejected", "Configure", note))
 
+    def expect(self) -> None:
+        """There is a source that has not been heard yet: its last contact was never, which is 0."""
+        self._in_force.last_contact_at = 0.0
+
     def heard(self) -> None:
         """The leading source could be read, whatever it said."""
         self._in_force.heard()

@@ -20,6 +20,7 @@ from sidecar.http.data import EntryApi
 from sidecar.http.optimizer import OptimizerApi
 from sidecar.http.server import Server
 from sidecar.http.signals import SignalsApi
+from sidecar.kube.settings import KubeSettings
 from sidecar.model.stats import RequestStats
 from sidecar.runtime import Runtime
 
@@ -28,7 +29,7 @@ PATIENCE_SECONDS = 20.0
 
 
 @asynccontextmanager
-async def running_sidecar(folder: Path) -> AsyncIterator[Sidecar]:
+async def running_sidecar(folder: Path, kube: KubeSettings | None = None) -> AsyncIterator[Sidecar]:
     """With a RocksDB in a child process, on free ports and on a Unix socket."""
     settings = Settings(
         data_bind=("127.0.0.1", 0),
@@ -38,6 +39,7 @@ async def running_sidecar(folder: Path) -> AsyncIterator[Sidecar]:
         data_limit=None,
         linger_seconds=0.0,
         config=None,
+        kube=kube,
     )
     sidecar = Sidecar(settings, Runtime())
     try:

@@ -6,10 +6,20 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+import pytest
 
+from sidecar.kube.settings import KubeSettings
+from tests.http.serving import running_sidecar
+from tests.kube.apiserver import ApiServer
 from tests.kube.conftest import Start
-from tests.kube.reconfiguring import FAILURES, INVALID_EVERY, SUCCESSES, Reconfiguring
-from tests.kube.threaded import ThreadedApiServer
+from tests.kube.reconfiguring import (
+    FAILURES,
+    INVALID_EVERY,
+    SUCCESSES,
+    WORKERS,
+    Reconfiguring,
+)
+from tests.kube.threaded import NAME, NAMESPACE, ThreadedApiServer
 from tests.running import RunningSidecar
 
 COUNT = 60
@@ -38,3 +48,19 @@ async def test_many_in_a_row_cost_no_request_and_no_entry(
     assert metrics[FAILURES] == COUNT // INVALID_EVERY
     assert metrics[SUCCESSES] == COUNT - COUNT // INVALID_EVERY
     assert descriptors(sidecar) <= before + 2
+
+
+async def test_a_reconfiguration_leaves_no_task_behind(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the sidecar in the test's own loop, where tasks can be counted."""
+    monkeypatch.setenv("KUBECONFIG", str(server.write_kubeconfig(tmp_path / "kubeconfig")))
+    kube = KubeSettings(namespace=NAMESPACE, name=NAME)
+    async with running_sidecar(tmp_path, kube) as sidecar, aiohttp.ClientSession() as session:
+        here = f"http://127.0.0.1:{sidecar.ports['http']}"
+        reconfiguring = Reconfiguring(session, here, server.url, seed=20250602)
+        await reconfiguring.run(10)
+        before = len(asyncio.all_tasks())
+        await reconfiguring.run(COUNT - 10)
+        assert len(asyncio.all_tasks()) <= before + WORKERS, "one for each connection at most"
+    assert reconfiguring.outcome.failed == []

@@ -8,7 +8,16 @@ import pytest
 import yaml
 
 from tests.helm.accepted import faults
-from tests.helm.charts import SIDECAR, VERSIONS, Object, chart_of_ones_own, helms, of_kind, render
+from tests.helm.charts import (
+    SIDECAR,
+    VERSIONS,
+    Object,
+    RefusedError,
+    chart_of_ones_own,
+    helms,
+    of_kind,
+    render,
+)
 from tests.helm.shop import (
     OLD_WORKLOAD,
     STATED,
@@ -73,6 +82,10 @@ def test_two_sidecars_in_one_release_are_told_apart(tmp_path: Path) -> None:
     assert faults(found, "1.36") == []
     names = [thing["metadata"]["name"] for thing in of_kind(found, "ConfigMap")]
     assert names == ["demo-cache-sidecar", "other-cache-sidecar"]
+    with pytest.raises(RefusedError, match="two sidecars of this release are called demo"):
+        render(shop, {"first": STATED, "second": STATED})
+    off = STATED | {"enabled": False}
+    assert of_kind(render(shop, {"first": STATED, "second": off}), "ConfigMap")
 
 
 @pytest.mark.parametrize("kube", [VERSIONS[1], VERSIONS[-1]])

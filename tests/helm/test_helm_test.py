@@ -34,19 +34,29 @@ def test_the_pod_is_accepted_and_is_a_hook(shop: Path) -> None:
 
 
 def test_the_pod_leaves_the_workload_and_its_volumes_alone(shop: Path) -> None:
-    """It has no label by which they are found, no claim, and no mount that only they can have."""
+    """It has no label by which they are found, no claim, and empty folders for their own mounts."""
     values: Values = {
         "l3": {"type": "existingClaim", "existingClaim": "data", "size": "3Gi"},
         "replicas": 1,
-        "extraVolumeMounts": [{"name": "sockets", "mountPath": "/sockets"}],
+        "extraArgs": ["--data-socket=/sockets/cache"],
+        "extraVolumeMounts": [
+            {"name": "sockets", "mountPath": "/sockets"},
+            {"name": "sockets", "mountPath": "/more", "subPath": "more"},
+            {"name": "cache-sidecar-data", "mountPath": "/again"},
+        ],
         "helmTest": {"imagePullSecrets": [{"name": "registry"}]},
     }
     found = render_shop(shop, values)
     assert faults(found, "1.36") == []
     pod = one(found, "Pod")
     assert "cache-sidecar/instance" not in pod["metadata"]["labels"]
-    [data] = [each for each in pod["spec"]["volumes"] if each["name"] == "cache-sidecar-data"]
+    volumes = pod["spec"]["volumes"]
+    [data] = [each for each in volumes if each["name"] == "cache-sidecar-data"]
     assert data == {"name": "cache-sidecar-data", "emptyDir": {"sizeLimit": "3Gi"}}
+    assert volumes[3:] == [{"name": "sockets", "emptyDir": {}}]
+    [sidecar] = pod["spec"]["initContainers"]
+    assert "--data-socket=/sockets/cache" in sidecar["args"]
+    assert {"name": "sockets", "mountPath": "/sockets"} in sidecar["volumeMounts"]
     assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.helm.accepted import faults
+from tests.helm.accepted import faults, pods
 from tests.helm.charts import (
     SIDECAR,
     VERSIONS,
@@ -18,6 +19,7 @@ from tests.helm.charts import (
     of_kind,
     render,
 )
+from tests.helm.restricted import violations
 from tests.helm.shop import (
     OLD_WORKLOAD,
     STATED,
@@ -157,6 +159,22 @@ def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
     assert token["serviceAccountToken"]["expirationSeconds"] == 10000000
     [application] = pod_of(found)["containers"]
     assert application["env"] == [{"name": "CACHE_SIDECAR_URL", "value": "http://127.0.0.1:1"}]
+
+
+def test_users_are_left_to_a_cluster_that_gives_them(tmp_path: Path) -> None:
+    """By what the README says, in a chart's own values.yaml: there Helm 4 passes over a null."""
+    section = (SIDECAR / "README.md").read_text().partition("On OpenShift")[2]
+    context, l3 = re.findall(r"`(\w+: {.*?})`", section)[:2]
+    shop = make_shop(tmp_path / "shop")
+    values = STATED | yaml.safe_load(context) | yaml.safe_load(l3)
+    values["l3"]["type"] = "volumeClaimTemplate"
+    (shop / "values.yaml").write_text(yaml.safe_dump({"cache-sidecar": values}))
+    found = render(shop)
+    assert not pod_of(found)["securityContext"]
+    for pod in pods(found):
+        assert violations(pod["spec"]) == []
+        for container in pod["spec"]["initContainers"]:
+            assert not {"runAsUser", "runAsGroup"} & container["securityContext"].keys()
 
 
 def test_it_is_well_formed() -> None:

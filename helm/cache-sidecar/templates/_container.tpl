@@ -27,7 +27,7 @@ whether the application is ended before the sidecar or together with it.
   resources:
     {{- include "cache-sidecar.resources" . | nindent 4 }}
   securityContext:
-    {{- toYaml .Values.securityContext | nindent 4 }}
+    {{- include "cache-sidecar.securityContext" . | nindent 4 }}
   volumeMounts:
     {{- include "cache-sidecar.mounts" . | nindent 4 }}
   terminationMessagePolicy: FallbackToLogsOnError  # what stops it at the start is said in one line
@@ -70,6 +70,15 @@ whether the application is ended before the sidecar or together with it.
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* Without what is left to the cluster by "". */}}
+{{- define "cache-sidecar.securityContext" -}}
+{{- $stated := dict }}
+{{- range $name, $value := .Values.securityContext }}
+{{- if ne (toString $value) "" }}{{ $_ := set $stated $name $value }}{{ end }}
+{{- end }}
+{{- toYaml $stated }}
 {{- end }}
 
 {{/* What `resources` states, and what follows from the tiers and the volume where it does not. */}}

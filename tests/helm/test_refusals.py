@@ -62,6 +62,22 @@ REFUSED: list[tuple[Values, str]] = [
     ({"resources": {"limits": {"ephemeral-storage": "2Gi"}}}, "the pod would be evicted"),
     ({"ports": {"data": 7071}}, "ports.data and ports.ops are both 7071"),
     ({"probes": {"liveness": {"grpc": {"port": 1}}}}, "write probes.liveness.httpGet: null too"),
+    ({"probes": {"startup": {"successThreshold": 2}}}, "probes.startup.successThreshold is 2"),
+    (
+        {"probes": {"readiness": {"terminationGracePeriodSeconds": 9}}},
+        "probes.readiness.terminationGracePeriodSeconds: this probe ends nothing",
+    ),
+    ({"probes": {"liveness": {"httpGet": {"port": "ops"}}}}, "match pattern '^cache-ops$'"),
+    ({"securityContext": {"runAsUser": 0}}, "runAsUser is 0, which is root"),
+    ({"securityContext": {"privileged": True}}, "but allowPrivilegeEscalation is false"),
+    (
+        {"l3": {"type": "ephemeral", "accessModes": ["ReadWriteOncePod", "ReadWriteOnce"]}},
+        "l3.accessModes has ReadWriteOncePod beside others",
+    ),
+    (
+        {"extraEnv": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {}}}]},
+        "A has both value and valueFrom",
+    ),
     ({"extraArgs": ["--data-limit=1GiB"]}, "--data-limit is set by l3.size"),
     ({"extraArgs": ["--linger", "5s"]}, "--linger is set by linger"),
     ({"extraEnv": [{"name": "CACHE_SIDECAR_OPS_BIND", "value": "x"}]}, "is set by ports.ops"),

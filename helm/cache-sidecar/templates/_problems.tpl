@@ -10,6 +10,7 @@ all looked for, so that nobody has to render again to hear of the next; none whi
 {{- include "cache-sidecar.problems.l3" . }}
 {{- include "cache-sidecar.problems.resources" . }}
 {{- include "cache-sidecar.problems.container" . }}
+{{- include "cache-sidecar.problems.security" . }}
 {{- end }}
 {{- include "cache-sidecar.problems.monitoring" . }}
 {{- end }}
@@ -68,6 +69,9 @@ all looked for, so that nobody has to render again to hear of the next; none whi
 - l3.size {{ .size }} is too small for an L3, which needs twice what it holds and 64MiB more, in nine tenths of the volume: write at least 74Mi, or l3.type: none.
 {{- else if gt (int64 $tier.bytes) $most }}
 - l3.size {{ .size }} is too small for tiers.l3.max_bytes in config.documents, which needs twice as much and 64MiB more, in nine tenths of the volume: write at least {{ include "cache-sidecar.mebibytes" (div (mul (add (mul (int64 $tier.bytes) 2) 67108864) 10) 9 | add 1) }}, or a max_bytes of at most {{ div $most 1048576 }}MiB.
+{{- end }}
+{{- if and (has "ReadWriteOncePod" .accessModes) (gt (len .accessModes) 1) }}
+- l3.accessModes has ReadWriteOncePod beside others, and Kubernetes takes that alone: write one of them.
 {{- end }}
 {{- if eq .type "existingClaim" }}
 {{- if not .existingClaim }}

@@ -37,6 +37,18 @@ What may be wrong with the container: its resources, and what comes from the use
 {{- else }}{{ include "cache-sidecar.bytes" . }}{{ end }}
 {{- end }}
 
+{{/* What a kubelet or an API server would refuse only later. */}}
+{{- define "cache-sidecar.problems.security" -}}
+{{- with .Values.securityContext }}
+{{- if and .runAsNonRoot (eq (toString .runAsUser) "0") }}
+- securityContext.runAsUser is 0, which is root, but runAsNonRoot is true: write another user, or runAsNonRoot: false.
+{{- end }}
+{{- if and .privileged (eq (toString .allowPrivilegeEscalation) "false") }}
+- securityContext.privileged is true, but allowPrivilegeEscalation is false: write true for that, or privileged: false.
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "cache-sidecar.problems.container" -}}
 {{- if eq (int .Values.ports.data) (int .Values.ports.ops) }}
 - ports.data and ports.ops are both {{ .Values.ports.ops }}: write another for one of them.
@@ -50,6 +62,14 @@ What may be wrong with the container: its resources, and what comes from the use
 - probes.{{ $name }} has {{ join " and " $handlers }}, of which Kubernetes takes one: write probes.{{ $name }}.{{ first $handlers }}: null too.
 {{- else if and $probe (not $handlers) }}
 - probes.{{ $name }} has no handler: write httpGet, exec, tcpSocket or grpc, or probes.{{ $name }}: null for no probe.
+{{- end }}
+{{- with $probe }}
+{{- if and (ne $name "readiness") (gt (int64 .successThreshold) 1) }}
+- probes.{{ $name }}.successThreshold is {{ .successThreshold }}, but Kubernetes takes more than 1 for readiness alone: take it away.
+{{- end }}
+{{- if and (eq $name "readiness") .terminationGracePeriodSeconds }}
+- probes.readiness.terminationGracePeriodSeconds: this probe ends nothing, and Kubernetes takes it for the others alone: take it away.
+{{- end }}
 {{- end }}
 {{- end }}
 {{- range $argument := .Values.extraArgs }}
@@ -66,6 +86,9 @@ What may be wrong with the container: its resources, and what comes from the use
 - extraEnv: {{ .name }} is set by {{ $set }}: write that instead.
 {{- else if has .name $names }}
 - extraEnv: {{ .name }} stands there twice: take one away.
+{{- end }}
+{{- if and .value .valueFrom }}
+- extraEnv: {{ .name }} has both value and valueFrom: take one away.
 {{- end }}
 {{- $names = append $names .name }}
 {{- end }}

@@ -78,6 +78,10 @@ REFUSED: list[tuple[Values, str]] = [
         {"extraEnv": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {}}}]},
         "A has both value and valueFrom",
     ),
+    (
+        {"podMonitor": {"interval": "1m", "scrapeTimeout": "1m1s"}},
+        "podMonitor.scrapeTimeout 1m1s is more than podMonitor.interval 1m",
+    ),
     ({"extraArgs": ["--data-limit=1GiB"]}, "--data-limit is set by l3.size"),
     ({"extraArgs": ["--linger", "5s"]}, "--linger is set by linger"),
     ({"extraEnv": [{"name": "CACHE_SIDECAR_OPS_BIND", "value": "x"}]}, "is set by ports.ops"),
@@ -116,6 +120,7 @@ def test_what_the_sentences_ask_for_is_taken(shop: Path) -> None:
         shop, {"config": {"owner": "operator"}, "resources": {"limits": {"memory": "104Mi"}}}
     )
     render_shop(shop, {"serviceAccountName": "", "rbac": {"create": False}})
+    render_shop(shop, {"podMonitor": {"interval": "1m30s", "scrapeTimeout": "90000ms"}})
     fits = {"cache.yaml": {"tiers": {"l3": {"max_bytes": "1120MiB"}}}}
     render_shop(shop, {"config": {"documents": fits}})
 

@@ -54,4 +54,19 @@ No {{ index . 1 }}: {{ index . 0 }}.enabled is auto, and nothing says that the c
 {{- if and (not .Values.workload) (eq (toString .Values.podMonitor.enabled) "true") }}
 - podMonitor.enabled is true, but with workload: false there are no pods to scrape: set it to auto or false.
 {{- end }}
+{{- with .Values.podMonitor }}
+{{- if and .interval (gt (include "cache-sidecar.milliseconds" .scrapeTimeout | int64) (include "cache-sidecar.milliseconds" .interval | int64)) }}
+- podMonitor.scrapeTimeout {{ .scrapeTimeout }} is more than podMonitor.interval {{ .interval }}, and the operator would pass over the PodMonitor: write less.
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Of a duration as Prometheus writes it: `1m30s`. */}}
+{{- define "cache-sidecar.milliseconds" -}}
+{{- $factors := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 }}
+{{- $total := 0 }}
+{{- range regexFindAll "[0-9]+[a-z]+" . -1 }}
+{{- $total = add $total (mul (regexFind "^[0-9]+" .) (get $factors (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- $total }}
 {{- end }}

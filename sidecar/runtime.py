@@ -11,7 +11,9 @@ import time
 
 MOST_SEQUENTIAL_GC = (20_000, 20, 50)
 """Collections are rare and short: entries are no garbage, and the collector does not see them."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+TRIM_THRESHOLD_BYTES = 128 << 10
+"""What may be free at the heap's end."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 class Runtime:
@@ -24,12 +26,15 @@ class Runtime:
         """Have freed values go back to the system at once, and set the collector's thresholds.
 
         glibc raises its mmap threshold whenever a mapped block is freed, up to 32 MiB, and then
-        keeps what a large value leaves behind. A fixed threshold switches that off.
+        keeps what a large value leaves behind. A fixed threshold switches that off. And it gives
+        each thread a heap of its own, where what is packed there would leave holes that nobody
+        else fills: the interpreter's lock lets few threads allocate at once anyway.
         """
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt is not None:
             mallopt(_M_MMAP_THRESHOLD, mmap_threshold_bytes)
-            mallopt(_M_TRIM_THRESHOLD, mmap_threshold_bytes)
+            mallopt(_M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
+            mallopt(_M_ARENA_MAX, 1)
         gc.set_threshold(*MOST_SEQUENTIAL_GC)
 
     def freeze(self) -> None:

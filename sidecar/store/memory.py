@@ -17,7 +17,7 @@ from sidecar.model.invalidations import Invalidations
 from sidecar.model.stats import StoreStats
 from sidecar.policies.protocol import Policy
 from sidecar.tiers.memory import MemoryTier
-from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack
+from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack, pack_aside
 
 MAX_PACKING = 8
 """Large values being packed in threads at one time; further ones stay as they are."""
@@ -178,7 +178,7 @@ class Memory:
 
     async def _pack_large(self, entry: Entry) -> None:
         value = entry.value
-        packed = await asyncio.to_thread(pack, value)
+        packed = await pack_aside(value)
         if self.l2.entries.get(entry.key) is entry and entry.value is value:
             self.l2.repack(entry, packed)
 

@@ -52,7 +52,7 @@ from sidecar.tiers.disk import (
     entry_of,
     put_of,
 )
-from sidecar.tiers.packing import LOOP_BYTES, unpack
+from sidecar.tiers.packing import LOOP_BYTES, unpack, unpack_aside
 
 MAX_INVALIDATIONS = 1024
 """Scopes that may wait for their sweep; each distinct length costs every read a look-up."""
@@ -155,7 +155,7 @@ class Store:
             if flight.overtaken:
                 found = await self._resolve(key)
         while isinstance(found, Found) and _slow(found.entry):
-            value = await asyncio.to_thread(unpack, found.entry.value, found.entry.size)
+            value = await unpack_aside(found.entry.value, found.entry.size)
             again = await self._resolve(key)
             if isinstance(again, Found) and again.entry.seq == found.entry.seq:
                 return self._settle(key, again, value)

@@ -27,7 +27,6 @@ JEMALLOC = f"/usr/lib/{sys.implementation._multiarch}/libjemalloc.so.2"
 DECAY = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0"
 VARIANTS: dict[str, Mapping[str, str]] = {
     "glibc": {},
-    "glibc, 1 arena": {"MALLOC_ARENA_MAX": "1"},
     "glibc, no pymalloc": {"PYTHONMALLOC": "malloc"},
     "jemalloc": {"LD_PRELOAD": JEMALLOC},
     "jemalloc, 1 s": {"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": DECAY},

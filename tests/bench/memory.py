@@ -26,7 +26,7 @@ SIZES = {
 CONFIG = """
 tiers:
   l1: {max_entries: 10000000, max_bytes: 75MiB}
-  l2: {max_entries: 10000000, max_bytes: 75MiB, compression: none}
+  l2: {max_entries: 10000000, max_bytes: 75MiB, compression: COMPRESSION}
   l3: {enabled: false}
 """
 
@@ -37,24 +37,36 @@ def run() -> None:
         say(f"idle, both processes: {total / MIB:.1f} MiB (at most 95)")
     for name, size in SIZES.items():
         growth(name, partial(_always, size))
-    growth("churn of 64 B to 1 MiB", lambda rng: int(64 * 2 ** rng.uniform(0, 14)))
+    growth("churn of 64 B to 1 MiB", _mixed)
+    growth("the same, half packed", _mixed, packed=True)
 
 
 def _always(size: int, _rng: random.Random) -> int:
     return size
 
 
-def growth(name: str, size_of: Callable[[random.Random], int]) -> None:
-    """Fill both tiers, replace all of it twice, and compare what the kernel counts."""
+def _mixed(rng: random.Random) -> int:
+    return int(64 * 2 ** rng.uniform(0, 14))
+
+
+def growth(name: str, size_of: Callable[[random.Random], int], *, packed: bool = False) -> None:
+    """Fill both tiers, replace all of it twice, and compare what the kernel counts.
+
+    Where values are `packed`, half of each compresses; so twice as much is written.
+    """
     rng = random.Random(20240607)
-    with sidecar(0, 1, config=CONFIG) as server:
+    with sidecar(
+        0, 1, config=CONFIG.replace("COMPRESSION", "zstd" if packed else "none")
+    ) as server:
         before = rss(server.pid)
         written, key = 0, 0
-        while written < 3 * TIER_BYTES:
+        while written < 3 * TIER_BYTES * (1 + packed):
             size = size_of(rng)
-            mset(server, key, [rng.randbytes(size) for _ in range(max(1, min(500, MIB // size)))])
+            noise = size // 2 if packed else size
+            count = max(1, min(500, MIB // size))
+            mset(server, key, [rng.randbytes(noise) + bytes(size - noise) for _ in range(count)])
             key += 500
-            written += (size + 500) * max(1, min(500, MIB // size))
+            written += (size + 500) * count
         used = used_bytes(server)
         grown = rss(server.pid) - before
         say(

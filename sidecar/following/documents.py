@@ -90,15 +90,25 @@ class Documents:
         """
         async with self._turn:
             offered = source, revision(texts)
-            if offered == self._offered or (source == "folder" and self.led_by_api):
+            if offered == self._offered or self._is_overruled(source):
                 return
-            try:
-                document = await asyncio.to_thread(self._parse, texts)
-            except InvalidDocument as error:
-                self.refuse(error.errors, source)
+            parsed = await asyncio.to_thread(self._parse_whole, texts)
+            if self._is_overruled(source):  # the API was heard meanwhile
+                return
+            if isinstance(parsed, InvalidDocument):
+                self.refuse(parsed.errors, source)
             else:
-                self._take(document, source, heard_at)
+                self._take(parsed, source, heard_at)
             self._offered = offered
+
+    def _is_overruled(self, source: str) -> bool:
+        return source == "folder" and self.led_by_api
+
+    def _parse_whole(self, texts: Texts) -> Document | InvalidDocument:
+        try:
+            return self._parse(texts)
+        except InvalidDocument as error:
+            return error
 
     def _take(self, document: Document, source: str, heard_at: float | None) -> None:
         if self._in_force.take(document, source) and self._apply is not None:

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from sidecar.config.document import parse
+from sidecar.config.errors import FieldError
 from sidecar.config.values import Document
 from sidecar.following.documents import FILE, MOST_FILE_BYTES, Documents, Kept
 from sidecar.keeping import load
@@ -34,11 +35,17 @@ class Bench:
         self.applied: list[int] = []
         self.told: list[Happening] = []
         self.parsed_by: set[str] = set()
+        self.parsing = False
+        self.during_parse: threading.Event | None = None
+        """What a parse waits for."""
         self.documents = Documents(lambda: 1000.0, self._parse, folder, self.told.append)
         self.documents.begin(self._apply)
 
     def _parse(self, texts: Mapping[str, str]) -> Document:
         self.parsed_by.add(threading.current_thread().name)
+        self.parsing = self.during_parse is not None
+        if self.during_parse is not None:
+            self.during_parse.wait(20)
         return READ(texts)
 
     def _apply(self, document: Document) -> None:
@@ -100,6 +107,22 @@ async def test_once_the_api_leads_the_folder_has_no_say(tmp_path: Path) -> None:
     await bench.documents.offer(good(4), "folder")
     await bench.documents.offer(good(5), "api")
     assert bench.applied == [3, 5]
+
+
+async def test_a_folder_that_is_overtaken_by_the_api_has_no_say(tmp_path: Path) -> None:
+    """The API is heard while the folder's document is parsed: what it says of its own stays."""
+    bench = Bench(tmp_path)
+    bench.during_parse = threading.Event()
+    folder = asyncio.create_task(bench.documents.offer(good(3), "folder"))
+    async with asyncio.timeout(20):
+        while not bench.parsing:
+            await asyncio.sleep(0.002)
+    bench.documents.led_by_api = True
+    bench.documents.refuse([FieldError("cache.yaml", 1, "", "it is binary")], "api")
+    bench.during_parse.set()
+    await folder
+    assert bench.applied == []
+    assert bench.documents.rejected
 
 
 async def test_the_last_good_one_is_there_after_a_restart(tmp_path: Path) -> None:

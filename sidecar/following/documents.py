@@ -79,6 +79,8 @@ class Documents:
     def begin(self, apply: Callable[[Document], None]) -> None:
         """Have `apply` put in force every document from now on; the one in force already is."""
         self._apply = apply
+        short = self.document.revision[:12]
+        log.info("Configuration in force at the start", revision=short, source=self.source)
 
     # ---- what the sources say
 
@@ -111,13 +113,17 @@ class Documents:
             return error
 
     def _take(self, document: Document, source: str, heard_at: float | None) -> None:
-        if self._in_force.take(document, source) and self._apply is not None:
+        before = self.source, self.rejected
+        changed = self._in_force.take(document, source)
+        short = document.revision[:12]
+        if changed and self._apply is not None:
             self._apply(document)
             took = {} if heard_at is None else {"delay_seconds": time.monotonic() - heard_at}
-            short = document.revision[:12]
             log.info("Configuration applied", revision=short, source=source, **took)
             note = f"Revision {short} from {source} is in force."
             self._tell(Happening("ConfigurationApplied", "Configure", note, problem=False))
+        elif not changed and before != (source, False):
+            log.info("Configuration confirmed", revision=short, source=source)
         if document.revision != self._kept_revision:
             self._unsaved.set()
 

@@ -80,6 +80,27 @@ async def test_the_same_content_twice_is_no_event(tmp_path: Path) -> None:
     assert not bench.documents.rejected
 
 
+async def test_the_log_says_what_is_in_force_and_where_from(tmp_path: Path) -> None:
+    """At the start, when it changes, when it is good again, and when its source is another."""
+    with capture_logs() as logged:
+        bench = Bench(tmp_path)
+        for texts, source in (
+            (good(3), "folder"),
+            (BAD, "folder"),
+            (good(3), "folder"),
+            (good(3), "api"),
+            (good(3), "api"),
+        ):
+            await bench.documents.offer(texts, source)
+    assert [(it["event"].removeprefix("Configuration "), it["source"]) for it in logged] == [
+        ("in force at the start", "defaults"),
+        ("applied", "folder"),
+        ("rejected", "folder"),
+        ("confirmed", "folder"),
+        ("confirmed", "api"),
+    ]
+
+
 async def test_parsing_leaves_the_event_loop_alone(tmp_path: Path) -> None:
     """It can take tenths of a second; only the defaults are read in the loop's thread."""
     bench = Bench(tmp_path)

@@ -16,6 +16,7 @@ class Rejected:
     """A document that was refused; the one in force stayed."""
 
     errors: tuple[str, ...]
+    source: str
     at: float
 
 
@@ -49,4 +50,4 @@ class InForce:
     def refuse(self, errors: Iterable[Exception | FieldError], source: str) -> None:
         """Keep what was wrong with a document, or with getting it; the one in force stays."""
         self.reloads[source, "failure"] += 1
-        self.rejected = Rejected(tuple(map(str, errors)), self.clock())
+        self.rejected = Rejected(tuple(map(str, errors)), source, self.clock())

@@ -73,7 +73,7 @@ class ConfigMapFollower:
     async def _on_missing(self) -> None:
         self._version = ""
         if self._documents.led_by_api:
-            self._remark([f"ConfigMap {self._name} was deleted; its last document stays in force."])
+            self._remark([f"ConfigMap {self._name} was deleted; what is in force stays."])
             return
         self._remark([f"ConfigMap {self._name} does not exist; it is waited for."])
         # The volume stood in for a server that had not answered, or for a folder that was refused.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,7 @@ class Documents:
             "source": self.source,
             "applied_at": self._in_force.applied_at,
             "document": dict(self.document.texts),
-            "rejected": rejected and {"errors": rejected.errors, "at": rejected.at},
+            "rejected": rejected and asdict(rejected),
         }
 
     def report(self) -> ConfigReport:

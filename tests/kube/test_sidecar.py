@@ -29,6 +29,7 @@ def test_an_edit_is_in_force_a_moment_later(start: Start, api: ThreadedApiServer
     errors = " ".join(sidecar.config()["rejected"]["errors"])
     assert "cache.yaml:1: promote_after" in errors
     assert "cache.yaml:2: unknown" in errors
+    assert sidecar.config()["rejected"]["source"] == "api"
     assert promote_after(sidecar) == 3
     api.publish(cache="promote_after: 4")
     wait_until(lambda: promote_after(sidecar) == 4, "the next one is in force")

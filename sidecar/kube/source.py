@@ -2,7 +2,7 @@
 
 Nested generators, one for each way to end: `_watch` is one request, which ends or breaks off;
 `_after` goes on from the last version after that; `sightings` lists anew where there is no going on
-from a version. Every request but the first waits for the back-off, whatever the reason.
+from a version. Whatever ends a watch, and whenever a list fails, the back-off is waited for.
 """
 
 from __future__ import annotations
@@ -99,8 +99,9 @@ class Source:
     async def _after(self, version: str) -> AsyncGenerator[Sighting]:
         """The changes since a version. Ends where there is no going on from the last one seen.
 
-        That is where it is too old, and where a watch was silent to its end: a server whose data
-        was restored from a backup does not know such a version yet, and says nothing.
+        That is where it is too old, where what comes after it is an error or can't be read, and
+        where a watch was silent to its end: a server whose data was restored from a backup does not
+        know such a version yet, and says nothing.
         """
         while True:
             heard, trouble = False, None
@@ -128,14 +129,17 @@ class Source:
         }
         lines = Lines()
         async with self._request("watch", query, self._silence_seconds) as answer:
-            async for chunk in answer.content.iter_any():
-                for line in lines.feed(chunk):
-                    event = _decode(line, WatchEvent)
-                    if event.type == "ERROR":
-                        raise self._refusal("watch", _decode(event.object, Status))
-                    self._on_contact()
-                    if event.type in _KINDS:
-                        yield event.type, _decode(event.object, ConfigMap)
+            try:
+                async for chunk in answer.content.iter_any():
+                    for line in lines.feed(chunk):
+                        event = _decode(line, WatchEvent)
+                        if event.type == "ERROR":
+                            raise self._refusal("watch", _decode(event.object, Status))
+                        self._on_contact()
+                        if event.type in _KINDS:
+                            yield event.type, _decode(event.object, ConfigMap)
+            except Refused as refused:  # after the same version the same would come again
+                raise Gone(str(refused), refused.retry_after_seconds) from None
 
     async def _list(self) -> tuple[Sighting, str]:
         """What is there, and the version to watch from. Raises Trouble."""

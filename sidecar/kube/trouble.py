@@ -55,7 +55,7 @@ class Forbidden(Refused):
 
 
 class Gone(Refused):
-    """410: the version is too old to go on from; a new list is needed."""
+    """There is no going on from a version, too old (410) or damaged; a new list is needed."""
 
 
 class Status(msgspec.Struct):

@@ -27,5 +27,7 @@ class Faults:
     only_names: list[str] | None = None
     """The Role's resourceNames: a list or watch needs a field selector for one of them."""
     bookmark_seconds: float = 60.0
+    watch_body: bytes | None = None
+    """What every watch says instead of all else, before it ends."""
     list_body: bytes | None = None
     """What a list answers instead, with 200."""

@@ -117,6 +117,30 @@ async def test_a_version_that_is_gone_is_listed_anew(
     assert await watching.texts() == document(4)["data"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type": "ERROR", "object": {"code": 500, "message": "unable to decode"}}\n',
+        b'{"type": "MODIFIED", "object": {"metadata": 7}}\n',
+        b"<html>\n",
+    ],
+)
+async def test_a_watch_that_cannot_be_gone_on_with_is_listed_anew(
+    server: ApiServer, watching: Watching, line: bytes
+) -> None:
+    """After the same version the same would come again; what has changed is seen all the same."""
+    server.faults.watch_body = line
+    server.watches.end()
+    await until(lambda: server.count("list") > 1)
+    change(server, 2)
+    while await watching.texts() != document(2)["data"]:
+        pass
+    server.faults.watch_body = None
+    change(server, 3)
+    while await watching.texts() != document(3)["data"]:
+        pass
+
+
 async def test_a_frozen_server_is_noticed_by_its_silence(server: ApiServer, watch: Watch) -> None:
     """And listed anew once it answers again: who knows what it has forgotten."""
     change(server, 1)

@@ -81,6 +81,9 @@ class Watches:
         """Until `timeoutSeconds` are over, or an ERROR; silence for a version from the future."""
         if self._faults.break_watches and request.transport is not None:
             request.transport.abort()
+        if self._faults.watch_body is not None:
+            await response.write(self._faults.watch_body)
+            return
         if self._faults.end_watches or self._faults.break_watches:
             return
         end = time.monotonic() + float(request.query.get("timeoutSeconds", "1800"))

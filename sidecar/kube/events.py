@@ -19,7 +19,7 @@ import structlog
 
 from sidecar.kube.backoff import Backoff
 from sidecar.kube.ledger import Ledger, Series
-from sidecar.kube.trouble import Dropped, Forbidden, Refused, Trouble, refusal, refused
+from sidecar.kube.trouble import Forbidden, Refused, Trouble, refusal, refused
 from sidecar.model.clock import Clock
 from sidecar.model.happening import Happening
 
@@ -105,8 +105,7 @@ class EventWriter:
             log.debug("An Event could not be written", why=str(trouble))
             if isinstance(trouble, Refused) and trouble.final:
                 series.written = count  # it would be refused again
-            shared = isinstance(trouble, Dropped)
-            await self._sleep(self._backoff.wait_seconds(self._clock(), shared=shared))
+            await self._sleep(self._backoff.wait_seconds(self._clock(), shared=trouble.shared))
         else:
             self._forbidden = False
             series.written = count

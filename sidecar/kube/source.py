@@ -177,16 +177,16 @@ class Source:
     # ---- between requests
 
     async def _recover(self, trouble: Trouble | None) -> None:
-        """Tell of it, wait, and read the token again where it was not good."""
+        """Tell of it, wait, and read credentials, certificates and address again where need be."""
         if trouble is not None:
             self._on_trouble(trouble)
         wait = self._backoff.wait_seconds(
             self._clock(),
-            shared=isinstance(trouble, Dropped),
+            shared=trouble is not None and trouble.shared,
             at_least=trouble.retry_after_seconds if trouble else 0.0,
         )
         await self._sleep(wait)
-        if isinstance(trouble, Unauthorized):
+        if isinstance(trouble, (Unauthorized, Dropped)):
             await self._connection.close()
 
 

@@ -19,13 +19,14 @@ class Trouble(Exception):  # noqa: N818  (a state that passes, told to the opera
 
     retry_after_seconds = 0.0
     """What the server asked for."""
+    shared = False
+    """Whether all who watch notice it at the same moment."""
 
 
 class Dropped(Trouble):
-    """The server is away: refused, broken off, or silent for longer than it ever should be.
+    """The server is away: refused, broken off, or silent for longer than it ever should be."""
 
-    All who watch notice it at the same moment.
-    """
+    shared = True
 
 
 class Silent(Dropped):
@@ -39,11 +40,17 @@ class Refused(Trouble):
     """
 
     def __init__(
-        self, message: str, retry_after_seconds: float = 0.0, *, final: bool = False
+        self,
+        message: str,
+        retry_after_seconds: float = 0.0,
+        *,
+        final: bool = False,
+        shared: bool = False,
     ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
         self.final = final
+        self.shared = shared
 
 
 class Unauthorized(Refused):
@@ -78,7 +85,9 @@ def refusal(status: Status) -> Refused:
             return Gone("The API server does not know our version any more (410).", wait)
         case code:
             final = code in (400, 404, 409, 413, 415, 422)
-            return Refused(f"The API server answers {code}: {status.message}", wait, final=final)
+            why = f"The API server answers {code}: {status.message}"
+            # A load balancer says of a server that is away that it is unavailable (503).
+            return Refused(why, wait, final=final, shared=code >= 500)
 
 
 async def refused(answer: aiohttp.ClientResponse) -> Status:

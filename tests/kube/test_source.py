@@ -180,6 +180,28 @@ async def test_a_token_that_has_expired_is_read_again(
     assert await watching.texts() == document(2)["data"]
 
 
+async def test_a_server_that_has_moved_is_found(
+    server: ApiServer, watching: Watching, tmp_path: Path
+) -> None:
+    """Address and certificates are read again after a break: they may have been replaced."""
+    await server.stop()
+    moved = await ApiServer().start()
+    for number in (1, 2):
+        change(moved, number)
+    moved.write_kubeconfig(tmp_path / "kube")
+    assert await watching.texts() == document(2)["data"]
+    await watching.close()
+    await moved.stop()
+
+
+async def test_a_server_behind_a_balancer_is_away_for_all(server: ApiServer, watch: Watch) -> None:
+    """503 is what it says: the waits are as long as after a break."""
+    server.faults.statuses = {"list": 503}
+    watching = watch()
+    await until(lambda: len(watching.waits) >= 3)
+    assert max(watching.waits[:3]) > 4
+
+
 async def test_a_missing_right_is_said_as_the_role_that_grants_it(
     server: ApiServer, watch: Watch
 ) -> None:

@@ -74,6 +74,9 @@ class Connection:
                     configuration = await self._configured()
                     # In a thread, since it reads certificates.
                     self._client = await asyncio.to_thread(ApiClient, configuration)
+                except TimeoutError:
+                    why = f"the kubeconfig's command has given none in {self._answer_seconds:g} s"
+                    raise Trouble(f"The credentials can't be read: {why}.") from None
                 except (CredentialsError, aiohttp.ClientError, *_UNREADABLE) as error:
                     raise Trouble(f"The credentials can't be read: {_line(error)}") from None
                 self._client.user_agent = f"cache-sidecar/{version('cache-sidecar')}"

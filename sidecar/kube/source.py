@@ -170,7 +170,7 @@ class Source:
                 f"The API server does not let us {verb} ConfigMap {self._namespace}/{self._name}"
                 f" (403). Bind the pod's service account to a Role in namespace {self._namespace}"
                 ' with the rule {apiGroups: [""], resources: [configmaps], resourceNames: '
-                f"[{self._name}], verbs: [get, list, watch]}}."
+                f"[{self._name}], verbs: [get, list, watch]}}. It says: {status.message}"
             )
         return refusal(status)
 

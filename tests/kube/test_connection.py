@@ -58,6 +58,17 @@ async def test_a_token_may_come_from_a_command(
     assert await status(connect(kubeconfig)) == 200
 
 
+async def test_a_command_that_does_not_end_is_not_waited_for(
+    server: ApiServer, tmp_path: Path
+) -> None:
+    """It may wait for somebody to log in; the request fails and says so."""
+    command = {**a_command("")["exec"], "args": ["-c", "import time; time.sleep(5)"]}
+    kubeconfig = server.write_kubeconfig(tmp_path / "kube", {"exec": command})
+    connection = Connection({"KUBECONFIG": str(kubeconfig)}, answer_seconds=0.1)
+    with pytest.raises(Trouble, match="the kubeconfig's command has given none in"):
+        await status(connection)
+
+
 async def test_a_token_may_be_in_a_file(
     server: ApiServer, connect: Connect, tmp_path: Path
 ) -> None:

@@ -212,6 +212,7 @@ async def test_a_missing_right_is_said_as_the_role_that_grants_it(
     assert 'apiGroups: [""], resources: [configmaps], resourceNames: [cache-config]' in sentence
     assert "verbs: [get, list, watch]" in sentence
     assert NAMESPACE in sentence
+    assert "It says: configmaps is forbidden" in sentence, "it names the user that lacks it"
     server.faults.only_names = [NAME]
     change(server, 1)
     while (found := await watching.upcoming()) is None:

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 import time
 
 MOST_SEQUENTIAL_GC = (20_000, 20, 50)
 """Collections are rare and short: entries are no garbage, and the collector does not see them."""
+SWITCH_SECONDS = 0.001
+"""How long a thread that computes may keep the event loop from the interpreter's lock: a document
+is parsed in one. Measured with 10,000 values: 5.4 ms late with Python's own 5 ms, 1.2 ms with one.
+"""
 TRIM_THRESHOLD_BYTES = 128 << 10
 """What may be free at the heap's end."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -23,7 +28,8 @@ class Runtime:
         self._frozen = 0
 
     def begin(self, *, mmap_threshold_bytes: int) -> None:
-        """Have freed values go back to the system at once, and set the collector's thresholds.
+        """Have freed values go back to the system at once, set the collector's thresholds, and have
+        threads take turns often.
 
         glibc raises its mmap threshold whenever a mapped block is freed, up to 32 MiB, and then
         keeps what a large value leaves behind. A fixed threshold switches that off. And it gives
@@ -36,6 +42,7 @@ class Runtime:
             mallopt(_M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
             mallopt(_M_ARENA_MAX, 1)
         gc.set_threshold(*MOST_SEQUENTIAL_GC)
+        sys.setswitchinterval(SWITCH_SECONDS)
 
     def freeze(self) -> None:
         """Take all that is there out of the collector's sight: it stays, so why look at it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from sidecar.telemetry.metrics import ConfigReport
 
 FILE = "configuration.state"
 MOST_FILE_BYTES = len(DOCUMENT_KEYS) * MAX_TEXT_BYTES + 4096
+RETRY_SECONDS = 60.0
+"""Before a volume that could not be written is tried again."""
 
 Texts = Mapping[str, str]
 
@@ -160,14 +163,16 @@ class Documents:
         self._kept_revision = document.revision
         self._in_force.take(document, "volume")
 
-    async def keep_saving(self) -> None:
+    async def keep_saving(self, retry_seconds: float = RETRY_SECONDS) -> None:
         """Keep what comes in force on the volume, until cancelled; a volume that hangs hurts none.
 
-        One that can't be written is said once.
+        One that can't be written, being full, say, is said once and tried again.
         """
         failed = False
         while True:
-            await self._unsaved.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(retry_seconds if failed else None):
+                    await self._unsaved.wait()
             self._unsaved.clear()
             document = self.document
             data = msgspec.msgpack.encode(Kept(dict(document.texts)))

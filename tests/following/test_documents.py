@@ -55,12 +55,12 @@ class Bench:
         """Until that is what the volume has."""
         keeping = asyncio.create_task(self.documents.keep_saving())
         async with asyncio.timeout(20):
-            while self._on_volume() != texts:
+            while self.on_volume() != texts:
                 await asyncio.sleep(0.002)
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
 
-    def _on_volume(self) -> Mapping[str, str] | None:
+    def on_volume(self) -> Mapping[str, str] | None:
         kept = load(self._file, Kept, MOST_FILE_BYTES)
         return None if kept is None else kept.texts
 
@@ -198,3 +198,20 @@ async def test_a_volume_that_cannot_be_written_is_said_once(tmp_path: Path) -> N
     (tmp_path / FILE).rmdir()
     await bench.documents.offer(good(12), "api")
     await bench.kept(good(12))
+
+
+async def test_a_volume_that_was_full_is_written_when_it_can_be(tmp_path: Path) -> None:
+    """Though nothing has changed since: a restart would have the document before."""
+    (tmp_path / FILE).mkdir()
+    bench = Bench(tmp_path)
+    keeping = asyncio.create_task(bench.documents.keep_saving(retry_seconds=0.01))
+    with capture_logs() as logged:
+        async with asyncio.timeout(20):
+            await bench.documents.offer(good(3), "api")
+            while not any("could not be kept" in it["event"] for it in logged):
+                await asyncio.sleep(0.002)
+            (tmp_path / FILE).rmdir()
+            while bench.on_volume() != good(3):
+                await asyncio.sleep(0.002)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)

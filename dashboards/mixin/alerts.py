@@ -65,10 +65,11 @@ ALERTS = (
     Alert(
         name="CacheSidecarRestarting",
         # A native sidecar is an init container; on clusters without them it is a usual one.
+        # Rounded, since `increase` extrapolates: two restarts come to 2.06 by an unlucky phase.
         expr=f"""
-            increase(kube_pod_init_container_status_restarts_total{{{CONTAINER}}}[1h]) > 2
+            round(increase(kube_pod_init_container_status_restarts_total{{{CONTAINER}}}[1h])) > 2
             or
-            increase(kube_pod_container_status_restarts_total{{{CONTAINER}}}[1h]) > 2""",
+            round(increase(kube_pod_container_status_restarts_total{{{CONTAINER}}}[1h])) > 2""",
         pending="5m",
         severity="warning",
         summary="A cache-sidecar restarts again and again.",
@@ -128,9 +129,11 @@ ALERTS = (
         pending="15m",
         severity="warning",
         summary="A cache-sidecar can't read where its configuration comes from.",
+        # The time of a contact that never was is 0.
         description=f"""
-            {_POD} has last read the source of its configuration {_DURATION} ago. What is in force
-            stays; changes do not arrive.""",
+            {_POD} {{{{ if gt $value 1e9 }}}}has never reached the source of its
+            configuration{{{{ else }}}}has last read the source of its configuration {_DURATION}
+            ago{{{{ end }}}}. What is in force stays; changes do not arrive.""",
     ),
     Alert(
         name="CacheSidecarMemoryHigh",

@@ -26,6 +26,10 @@ TIER_COLOURS = {"l1": "#0072B2", "l2": "#009E73", "l3": "#E69F00"}
 """One colour a tier, wherever it is shown; people who see few colours can tell them apart."""
 
 HEIGHT = 8
+BAR = "2m"
+"""At least four scrapes as a rule, so that what happened once is in one bar: `$__rate_interval` is
+never shorter than four, and bars that are would each look back into the ones before.
+"""
 
 DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -74,8 +78,8 @@ def areas(
 
 
 def bars(title: str, text: str, unit: str, *queries: Query, width: int = 12) -> timeseries.Panel:
-    """Stacked bars, for what happens now and then."""
-    panel = lines(title, text, unit, *queries, width=width)
+    """Stacked bars, for what happens now and then, each for BAR or more."""
+    panel = lines(title, text, unit, *queries, width=width).interval(BAR)
     return panel.draw_style(options.GraphDrawStyle.BARS).fill_opacity(80).stacking(_stacked())
 
 

@@ -94,6 +94,20 @@ def test_every_panel_says_what_it_shows(board: str) -> None:
             assert (panel["type"] == "table") != bool(target.get("legendFormat")), panel["title"]
 
 
+def test_what_happened_once_is_in_one_bar() -> None:
+    """Where `increase` is drawn, a step is as long as Grafana's shortest window for it: four
+    scrapes, which at an interval of half a minute are two minutes.
+    """
+    drawn = [
+        panel
+        for board in BOARDS
+        for panel in panels(board)
+        if any("increase(" in it["expr"] and not it.get("instant") for it in panel["targets"])
+    ]
+    assert {panel["title"] for panel in drawn} == {"Container restarts", "L3 restarts", "Outcomes"}
+    assert {panel["interval"] for panel in drawn} == {"2m"}
+
+
 @every_board
 def test_no_panel_lies_on_another(board: str) -> None:
     """Each within the 24 columns, where no other is."""

@@ -147,6 +147,19 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
                 assert value in enumerated.get(label, {value}), sample
 
 
+def test_the_sources_of_documents_are_all_there() -> None:
+    """As labels have them: those that the program gives to a document, in any of its modules."""
+    given = {
+        source
+        for module in (ROOT / "sidecar").rglob("*.py")
+        for source in re.findall(r'\b(?:offer|take|refuse)\(.*"(\w+)"', module.read_text())
+    }
+    [named] = [
+        code(cells[1]) for cells in table(section("Metrics"), "label") if "source" in cells[0]
+    ]
+    assert set(named) == given
+
+
 def test_every_cache_sidecar_command_works(sidecar: RunningSidecar) -> None:
     """Those that ask a running one, in the order in which they stand."""
     lines = [line for block in blocks("sh") for line in block.splitlines()]

@@ -54,6 +54,9 @@ def test_a_folder_that_cannot_be_read_counts_as_refused(
     """What is in force stays; the same document again, once it can be read, heals it."""
     config.publish(cache("tiers: {l1: {max_entries: 50}}"))
     sidecar = start_sidecar("--config", str(config.path))
+    assert (
+        sidecar.metrics()[FAILURES] == 0
+    )  # else Prometheus would not see the first as an increase
     revision = sidecar.config()["revision"]
     config.path.rename(tmp_path / "elsewhere")
     wait_until(lambda: sidecar.config()["rejected"], "it is shown")

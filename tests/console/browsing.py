@@ -42,9 +42,10 @@ class Console:
         self.page.on("dialog", self._on_dialog)
 
     def open(self, view: str = "overview") -> Console:
-        """Show a view, and wait until it is live."""
+        """Show a view, and wait until it is live and there is something in it."""
         self.page.goto(f"http://127.0.0.1:{self.sidecar.port}/#{view}")
         self.await_live()
+        self.page.wait_for_selector(f"#main[aria-busy=false] #{view}-view:not([hidden])")
         return self
 
     def await_live(self) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from playwright.sync_api import Route
 
 from sidecar.model.outcome import VERDICTS
 from tests.config.kubelet import Mount
@@ -85,6 +86,24 @@ def test_signals_stand_beside_baseline_and_target(console: Console) -> None:
     rows = {row[0]: row[2:] for row in console.rows("Signals with a baseline or a target")}
     assert rows["cache.hit_ratio"] == ["50.0%", "75.0%", "higher"]
     assert rows["http.get_p99_seconds"] == ["10 ms", "2 ms", "lower"]
+
+
+def test_nothing_is_said_before_it_is_known(console: Console) -> None:
+    """While the sidecar takes its time, no document is called rejected."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    console.page.route("**/v1/config", hold)
+    console.page.evaluate("location.hash = '#configuration'")
+    console.until(lambda: held, "the page has asked")
+    assert console.at("#configuration-view").is_visible()
+    assert not console.at(".alarm").is_visible()
+    held[0].continue_()
+    console.page.unroute("**/v1/config")
+    console.page.wait_for_selector("#main[aria-busy=false]")
+    assert not console.at(".alarm").is_visible()
 
 
 def test_the_configuration_and_the_one_that_was_rejected(

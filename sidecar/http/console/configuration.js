@@ -17,6 +17,7 @@ export class Configuration {
       this.errors,
     );
     this.rejected.classList.add("alarm");
+    this.rejected.hidden = true;
     this.files = h("div", { class: "files" });
     this.knobs = table("Values in force", [["Knob"], ["Configured"], ["In force"], ["What it is"]]);
     root.append(

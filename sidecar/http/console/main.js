@@ -155,10 +155,12 @@ function chooseView() {
   show();
 }
 
-/** Once all of it has been heard. */
+/** Once all of it has been heard; until then the view is on its way. */
 function show() {
   const needed = Object.keys(SHOWN[view]).filter((name) => name !== "news");
-  if (needed.every((name) => name in state)) views[view].show(state);
+  const heard = needed.every((name) => name in state);
+  mark(part("main"), "aria-busy", String(!heard));
+  if (heard) views[view].show(state);
 }
 
 function applyTheme() {

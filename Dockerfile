@@ -1,6 +1,6 @@
 # The image: the interpreter, cache-sidecar and what it depends on, and nothing else. `make image`
 # builds it; what is in it, and how large that is, stands in README.md under "The image".
-ARG BASE=docker.io/library/python:3.13-slim-trixie
+ARG BASE=python:3.13-slim-trixie
 
 # ---- what builds the package
 FROM ${BASE} AS tools

@@ -62,13 +62,12 @@ class Canvas:
         """Draw the content as it is now, to the size that the terminal has now."""
         try:
             size = os.get_terminal_size(self._output)
+            if not all(size):  # that of `kubectl exec`, before its client has sent one
+                size = os.terminal_size(_USUAL_SIZE)
+            self._console.size = ConsoleDimensions(*size)
+            self._live.update(self._content, refresh=True)
         except OSError:  # the terminal is gone, and who had it
             self._stop()
-            return
-        if not all(size):  # that of `kubectl exec`, before its client has sent one
-            size = os.terminal_size(_USUAL_SIZE)
-        self._console.size = ConsoleDimensions(*size)
-        self._live.update(self._content, refresh=True)
 
     def _on_key(self) -> None:
         assert self._keyboard is not None  # noqa: S101

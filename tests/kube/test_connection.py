@@ -62,11 +62,21 @@ async def test_a_command_that_does_not_end_is_not_waited_for(
     server: ApiServer, tmp_path: Path
 ) -> None:
     """It may wait for somebody to log in; the request fails and says so."""
-    command = {**a_command("")["exec"], "args": ["-c", "import time; time.sleep(5)"]}
+    pid, login = tmp_path / "pid", tmp_path / "login"
+    waits = (
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\n"
+        f"while not pathlib.Path({str(login)!r}).exists(): time.sleep(0.01)\n"
+    )
+    command = {**a_command("")["exec"], "args": ["-c", waits]}
     kubeconfig = server.write_kubeconfig(tmp_path / "kube", {"exec": command})
     connection = Connection({"KUBECONFIG": str(kubeconfig)}, answer_seconds=0.1)
     with pytest.raises(Trouble, match="the kubeconfig's command has given none in"):
         await status(connection)
+    await until(lambda: pid.exists() and pid.read_text())
+    login.touch()  # so that nothing of it is left to other tests
+    await until(lambda: not Path(f"/proc/{pid.read_text()}").exists())
+    await connection.close()
 
 
 async def test_a_token_may_be_in_a_file(

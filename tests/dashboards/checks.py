@@ -16,7 +16,7 @@ VARIABLES = {
     "workload": ALL,
     "pod": "web-0",
     "__rate_interval": "10s",
-    "__range": "60s",
+    "__range": "10m",
 }
 """What Grafana would put in their place."""
 

@@ -20,7 +20,7 @@ from tests.running import wait_until
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     """After a change has come to its end, and the scrapes that show it."""
     with observed(tmp_path_factory.mktemp("prometheus")) as observing:
-        ended = "sum(increase(cache_sidecar_optimizer_outcomes_total[60s])) > 0"
+        ended = 'sum(increase(cache_sidecar_optimizer_outcomes_total{pod="web-0"}[10m])) > 0.5'
         wait_until(lambda: observing.prometheus.query(ended).series, "it has been scraped", 60.0)
         yield observing
 
@@ -46,7 +46,7 @@ def test_trials_are_marked(seen: Observed) -> None:
     [*_, board] = BOARDS.values()
     marks = [mark for mark in board["annotations"]["list"] if "expr" in mark]
     found: dict[str, Any] = {
-        mark["name"]: seen.prometheus.query(replaced(mark["expr"], VARIABLES), 60.0).series
+        mark["name"]: seen.prometheus.query(replaced(mark["expr"], VARIABLES), 600.0).series
         for mark in marks
     }
     labels = [labels for series in found.values() for labels, _ in series]

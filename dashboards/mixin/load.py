@@ -20,7 +20,7 @@ from dashboards.mixin.queries import (
     POD,
     WORKLOAD,
     aggregated,
-    fill,
+    fullness,
     memory_used,
     quantile,
     rate,
@@ -119,9 +119,10 @@ def memory() -> list[Builder[Panel]]:
     )
     full = lines(
         "Fill",
-        "Bytes that a tier's entries take over what they may take, in all selected pods.",
+        "What tiers hold over what they may hold, in all selected pods: of entries or of bytes, "
+        "whichever is nearer to its limit. At 100% a tier evicts.",
         "percentunit",
-        Query(fill("bytes"), "{{tier}}"),
+        Query(fullness(), "{{tier}}"),
         width=8,
         most=1,
     )

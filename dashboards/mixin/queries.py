@@ -87,6 +87,12 @@ def fill(of: str) -> str:
     return f"{total(held, by=['tier'])} / {enabled}"
 
 
+def fullness() -> str:
+    """How near each tier is to either limit, whichever is nearer: at 1 it evicts."""
+    in_bytes, in_entries = fill("bytes"), fill("entries")
+    return f"{in_bytes} >= {in_entries} or {in_entries}"
+
+
 def stay(tier: str) -> str:
     """How long an entry stays in a tier, in seconds: by Little's law, those that are there over
     those that leave in a second. What moves up from L3 stays there as well.

@@ -41,6 +41,14 @@ def test_a_variable_finds_its_values(seen: Observed, board: str) -> None:
         assert set(values) - {ODD[label]} == {POD[label]}, variable["name"]
 
 
+def test_a_tier_that_evicts_is_shown_as_full(seen: Observed) -> None:
+    """Whichever of its limits it has reached: here that of entries, with few bytes."""
+    expr = next(target.asked(VARIABLES) for target in targets() if target.panel == "Fill")
+    fill = {labels["tier"]: value for labels, [value] in seen.prometheus.query(expr).series}
+    assert fill.keys() == {"l1", "l2", "l3"}
+    assert fill["l1"] > 0.9
+
+
 def test_trials_are_marked(seen: Observed) -> None:
     """All annotations are accepted; of what has happened there is one, with its rule and pod."""
     [*_, board] = BOARDS.values()

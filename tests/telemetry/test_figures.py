@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
 
+from sidecar.config.values import CacheConfig
+from sidecar.model.stats import RequestStats
+from sidecar.telemetry.cache import CacheCollector
+from sidecar.telemetry.metrics import RequestCollector
+from sidecar.telemetry.signals import SignalCollector
+from tests.optimizer.controlled import Controlled
+from tests.optimizer.virtual import a_document, a_snapshot
 from tests.running import RunningSidecar, wait_until
 
 COUNTERS = {"hits": "hit", "misses": "miss", "expired": "expired"}
@@ -77,9 +88,9 @@ def test_durations_add_up(moved: RunningSidecar) -> None:
         for name, value in found.items()
         if name.startswith("cache_sidecar_requests_total{") and 'operation="get"' in name
     ]
-    count = found[f"cache_sidecar_request_duration_seconds_count{labels}"]
-    assert count == sum(requests) > 0
-    mean_seconds = found[f"cache_sidecar_request_duration_seconds_sum{labels}"] / count
+    timed = found[f"cache_sidecar_request_duration_seconds_count{labels}"]
+    assert timed == sum(requests) > 0
+    mean_seconds = found[f"cache_sidecar_request_duration_seconds_sum{labels}"] / timed
     assert 1e-6 < mean_seconds < 1.0
 
 
@@ -93,3 +104,46 @@ def test_both_processes_have_a_memory_of_their_own(moved: RunningSidecar) -> Non
     pages = int(Path(f"/proc/{moved.pid}/statm").read_text().split()[1])
     assert main == pytest.approx(pages * 4096, rel=0.1)
     assert disk != main
+
+
+def collected(collector: Collector, name: str, **labels: str) -> float | None:
+    """What a collector says, by the name without its prefix."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return registry.get_sample_value(f"cache_sidecar_{name}", labels)
+
+
+@pytest.mark.parametrize("state", ["up", "opening", "down"])
+def test_l3_is_up_when_it_answers(state: str) -> None:
+    """Not while it is opened, nor while it is broken; what it did not answer in time is counted."""
+    snapshot = replace(a_snapshot(CacheConfig()), l3_state=state)
+    snapshot.counts.timeouts = 3
+    collector = CacheCollector(lambda: snapshot)
+    assert collected(collector, "l3_up") == (state == "up")
+    assert collected(collector, "l3_timeouts_total") == 3
+
+
+def test_what_is_turned_away_is_counted_by_its_reason() -> None:
+    """From 0 on, so that the first one is an increase."""
+    stats = RequestStats()
+    collector = RequestCollector({"http": stats})
+    name = "shed_requests_total"
+    assert collected(collector, name, protocol="http", reason="in_flight") == 0
+    stats.shed["in_flight"] += 2
+    assert collected(collector, name, protocol="http", reason="in_flight") == 2
+    assert collected(collector, name, protocol="http", reason="buffers") == 0
+
+
+def test_no_stall_falls_between_two_scrapes(tmp_path: Path) -> None:
+    """The worst of the last minute is shown for a minute."""
+    seconds = count()
+
+    def readings(*_: object) -> dict[str, float]:
+        return {"cpu.loop_lag_seconds": 0.7 if next(seconds) == 10 else 0.001}
+
+    controlled = Controlled(a_document(), readings, tmp_path)
+    controlled.run(60)
+    collector = SignalCollector(controlled.control)
+    assert collected(collector, "event_loop_lag_seconds") == pytest.approx(0.7)
+    controlled.run(30)
+    assert collected(collector, "event_loop_lag_seconds") == pytest.approx(0.001)

@@ -38,6 +38,8 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
         "tiers: {l1: {max_entries: 4}, l2: {max_entries: 8}, l3: {max_entries: 10}}\n"
     )
     sidecar = RunningSidecar(tmp_path_factory.mktemp("data"), ("--config", str(folder))).start()
+    lag = "cache_sidecar_event_loop_lag_seconds"
+    wait_until(lambda: lag in sidecar.metrics(), "it is measured what comes")
     sidecar.ask("PUT", "/v1/cache/test/brief?ttl=1", b"v")
     wait_until(lambda: sidecar.get("brief").status == 404, "it has expired")
     for number in range(60):
@@ -48,7 +50,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
     assert sidecar.stop() == 0
 
 
-def shown(sidecar: RunningSidecar) -> dict[str, float]:
+def expected_of(sidecar: RunningSidecar) -> dict[str, float]:
     """What /v1/stats says, by the names that Prometheus has for it."""
     tiers = sidecar.stats()["tiers"]
     found: dict[str, float] = {}
@@ -70,13 +72,30 @@ def test_the_tiers_figures_are_those_of_the_api(moved: RunningSidecar) -> None:
     """All of them; each kind of move has happened."""
 
     def agrees() -> bool:
-        expected = shown(moved)
+        expected = expected_of(moved)
         return moved.metrics().items() >= expected.items()
 
     wait_until(agrees, "both say the same")
-    nothing = {name for name, value in shown(moved).items() if not value}
+    nothing = {name for name, value in expected_of(moved).items() if not value}
     assert not {name for name in nothing if "motions_total" in name or 'result="hit"' in name}
     assert 'cache_sidecar_lookups_total{result="expired",tier="l1"}' not in nothing
+
+
+def test_each_tier_has_a_hit_ratio_of_its_own(moved: RunningSidecar) -> None:
+    """Of the look-ups that reached it; the cache's is that of all."""
+
+    stats = moved.stats()
+    expected = {"cache_sidecar_hit_ratio": stats["hit_ratio"]}
+    for tier, said in stats["tiers"].items():
+        reached = said["hits"] + said["misses"] + said["expired"]
+        expected[f'cache_sidecar_tier_hit_ratio{{tier="{tier}"}}'] = said["hits"] / reached
+
+    def agrees() -> bool:
+        found = moved.metrics()
+        return {name: found.get(name) for name in expected} == pytest.approx(expected, abs=0.05)
+
+    wait_until(agrees, "all have been measured")
+    assert max(expected.values()) - min(expected.values()) > 0.2
 
 
 def test_durations_add_up(moved: RunningSidecar) -> None:

@@ -166,10 +166,11 @@ class Store:
         """What is known without waiting."""
         entry = self.l1.entries.get(key)
         if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
-            self.stats.l1.hits += 1
-            self.stats.hit_bytes += entry.size
-            if self.stats.namespaces:
-                self.stats.count_in_namespace(key, hit=True)
+            stats = self.stats
+            stats.l1.hits += 1
+            stats.hit_bytes += entry.size
+            if stats.namespaces:
+                stats.count_in_namespace(key, hit=True)
             if entry.on_disk == UNUSED:
                 entry.on_disk = 0
             self.l1.policy.hit(key)

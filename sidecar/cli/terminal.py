@@ -91,6 +91,10 @@ class Canvas:
         if self._keyboard is not None:
             self._usual_keys = termios.tcgetattr(self._keyboard)
             tty.setcbreak(self._keyboard)
+            # Else Ctrl-C drops the keys before it, and who was just told of them reads for ever.
+            modes = termios.tcgetattr(self._keyboard)
+            modes[tty.LFLAG] |= termios.NOFLSH
+            termios.tcsetattr(self._keyboard, termios.TCSADRAIN, modes)
         self._live.start()
 
     def _give_back(self) -> None:

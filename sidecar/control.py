@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from sidecar import keeping
 from sidecar.config.knobs import Effective
 from sidecar.config.values import Document
 from sidecar.model.change import Deed
@@ -26,6 +25,7 @@ from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.looking import Moment
 from sidecar.optimizer.rules import Rule
 from sidecar.optimizer.trial import Trial
+from sidecar.process import state_file
 from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
 
@@ -203,7 +203,7 @@ class Control:
         self._save_at = now + SAVE_SECONDS
         data = msgspec.msgpack.encode(self.engine.memory(now, self._wall()))
         try:
-            await asyncio.to_thread(keeping.save, self._file, data)
+            await asyncio.to_thread(state_file.save, self._file, data)
         except OSError as error:
             if not self._saving_fails:
                 log.warning("The optimizer's state could not be written down", error=str(error))
@@ -214,7 +214,7 @@ class Control:
 
 def remembered(data_dir: Path) -> Memory:
     """What an earlier process has kept. Blocks."""
-    return keeping.load(data_dir / FILE, Memory, MOST_FILE_BYTES) or Memory()
+    return state_file.load(data_dir / FILE, Memory, MOST_FILE_BYTES) or Memory()
 
 
 def _log(decision: Decision) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from sidecar.cli.values import Size
-from sidecar.config import folder
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.values import Document
+from sidecar.documents import folder
 from sidecar.optimizer.vocabulary import vocabulary
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from msgspec import Raw, Struct, json
 
+from sidecar.api.answers import ShownStanding, ShownTrial
 from sidecar.cli import figures
 from sidecar.cli.palette import TIERS
 from sidecar.cli.report import change_of, comparison_of
 from sidecar.cli.watching import Watch
-from sidecar.http.shown import ShownStanding, ShownTrial
 from sidecar.model.outcome import Outcome
 
 _HEADING_EVERY = 20

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from sidecar.api.answers import Outcomes, Overview, Rules, Run
 from sidecar.cli.asking import ask, asks, console
 from sidecar.cli.client import Address
 from sidecar.cli.report import decisions_made, outcomes_table, overview_parts, rules_table
-from sidecar.http.shown import Outcomes, Overview, Rules, Run
 
 
 @click.group(invoke_without_command=True)

@@ -11,8 +11,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sidecar.api.answers import Overview, ShownChange, ShownRule, ShownTrial
 from sidecar.cli import figures
-from sidecar.http.shown import Overview, ShownChange, ShownRule, ShownTrial
 from sidecar.model.change import Value
 from sidecar.model.outcome import Outcome
 

@@ -14,13 +14,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+from sidecar.api.answers import Overview, ShownStanding
 from sidecar.cli import figures
 from sidecar.cli.palette import TIERS
 from sidecar.cli.plot import Plot
 from sidecar.cli.report import change_of, comparison_of, effect, named, styled
 from sidecar.cli.stats import held, state
 from sidecar.cli.watching import Watch
-from sidecar.http.shown import Overview, ShownStanding
 from sidecar.model.outcome import Outcome
 
 _URGENCY = ("active", "pending", "cooling_down", "unavailable", "inactive", "disabled")

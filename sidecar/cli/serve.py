@@ -10,7 +10,7 @@ import uvloop
 from sidecar.telemetry import logs  # before all that imports structlog, and rich through it
 
 # isort: split
-from sidecar import app
+from sidecar.app import sidecar as app
 from sidecar.cli.values import Bind, ConfigMapName, Duration, Size
 from sidecar.kube.settings import EventChoice, KubeSettings
 

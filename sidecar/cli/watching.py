@@ -10,10 +10,10 @@ from functools import partial
 
 import msgspec
 
+from sidecar.api.answers import Outcomes, Overview
 from sidecar.cli.asking import answered
 from sidecar.cli.client import Address, Connection, Unreachable
 from sidecar.cli.counted import Growth, Stats, growth
-from sidecar.http.shown import Outcomes, Overview
 from sidecar.model.outcome import Outcome
 
 PATIENCE_SECONDS = 5.0

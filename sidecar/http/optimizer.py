@@ -9,11 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from sidecar.config.knobs import KNOBS
-from sidecar.control import Control
-from sidecar.http.messages import JSON_HEADER, Reply, Request
-from sidecar.http.problems import ProblemError
-from sidecar.http.shown import (
+from sidecar.api.answers import (
     Outcomes,
     Overview,
     Rules,
@@ -25,6 +21,10 @@ from sidecar.http.shown import (
     ShownStanding,
     ShownTrial,
 )
+from sidecar.config.knobs import KNOBS
+from sidecar.control import Control
+from sidecar.http.messages import JSON_HEADER, Reply, Request
+from sidecar.http.problems import ProblemError
 from sidecar.model.change import Change, Deed, Value
 from sidecar.optimizer.decisions import Explanation
 from sidecar.optimizer.engine import Engine

@@ -14,10 +14,10 @@ from aiohttp import web
 
 from sidecar.config.knobs import InFlight
 from sidecar.http.connection import Buffers, Connection, IdleConnections, Limits, Refusal
-from sidecar.http.limiter import Limiter, usual_seconds
 from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
 from sidecar.http.problems import ProblemError, retry_later
 from sidecar.model.stats import RequestStats
+from sidecar.serving.limiter import Limiter, usual_seconds
 
 Handler = Callable[[Request], Awaitable[Reply]]
 

@@ -11,10 +11,10 @@ import time
 
 import msgspec
 
+from sidecar.api.answers import Course
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.optimizer import parameters
 from sidecar.http.problems import ProblemError
-from sidecar.http.shown import Course
 from sidecar.model.clock import Clock
 from sidecar.signals.history import SPAN_SECONDS, History
 from sidecar.signals.sampler import INTERVAL_SECONDS

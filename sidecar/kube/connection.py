@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 import yaml
 
-from sidecar.imports import hollow
 from sidecar.kube.trouble import CredentialsError, Dropped, Silent, Trouble
+from sidecar.process.imports import hollow
 
 with hollow("kubernetes", "kubernetes.aio"):
     from kubernetes.aio.client.api_client import ApiClient

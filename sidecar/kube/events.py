@@ -20,8 +20,8 @@ import structlog
 from sidecar.kube.backoff import Backoff
 from sidecar.kube.ledger import Ledger, Series
 from sidecar.kube.trouble import Forbidden, Refused, Trouble, refusal, refused
+from sidecar.model.announcement import Announcement
 from sidecar.model.clock import Clock
-from sidecar.model.happening import Happening
 
 if TYPE_CHECKING:
     from sidecar.kube.connection import Connection  # it loads the official client
@@ -69,7 +69,7 @@ class EventWriter:
         """Of the clock: what is told before is passed over, since it could not be written."""
         self._forbidden = False
 
-    def put(self, happening: Happening) -> None:
+    def put(self, happening: Announcement) -> None:
         """Never blocks and never fails."""
         if self._clock() >= self.silenced_until:
             self._ledger.put(happening)

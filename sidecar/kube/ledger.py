@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sidecar.model.happening import Happening
+from sidecar.model.announcement import Announcement
 
 BURST = 10
 """Writes that may follow each other at once."""
@@ -26,7 +26,7 @@ MOST_OPEN = 32
 class Series:
     """One happening and how often. Times are wall clock seconds."""
 
-    happening: Happening
+    happening: Announcement
     first_at: float
     last_at: float
     count: int = 1
@@ -42,11 +42,11 @@ class Ledger:
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self._clock = clock
         self._wall = wall
-        self._open: dict[Happening, Series] = {}
+        self._open: dict[Announcement, Series] = {}
         self._tokens = float(BURST)
         self._counted_at = clock()
 
-    def put(self, happening: Happening) -> None:
+    def put(self, happening: Announcement) -> None:
         """It has happened now."""
         now = self._wall()
         series = self._open.pop(happening, None)

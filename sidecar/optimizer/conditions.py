@@ -13,9 +13,9 @@ from typing import Literal
 
 from sidecar.config.quantities import parse_duration
 from sidecar.config.wording import nearest, shown
-from sidecar.imports import without
 from sidecar.optimizer.expressions import EXAMPLE, Reference, read
 from sidecar.optimizer.tokens import Token, refused
+from sidecar.process.imports import without
 from sidecar.signals.history import SPAN_SECONDS
 from sidecar.signals.table import BY_NAME
 

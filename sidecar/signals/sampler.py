@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from sidecar.signals.cgroup import ControlGroup
+from sidecar.process.cgroup import ControlGroup
+from sidecar.process.usage import processors
 from sidecar.signals.history import History
-from sidecar.signals.processes import processors
 
 INTERVAL_SECONDS = 1.0
 LAG_SECONDS = 0.1

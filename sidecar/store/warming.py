@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from sidecar import keeping
 from sidecar.l3 import wire
+from sidecar.process import state_file
 from sidecar.store.listing import page_on_disk
 from sidecar.store.pace import Rest, rest_after
 from sidecar.store.store import Ask, Store
@@ -46,7 +46,7 @@ class Hot(msgspec.Struct):
 
 async def warm(store: Store, data_dir: Path, rest: Rest = rest_after) -> int:
     """Once L3 is open, bring the written-down keys back as far as memory has room; how many."""
-    hot = await asyncio.to_thread(keeping.load, data_dir / FILE, Hot, MAX_FILE_BYTES)
+    hot = await asyncio.to_thread(state_file.load, data_dir / FILE, Hot, MAX_FILE_BYTES)
     await store.opened()
     if hot is None or store.disk.state is not State.UP:
         return 0
@@ -96,7 +96,7 @@ async def save(store: Store, data_dir: Path) -> None:
         return
     hot = Hot(_hottest(store.l1.policy), _hottest(store.l2.policy))
     try:
-        await asyncio.to_thread(keeping.save, data_dir / FILE, msgspec.msgpack.encode(hot))
+        await asyncio.to_thread(state_file.save, data_dir / FILE, msgspec.msgpack.encode(hot))
     except OSError as error:
         log.warning("The hot keys could not be written down", error=str(error))
 

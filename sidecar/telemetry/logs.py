@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-from sidecar.imports import without
+from sidecar.process.imports import without
 from sidecar.telemetry.render import Event, render_json, render_tree
 from sidecar.telemetry.writer import QueuedWriter, sink_of
 

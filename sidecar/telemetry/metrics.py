@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from sidecar.control import Control
 from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import LATENCY_BOUNDS, RequestStats
-from sidecar.signals.processes import resident_bytes
+from sidecar.process.usage import resident_bytes
 from sidecar.telemetry.cache import CacheCollector
 from sidecar.telemetry.families import PREFIX, counter, gauge
 from sidecar.telemetry.optimizer import OptimizerCollector

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+from sidecar.api.answers import Overview, ShownChange, ShownSignal, ShownStanding, ShownTrial
 from sidecar.cli.client import Address
 from sidecar.cli.counted import L3Health, Stats, TierCounts, growth
 from sidecar.cli.watching import Look, Watch
 from sidecar.config.values import GIB, MIB
-from sidecar.http.shown import Overview, ShownChange, ShownSignal, ShownStanding, ShownTrial
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
 

@@ -13,8 +13,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
-from sidecar.cli.report import decisions_made, outcomes_table, overview_parts, rules_table
-from sidecar.http.shown import (
+from sidecar.api.answers import (
     Overview,
     ShownChange,
     ShownKnob,
@@ -23,6 +22,7 @@ from sidecar.http.shown import (
     ShownStanding,
     ShownTrial,
 )
+from sidecar.cli.report import decisions_made, outcomes_table, overview_parts, rules_table
 from sidecar.model.change import Size
 from tests.cli.examples import IMPROVED
 from tests.running import RunningSidecar, free_port, wait_until

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
-from sidecar.config.force import InForce
 from sidecar.config.values import DOCUMENT_KEYS, LEVELS, revision
+from sidecar.documents.in_force import InForce
 from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.conditions import FUNCTIONS
 from sidecar.optimizer.vocabulary import vocabulary

@@ -15,8 +15,8 @@ from sidecar.control import FILE
 from sidecar.model.outcome import VERDICTS, Outcome
 from sidecar.optimizer.decisions import Memory
 from tests.cli.examples import IMPROVED
-from tests.config.kubelet import Mount
 from tests.console.browsing import Console, launch
+from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar
 
 OpenConsole = Callable[..., Console]

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Route
 
 from sidecar.model.outcome import VERDICTS
-from tests.config.kubelet import Mount
 from tests.console.browsing import Console
 from tests.console.conftest import TEXTS, OpenConsole
+from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar, wait_until
 
 CHANGES = "Changes, the newest first"

@@ -210,7 +210,7 @@ def test_the_reasons_of_events_are_all_there() -> None:
     given = {
         reason
         for module in modules
-        for reason in re.findall(r'Happening\(\s*"(\w+)"', module.read_text())
+        for reason in re.findall(r'Announcement\(\s*"(\w+)"', module.read_text())
     }
     assert sorted(named) == sorted(given)
 

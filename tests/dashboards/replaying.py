@@ -25,8 +25,8 @@ from sidecar.cli.traces import Request
 from sidecar.control import FILE
 from sidecar.model.outcome import Outcome, Verdict
 from sidecar.optimizer.decisions import Memory
-from tests.config.kubelet import Mount
 from tests.dashboards.prometheus import ODD, POD, Prometheus, exporter, prometheus
+from tests.documents.kubelet import Mount
 from tests.e2e.container import Container
 from tests.running import RunningSidecar, wait_until
 

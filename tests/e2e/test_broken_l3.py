@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.config.kubelet import Mount
 from tests.conftest import StartSidecar
+from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar, wait_until
 
 

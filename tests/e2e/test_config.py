@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.kubelet import Mount
 from tests.conftest import StartSidecar
+from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar, wait_until
 
 FAILURES = 'cache_sidecar_config_reloads_total{result="failure",source="folder"}'

@@ -16,8 +16,8 @@ from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import Memory
 from sidecar.optimizer.overlay import Kept
-from tests.config.kubelet import Mount
 from tests.conftest import StartSidecar
+from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar, wait_until
 
 MIB = 1 << 20

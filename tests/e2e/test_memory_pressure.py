@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.config.kubelet import Mount
+from tests.documents.kubelet import Mount
 from tests.e2e.container import Container
 from tests.running import RunningSidecar, wait_until
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.config.kubelet import Mount
+from tests.documents.kubelet import Mount
 from tests.e2e.application import SEED, Application
 from tests.running import RunningSidecar, wait_until
 

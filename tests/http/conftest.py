@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import uvloop
 
-from sidecar.app import Sidecar
+from sidecar.app.sidecar import Sidecar
 from sidecar.http.connection import Limits
 from tests.conftest import StartSidecar
 from tests.http.serving import Serve, Served, running_sidecar

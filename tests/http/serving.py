@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import ClientResponse, web
 
-from sidecar.app import Settings, Sidecar
+from sidecar.app.sidecar import Settings, Sidecar
 from sidecar.control import Control
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
@@ -22,7 +22,7 @@ from sidecar.http.server import Server
 from sidecar.http.signals import SignalsApi
 from sidecar.kube.settings import KubeSettings
 from sidecar.model.stats import RequestStats
-from sidecar.runtime import Runtime
+from sidecar.process.runtime import Runtime
 
 PATIENCE_SECONDS = 20.0
 """When a test gives up; nothing is measured by it."""

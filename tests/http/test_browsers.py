@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from sidecar.app import Sidecar
+from sidecar.app.sidecar import Sidecar
 from sidecar.http.browsers import could_be_a_strangers
 from tests.http.serving import exchange, problem, request
 from tests.running import RunningSidecar

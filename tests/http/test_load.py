@@ -12,7 +12,7 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from sidecar.app import Sidecar
+from sidecar.app.sidecar import Sidecar
 from sidecar.http.connection import Limits
 from tests.http.serving import Serve, Served, eventually, exchange, problem, raw_problem, request
 

@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from msgspec.structs import fields
 
-from sidecar.app import Sidecar
+from sidecar.api import answers as shown
+from sidecar.app.sidecar import Sidecar
 from sidecar.config.knobs import KNOBS, Effective
 from sidecar.config.values import DEFAULT_BASELINES, MIB, Document
-from sidecar.http import shown
 from sidecar.http.connection import Limits
 from sidecar.model.change import Size
 from sidecar.model.outcome import VERDICTS, Outcome

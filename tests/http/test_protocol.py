@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from sidecar.app import Sidecar
+from sidecar.app.sidecar import Sidecar
 from tests.http.serving import exchange, problem, raw_problem, request
 
 PATH = "/v1/cache/test/key"

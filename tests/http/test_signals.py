@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sidecar.app import Sidecar
+from sidecar.app.sidecar import Sidecar
 from sidecar.http.server import Server, Table
 from sidecar.http.signals import MOST_POINTS, SignalsApi
 from sidecar.model.stats import RequestStats

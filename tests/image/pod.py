@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from tests.bench.memory import pss
-from tests.config.kubelet import Mount
+from tests.documents.kubelet import Mount
 from tests.image.building import run
 from tests.running import wait_until
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.config.kubelet import Mount
 from tests.conftest import StartSidecar
+from tests.documents.kubelet import Mount
 from tests.kube.conftest import Start, promote_after
 from tests.kube.threaded import ThreadedApiServer
 from tests.running import RunningSidecar, wait_until

@@ -13,7 +13,7 @@ import pytest
 from sidecar.kube.connection import Connection
 from sidecar.kube.events import FORBIDDEN_SECONDS, EventWriter, Pod
 from sidecar.kube.ledger import BURST
-from sidecar.model.happening import Happening
+from sidecar.model.announcement import Announcement
 from tests.kube.apiserver import ApiServer
 from tests.kube.conftest import until
 
@@ -37,7 +37,7 @@ class Writing:
     def put(
         self, note: str, *, reason: str = "ConfigurationRejected", problem: bool = True
     ) -> None:
-        self.writer.put(Happening(reason, "Configure", note, problem))
+        self.writer.put(Announcement(reason, "Configure", note, problem))
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)

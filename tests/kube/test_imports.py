@@ -21,7 +21,7 @@ def test_without_a_configmap_nothing_of_the_client_is_loaded() -> None:
 
 def test_with_one_only_what_is_needed_is_loaded() -> None:
     """Credentials and requests; neither the generated API nor what the packages take along."""
-    loaded = loaded_by("sidecar.following.api")
+    loaded = loaded_by("sidecar.documents.api")
     assert "kubernetes.aio.config.incluster_config" in loaded
     assert not loaded & set(DEAR)
     assert not {name for name in loaded if name.startswith("kubernetes.aio.client.models.")}
@@ -30,7 +30,7 @@ def test_with_one_only_what_is_needed_is_loaded() -> None:
 def test_whoever_imports_the_client_later_has_all_of_it() -> None:
     """What was left out is not lost: a plugin may want it."""
     code = (
-        "import sidecar.following.api, kubernetes, kubernetes.aio; "
+        "import sidecar.documents.api, kubernetes, kubernetes.aio; "
         "print(kubernetes.client.CoreV1Api.__name__, kubernetes.aio.client.CoreV1Api.__name__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

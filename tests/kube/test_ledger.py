@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.kube.ledger import BURST, MOST_OPEN, REFILL_SECONDS, SERIES_SECONDS, Ledger
-from sidecar.model.happening import Happening
+from sidecar.model.announcement import Announcement
 
 
 class Bench:
@@ -22,8 +22,8 @@ class Bench:
         return written
 
 
-def happening(note: str) -> Happening:
-    return Happening("ConfigurationRejected", "Configure", note)
+def happening(note: str) -> Announcement:
+    return Announcement("ConfigurationRejected", "Configure", note)
 
 
 def test_the_same_again_is_a_series() -> None:

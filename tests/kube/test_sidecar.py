@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.kubelet import Mount
+from tests.documents.kubelet import Mount
 from tests.kube.conftest import Start, notes, promote_after
 from tests.kube.threaded import NAMESPACE, ThreadedApiServer
 from tests.running import wait_until

@@ -9,7 +9,7 @@ from sidecar.config.values import Document
 from sidecar.control import Control, Figures
 from sidecar.model.change import Deed
 from sidecar.optimizer.decisions import Decision
-from sidecar.signals.cgroup import ControlGroup
+from sidecar.process.cgroup import ControlGroup
 from sidecar.signals.sampler import Sampler
 from tests.optimizer.virtual import Readings, World, a_snapshot
 

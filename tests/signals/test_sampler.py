@@ -12,10 +12,10 @@ from pathlib import Path
 from sidecar.model.entry import Tier
 from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.model.stats import RequestStats, StoreStats, TierStats
-from sidecar.signals import processes
+from sidecar.process import usage
+from sidecar.process.cgroup import ControlGroup
+from sidecar.process.garbage import Collections
 from sidecar.signals.cache import cache_readings, request_readings
-from sidecar.signals.cgroup import ControlGroup
-from sidecar.signals.garbage import Collections
 from sidecar.signals.history import READINGS, History
 from sidecar.signals.sampler import Sampler
 from tests.signals.trees import v2
@@ -44,7 +44,7 @@ async def test_every_reading_has_a_source(tmp_path: Path) -> None:
         history,
         ControlGroup(v2(tmp_path)),
         inside,
-        lambda: processes.readings({"main": os.getpid()}, tmp_path),
+        lambda: usage.readings({"main": os.getpid()}, tmp_path),
     )
     await sampler.sample()
     missing = [name for name in READINGS if name not in history.known]
@@ -61,7 +61,7 @@ async def test_processor_time_is_over_the_quota(tmp_path: Path) -> None:
         history,
         ControlGroup(v2(tmp_path)),
         lambda _now: {},
-        lambda: processes.readings({"main": os.getpid()}, tmp_path),
+        lambda: usage.readings({"main": os.getpid()}, tmp_path),
     )
     for _ in range(4):
         await sampler.sample()
@@ -112,7 +112,7 @@ def test_collections_are_counted_by_generation() -> None:
 def test_a_process_that_has_ended_counts_nothing(tmp_path: Path) -> None:
     """L3's process may end between two looks."""
     ended = 2**22 + 1  # above the largest process id
-    readings = processes.readings({"l3": ended}, tmp_path)
+    readings = usage.readings({"l3": ended}, tmp_path)
     assert readings["memory.resident_bytes"] == 0
     assert readings["io.disk_free_bytes"] > 0
 

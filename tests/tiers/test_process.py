@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app import make_policy
+from sidecar.app.sidecar import make_policy
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
 from sidecar.store.store import Store

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Announcement:
     """`reason` and `action` are words in CamelCase, `note` is a sentence or more for people."""
 
     reason: str

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiohttp import web
 
+from sidecar.app.actuators import Actuators
+from sidecar.app.announcements import News
 from sidecar.config.document import parse
 from sidecar.config.errors import UnreadableFolderError
 from sidecar.config.values import TierConfig
 from sidecar.control import Control, remembered
-from sidecar.following import folder
-from sidecar.following.documents import Documents
+from sidecar.documents import following
+from sidecar.documents.documents import Documents
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
 from sidecar.http.console import Console
@@ -31,23 +33,21 @@ from sidecar.http.ops import Readiness, ops_table
 from sidecar.http.optimizer import OptimizerApi, described_knobs
 from sidecar.http.server import Server
 from sidecar.http.signals import SignalsApi
-from sidecar.http.sockets import SocketFile
 from sidecar.kube.settings import KubeSettings
 from sidecar.kube.trouble import CredentialsError
-from sidecar.levers import Levers
-from sidecar.model.happening import Happening
+from sidecar.model.announcement import Announcement
 from sidecar.model.stats import RequestStats
-from sidecar.news import News
 from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.policies import registry
 from sidecar.policies.protocol import Policy
-from sidecar.runtime import Runtime
-from sidecar.signals import processes
+from sidecar.process import usage
+from sidecar.process.cgroup import ControlGroup
+from sidecar.process.garbage import Collections
+from sidecar.process.runtime import Runtime
+from sidecar.serving.socket_file import SocketFile
 from sidecar.signals.cache import cache_readings, request_readings
-from sidecar.signals.cgroup import ControlGroup
-from sidecar.signals.garbage import Collections
 from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
 from sidecar.store.snapshot import snapshot
@@ -60,7 +60,7 @@ from sidecar.tiers.memory import MMAP_THRESHOLD_BYTES
 from sidecar.tiers.process import DiskProcess
 
 if TYPE_CHECKING:
-    from sidecar.following.api import Api
+    from sidecar.documents.api import Api
 
 DRAIN_SECONDS = 0.5
 """How long open requests get to finish once the sidecar stops; with L3's part, 1.5 s in all."""
@@ -115,7 +115,7 @@ class Sidecar:
         self.ports: dict[str, int] = {}
         """Of the data API (`http`) and of the ops API (`ops`): where 0 was asked for, any free."""
         self.store: Store
-        self.levers: Levers
+        self.actuators: Actuators
         self.control: Control
 
     # ---- start
@@ -131,8 +131,8 @@ class Sidecar:
         )
         self.control = await self._connect_optimizer()
         await self._listen()
-        self.levers = Levers(self.store, self._process, self._servers["http"], self._runtime)
-        self.control.begin(self.levers.put_in_force, self.levers.perform)
+        self.actuators = Actuators(self.store, self._process, self._servers["http"], self._runtime)
+        self.control.begin(self.actuators.put_in_force, self.actuators.perform)
         self._disk_task = self._keep("l3", lambda: self._process.run(self.store.disk))
         self._keep("upkeep", lambda: upkeep(self.store))
         self._collections.watch()
@@ -197,7 +197,7 @@ class Sidecar:
         pids = {"main": os.getpid()}
         if (child := self._process.pid) is not None:
             pids["l3"] = child
-        return processes.readings(pids, self._settings.data_dir)
+        return usage.readings(pids, self._settings.data_dir)
 
     async def _bind(self, server: Server, bind: tuple[str, int], flag: str) -> int:
         host, port = bind
@@ -236,7 +236,7 @@ class Sidecar:
         path, kube = self._settings.config, self._settings.kube
         if kube is not None:
             # Imported here, since it loads the official client, which nobody else needs.
-            from sidecar.following.api import Api  # noqa: PLC0415
+            from sidecar.documents.api import Api  # noqa: PLC0415
 
             try:
                 self._api = Api(kube, self.documents)
@@ -246,7 +246,7 @@ class Sidecar:
             await self.documents.recall()
         if path is not None:
             try:
-                await folder.start_with(self.documents, path)
+                await following.start_with(self.documents, path)
             except UnreadableFolderError as error:
                 raise StartError(f"--config {error}") from None
 
@@ -255,7 +255,7 @@ class Sidecar:
         path, api = self._settings.config, self._api
         if path is not None:
             leading = api is None
-            self._keep("folder", lambda: folder.follow(self.documents, path, leading=leading))
+            self._keep("folder", lambda: following.follow(self.documents, path, leading=leading))
         if path is not None or api is not None:
             self._keep("kept document", self.documents.keep_saving)
         if api is not None:
@@ -264,7 +264,7 @@ class Sidecar:
             news = News(lambda: self._process.trouble, self.control.engine)
             self._keep("news", lambda: news.tell(api.tell))
 
-    def _tell(self, happening: Happening) -> None:
+    def _tell(self, happening: Announcement) -> None:
         if self._api is not None:
             self._api.tell(happening)
 

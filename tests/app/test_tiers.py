@@ -9,13 +9,13 @@ import signal
 import aiohttp
 import pytest
 
-from sidecar.app import Sidecar
+from sidecar.app.sidecar import Sidecar
 from sidecar.model.change import Size
 from sidecar.model.errors import NotReadyError, OutcomeUnknownError
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
+from tests.app.pulling import Panel, shows, small
 from tests.http.serving import eventually
-from tests.levers.pulling import Panel, shows, small
 
 MIB = 1 << 20
 LARGE = 10 * MIB

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.config import folder
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.tree import MAX_TEXT_BYTES
+from sidecar.documents import folder
 from sidecar.optimizer.vocabulary import vocabulary
-from tests.config.kubelet import Mount, everywhere
+from tests.documents.kubelet import Mount, everywhere
 
 
 def test_only_the_four_files_are_read(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from sidecar.app import Sidecar
-from sidecar.http.limiter import CEILING, FLOOR
+from sidecar.app.sidecar import Sidecar
+from sidecar.serving.limiter import CEILING, FLOOR
 from sidecar.signals.cache import request_readings
+from tests.app.pulling import Panel, shows, small
 from tests.http.serving import eventually, problem, request
-from tests.levers.pulling import Panel, shows, small
 
 PATH = "/v1/cache/test/"
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from sidecar.app import Sidecar
+from sidecar.app.sidecar import Sidecar
 from sidecar.config.knobs import KNOBS
 from sidecar.model.change import DEEDS
-from tests.levers.pulling import SHOWN
+from tests.app.pulling import SHOWN
 
 
 def test_every_knob_and_every_deed_has_a_test() -> None:
     """On the running sidecar, by whichever test says `shows`."""
     for file in Path(__file__).parent.glob("test_*.py"):
-        import_module(f"tests.levers.{file.stem}")
+        import_module(f"tests.app.{file.stem}")
     assert {*KNOBS, *DEEDS} == SHOWN
 
 
 async def test_every_deed_can_be_done(live: Sidecar) -> None:
     """Those that the model names, and no others."""
-    assert set(live.levers.deeds) == set(DEEDS)
+    assert set(live.actuators.deeds) == set(DEEDS)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.config import folder
-from tests.config.kubelet import Mount, everywhere
+from sidecar.documents import folder
+from tests.documents.kubelet import Mount, everywhere
 
 FOREVER = 3600.0
 """An interval that no test lives to see: what is noticed was told by inotify."""
@@ -249,7 +249,7 @@ def test_without_inotify_the_folder_is_looked_at_all_the_same(tmp_path: Path) ->
     (path / "cache.yaml").write_text("a: 1")
     code = """
 import asyncio, os, pathlib, resource, sys
-from sidecar.config import folder
+from sidecar.documents import folder
 
 async def main(path):
     watch = folder.watch(path, interval_seconds=0.05, quiet_seconds=0.01)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.signals.cgroup import ControlGroup
+from sidecar.process.cgroup import ControlGroup
 from tests.signals.trees import v1, v2, write
 
 V1, V2 = "memory/memory.limit_in_bytes", "memory.max"

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from sidecar.config.knobs import Effective
 from sidecar.http.server import Server
 from sidecar.model.change import Deed
-from sidecar.runtime import Runtime, collect, trim_heap
-from sidecar.signals.processes import resident_bytes
+from sidecar.process.runtime import Runtime, collect, trim_heap
+from sidecar.process.usage import resident_bytes
 from sidecar.store.store import Store
 from sidecar.store.warming import warm_again
 from sidecar.tiers.disk import State
@@ -28,7 +28,7 @@ class DeedFailedError(Exception):
     """A deed could not be done; the message is a sentence."""
 
 
-class Levers:
+class Actuators:
     """The whole sidecar, as far as it can be steered."""
 
     def __init__(

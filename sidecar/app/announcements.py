@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
-from sidecar.model.happening import Happening
+from sidecar.model.announcement import Announcement
 from sidecar.optimizer.engine import Engine
 from sidecar.tiers.process import Trouble
 
@@ -27,20 +27,20 @@ class News:
         self._trouble: Trouble | None = None
         self._outcomes = 0
 
-    async def tell(self, tell: Callable[[Happening], None]) -> None:
+    async def tell(self, tell: Callable[[Announcement], None]) -> None:
         """Look every INTERVAL_SECONDS, until cancelled."""
         while True:
             for happening in self.look():
                 tell(happening)
             await asyncio.sleep(INTERVAL_SECONDS)
 
-    def look(self) -> Iterator[Happening]:
+    def look(self) -> Iterator[Announcement]:
         """What has happened since the last look."""
         trouble = self._l3_trouble()
         wanted = self._engine.effective.cache.tiers.l3.enabled
         if wanted and trouble is not None and trouble is not self._trouble:
             note = f"Running without L3 ({trouble.reason}): {trouble.message}."
-            yield Happening("L3Unavailable", "Degrade", note)
+            yield Announcement("L3Unavailable", "Degrade", note)
         self._trouble = trouble
         ended = sum(self._engine.tally.values())
         new, self._outcomes = ended - self._outcomes, ended
@@ -48,4 +48,4 @@ class News:
             if outcome.outcome in UNDONE:
                 what = f"{outcome.action} of rule {outcome.rule}"
                 note = f"{what} was undone ({outcome.outcome}). {outcome.reason}"
-                yield Happening("TrialRolledBack", "Tune", note)
+                yield Announcement("TrialRolledBack", "Tune", note)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sidecar.signals.pressure import stalled_seconds
+from sidecar.process.pressure import stalled_seconds
 
 _MOUNT, _OWN = "sys/fs/cgroup", "proc/self/cgroup"
 _NO_LIMIT = 1 << 60

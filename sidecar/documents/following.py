@@ -6,9 +6,9 @@ import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
-from sidecar.config import folder
 from sidecar.config.errors import UnreadableFolderError
-from sidecar.following.documents import Documents
+from sidecar.documents import folder
+from sidecar.documents.documents import Documents
 
 
 async def start_with(documents: Documents, path: Path) -> None:

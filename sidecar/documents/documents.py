@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from sidecar import keeping
 from sidecar.config.errors import FieldError, InvalidDocument
-from sidecar.config.force import InForce
 from sidecar.config.tree import MAX_TEXT_BYTES
 from sidecar.config.values import DOCUMENT_KEYS, Document, revision
+from sidecar.documents.in_force import InForce
+from sidecar.model.announcement import Announcement
 from sidecar.model.clock import Clock
-from sidecar.model.happening import Happening
+from sidecar.process import state_file
 from sidecar.telemetry.metrics import ConfigReport
 
 FILE = "configuration.state"
@@ -52,7 +52,7 @@ class Documents:
         clock: Clock,
         parse: Callable[[Texts], Document],
         data_dir: Path,
-        tell: Callable[[Happening], None],
+        tell: Callable[[Announcement], None],
     ) -> None:
         self._in_force = InForce(clock, parse({}), applied_at=clock())
         self._parse = parse
@@ -125,7 +125,7 @@ class Documents:
             took = {} if heard_at is None else {"delay_seconds": time.monotonic() - heard_at}
             log.info("Configuration applied", revision=short, source=source, **took)
             note = f"Revision {short} from {source} is in force."
-            self._tell(Happening("ConfigurationApplied", "Configure", note, problem=False))
+            self._tell(Announcement("ConfigurationApplied", "Configure", note, problem=False))
         elif not changed and before != (source, False):
             log.info("Configuration confirmed", revision=short, source=source)
         if document.revision != self._kept_revision:
@@ -138,7 +138,7 @@ class Documents:
         sentences = self._in_force.rejected.errors if self._in_force.rejected else ()
         log.error("Configuration rejected", errors=list(sentences), source=source)
         note = "; ".join(sentences)
-        self._tell(Happening("ConfigurationRejected", "Configure", note))
+        self._tell(Announcement("ConfigurationRejected", "Configure", note))
 
     def expect(self) -> None:
         """There is a source that has not been heard yet: its last contact was never, which is 0."""
@@ -152,7 +152,7 @@ class Documents:
 
     async def recall(self) -> None:
         """Start with the last good document on the volume, if there is one that still is good."""
-        kept = await asyncio.to_thread(keeping.load, self._file, Kept, MOST_FILE_BYTES)
+        kept = await asyncio.to_thread(state_file.load, self._file, Kept, MOST_FILE_BYTES)
         if kept is None:
             return
         try:
@@ -177,7 +177,7 @@ class Documents:
             document = self.document
             data = msgspec.msgpack.encode(Kept(dict(document.texts)))
             try:
-                await asyncio.to_thread(keeping.save, self._file, data)
+                await asyncio.to_thread(state_file.save, self._file, data)
                 self._kept_revision, failed = document.revision, False
             except OSError as error:
                 if not failed:

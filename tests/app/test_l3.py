@@ -7,14 +7,14 @@ import random
 
 import pytest
 
-from sidecar.app import Sidecar
+from sidecar.app.actuators import DeedFailedError
+from sidecar.app.sidecar import Sidecar
 from sidecar.l3 import wire
-from sidecar.levers import DeedFailedError
 from sidecar.model.change import Deed
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
+from tests.app.pulling import Panel, number, shows, small
 from tests.http.serving import eventually
-from tests.levers.pulling import Panel, number, shows, small
 
 MIB = 1 << 20
 
@@ -36,7 +36,7 @@ async def test_rewriting_gives_the_space_of_the_dead_back(live: Sidecar) -> None
     await eventually(
         lambda: store.disk.status and store.disk.status.entries == 1, "the last news has come"
     )
-    figures = await live.levers.perform(Deed("compact_l3"))
+    figures = await live.actuators.perform(Deed("compact_l3"))
     before = number(figures, "folder_bytes")
     assert before > 6 * MIB
     assert figures["rewrite"] == "begun"
@@ -81,10 +81,10 @@ async def test_warming_brings_what_is_used_most(live: Sidecar) -> None:
     panel.set(tiers=small(l1=off, l2={"max_entries": 25}).tiers)
     for n in range(5):
         await store.get(b"test/%d" % n)
-    assert await live.levers.perform(Deed("warm")) == {"warmed_entries": 20}
+    assert await live.actuators.perform(Deed("warm")) == {"warmed_entries": 20}
     hot = {b"test/%d" % n for n in (*range(5), *range(100, 120))}
     assert set(store.l2.entries) == hot
-    assert await live.levers.perform(Deed("warm")) == {"warmed_entries": 0}
+    assert await live.actuators.perform(Deed("warm")) == {"warmed_entries": 0}
 
 
 async def test_without_l3_it_fails(live: Sidecar) -> None:
@@ -94,4 +94,4 @@ async def test_without_l3_it_fails(live: Sidecar) -> None:
     await eventually(lambda: live.store.disk.state is State.DOWN, "L3 is off")
     for name in ("compact_l3", "warm"):
         with pytest.raises(DeedFailedError, match="not up"):
-            await live.levers.perform(Deed(name))
+            await live.actuators.perform(Deed(name))

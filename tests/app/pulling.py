@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sidecar.app import Sidecar
+from sidecar.app.actuators import Figures
+from sidecar.app.sidecar import Sidecar
 from sidecar.config.knobs import Effective, turned
 from sidecar.config.values import CacheConfig, TiersConfig
-from sidecar.levers import Figures
 from sidecar.model.change import Turn, Value
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -34,17 +34,17 @@ class Panel:
     def __init__(self, sidecar: Sidecar, cache: CacheConfig | None = None) -> None:
         self._sidecar = sidecar
         self.effective = Effective(cache=cache or CacheConfig())
-        sidecar.levers.put_in_force(self.effective)
+        sidecar.actuators.put_in_force(self.effective)
 
     def turn(self, knob: str, to: Value) -> None:
         self.effective = turned(self.effective, Turn(knob, to))
-        self._sidecar.levers.put_in_force(self.effective)
+        self._sidecar.actuators.put_in_force(self.effective)
 
     def set(self, **values: Any) -> None:
         """Values of the document itself."""
         cache = replace(self.effective.cache, **values)
         self.effective = replace(self.effective, cache=cache)
-        self._sidecar.levers.put_in_force(self.effective)
+        self._sidecar.actuators.put_in_force(self.effective)
 
 
 def number(figures: Figures, name: str) -> float:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from sidecar.app.announcements import News
 from sidecar.config.values import CacheConfig, TiersConfig
-from sidecar.model.happening import Happening
-from sidecar.news import News
+from sidecar.model.announcement import Announcement
 from sidecar.tiers.process import Trouble
 from tests.optimizer.virtual import SIGNAL, World, a_document, a_rule
 
 
-def told_of(effect: float) -> list[Happening]:
+def told_of(effect: float) -> list[Announcement]:
     """After one trial of a change that adds `effect` to its signal; a second look tells nothing."""
     rng = random.Random(1)
     world = World(

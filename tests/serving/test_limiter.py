@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import repeat
 
-from sidecar.http.limiter import CEILING, FLOOR, Limiter, usual_seconds
 from sidecar.model.stats import RequestStats
+from sidecar.serving.limiter import CEILING, FLOOR, Limiter, usual_seconds
 
 BASE_SECONDS = 0.002
 

@@ -14,10 +14,10 @@ from structlog.testing import capture_logs
 from sidecar.config.document import parse
 from sidecar.config.errors import FieldError
 from sidecar.config.values import Document
-from sidecar.following.documents import FILE, MOST_FILE_BYTES, Documents, Kept
-from sidecar.keeping import load
-from sidecar.model.happening import Happening
+from sidecar.documents.documents import FILE, MOST_FILE_BYTES, Documents, Kept
+from sidecar.model.announcement import Announcement
 from sidecar.optimizer.vocabulary import vocabulary
+from sidecar.process.state_file import load
 
 READ = partial(parse, vocabulary=vocabulary())
 BAD = {"cache.yaml": "promote_after: -1"}
@@ -33,7 +33,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
         self.applied: list[int] = []
-        self.told: list[Happening] = []
+        self.told: list[Announcement] = []
         self.parsed_by: set[str] = set()
         self.parsing = False
         self.during_parse: threading.Event | None = None

@@ -1,4 +1,4 @@
-"""A running sidecar whose levers a test pulls."""
+"""A running sidecar whose knobs a test turns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app import Sidecar
+from sidecar.app.sidecar import Sidecar
 from tests.http.serving import running_sidecar
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from sidecar.config.errors import InvalidDocument
 from sidecar.config.values import DOCUMENT_KEYS
-from sidecar.following.documents import Documents
+from sidecar.documents.documents import Documents
 from sidecar.kube.configmap import ConfigMap
 from sidecar.kube.source import Source
 from sidecar.kube.trouble import Trouble

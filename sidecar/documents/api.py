@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from sidecar.following.configmap import ConfigMapFollower
-from sidecar.following.documents import Documents
+from sidecar.documents.configmap import ConfigMapFollower
+from sidecar.documents.documents import Documents
 from sidecar.kube.connection import Connection, namespace_of_pod
 from sidecar.kube.events import EventWriter, Pod
 from sidecar.kube.settings import KubeSettings
 from sidecar.kube.trouble import CredentialsError
-from sidecar.model.happening import Happening
+from sidecar.model.announcement import Announcement
 
 log = structlog.get_logger("sidecar.kube")
 
@@ -49,7 +49,7 @@ class Api:
             tasks["events"] = self._events.run
         return tasks
 
-    def tell(self, happening: Happening) -> None:
+    def tell(self, happening: Announcement) -> None:
         """Make an Event of it, if it is one of those that are wanted."""
         if self._events is not None and (happening.problem or self._every):
             self._events.put(happening)

@@ -292,7 +292,7 @@ class Sidecar:
             notes += self._api.notes()
         if self._stopping:
             notes.append("Stopping.")
-        return Readiness(not self._stopping and self.store.disk.met, notes)
+        return Readiness(not self._stopping and self.store.disk.started, notes)
 
     def _report_process(self) -> metrics.ProcessReport:
         return metrics.ProcessReport(

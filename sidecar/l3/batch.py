@@ -14,7 +14,6 @@ from itertools import islice
 import msgspec
 from rocksdict import WriteBatch
 
-from sidecar.l3 import wire
 from sidecar.l3.database import Database, get_many
 from sidecar.l3.eviction import SAMPLES_PER_VICTIM, Score, sample
 from sidecar.l3.records import (
@@ -31,6 +30,7 @@ from sidecar.l3.records import (
     user_key,
 )
 from sidecar.model.invalidations import Invalidations
+from sidecar.model.writes import NEW, REFUSED, REPLACED, Delete, Invalidate, Put, Write
 
 COUNTS_ROW = b"counts"
 SCOPE_ROW = b"scope/"
@@ -93,15 +93,15 @@ class Batch:
             for row_key, row in zip(wanted, found, strict=True):
                 self._metas[row_key] = None if row is None else unpack_meta(row)
 
-    def apply(self, write: wire.Write) -> int:
-        """Decide one write; what it met."""
+    def apply(self, write: Write) -> int:
+        """Decide one write; its effect."""
         self._counts.max_seq = max(self._counts.max_seq, write.seq)
         match write:
-            case wire.Put():
+            case Put():
                 return self._put(write)
-            case wire.Delete():
+            case Delete():
                 return self._delete(write)
-            case wire.Invalidate():
+            case Invalidate():
                 return self._invalidate(write)
 
     def touch(self, key: bytes, hits: int) -> None:
@@ -181,15 +181,15 @@ class Batch:
 
     # ---- the three writes
 
-    def _put(self, put: wire.Put) -> int:
+    def _put(self, put: Put) -> int:
         row_key = disk_key(put.key)
         old = self._metas[row_key]
-        met = wire.NEW
+        effect = NEW
         if old is not None:
             if not self.dead(row_key, old):
-                met = wire.REPLACED
+                effect = REPLACED
             if old[SEQ] >= put.seq:  # sent again to a new child, or written back late
-                return met
+                return effect
         size = logical_bytes(put)
         invalidations = self._tier.invalidations
         if size > self._tier.max_bytes or (
@@ -197,7 +197,7 @@ class Batch:
         ):
             if old is not None:
                 self.drop(row_key, old)
-            return wire.REFUSED
+            return REFUSED
         if old is not None:
             self._discount(old)
         meta = (put.seq, put.expires_at, self._now, 1, size)
@@ -207,23 +207,23 @@ class Batch:
         self._counts.used_bytes += size
         self.rows.put(row_key, pack_meta(meta), self._meta_family)
         self.rows.put(row_key, pack_value(put), self._value_family)
-        return met
+        return effect
 
-    def _delete(self, delete: wire.Delete) -> int:
+    def _delete(self, delete: Delete) -> int:
         row_key = disk_key(delete.key)
         old = self._metas[row_key]
         if old is None or old[SEQ] > delete.seq:  # a put after it has come before: sent again
-            return wire.NEW
-        met = wire.NEW if self.dead(row_key, old) else wire.REPLACED
+            return NEW
+        effect = NEW if self.dead(row_key, old) else REPLACED
         self.drop(row_key, old)
-        return met
+        return effect
 
-    def _invalidate(self, write: wire.Invalidate) -> int:
+    def _invalidate(self, write: Invalidate) -> int:
         invalidations = self._tier.invalidations
         if not invalidations.covers(write.scope, write.seq):  # else a later one says it all
             invalidations.add(write.scope, write.seq)
             self.rows.put(SCOPE_ROW + write.scope, write.seq.to_bytes(8, "little"))
-        return wire.NEW
+        return NEW
 
     # ---- room
 

@@ -21,6 +21,8 @@ from sidecar.l3 import wire
 from sidecar.l3.engine import Engine, in_chunks
 from sidecar.l3.space import Space
 from sidecar.l3.sweeping import Sweeping
+from sidecar.model.answers import ABSENT, LATE, Status
+from sidecar.model.writes import Put
 
 SLICE_SECONDS = 0.005
 BUSY_SECONDS = 0.001
@@ -164,7 +166,7 @@ class Child:
     def _read(self, request: wire.Request) -> None:
         for keys in in_chunks(request.reads, self._engine.reads_at_once()):
             if self._clock() > request.deadline:
-                self._reply(wire.Reply([wire.LATE] * len(keys), [], []))
+                self._reply(wire.Reply([LATE] * len(keys), [], []))
                 continue
             rows = self._engine.read(keys)
             answers: list[Any] = []
@@ -174,7 +176,7 @@ class Child:
                 if size + length > wire.MAX_FRAME_BYTES and answers:  # a large value goes alone
                     self._reply(wire.Reply(answers, [], []))
                     answers, size = [], 0
-                answers.append(wire.ABSENT if row is None else Raw(row))
+                answers.append(ABSENT if row is None else Raw(row))
                 size += length
             self._reply(wire.Reply(answers, [], []))
             for key, row in zip(keys, rows, strict=True):
@@ -211,7 +213,7 @@ class Child:
                 self._held.popleft()
                 if not self._held:
                     self._held_bytes = 0
-            written = sum(len(write.value) for write in writes if isinstance(write, wire.Put))
+            written = sum(len(write.value) for write in writes if isinstance(write, Put))
             self._has_changed(written + engine.dropped_bytes - dropped)
 
     def _reply(self, reply: wire.Reply) -> None:
@@ -290,7 +292,7 @@ class Child:
         self._last_status = time.monotonic()
         self._news = False
         engine = self._engine
-        status = wire.Status(
+        status = Status(
             entries=engine.entries,
             used_bytes=engine.used_bytes,
             evictions=engine.evictions,

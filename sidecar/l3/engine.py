@@ -27,6 +27,8 @@ from sidecar.l3.records import (
     unpack_meta,
     user_key,
 )
+from sidecar.model.answers import ListedKey, Page
+from sidecar.model.writes import Invalidate, Put, Write
 
 READ_BYTES = 4 << 20
 """About what one multi-get may bring into memory; the largest values make it READS_AT_LEAST."""
@@ -117,18 +119,18 @@ class Engine:
 
     def write(
         self,
-        writes: list[wire.Write],
+        writes: list[Write],
         now: float,
         *,
         sync: bool,
         most_bytes: int = sys.maxsize,
     ) -> tuple[list[int], list[bytes]]:
-        """Apply all in order and at once; what each write met, and the keys pushed out.
+        """Apply all in order and at once; the effect of each write, and the keys evicted.
 
         Where the tier is to shrink, it drops about `most_bytes` more than the writes bring.
         """
         batch = Batch(self._tier, now)
-        batch.look_up([write.key for write in writes if not isinstance(write, wire.Invalidate)])
+        batch.look_up([write.key for write in writes if not isinstance(write, Invalidate)])
         answers = [batch.apply(write) for write in writes]
         evicted = batch.evict(min(DRAIN_ENTRIES, self.entries_in(most_bytes)))
         batch.commit(sync=sync)
@@ -142,13 +144,13 @@ class Engine:
             batch.touch(key, count)
         batch.commit(sync=False)
 
-    def crowded(self, writes: list[wire.Write]) -> int:
+    def crowded(self, writes: list[Write]) -> int:
         """The bytes that `writes` bring, if room for them is to be made in slices before; else 0.
 
         One large value may push out more small ones than may go between two frames.
         """
         counts, tier = self._tier.counts, self._tier
-        sizes = [logical_bytes(write) for write in writes if isinstance(write, wire.Put)]
+        sizes = [logical_bytes(write) for write in writes if isinstance(write, Put)]
         incoming = sum(size for size in sizes if size <= tier.max_bytes)
         over = min(incoming, counts.used_bytes + incoming - tier.max_bytes)
         few = (DRAIN_ENTRIES + len(writes)) * counts.used_bytes
@@ -216,24 +218,24 @@ class Engine:
         for scope in self._tier.invalidations.forget(self._sweep_started):
             batch.forget_scope(scope)
 
-    def page(self, call: wire.ListKeys, now: float) -> wire.Page:
+    def page(self, call: wire.ListKeys, now: float) -> Page:
         """Keys below a scope, in the order of their hashes, looking at SWEEP_ROWS rows at most."""
         rows = self._db.meta.iter()
         rows.seek(call.cursor)
-        found: list[wire.Listed] = []
+        found: list[ListedKey] = []
         covers = self._tier.invalidations.covers
         for _ in range(SWEEP_ROWS):
             if not rows.valid():
                 rows.status()
-                return wire.Page(found, None)
+                return Page(found, None)
             if len(found) == call.limit:
                 break
             key, meta = user_key(rows.key()), unpack_meta(rows.value())
             live = meta[EXPIRES_AT] > now and not covers(key, meta[SEQ])
             if live and key.startswith(call.scope):
-                found.append(wire.Listed(key, meta[SIZE], meta[EXPIRES_AT], meta[FREQUENCY]))
+                found.append(ListedKey(key, meta[SIZE], meta[EXPIRES_AT], meta[FREQUENCY]))
             rows.next()
-        return wire.Page(found, rows.key() if rows.valid() else None)
+        return Page(found, rows.key() if rows.valid() else None)
 
     # ---- state
 

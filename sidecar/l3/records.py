@@ -15,7 +15,9 @@ from typing import Final, cast
 
 from xxhash import xxh64_digest
 
-from sidecar.l3.wire import Put, Record, encode_record
+from sidecar.l3.wire import encode_record
+from sidecar.model.answers import Record
+from sidecar.model.writes import Put
 
 HASH_BYTES = 8
 RECORD_BYTES = 64

@@ -1,6 +1,8 @@
-"""What the sidecar and the child that runs L3 say to each other.
+"""The protocol between the sidecar and the child process that runs L3.
 
 Both directions are streams of frames over a socket pair: four bytes of length, then MessagePack.
+Writes, records and pages are those of `model.writes` and `model.answers`, encoded as arrays; the
+first element of a write or a call is its tag.
 Answers carry no numbers of what they answer. Reads are answered in the order in which they were
 asked, writes in the order in which they were sent, calls likewise; within one frame reads come
 before writes. That order is what the store's promises rest on, so it is the protocol.
@@ -12,35 +14,13 @@ from collections.abc import Iterator
 
 import msgspec
 
+from sidecar.model.answers import Page, Record, Status
+from sidecar.model.writes import Write
+
 MAX_FRAME_BYTES = 1 << 20
 """A frame is closed when it holds this much; one large value may exceed it, alone."""
 MAX_FRAME_READS = 64
 MAX_FRAME_WRITES = 256
-
-
-class Put(msgspec.Struct, array_like=True, tag=0, gc=False):
-    key: bytes
-    seq: int
-    created_at: float
-    expires_at: float
-    content_type: str
-    size: int  # of the value as the user put it; where `value` is shorter, it is a zstd frame
-    value: bytes
-
-
-class Delete(msgspec.Struct, array_like=True, tag=1, gc=False):
-    key: bytes
-    seq: int
-
-
-class Invalidate(msgspec.Struct, array_like=True, tag=2, gc=False):
-    """Everything below `scope` (a prefix of full keys) that was written before `seq` is gone."""
-
-    scope: bytes
-    seq: int
-
-
-Write = Put | Delete | Invalidate
 
 
 class Configure(msgspec.Struct, array_like=True, tag=0):
@@ -81,51 +61,6 @@ class Request(msgspec.Struct, array_like=True):
     writes: list[Write]
     touches: list[tuple[bytes, int]]  # key, hits in memory since the last touch; a read is one too
     call: Call | None = None
-
-
-class Record(msgspec.Struct, array_like=True, gc=False):
-    """A version that L3 has, past its life or not: the sidecar's clock decides."""
-
-    seq: int
-    created_at: float
-    expires_at: float
-    content_type: str
-    size: int
-    value: bytes
-
-
-ABSENT, LATE = 0, 1
-"""Why a read has no record."""
-
-NEW, REPLACED, REFUSED = 0, 1, 2
-"""What a write met: nothing, an older version, or limits or an invalidation that keep it out."""
-
-
-class Listed(msgspec.Struct, array_like=True, gc=False):
-    key: bytes
-    size: int
-    expires_at: float
-    hits: int = 0  # as far as L3 has heard of them
-
-
-class Page(msgspec.Struct, array_like=True):
-    keys: list[Listed]
-    cursor: bytes | None
-
-
-class Status(msgspec.Struct, array_like=True, gc=False):
-    """The child's account of itself; sent after changes and at least once a second."""
-
-    entries: int
-    used_bytes: int
-    evictions: int
-    expirations: int
-    folder_bytes: int
-    pending_compaction_bytes: int
-    max_seq: int
-    invalidations: int
-    slowed: bool  # writes are held back until the folder has shrunk
-    wiped: bool  # L3 has nothing of what it had before this child opened it
 
 
 class Reply(msgspec.Struct, array_like=True):

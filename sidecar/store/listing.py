@@ -7,7 +7,7 @@ import heapq
 from dataclasses import dataclass
 from functools import partial
 
-from sidecar.l3 import wire
+from sidecar.model.answers import ListedKey, Page
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Tier
 from sidecar.store.store import Ask, Found, Store
@@ -51,9 +51,8 @@ async def page(
         kind, position = _ON_DISK, b""
     if kind != _ON_DISK:
         raise BadCursorError
-    call = wire.ListKeys(scope, position, limit)
     listed = await asyncio.wait_for(
-        page_on_disk(store, call), store.config.tiers.l3.timeout_seconds
+        page_on_disk(store, scope, position, limit), store.config.tiers.l3.timeout_seconds
     )
     if listed is None and store.disk.state is not DOWN:
         raise TimeoutError
@@ -64,14 +63,14 @@ async def page(
     return [row for row in rows if row is not None], cursor_after
 
 
-async def page_on_disk(store: Store, call: wire.ListKeys) -> wire.Page | None:
-    """A page of what L3 has; None when it can't be asked."""
-    answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
-    store.disk.list_keys(call, partial(_hear, answer))
+async def page_on_disk(store: Store, scope: bytes, cursor: bytes, limit: int) -> Page | None:
+    """A page of the keys that L3 has below `scope`; None when L3 can't be asked."""
+    answer: asyncio.Future[Page | None] = asyncio.get_running_loop().create_future()
+    store.disk.list_keys(scope, cursor, limit, partial(_hear, answer))
     return await answer
 
 
-def _hear(answer: asyncio.Future[wire.Page | None], listed: wire.Page | None) -> None:
+def _hear(answer: asyncio.Future[Page | None], listed: Page | None) -> None:
     """A page comes even where nobody waits for it any more: it has its place in the order."""
     if not answer.done():
         answer.set_result(listed)
@@ -105,7 +104,7 @@ def _in_memory_only(store: Store, key: bytes) -> bool:
     return isinstance(found, Found) and found.entry.on_disk != store.disk.epoch
 
 
-def _on_disk(store: Store, row: wire.Listed) -> Listed | None:
+def _on_disk(store: Store, row: ListedKey) -> Listed | None:
     """A row of L3, unless a write that L3 has yet to hear of says otherwise."""
     found = store.locate(row.key)
     if isinstance(found, Ask):

@@ -26,7 +26,7 @@ import msgspec
 
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
-from sidecar.l3 import wire
+from sidecar.model.answers import Status
 from sidecar.model.clock import Clock, WriteClock
 from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Hit, Tier
 from sidecar.model.errors import (
@@ -37,6 +37,7 @@ from sidecar.model.errors import (
 )
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.stats import StoreStats
+from sidecar.model.writes import REFUSED, REPLACED, Delete, Invalidate, Put, Write
 from sidecar.store.doorkeeper import Doorkeeper
 from sidecar.store.flights import Flight, Flights
 from sidecar.store.memory import Memory, PolicyFactory
@@ -310,7 +311,7 @@ class Store:
         seq = self._write_clock.next()
         self._flights.overtake_scope(scope)
         self.invalidations.add(scope, seq)
-        return await self._to_disk(wire.Invalidate(scope, seq), None, known=False)
+        return await self._to_disk(Invalidate(scope, seq), None, known=False)
 
     def _put(self, key: bytes, value: bytes, content_type: str, ttl: float) -> Awaitable[Written]:
         now = self._clock()
@@ -330,7 +331,7 @@ class Store:
         self._flights.overtake(key)
         self.memory.put(entry)
         if self._doorkeeper is not None and self._spares_l3(self._doorkeeper, key, old):
-            return self._to_disk(wire.Delete(key, entry.seq), entry, known=known)
+            return self._to_disk(Delete(key, entry.seq), entry, known=known)
         entry.on_disk = 0
         return self._to_disk(put_of(entry), entry, known=known)
 
@@ -348,10 +349,10 @@ class Store:
         known = self._known(self.memory.find(key))
         self._flights.overtake(key)
         self.memory.pop(key)
-        delete = wire.Delete(key, self._write_clock.next())
+        delete = Delete(key, self._write_clock.next())
         return self._to_disk(delete, None, known=known)
 
-    async def _to_disk(self, write: wire.Write, entry: Entry | None, *, known: bool) -> Written:
+    async def _to_disk(self, write: Write, entry: Entry | None, *, known: bool) -> Written:
         """Make a write that memory has seen as durable as is asked: to be awaited at once, for it
         is pending only then, and there is no other await before.
 
@@ -359,19 +360,19 @@ class Store:
         """
         if self.disk.state is DOWN:
             return Written(entry, known, durable=False)
-        for_l3 = entry if isinstance(write, wire.Put) else None
+        for_l3 = entry if isinstance(write, Put) else None
         if self.config.durability == "memory":
             self.disk.write(write, for_l3)
             return Written(entry, True, durable=False)
         answer: asyncio.Future[Ack] = asyncio.Future()
         self.disk.write(write, for_l3, partial(_answer, answer))
-        met = await answer
-        if isinstance(met, Unanswered):
+        effect = await answer
+        if isinstance(effect, Unanswered):
             raise OutcomeUnknownError
-        if met is None:
+        if effect is None:
             return Written(entry, known, durable=False)
-        durable = met != wire.REFUSED and for_l3 is entry
-        return Written(entry, known or met == wire.REPLACED, durable)
+        durable = effect != REFUSED and for_l3 is entry
+        return Written(entry, known or effect == REPLACED, durable)
 
     async def _check(self, key: bytes, condition: Condition) -> None:
         """Hold a condition against the version in force. The caller writes before it awaits."""
@@ -416,7 +417,7 @@ class Store:
             self.stats.l2.demotions += 1
             disk.write(put_of(entry), entry)
 
-    def _on_status(self, status: wire.Status, hello: bool) -> None:
+    def _on_status(self, status: Status, hello: bool) -> None:
         if hello:
             self._write_clock.observe(status.max_seq)
             self._disk_expirations = 0
@@ -454,7 +455,7 @@ class Store:
 
     def _configure_disk(self) -> None:
         l3 = self.config.tiers.l3
-        self.disk.configure(wire.Configure(l3.policy, l3.max_entries, l3.max_bytes, self.pace))
+        self.disk.configure(l3.policy, l3.max_entries, l3.max_bytes, self.pace)
 
     @property
     def pace(self) -> float:

@@ -18,7 +18,6 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from sidecar.l3 import wire
 from sidecar.process import state_file
 from sidecar.store.listing import page_on_disk
 from sidecar.store.pace import Rest, rest_after
@@ -67,7 +66,7 @@ async def warm_again(store: Store, rest: Rest = rest_after) -> int:
     cursor: bytes | None = b""
     while cursor is not None and room > 0:
         began = time.monotonic()
-        page = await page_on_disk(store, wire.ListKeys(b"", cursor, PAGE_KEYS))
+        page = await page_on_disk(store, b"", cursor, PAGE_KEYS)
         if page is None:
             break
         for row in page.keys:

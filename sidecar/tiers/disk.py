@@ -21,8 +21,10 @@ from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from sidecar.l3 import wire
+from sidecar.model.answers import LATE, Page, Record, Status
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry
+from sidecar.model.writes import REFUSED, Invalidate, Put, Write
 from sidecar.tiers.allowance import Allowance, pending_bytes
 
 MAX_PENDING_WRITES = 1024
@@ -54,11 +56,11 @@ class Unanswered:
 
 UNANSWERED = Unanswered()
 
-Answer = wire.Record | int | Unanswered
+Answer = Record | int | Unanswered
 Ack = int | None | Unanswered
 OnAck = Callable[[Ack], None]
-"""Hears what the write met (`wire.NEW`...); None when L3 has gone down and will not have it; or
-that it is not answered in time, so that its outcome is not known."""
+"""Called with the effect of the write (`NEW`...); None when L3 has gone down and will not apply it;
+UNANSWERED when L3 did not answer in time, so that the effect is not known."""
 
 
 class Pending:
@@ -67,7 +69,7 @@ class Pending:
     __slots__ = ("entry", "issued_at", "on_ack", "size", "write")
 
     def __init__(
-        self, write: wire.Write, entry: Entry | None, issued_at: float, on_ack: OnAck | None
+        self, write: Write, entry: Entry | None, issued_at: float, on_ack: OnAck | None
     ) -> None:
         self.write = write
         self.entry = entry
@@ -105,7 +107,7 @@ class Disk(Generic[Asked]):
         *,
         wake: Callable[[], None],
         on_answers: Callable[[list[tuple[Asked, Answer]]], None],
-        on_status: Callable[[wire.Status, bool], None],
+        on_status: Callable[[Status, bool], None],
         on_evicted: Callable[[list[bytes]], None],
         timeout_seconds: float,
         sync: bool,
@@ -118,9 +120,9 @@ class Disk(Generic[Asked]):
         self.timeout_seconds = timeout_seconds
         self.sync = sync
         self.state = OPENING
-        self.met = False  # whether a child has said hello, or L3 was given up, since the start
+        self.started = False  # whether a child has said hello, or L3 was given up, since the start
         self.epoch = 1  # grows when L3 has been emptied: what an entry knew of it is void
-        self.status: wire.Status | None = None
+        self.status: Status | None = None
         self.pending: dict[bytes, Pending] = {}
         self.invalidating = 0  # invalidations that are pending, and older writes before them
         self._unacked: deque[Pending] = deque()  # in order; the first `_sent` are with the child
@@ -130,7 +132,7 @@ class Disk(Generic[Asked]):
         self._allowance: Allowance | None = None  # where writes are paced
         self._reads: deque[Asked] = deque()  # sent, in order
         self._reads_out: deque[Asked] = deque()  # not sent yet
-        self._calls: deque[Callable[[wire.Page | None], None]] = deque()
+        self._calls: deque[Callable[[Page | None], None]] = deque()
         self._rewrites: deque[Callable[[bool | None], None]] = deque()
         self._calls_out: deque[wire.Call] = deque()
         self._touches: dict[bytes, int] = {}
@@ -148,12 +150,12 @@ class Disk(Generic[Asked]):
         self._reads_out.append(read)
         self._wake()
 
-    def write(self, write: wire.Write, entry: Entry | None, on_ack: OnAck | None = None) -> None:
+    def write(self, write: Write, entry: Entry | None, on_ack: OnAck | None = None) -> None:
         """Issue a write; never when `down`. It is pending until acknowledged."""
         pending = Pending(write, entry, self.clock(), on_ack)
         self._unacked.append(pending)
         self._pending_bytes += pending.size
-        if isinstance(write, wire.Invalidate):
+        if isinstance(write, Invalidate):
             self.invalidating += 1
         else:
             self.pending[write.key] = pending
@@ -168,13 +170,15 @@ class Disk(Generic[Asked]):
         elif len(touches) < MAX_TOUCHES:
             touches[key] = 1
 
-    def list_keys(self, call: wire.ListKeys, on_page: Callable[[wire.Page | None], None]) -> None:
-        """A page of L3's keys; None when L3 can't be asked."""
+    def list_keys(
+        self, scope: bytes, cursor: bytes, limit: int, on_page: Callable[[Page | None], None]
+    ) -> None:
+        """A page of L3's keys below `scope`, from `cursor` on; None when L3 can't be asked."""
         if self.state is not UP:
             on_page(None)
             return
         self._calls.append(on_page)
-        self._calls_out.append(call)
+        self._calls_out.append(wire.ListKeys(scope, cursor, limit))
         self._wake()
 
     def rewrite(self, on_begun: Callable[[bool | None], None]) -> None:
@@ -186,9 +190,10 @@ class Disk(Generic[Asked]):
         self._calls_out.append(wire.Rewrite())
         self._wake()
 
-    def configure(self, call: wire.Configure) -> None:
+    def configure(self, policy: str, max_entries: int, max_bytes: int, pace: float) -> None:
+        """The limits of L3 from the next write on, and the pace of its sweep (see `Store.pace`)."""
         if self.state is UP:
-            self._calls_out.append(call)
+            self._calls_out.append(wire.Configure(policy, max_entries, max_bytes, pace))
             self._wake()
 
     def pace_writes(self, bytes_per_second: float) -> None:
@@ -214,7 +219,7 @@ class Disk(Generic[Asked]):
     @property
     def accepts(self) -> bool:
         """Whether a write may be issued now: L3 has been open or was given up, and keeps up."""
-        return self.met and not self.full
+        return self.started and not self.full
 
     @property
     def full(self) -> bool:
@@ -269,13 +274,13 @@ class Disk(Generic[Asked]):
             asked = [self._reads.popleft() for _ in reply.reads]
             self._on_answers(
                 [
-                    (read, UNANSWERED if answer == wire.LATE else answer)
+                    (read, UNANSWERED if answer == LATE else answer)
                     for read, answer in zip(asked, reply.reads, strict=True)
                     if not read.answered
                 ]
             )
-        for met in reply.writes:
-            self._acknowledge(met)
+        for effect in reply.writes:
+            self._acknowledge(effect)
         if reply.evicted:
             self._on_evicted(reply.evicted)
         if reply.page is not None:
@@ -329,7 +334,7 @@ class Disk(Generic[Asked]):
         """L3 is out of reach, and the volume says so: from now on writes are memory's alone."""
         self.lost()
         self.state = DOWN
-        self.met = True
+        self.started = True
         self.epoch += 1
         self.status = None
         self.pending.clear()
@@ -344,14 +349,14 @@ class Disk(Generic[Asked]):
 
     # ---- inside
 
-    def _hear(self, status: wire.Status) -> None:
+    def _hear(self, status: Status) -> None:
         hello = self.state is not UP
         self.status = status
         if hello:
             if status.wiped:
                 self.epoch += 1
             self.state = UP
-            self.met = True
+            self.started = True
         self._on_status(status, hello)
         if hello:
             self._wake()
@@ -364,9 +369,9 @@ class Disk(Generic[Asked]):
         self._reads.extend(reads)
         return [read.key for read in reads]
 
-    def _next_writes(self) -> list[wire.Write]:
+    def _next_writes(self) -> list[Write]:
         """Writes for the child, up to a frame's worth."""
-        writes: list[wire.Write] = []
+        writes: list[Write] = []
         size, most = 0, float(wire.MAX_FRAME_BYTES)
         if self._allowance is not None:
             most = min(most, self._allowance.left(self.clock()))
@@ -393,26 +398,26 @@ class Disk(Generic[Asked]):
         self._touches.clear()
         return touches
 
-    def _acknowledge(self, met: int) -> None:
+    def _acknowledge(self, effect: int) -> None:
         pending = self._unacked.popleft()
         self._sent -= 1
         self._pending_bytes -= pending.size
         write = pending.write
-        if isinstance(write, wire.Invalidate):
+        if isinstance(write, Invalidate):
             self.invalidating -= 1
         elif self.pending.get(write.key) is pending:
             del self.pending[write.key]
-        if pending.entry is not None and met != wire.REFUSED:
+        if pending.entry is not None and effect != REFUSED:
             pending.entry.on_disk = self.epoch
         if pending.on_ack is not None:
-            pending.on_ack(met)
+            pending.on_ack(effect)
 
     def _give_room(self) -> None:
         while self._waiting_for_room and self.accepts:
             self._waiting_for_room.popleft()()
 
 
-def entry_of(key: bytes, record: wire.Record, epoch: int) -> Entry:
+def entry_of(key: bytes, record: Record, epoch: int) -> Entry:
     """The entry that a record of L3 is, which has it in this epoch."""
     return Entry(
         key=key,
@@ -426,9 +431,9 @@ def entry_of(key: bytes, record: wire.Record, epoch: int) -> Entry:
     )
 
 
-def put_of(entry: Entry) -> wire.Put:
+def put_of(entry: Entry) -> Put:
     """The write that brings an entry to L3 as it is kept, packed or not."""
-    return wire.Put(
+    return Put(
         entry.key,
         entry.seq,
         entry.created_at,

@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.app.actuators import DeedFailedError
 from sidecar.app.sidecar import Sidecar
-from sidecar.l3 import wire
+from sidecar.model.answers import Page
 from sidecar.model.change import Deed
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
@@ -56,8 +56,8 @@ async def used(store: Store, times: int) -> list[bytes]:
     found: list[bytes] = []
     cursor: bytes | None = b""
     while cursor is not None:
-        answer: asyncio.Future[wire.Page | None] = asyncio.get_running_loop().create_future()
-        store.disk.list_keys(wire.ListKeys(b"", cursor, 256), answer.set_result)
+        answer: asyncio.Future[Page | None] = asyncio.get_running_loop().create_future()
+        store.disk.list_keys(b"", cursor, 256, answer.set_result)
         page = await answer
         assert page is not None
         found += [row.key for row in page.keys if row.hits > times]

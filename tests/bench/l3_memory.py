@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sidecar.l3 import wire
+from sidecar.model.writes import Put
 from tests.bench.load import say
 from tests.bench.memory import pss
 from tests.l3.children import RunningChild, put
@@ -65,14 +66,14 @@ def grown(child: RunningChild, idle: int, entries: int, when: str) -> None:
     say(f"{when}: {growth / MIB:.1f} MiB more, {growth / entries:.1f} bytes an entry (at most 16)")
 
 
-def _a_put(rng: random.Random, key: int, seq: int) -> wire.Put:
+def _a_put(rng: random.Random, key: int, seq: int) -> Put:
     return put(b"bench/key-%010d" % key, rng.randbytes(100), seq)
 
 
-def _send(child: RunningChild, puts: Iterable[wire.Put]) -> None:
+def _send(child: RunningChild, puts: Iterable[Put]) -> None:
     """In large frames, two on their way."""
     owed = 0
-    frame: list[wire.Put] = []
+    frame: list[Put] = []
     for one in puts:
         frame.append(one)
         if len(frame) == FRAME:

@@ -19,6 +19,7 @@ from sidecar.l3 import wire
 from sidecar.l3.opening import FOLDER
 from sidecar.l3.records import logical_bytes
 from sidecar.l3.space import folder_bytes
+from sidecar.model.writes import Delete, Invalidate, Put, Write
 from tests.bench.load import say
 from tests.l3.children import RunningChild, request
 
@@ -71,7 +72,7 @@ class Tier:
     sizes: dict[bytes, int] = field(default_factory=dict)
     live: int = 0
     seq: int = 0
-    flying: deque[list[wire.Write]] = field(default_factory=deque)
+    flying: deque[list[Write]] = field(default_factory=deque)
     acked: int = 0  # of the oldest frame
     ahead: float = 0.0  # of its clock, to let entries expire
     sweeping: bool = False
@@ -79,7 +80,7 @@ class Tier:
     def configure(self, max_bytes: int) -> None:
         self.child.send(call=wire.Configure("lru", 100_000_000, max_bytes))
 
-    def send(self, writes: list[wire.Write]) -> None:
+    def send(self, writes: list[Write]) -> None:
         self.child.socket.sendall(request(*writes, sent_at=time.time() + self.ahead))
         self.flying.append(writes)
         while len(self.flying) > IN_FLIGHT:
@@ -95,7 +96,7 @@ class Tier:
         self.settle()
         self.sweeping = True
         self.seq += 1
-        self.send([wire.Invalidate(scope, self.seq)])
+        self.send([Invalidate(scope, self.seq)])
         self.settle(lambda: self.live == 0)
         self.sizes.clear()
         self.sweeping = False
@@ -107,9 +108,9 @@ class Tier:
         before = self.live
         for _ in reply.writes:
             write = self.flying[0][self.acked]
-            if not isinstance(write, wire.Invalidate):
+            if not isinstance(write, Invalidate):
                 self.live -= self.sizes.pop(write.key, 0)
-                if isinstance(write, wire.Put):
+                if isinstance(write, Put):
                     self.sizes[write.key] = logical_bytes(write)
                     self.live += self.sizes[write.key]
             self.acked += 1
@@ -122,22 +123,22 @@ class Tier:
             self.live = min(self.live, reply.status.used_bytes)
         self.measured.look(folder_bytes(self.folder), max(before, self.live))
 
-    def a_put(self, key: int, size: int, ttl: float = math.inf) -> wire.Put:
+    def a_put(self, key: int, size: int, ttl: float = math.inf) -> Put:
         self.seq += 1
         self.measured.writes += 1
         self.measured.written_bytes += size
         now = time.time() + self.ahead
         value = self.rng.randbytes(size)
-        return wire.Put(b"ns/%012d" % key, self.seq, now, now + ttl, "", size, value)
+        return Put(b"ns/%012d" % key, self.seq, now, now + ttl, "", size, value)
 
 
-def frames(writes: Iterator[wire.Write]) -> Iterator[list[wire.Write]]:
+def frames(writes: Iterator[Write]) -> Iterator[list[Write]]:
     """Writes in frames as the sidecar makes them."""
-    frame: list[wire.Write] = []
+    frame: list[Write] = []
     size = 0
     for write in writes:
         frame.append(write)
-        size += len(write.value) if isinstance(write, wire.Put) else 0
+        size += len(write.value) if isinstance(write, Put) else 0
         if size >= wire.MAX_FRAME_BYTES or len(frame) == wire.MAX_FRAME_WRITES:
             yield frame
             frame, size = [], 0
@@ -191,11 +192,11 @@ def churn(
     return tier.measured
 
 
-def _deletes(tier: Tier, keys: list[bytes]) -> Iterator[wire.Write]:
+def _deletes(tier: Tier, keys: list[bytes]) -> Iterator[Write]:
     for key in keys:
         tier.seq += 1
         tier.measured.writes += 1
-        yield wire.Delete(key, tier.seq)
+        yield Delete(key, tier.seq)
 
 
 def run(live_bytes: int = 400 * MIB, turns: int = 2) -> None:

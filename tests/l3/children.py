@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sidecar.l3 import wire
+from sidecar.model.answers import Record, Status
+from sidecar.model.writes import Put, Write
 from sidecar.tiers.process import ENVIRONMENT
 
 PATIENCE_SECONDS = 30.0
@@ -62,7 +64,7 @@ class RunningChild:
 
     def send(
         self,
-        *writes: wire.Write,
+        *writes: Write,
         reads: list[bytes] | None = None,
         call: wire.Call | None = None,
         sent_at: float | None = None,
@@ -84,13 +86,13 @@ class RunningChild:
             self._received += map(wire.decode_reply, self._unframer.feed(data))
         return self._received.pop(0)
 
-    def hello(self) -> wire.Status:
+    def hello(self) -> Status:
         """Its first status; from then on it is configured, with limits that nothing here meets."""
         status = self.status()
         self.send(call=wire.Configure("lru", 10_000_000, 1 << 40))
         return status
 
-    def status(self) -> wire.Status:
+    def status(self) -> Status:
         while (status := self.receive().status) is None:
             pass
         return status
@@ -100,9 +102,9 @@ class RunningChild:
             pass
         return fault
 
-    def answers(self, reads: int = 0, writes: int = 0) -> tuple[list[wire.Record | int], list[int]]:
+    def answers(self, reads: int = 0, writes: int = 0) -> tuple[list[Record | int], list[int]]:
         """The answers to so many reads and writes, whatever frames they come in."""
-        records: list[wire.Record | int] = []
+        records: list[Record | int] = []
         acks: list[int] = []
         while len(records) < reads or len(acks) < writes:
             reply = self.receive()
@@ -114,7 +116,7 @@ class RunningChild:
     def values(self, keys: list[bytes]) -> list[bytes | None]:
         self.send(reads=keys)
         return [
-            answer.value if isinstance(answer, wire.Record) else None
+            answer.value if isinstance(answer, Record) else None
             for answer in self.answers(reads=len(keys))[0]
         ]
 
@@ -140,7 +142,7 @@ class RunningChild:
 
 
 def request(
-    *writes: wire.Write,
+    *writes: Write,
     reads: list[bytes] | None = None,
     call: wire.Call | None = None,
     sent_at: float | None = None,
@@ -155,5 +157,5 @@ def request(
     )
 
 
-def put(key: bytes, value: bytes, seq: int) -> wire.Put:
-    return wire.Put(key, seq, 0.0, math.inf, "text/plain", len(value), value)
+def put(key: bytes, value: bytes, seq: int) -> Put:
+    return Put(key, seq, 0.0, math.inf, "text/plain", len(value), value)

@@ -13,6 +13,8 @@ import pytest
 
 from sidecar.l3 import wire
 from sidecar.l3.child import SidecarClock
+from sidecar.model.answers import ABSENT, LATE, Record
+from sidecar.model.writes import NEW, REPLACED, Delete, Invalidate, Put, Write
 from tests.l3.children import RunningChild, put, request
 from tests.l3.conftest import StartChild
 from tests.running import wait_until
@@ -27,10 +29,10 @@ def test_answers_come_in_the_order_of_the_requests(tmp_path: Path, start_child: 
     frames = [request(put(b"ns/key", b"%d" % n, n), reads=[b"ns/key"]) for n in range(1, 200)]
     child.socket.sendall(b"".join(frames))
     records, acks = child.answers(reads=199, writes=199)
-    seen = [answer.value for answer in records if isinstance(answer, wire.Record)]
-    assert records[0] == wire.ABSENT
+    seen = [answer.value for answer in records if isinstance(answer, Record)]
+    assert records[0] == ABSENT
     assert seen == [b"%d" % n for n in range(1, 199)]
-    assert acks == [wire.NEW] + [wire.REPLACED] * 198
+    assert acks == [NEW] + [REPLACED] * 198
 
 
 def test_frames_may_arrive_byte_by_byte(tmp_path: Path, start_child: StartChild) -> None:
@@ -53,13 +55,13 @@ def test_large_values_travel_both_ways(tmp_path: Path, start_child: StartChild) 
         child.put(key, value, seq)
     child.send(reads=[b"ns/none", *values])
     largest = 0
-    answers: list[wire.Record | int] = []
+    answers: list[Record | int] = []
     while len(answers) < 7:
         reply = child.receive()
         answers += reply.reads
         largest = max(largest, len(reply.reads))
     assert largest <= 2
-    assert answers[0] == wire.ABSENT
+    assert answers[0] == ABSENT
     assert [getattr(answer, "value", None) for answer in answers[1:]] == list(values.values())
 
 
@@ -73,8 +75,8 @@ def test_reads_past_their_deadline_are_answered_late(
     child.send(reads=[b"ns/a", b"ns/b"], timeout=-1.0)
     child.send(reads=[b"ns/a"])
     records, _ = child.answers(reads=3)
-    assert records[:2] == [wire.LATE, wire.LATE]
-    assert isinstance(records[2], wire.Record)
+    assert records[:2] == [LATE, LATE]
+    assert isinstance(records[2], Record)
 
 
 def test_a_frame_that_waited_for_a_busy_child_is_dated_when_it_was_sent() -> None:
@@ -111,7 +113,7 @@ def test_a_wall_clock_that_is_set_back_makes_no_read_late(
     child.put(b"ns/a", b"one")
     for hour in (10, 9, 11, 8):
         child.send(reads=[b"ns/a"], sent_at=hour * 3600.0, timeout=1.0)
-        assert isinstance(child.answers(reads=1)[0][0], wire.Record)
+        assert isinstance(child.answers(reads=1)[0][0], Record)
 
 
 def test_what_was_sent_before_the_end_is_applied(tmp_path: Path, start_child: StartChild) -> None:
@@ -226,20 +228,20 @@ def _acknowledged_until_killed(child: RunningChild, after: int) -> int:
     return acked
 
 
-def _random_write(rng: random.Random, seq: int) -> wire.Write:
+def _random_write(rng: random.Random, seq: int) -> Write:
     kind = rng.random()
     if kind < 0.01:
-        return wire.Invalidate(rng.choice([b"ns1/", b"ns2/1"]), seq)
+        return Invalidate(rng.choice([b"ns1/", b"ns2/1"]), seq)
     if kind < 0.3:
-        return wire.Delete(rng.choice(KEYS), seq)
+        return Delete(rng.choice(KEYS), seq)
     return put(rng.choice(KEYS), rng.randbytes(rng.choice([0, 10, 1000, 20_000])), seq)
 
 
-def _applied(model: dict[bytes, bytes], write: wire.Write) -> dict[bytes, bytes]:
+def _applied(model: dict[bytes, bytes], write: Write) -> dict[bytes, bytes]:
     match write:
-        case wire.Put():
+        case Put():
             return model | {write.key: write.value}
-        case wire.Delete():
+        case Delete():
             return {key: value for key, value in model.items() if key != write.key}
-        case wire.Invalidate():
+        case Invalidate():
             return {key: value for key, value in model.items() if not key.startswith(write.scope)}

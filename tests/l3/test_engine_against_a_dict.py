@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sidecar.l3 import wire
+from sidecar.model.writes import NEW, REFUSED, REPLACED, Delete, Invalidate, Write
 from tests.l3.tier import Tier
 
 KEYS = [f"ns{space}/{word}{n}".encode() for space in (1, 2) for word in "ab" for n in range(5)]
@@ -53,7 +54,7 @@ class EngineMachine(RuleBasedStateMachine):
             self._folder / "db", policy=policy, max_entries=max_entries, max_bytes=max_bytes
         )
         self.model: dict[bytes, Version] = {}
-        self.last: list[wire.Write] = []
+        self.last: list[Write] = []
 
     def teardown(self) -> None:
         if hasattr(self, "tier"):
@@ -62,7 +63,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(batch=batches, touched=st.dictionaries(keys, st.integers(1, 3), max_size=4))
     def write(self, batch: Sequence[tuple[object, ...]], touched: dict[bytes, int]) -> None:
-        """Each write says what it met, and what the batch pushes out is told."""
+        """Each write has its effect, and what the batch pushes out is told."""
         self.last = [self._write(*operation) for operation in batch]
         answers, evicted = self.tier.write(*self.last, touches=touched)
         assert answers == [self._apply(write) for write in self.last]
@@ -128,30 +129,30 @@ class EngineMachine(RuleBasedStateMachine):
             else:
                 assert not self._lives(key)
 
-    def _write(self, kind: object, *arguments: object) -> wire.Write:
+    def _write(self, kind: object, *arguments: object) -> Write:
         match kind, arguments:
             case "put", (bytes(key), int(size), float(ttl)):
                 return self.tier.a_put(key, bytes([self.tier.seq % 251]) * size, ttl)
             case "delete", (bytes(key),):
-                return wire.Delete(key, self.tier.next_seq())
+                return Delete(key, self.tier.next_seq())
             case "invalidate", (bytes(scope),):
-                return wire.Invalidate(scope, self.tier.next_seq())
+                return Invalidate(scope, self.tier.next_seq())
         raise AssertionError(kind)
 
-    def _apply(self, write: wire.Write) -> int:
+    def _apply(self, write: Write) -> int:
         """What the write should meet, if it is sent for the first time."""
-        if isinstance(write, wire.Invalidate):
+        if isinstance(write, Invalidate):
             for key in [key for key in self.model if key.startswith(write.scope)]:
                 self._drop_older(key, write.seq)
-            return wire.NEW
-        met = wire.REPLACED if self._lives(write.key) else wire.NEW
+            return NEW
+        met = REPLACED if self._lives(write.key) else NEW
         self._drop_older(write.key, write.seq)
-        if isinstance(write, wire.Delete):
+        if isinstance(write, Delete):
             return met
         if len(write.key) + len(write.content_type) + len(write.value) + 64 > (
             self.tier.limits.max_bytes
         ):
-            return wire.REFUSED
+            return REFUSED
         self.model.setdefault(write.key, Version(write.seq, write.value, write.expires_at))
         return met
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.l3 import opening, wire
+from sidecar.l3 import opening
 from sidecar.l3.engine import Engine
 from sidecar.l3.mark import leave_mark
 from sidecar.l3.opening import FOLDER, QUARANTINE, QUARANTINE_BYTES, TRASH
+from sidecar.model.answers import Record
 from tests.l3.children import RunningChild, put
 from tests.l3.conftest import StartChild
 
@@ -248,7 +249,7 @@ def test_corruption_met_while_reading_puts_the_database_aside(
                     assert reply.fault[0] == "corrupt"
                     child.receive()
                 if reply.reads:
-                    assert all(isinstance(read, wire.Record) for read in reply.reads)
+                    assert all(isinstance(read, Record) for read in reply.reads)
                     break
     starts_empty(start_child, data_dir)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.l3 import wire
 from sidecar.l3.space import most_live_bytes
+from sidecar.model.answers import Record
+from sidecar.model.writes import Delete
 from tests.bench.space import MIB, SIZES, churn
 from tests.l3.conftest import StartChild
 
@@ -59,14 +60,14 @@ def test_reads_are_answered_while_tables_are_rewritten(
     seq = count
     for n in range(1, count):
         seq += 1
-        child.send(wire.Delete(b"ns/%d" % n, seq))
+        child.send(Delete(b"ns/%d" % n, seq))
         child.send(reads=[b"ns/%d" % count])
         waiting += 1
         while True:
             reply = child.receive()
             waiting -= len(reply.writes)
             if reply.reads:
-                assert isinstance(reply.reads[0], wire.Record)
+                assert isinstance(reply.reads[0], Record)
                 break
         if waiting > 8:
             break

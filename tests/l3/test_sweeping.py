@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sidecar.l3 import wire
 from sidecar.l3.sweeping import PAUSE_SECONDS, Sweeping
+from sidecar.model.writes import Invalidate
 from tests.l3.conftest import StartChild
 
 
@@ -38,7 +39,7 @@ def test_the_child_keeps_the_pace(tmp_path: Path, start_child: StartChild) -> No
     for n in range(1, 50):
         child.put(b"ns/%d" % n, b"value", n)
     child.send(call=wire.Configure("lru", 1000, 1 << 40, pace=1e-9))
-    child.send(wire.Invalidate(b"ns/", 1000))
+    child.send(Invalidate(b"ns/", 1000))
     while (status := child.status()).invalidations == 0:
         pass
     assert [child.status().invalidations for _ in range(2)] == [1, 1]

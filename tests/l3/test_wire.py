@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sidecar.l3 import wire
+from sidecar.model.answers import ABSENT, LATE, ListedKey, Page, Record
+from sidecar.model.writes import NEW, REFUSED, REPLACED, Delete, Invalidate, Put, Write
 
 PAYLOADS = [b"", b"a", b"bc" * 300, b"", b"d"]
 STREAM = b"".join(map(wire.framed, PAYLOADS))
@@ -28,3 +30,31 @@ def test_a_frame_that_comes_alone_and_one_in_pieces_take_turns() -> None:
     for piece in (whole, other[:4], other[4:], whole):
         found += map(bytes, unframer.feed(memoryview(piece)))
     assert found == [b"whole", wire.framed(b"inner"), b"whole"]
+
+
+def test_a_request_keeps_its_encoding() -> None:
+    """Arrays in this order and with these tags: a child of another version reads them."""
+    writes: list[Write] = [
+        Put(b"n/k", 7, 1.0, 2.0, "t", 1, b"v"),
+        Delete(b"n/d", 8),
+        Invalidate(b"n/", 9),
+    ]
+    request = wire.Request(1.0, 2.0, True, [b"n/r"], writes, [(b"n/t", 3)], wire.Close())
+    assert wire.encode_request(request) == (
+        b"\x97\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xc3\x91\xc4\x03n/r\x93"
+        b"\x98\0\xc4\x03n/k\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v"
+        b"\x93\x01\xc4\x03n/d\x08\x93\x02\xc4\x02n/\x09"
+        b"\x91\x92\xc4\x03n/t\x03\x91\x02"
+    )
+
+
+def test_a_reply_keeps_its_encoding() -> None:
+    """Records and pages are arrays, outcomes numbers."""
+    record = Record(7, 1.0, 2.0, "t", 1, b"v")
+    page = Page([ListedKey(b"n/k", 1, 2.0, 3)], None)
+    reply = wire.Reply([record, ABSENT, LATE], [NEW, REPLACED, REFUSED], [b"n/e"], page=page)
+    assert wire.encode_reply(reply) == (
+        b"\x97\x93\x96\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v\0\x01"
+        b"\x93\0\x01\x02\x91\xc4\x03n/e\xc0"
+        b"\x92\x91\x94\xc4\x03n/k\x01\xcb\x40\0\0\0\0\0\0\0\x03\xc0\xc0\xc0"
+    )

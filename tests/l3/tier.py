@@ -16,6 +16,7 @@ from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
 from sidecar.l3.records import SIZE, Meta, unpack_meta, user_key
+from sidecar.model.writes import Delete, Invalidate, Put, Write
 
 
 class Tier:
@@ -72,13 +73,11 @@ class Tier:
         self.seq += 1
         return self.seq
 
-    def a_put(self, key: bytes, value: bytes = b"value", ttl: float = math.inf) -> wire.Put:
-        return wire.Put(
-            key, self.next_seq(), self.now, self.now + ttl, "text/plain", len(value), value
-        )
+    def a_put(self, key: bytes, value: bytes = b"value", ttl: float = math.inf) -> Put:
+        return Put(key, self.next_seq(), self.now, self.now + ttl, "text/plain", len(value), value)
 
     def write(
-        self, *writes: wire.Write, touches: dict[bytes, int] | None = None
+        self, *writes: Write, touches: dict[bytes, int] | None = None
     ) -> tuple[list[int], list[bytes]]:
         met = self.engine.write(list(writes), self.now, sync=False)
         self.engine.touch(touches or {}, self.now)
@@ -88,10 +87,10 @@ class Tier:
         return self.write(self.a_put(key, value, ttl))[0][0]
 
     def delete(self, key: bytes) -> int:
-        return self.write(wire.Delete(key, self.next_seq()))[0][0]
+        return self.write(Delete(key, self.next_seq()))[0][0]
 
     def invalidate(self, scope: bytes) -> None:
-        self.write(wire.Invalidate(scope, self.next_seq()))
+        self.write(Invalidate(scope, self.next_seq()))
 
     def value(self, key: bytes) -> bytes | None:
         row = self.engine.read([key])[0]

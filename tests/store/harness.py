@@ -17,6 +17,7 @@ from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
+from sidecar.model.answers import ABSENT, Status
 from sidecar.policies import registry
 from sidecar.store.store import UNTUNED, Store
 
@@ -91,7 +92,7 @@ class Harness:
             request = wire.decode_request(frame)
             if request.reads:
                 rows = self.engine.read(request.reads)
-                reads = [wire.ABSENT if row is None else wire.decode_record(row) for row in rows]
+                reads = [ABSENT if row is None else wire.decode_record(row) for row in rows]
                 disk.feed(wire.Reply(reads, [], []))
             match request.call:
                 case wire.Configure():
@@ -106,9 +107,9 @@ class Harness:
         if self.engine.over():
             disk.feed(wire.Reply([], [], self.engine.drain(self.now)))
 
-    def status(self) -> wire.Status:
+    def status(self) -> Status:
         """How L3 is, as the child says once a second."""
-        return wire.Status(
+        return Status(
             entries=self.engine.entries,
             used_bytes=self.engine.used_bytes,
             evictions=self.engine.evictions,

@@ -10,7 +10,9 @@ from collections import deque
 from typing import Any
 
 from sidecar.l3 import wire
+from sidecar.model.answers import ABSENT, Record, Status
 from sidecar.model.invalidations import Invalidations
+from sidecar.model.writes import NEW, REPLACED, Delete, Invalidate, Put, Write
 from sidecar.tiers.disk import Disk
 
 
@@ -18,7 +20,7 @@ class SteppedChild:
     """What survives (`rows`, `invalidations`) and what a death loses (frames on their way)."""
 
     def __init__(self) -> None:
-        self.rows: dict[bytes, wire.Put] = {}
+        self.rows: dict[bytes, Put] = {}
         self.invalidations = Invalidations()
         self.max_seq = 0
         self.outbox: deque[bytes] = deque()
@@ -50,7 +52,7 @@ class SteppedChild:
         disk.lost()
 
     def hello(self, disk: Disk[Any]) -> None:
-        status = wire.Status(
+        status = Status(
             entries=len(self.rows),
             used_bytes=0,
             evictions=0,
@@ -66,25 +68,25 @@ class SteppedChild:
 
     # ---- L3
 
-    def _read(self, key: bytes) -> wire.Record | int:
+    def _read(self, key: bytes) -> Record | int:
         row = self.rows.get(key)
         if row is None or self.invalidations.covers(key, row.seq):
-            return wire.ABSENT
+            return ABSENT
         times = (row.created_at, row.expires_at)
-        return wire.Record(row.seq, *times, row.content_type, row.size, row.value)
+        return Record(row.seq, *times, row.content_type, row.size, row.value)
 
-    def _write(self, write: wire.Write) -> int:
+    def _write(self, write: Write) -> int:
         self.max_seq = max(self.max_seq, write.seq)
-        if isinstance(write, wire.Invalidate):
+        if isinstance(write, Invalidate):
             self.invalidations.add(write.scope, write.seq)
-            return wire.NEW
+            return NEW
         old = self.rows.get(write.key)
-        met = wire.REPLACED if old is not None else wire.NEW
-        if isinstance(write, wire.Delete):
+        effect = REPLACED if old is not None else NEW
+        if isinstance(write, Delete):
             self.rows.pop(write.key, None)
         elif old is None or old.seq < write.seq:
             self.rows[write.key] = write
-        return met
+        return effect
 
     def _reply(self, reply: wire.Reply) -> None:
         self.outbox.append(wire.encode_reply(reply))

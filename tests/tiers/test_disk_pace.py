@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 from sidecar.l3 import wire
+from sidecar.model.answers import Status
 from sidecar.model.entry import Entry
+from sidecar.model.writes import NEW, Delete, Invalidate
 from sidecar.tiers.disk import Disk, Read, put_of
 
-STATUS = wire.Status(0, 0, 0, 0, 0, 0, 0, 0, slowed=False, wiped=False)
+STATUS = Status(0, 0, 0, 0, 0, 0, 0, 0, slowed=False, wiped=False)
 
 
 class Paced:
@@ -44,15 +46,15 @@ class Paced:
 
     def delete(self) -> None:
         self.seq += 1
-        self.disk.write(wire.Delete(b"%d" % self.seq, self.seq), None)
+        self.disk.write(Delete(b"%d" % self.seq, self.seq), None)
 
     def sent(self) -> list[bytes]:
         """The keys of the writes that go out now, and their acknowledgement."""
         keys: list[bytes] = []
         while (frame := self.disk.take()) is not None:
             writes = wire.decode_request(frame).writes
-            keys += [write.key for write in writes if not isinstance(write, wire.Invalidate)]
-            self.disk.feed(wire.Reply([], [wire.NEW] * len(writes), []))
+            keys += [write.key for write in writes if not isinstance(write, Invalidate)]
+            self.disk.feed(wire.Reply([], [NEW] * len(writes), []))
         return keys
 
 

@@ -77,19 +77,17 @@ class Actuators:
 
     async def _compact_l3(self) -> Figures:
         """Have L3 begin to rewrite its tables: the folder has shrunk some time after this."""
-        begun: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        disk = self._store.disk
-        disk.rewrite(lambda answer: None if begun.done() else begun.set_result(answer))
-        answer = await begun
-        if answer is None or disk.status is None:
+        begun = await self._store.rewrite_l3()
+        status = self._store.l3_status
+        if begun is None or status is None:
             raise DeedFailedError("L3 is not up; its tables can't be rewritten.")
         return {
-            "folder_bytes": disk.status.folder_bytes,
-            "rewrite": "begun" if answer else "under way already",
+            "folder_bytes": status.folder_bytes,
+            "rewrite": "begun" if begun else "under way already",
         }
 
     async def _warm(self) -> Figures:
         """Bring what is used most of what only L3 has, as far as memory has room."""
-        if self._store.disk.state is not State.UP:
+        if self._store.l3_state is not State.UP:
             raise DeedFailedError("L3 is not up; there is nothing to warm memory from.")
         return {"warmed_entries": await warm_again(self._store)}

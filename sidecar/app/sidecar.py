@@ -133,7 +133,7 @@ class Sidecar:
         await self._listen()
         self.actuators = Actuators(self.store, self._process, self._servers["http"], self._runtime)
         self.control.begin(self.actuators.put_in_force, self.actuators.perform)
-        self._disk_task = self._keep("l3", lambda: self._process.run(self.store.disk))
+        self._disk_task = self._keep("l3", lambda: self.store.run_l3(self._process.run))
         self._keep("upkeep", lambda: upkeep(self.store))
         self._collections.watch()
         self._keep("optimizer", self.control.run)
@@ -280,7 +280,7 @@ class Sidecar:
     def _readiness(self) -> Readiness:
         notes = []
         trouble = self._process.trouble
-        state = self.store.disk.state
+        state = self.store.l3_state
         if state is State.OPENING:
             notes.append("L3 is being opened.")
         elif state is State.DOWN and trouble is not None:
@@ -292,7 +292,7 @@ class Sidecar:
             notes += self._api.notes()
         if self._stopping:
             notes.append("Stopping.")
-        return Readiness(not self._stopping and self.store.disk.started, notes)
+        return Readiness(not self._stopping and self.store.started, notes)
 
     def _report_process(self) -> metrics.ProcessReport:
         return metrics.ProcessReport(

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sidecar.model.entry import Tier
+
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
@@ -65,6 +67,10 @@ class TiersConfig:
     l1: TierConfig = TierConfig(max_entries=100, max_bytes=10 * MIB)
     l2: MemoryTierConfig = MemoryTierConfig(max_entries=1000, max_bytes=100 * MIB)
     l3: DiskTierConfig = DiskTierConfig(max_entries=10_000, max_bytes=GIB)
+
+    def of(self, tier: Tier) -> TierConfig:
+        found: TierConfig = getattr(self, tier)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ class TierSnapshot:
 class Snapshot:
     """The whole cache. `l3_state` is opening, up or down; the counts go on counting."""
 
-    tiers: tuple[TierSnapshot, TierSnapshot, TierSnapshot]
+    tiers: tuple[TierSnapshot, ...]  # in the order of looking
     counts: StoreStats
     l3_state: str
     l3_folder_bytes: int

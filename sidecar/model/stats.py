@@ -73,6 +73,11 @@ class StoreStats:
         else:
             namespace.misses += 1
 
+    @property
+    def tiers(self) -> tuple[TierStats, ...]:
+        """In the order of looking. The data path itself counts in the fields."""
+        return self.l1, self.l2, self.l3
+
     def of(self, tier: Tier) -> TierStats:
         if tier is L1:
             return self.l1
@@ -81,12 +86,12 @@ class StoreStats:
     @property
     def hits(self) -> int:
         """Look-ups that any tier answered."""
-        return self.l1.hits + self.l2.hits + self.l3.hits
+        return sum(tier.hits for tier in self.tiers)
 
     @property
     def misses(self) -> int:
         """Look-ups that no tier answered. An expired entry ends the search where it is found."""
-        return self.l3.misses + self.l1.expired + self.l2.expired + self.l3.expired
+        return self.tiers[-1].misses + sum(tier.expired for tier in self.tiers)
 
     @property
     def hit_ratio(self) -> float:

@@ -10,15 +10,14 @@ from sidecar.signals.history import bucket_names
 def cache_readings(state: Snapshot) -> dict[str, float]:
     """The raw numbers that `table` names, of the store."""
     counts = state.counts
-    tiers = (counts.l1, counts.l2, counts.l3)
     found: dict[str, float] = {
         "cache.hits": counts.hits,
         "cache.misses": counts.misses,
         "cache.lookups": counts.hits + counts.misses,
         "cache.hit_bytes": counts.hit_bytes,
         "cache.moved_bytes": counts.hit_bytes + counts.put_bytes,
-        "cache.promotions": sum(tier.promotions for tier in tiers),
-        "cache.demotions": sum(tier.demotions for tier in tiers),
+        "cache.promotions": sum(tier.promotions for tier in counts.tiers),
+        "cache.demotions": sum(tier.demotions for tier in counts.tiers),
         "network.received_bytes": counts.put_bytes,
         "network.sent_bytes": counts.hit_bytes,
     }

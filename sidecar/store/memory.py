@@ -1,8 +1,8 @@
-"""L1 over L2: what moves between them, and what falls out of them.
+"""L1 over L2: promotion and demotion between them, and eviction from memory.
 
-An entry is in one of them or in none. What L1 lets go falls to L2, packed where that pays; what is
-used often enough in L2 moves on to L1; what L2 lets go leaves memory, and where that goes is the
-store's business. Only `_pack_large` awaits: everything else happens between two awaits.
+An entry is in one of them or in none. What L1 evicts is demoted to L2, packed where that pays; an
+entry that is hit often enough in L2 is promoted to L1; what L2 evicts leaves memory, and the store
+decides whether L3 needs it. Only `_pack_large` awaits: everything else happens between two awaits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.model.clock import Clock
-from sidecar.model.entry import L1, L3, UNUSED, Entry, Tier
+from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Tier
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.stats import StoreStats
 from sidecar.policies.protocol import Policy
@@ -25,8 +25,8 @@ MAX_PACKING = 8
 PolicyFactory = Callable[[TierConfig], Policy]
 
 
-class Memory:
-    """The two tiers in memory. `leave` is called with each live entry that both let go."""
+class MemoryTiers:
+    """The tiers in memory. `leave` is called with each live entry that is evicted from them."""
 
     def __init__(
         self,
@@ -40,6 +40,8 @@ class Memory:
     ) -> None:
         self.l1 = MemoryTier(make_policy(config.tiers.l1), *_limits(config.tiers.l1))
         self.l2 = MemoryTier(make_policy(config.tiers.l2), *_limits(config.tiers.l2))
+        self.tiers: tuple[tuple[Tier, MemoryTier], ...] = ((L1, self.l1), (L2, self.l2))
+        """In the order of looking. What every request does uses the fields instead."""
         self._clock = clock
         self._config = config
         self._make_policy = make_policy
@@ -108,10 +110,8 @@ class Memory:
     def apply(self, config: CacheConfig) -> None:
         """Another configuration, from the next operation on; `drain` brings the tiers into it."""
         old, self._config = self._config, config
-        for memory, was, now in (
-            (self.l1, old.tiers.l1, config.tiers.l1),
-            (self.l2, old.tiers.l2, config.tiers.l2),
-        ):
+        for tier, memory in self.tiers:
+            was, now = old.tiers.of(tier), config.tiers.of(tier)
             memory.resize(*_limits(now))
             if (was.policy, was.policy_options) != (now.policy, now.policy_options):
                 memory.change_policy(self._make_policy(now))
@@ -126,7 +126,8 @@ class Memory:
     def sweep(self, keys: list[bytes]) -> None:
         """Remove those of `keys` whose life in memory is over."""
         now = self._clock()
-        for memory, counts in ((self.l1, self._stats.l1), (self.l2, self._stats.l2)):
+        for tier, memory in self.tiers:
+            counts = self._stats.of(tier)
             for key in keys:
                 entry = memory.entries.get(key)
                 if entry is None:

@@ -1,47 +1,38 @@
-"""Takes the state of the store, for those who only look."""
+"""Takes the state of the store as plain values, for statistics, metrics and signals."""
 
 from __future__ import annotations
 
-from sidecar.model.entry import L1, L2, L3
+from sidecar.model.entry import L3, Tier
 from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.store.store import Store
 
 
 def snapshot(store: Store) -> Snapshot:
     """Cheap enough for every scrape: it counts nothing that is not counted already."""
-    tiers = store.config.tiers
-    status = store.disk.status
-    memory = [
-        TierSnapshot(
-            tier,
-            config.enabled,
-            config.policy,
-            len(held),
-            held.used_bytes,
-            config.max_entries,
-            config.max_bytes,
-            store.stats.of(tier),
-        )
-        for tier, config, held in (
-            (L1, tiers.l1, store.l1),
-            (L2, tiers.l2, store.l2),
-        )
-    ]
-    l3 = TierSnapshot(
-        L3,
-        tiers.l3.enabled,
-        tiers.l3.policy,
-        status.entries if status else 0,
-        status.used_bytes if status else 0,
-        tiers.l3.max_entries,
-        tiers.l3.max_bytes,
-        store.stats.l3,
+    status = store.l3_status
+    tiers = [_tier(store, tier, len(held), held.used_bytes) for tier, held in store.memory.tiers]
+    tiers.append(
+        _tier(store, L3, status.entries if status else 0, status.used_bytes if status else 0)
     )
     return Snapshot(
-        tiers=(memory[0], memory[1], l3),
+        tiers=tuple(tiers),
         counts=store.stats,
-        l3_state=store.disk.state,
+        l3_state=store.l3_state,
         l3_folder_bytes=status.folder_bytes if status else 0,
         l3_pending_compaction_bytes=status.pending_compaction_bytes if status else 0,
         l3_waiting=store.disk.waiting,
+    )
+
+
+def _tier(store: Store, tier: Tier, entries: int, used_bytes: int) -> TierSnapshot:
+    config = store.config.tiers.of(tier)
+    return TierSnapshot(
+        tier,
+        config.enabled,
+        config.policy,
+        entries,
+        used_bytes,
+        config.max_entries,
+        config.max_bytes,
+        store.stats.of(tier),
     )

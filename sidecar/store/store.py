@@ -40,7 +40,7 @@ from sidecar.model.stats import StoreStats
 from sidecar.model.writes import REFUSED, REPLACED, Delete, Invalidate, Put, Write
 from sidecar.store.doorkeeper import Doorkeeper
 from sidecar.store.flights import Flight, Flights
-from sidecar.store.memory import Memory, PolicyFactory
+from sidecar.store.memory import MemoryTiers, PolicyFactory
 from sidecar.store.turns import Turns
 from sidecar.tiers.disk import (
     DOWN,
@@ -49,6 +49,7 @@ from sidecar.tiers.disk import (
     Ack,
     Answer,
     Disk,
+    State,
     Unanswered,
     entry_of,
     put_of,
@@ -114,7 +115,7 @@ class Store:
         self.stats = StoreStats()
         self.stats.name(config.metrics.namespaces)
         self.invalidations = Invalidations()
-        self.memory = Memory(
+        self.memory = MemoryTiers(
             clock,
             config,
             make_policy,
@@ -437,8 +438,8 @@ class Store:
     def apply(self, config: CacheConfig, tuning: Tuning = UNTUNED) -> None:
         """Another configuration, from the next operation on; `drain` brings the tiers into it."""
         for tier in Tier:
-            policy = getattr(self.config.tiers, tier).policy
-            if policy != getattr(config.tiers, tier).policy:
+            policy = self.config.tiers.of(tier).policy
+            if policy != config.tiers.of(tier).policy:
                 self.stats.of(tier).leave_policy(policy)
         self.config, self.tuning = config, tuning
         self.stats.name(config.metrics.namespaces)
@@ -474,6 +475,32 @@ class Store:
             self.memory.put(found.entry)
         self.stats.warmed += 1
         return True
+
+    # ---- L3, for those outside the store
+
+    @property
+    def l3_state(self) -> State:
+        return self.disk.state
+
+    @property
+    def started(self) -> bool:
+        """Whether L3 has been opened or given up since the start: requests can be served."""
+        return self.disk.started
+
+    @property
+    def l3_status(self) -> Status | None:
+        """What L3 has last reported; None before its first report and while it is down."""
+        return self.disk.status
+
+    async def run_l3(self, run: Callable[[Disk[Flight[Cargo]]], Awaitable[None]]) -> None:
+        """Connect the client of L3 to its process: `run` does so until it is cancelled."""
+        await run(self.disk)
+
+    async def rewrite_l3(self) -> bool | None:
+        """Start a rewrite of L3's tables. False if one is under way; None if L3 is not up."""
+        begun: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        self.disk.rewrite(lambda answer: None if begun.done() else begun.set_result(answer))
+        return await begun
 
     # ---- small questions
 

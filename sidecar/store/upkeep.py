@@ -38,12 +38,12 @@ async def _keep_swept(store: Store) -> None:
 
 
 async def sweep(store: Store, rest: Rest = rest_after) -> None:
-    """One pass over both tiers in memory. What it covered can then be forgotten.
+    """One pass over the tiers in memory. What it covered can then be forgotten.
 
     The keys are listed first, in one go: about 10 ms for a million of them.
     """
     newest = store.invalidations.newest
-    for memory in (store.l1, store.l2):
+    for _, memory in store.memory.tiers:
         keys = list(memory.entries)
         for start in range(0, len(keys), SWEEP_KEYS):
             began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
@@ -75,11 +76,9 @@ def _moves(state: Snapshot) -> Iterator[Metric]:
     demotions = counter(
         "demotions", "Entries moved to a slower tier because room was needed.", ["from", "to"]
     )
-    counts = state.counts
-    promotions.add_metric(["l2", "l1"], counts.l2.promotions)
-    promotions.add_metric(["l3", "l2"], counts.l3.promotions)
-    demotions.add_metric(["l1", "l2"], counts.l1.demotions)
-    demotions.add_metric(["l2", "l3"], counts.l2.demotions)
+    for upper, lower in pairwise(state.tiers):
+        promotions.add_metric([str(lower.tier), str(upper.tier)], lower.counts.promotions)
+        demotions.add_metric([str(upper.tier), str(lower.tier)], upper.counts.demotions)
     yield from (evictions, expirations, promotions, demotions)
 
 

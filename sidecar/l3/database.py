@@ -9,7 +9,7 @@ are compacted early. And an answered write is in the log: every write goes throu
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from rocksdict import (
     BlockBasedIndexType,
@@ -24,6 +24,14 @@ from rocksdict import (
     WriteBatch,
     WriteOptions,
 )
+
+FORMAT: Final = 1
+"""The version of the rows. A folder without a mark is older than marks, and of this version too.
+
+A row may grow at its end without a new version: an older program ignores what it does not know. A
+new version is for a change that an older program would misread.
+"""
+FORMAT_ROW = b"format"
 
 MIB = 1 << 20
 BLOCK_CACHE_BYTES = 8 * MIB
@@ -59,6 +67,15 @@ class Database:
             self._db.write(batch, self._synced)
         else:
             self._db.write(batch)
+
+    def format_version(self) -> int | None:
+        """The version of its rows, as marked; None where it has no mark."""
+        row: bytes | None = self.state.get(FORMAT_ROW)
+        return None if row is None else int.from_bytes(row, "little")
+
+    def mark_format(self) -> None:
+        """Mark it as of the version that this program writes."""
+        self.state[FORMAT_ROW] = FORMAT.to_bytes(4, "little")
 
     def compact(self) -> None:
         """Rewrite all tables without what is dead. Lets go of the interpreter lock; minutes.

@@ -1,8 +1,9 @@
 """Getting RocksDB open, whatever state the folder is in.
 
 A lock that a killed predecessor still holds is waited for. A corrupt database is put aside and an
-empty one opened. A mark (`l3.stale`) says that writes were answered while L3 was out of reach: what
-it holds may have been deleted or replaced since, so it is emptied before anybody reads it.
+empty one opened; so is one of a format that this version does not read. A mark (`l3.stale`) says
+that writes were answered while L3 was out of reach: what it holds may have been deleted or replaced
+since, so it is emptied before anybody reads it.
 
 A start may be killed at any point, so each step leaves what the next start can go on from. The
 folder goes away as a whole, by a rename; what it was renamed to is deleted at leisure, and again by
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sidecar.l3.database import MIB, Database
+from sidecar.l3.database import FORMAT, MIB, Database
 from sidecar.l3.mark import MARK, fsync_folder
 
 FOLDER = "l3"
@@ -42,7 +43,7 @@ _CORRUPT = re.compile(
 
 
 class OpenError(Exception):
-    """L3 can't be opened. `reason` is one of locked, full, denied, failed."""
+    """L3 can't be opened. `reason` is one of locked, full, denied, failed, corrupt."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -67,6 +68,7 @@ def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
             wiped, database = True, _open(data_dir)
         if database is None:
             raise OpenError("failed", f"{data_dir}: an empty database is said to be corrupt")
+        _check_format(database, data_dir)
         with suppress(FileNotFoundError):
             (data_dir / MARK).unlink()
             fsync_folder(data_dir)
@@ -80,6 +82,21 @@ def wipe(data_dir: Path) -> None:
     with _locked(data_dir / FOLDER):
         _move(data_dir, TRASH)
     shutil.rmtree(data_dir / TRASH)
+
+
+def _check_format(database: Database, data_dir: Path) -> None:
+    """Mark a folder that has no mark. Put one of another version aside, and raise OpenError."""
+    version = database.format_version()
+    if version is None:
+        database.mark_format()
+    elif version != FORMAT:
+        database.close()
+        quarantine(data_dir)
+        raise OpenError(
+            "corrupt",
+            f"{data_dir}: L3 is of format {version}, and this version of the sidecar reads "
+            f"format {FORMAT}; put aside, starting empty",
+        )
 
 
 def quarantine(data_dir: Path) -> None:

@@ -53,7 +53,8 @@ def pack_meta(meta: Meta) -> bytes:
     return _META.pack(*meta)
 
 
-unpack_meta = cast(Callable[[bytes], Meta], _META.unpack)
+unpack_meta = cast(Callable[[bytes], Meta], _META.unpack_from)
+"""Ignores what a later version may have added at the end of the row."""
 
 
 def pack_value(put: Put) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sidecar.control import FILE
+from sidecar.control import FILE, remembered
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import Memory
@@ -136,7 +136,7 @@ def test_what_can_not_be_put_in_force_any_more_is_dropped(
     assert sidecar.stats()["tiers"]["l2"]["policy"] == "lru"
     assert l2(sidecar) == (1000, 100 * MIB)
     assert sidecar.stop() == 0
-    assert msgspec.msgpack.decode((data_dir / FILE).read_bytes(), type=Memory).kept == {}
+    assert remembered(data_dir).kept == {}
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x81", os.urandom(64)])

@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from sidecar.l3 import opening
+from sidecar.l3 import opening, wire
+from sidecar.l3.batch import Counts
+from sidecar.l3.database import FORMAT, FORMAT_ROW, Database
 from sidecar.l3.engine import Engine
 from sidecar.l3.mark import leave_mark
 from sidecar.l3.opening import FOLDER, QUARANTINE, QUARANTINE_BYTES, TRASH
+from sidecar.l3.records import pack_meta, unpack_meta
 from sidecar.model.answers import Record
 from tests.l3.children import RunningChild, put
 from tests.l3.conftest import StartChild
@@ -85,6 +89,70 @@ def test_a_lock_held_for_long_is_told(data_dir: Path, start_child: StartChild, s
     assert "give each sidecar a folder of its own" in message
     assert second.process.wait(30) == 1
     assert first.values([b"ns/2000"]) != [None]
+
+
+# ---- formats
+
+
+def format_row(data_dir: Path) -> bytes | None:
+    """The mark, read with nobody else in the folder."""
+    database = Database(data_dir / FOLDER)
+    row: bytes | None = database.state.get(FORMAT_ROW)
+    database.close()
+    return row
+
+
+def set_format_row(data_dir: Path, row: bytes | None) -> None:
+    """Change the mark, or remove it."""
+    database = Database(data_dir / FOLDER)
+    if row is None:
+        del database.state[FORMAT_ROW]
+    else:
+        database.state[FORMAT_ROW] = row
+    database.close()
+
+
+def test_a_folder_from_before_there_were_marks_is_opened_and_marked(
+    data_dir: Path, start_child: StartChild
+) -> None:
+    """All entries are there, and the mark is of the version of today."""
+    set_format_row(data_dir, None)
+    assert format_row(data_dir) is None
+    child = start_child(data_dir)
+    hello = child.hello()
+    assert (hello.wiped, hello.entries) == (False, 2000)
+    assert child.close() == 0
+    assert format_row(data_dir) == FORMAT.to_bytes(4, "little")
+
+
+def test_a_new_folder_is_marked(tmp_path: Path, start_child: StartChild) -> None:
+    """From its first start on."""
+    child = start_child(tmp_path)
+    child.hello()
+    assert child.close() == 0
+    assert format_row(tmp_path) == FORMAT.to_bytes(4, "little")
+
+
+def test_a_folder_of_a_newer_format_is_put_aside_and_told(
+    data_dir: Path, start_child: StartChild
+) -> None:
+    """The first child says which format it found, and ends; the second starts empty."""
+    set_format_row(data_dir, (FORMAT + 1).to_bytes(4, "little"))
+    reason, message = start_child(data_dir).fault()
+    assert reason == "corrupt"
+    assert f"format {FORMAT + 1}" in message
+    assert "put aside" in message
+    assert QUARANTINE in names(data_dir)
+    starts_empty(start_child, data_dir)
+
+
+def test_rows_that_a_later_version_has_extended_are_read() -> None:
+    """What it added at the end of a row or a record is ignored."""
+    meta = (7, 2.0, 1.0, 3, 64)
+    assert unpack_meta(pack_meta(meta) + b"more") == meta
+    longer = msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v", "more"])
+    assert wire.decode_record(longer).value == b"v"
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode([1, 2, 3, 4]), type=Counts).max_seq == 3
 
 
 # ---- folders that can't be written

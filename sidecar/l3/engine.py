@@ -28,6 +28,7 @@ from sidecar.l3.records import (
     user_key,
 )
 from sidecar.model.answers import ListedKey, Page
+from sidecar.model.life import is_expired
 from sidecar.model.writes import Invalidate, Put, Write
 
 READ_BYTES = 4 << 20
@@ -231,7 +232,7 @@ class Engine:
             if len(found) == call.limit:
                 break
             key, meta = user_key(rows.key()), unpack_meta(rows.value())
-            live = meta[EXPIRES_AT] > now and not covers(key, meta[SEQ])
+            live = not is_expired(meta[EXPIRES_AT], now) and not covers(key, meta[SEQ])
             if live and key.startswith(call.scope):
                 found.append(ListedKey(key, meta[SIZE], meta[EXPIRES_AT], meta[FREQUENCY]))
             rows.next()

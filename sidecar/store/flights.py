@@ -1,10 +1,18 @@
 """One load for many waiters, and what becomes of it when a write overtakes it.
 
-A read of L3 takes a while, and the key may be written meanwhile. Whoever writes marks the flight as
-overtaken and takes it off the board: those who wait then look again, and those who come later start
-a flight of their own, behind the write. What a flight brings is believed only if nobody has marked
-it, both when it lands and when its waiter gets to run. So it is on the board until both is over:
-one that nobody waits for any more still brings something.
+The key may be written while L3 is asked for it. The write marks the flight as overtaken and removes
+it from the board. Those who wait for it then look again; those who come later start a new flight,
+behind the write. A waiter does not run as soon as the flight lands, which gives two races:
+
+1. A get of K starts a flight.                 1. A get of K starts a flight.
+2. A put of K is issued.                       2. L3 answers; the flight lands; the waiter is due.
+3. L3 answers with the version before it.      3. A put of K is issued.
+4. The flight lands.                           4. The waiter runs, with the version before the put.
+
+So the mark is checked twice: when the flight lands (before its version is promoted) and when the
+waiter runs (before it returns the version). For the second check a flight stays on the board until
+it has landed and every waiter has run, so that a write still finds it there. A flight that nobody
+waits for any more stays until it lands: its version is promoted, too.
 """
 
 from __future__ import annotations
@@ -26,7 +34,7 @@ class Flight(Read, Generic[Cargo]):
     def __init__(self, key: bytes, waiter: asyncio.Future[Cargo]) -> None:
         super().__init__(key)
         self.overtaken = False
-        self.aboard = 1  # those who wait, and have not run since it landed
+        self.aboard = 1  # waiters that have not run since it landed
         self.waiters = [waiter]
         self.cargo: tuple[Cargo] | None = None  # once it has landed
 
@@ -35,7 +43,7 @@ class Flights(Generic[Cargo]):
     """The flights under way, by key."""
 
     def __init__(self, depart: Callable[[Flight[Cargo]], None]) -> None:
-        """`depart` asks L3. Whoever hears the answer lands the flight, maybe at once."""
+        """`depart` asks L3. Who takes in the answer calls `land`, which may be at once."""
         self._depart = depart
         self._board: dict[bytes, Flight[Cargo]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -64,7 +72,7 @@ class Flights(Generic[Cargo]):
         return flight, waiter
 
     def land(self, flight: Flight[Cargo], cargo: Cargo) -> None:
-        """What L3 said, for all who wait and who come before the last of them has run."""
+        """Give the answer to all who wait, and to who comes before the last of them has run."""
         flight.cargo = (cargo,)
         for waiter in flight.waiters:
             if not waiter.done():

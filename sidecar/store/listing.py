@@ -10,6 +10,7 @@ from functools import partial
 from sidecar.model.answers import ListedKey, Page
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Tier
+from sidecar.model.life import is_expired
 from sidecar.store.store import Ask, Found, Store
 from sidecar.tiers.disk import DOWN
 
@@ -96,7 +97,7 @@ async def _in_memory(
     return [
         Listed(each.entry.key, each.tier, each.entry.size, each.entry.expires_at)
         for each in found
-        if isinstance(each, Found) and each.entry.expires_at > now
+        if isinstance(each, Found) and not is_expired(each.entry.expires_at, now)
     ]
 
 

@@ -14,6 +14,7 @@ from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.model.clock import Clock
 from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Tier
 from sidecar.model.invalidations import Invalidations
+from sidecar.model.life import is_expired
 from sidecar.model.stats import StoreStats
 from sidecar.policies.protocol import Policy
 from sidecar.tiers.memory import MemoryTier
@@ -60,9 +61,9 @@ class MemoryTiers:
         return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
 
     def dead(self, entry: Entry) -> bool:
-        return entry.expires_at <= self._clock() or self.invalidated(entry)
+        return is_expired(entry.expires_at, self._clock()) or self.invalidated(entry)
 
-    # ---- entries come, are used, and go
+    # ---- put, use, remove
 
     def put(self, entry: Entry) -> None:
         """Into L1, from wherever it comes."""
@@ -72,7 +73,7 @@ class MemoryTiers:
             self._leave_l1(victims)
 
     def bring(self, entry: Entry) -> None:
-        """What L3 had goes to L2; to L1 only where there is no L2."""
+        """Into L2, from L3; into L1 only where L2 is switched off."""
         if self._config.tiers.l2.enabled:
             self._into_l2(entry)
         else:
@@ -95,12 +96,12 @@ class MemoryTiers:
         self._leave_l1(self.l1.put(entry))
 
     def pop(self, key: bytes) -> None:
-        """Whichever tier has it, for another reason than room."""
+        """Remove it from the tier that has it; not counted as an eviction."""
         self.l1.pop(key)
         self.l2.pop(key)
 
     def expire(self, entry: Entry, tier: Tier) -> None:
-        """A look-up has found it past its life."""
+        """A look-up has found it expired."""
         if tier is not L3:
             self._stats.of(tier).expirations += 1
             (self.l1 if tier is L1 else self.l2).pop(entry.key)
@@ -124,7 +125,7 @@ class MemoryTiers:
         return migrated and not self.l1.over and not self.l2.over
 
     def sweep(self, keys: list[bytes]) -> None:
-        """Remove those of `keys` whose life in memory is over."""
+        """Remove those of `keys` that have expired or were invalidated."""
         now = self._clock()
         for tier, memory in self.tiers:
             counts = self._stats.of(tier)
@@ -132,13 +133,13 @@ class MemoryTiers:
                 entry = memory.entries.get(key)
                 if entry is None:
                     continue
-                if entry.expires_at <= now:
+                if is_expired(entry.expires_at, now):
                     counts.expirations += 1
                     memory.pop(key)
                 elif self.invalidated(entry):
                     memory.pop(key)
 
-    # ---- falling
+    # ---- eviction
 
     def _leave_l1(self, victims: list[Entry]) -> None:
         for entry in victims:
@@ -169,7 +170,7 @@ class MemoryTiers:
             self._leave(entry)
 
     def _pack(self, entry: Entry) -> None:
-        """Compress what is on its way to L2; a large value some time after it has come there."""
+        """Compress on the way to L2; a large value in a thread, after it has been put there."""
         if entry.size <= LOOP_BYTES:
             entry.value = pack(entry.value)
         elif len(self._packing) < MAX_PACKING:

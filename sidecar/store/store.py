@@ -1,18 +1,21 @@
 """The data path.
 
-A get looks in this order, and stops at the first that knows:
+One file of more than 300 lines, so that get, put, delete and invalidate can be read side by side:
+each is safe only because of what the others do between two awaits.
+
+A get looks in this order, and stops at the first place that has the key:
 
 1. L1: entries ready to be sent.
 2. L2: packed where that pays. One that is hit `promote_after` times moves to L1.
-3. The pending table: what L3 has been told and has not acknowledged, deletes too.
-4. L3, by a flight that all who want the key share. What it brings goes to L2.
+3. The pending table: writes that L3 has not acknowledged, deletes too.
+4. L3, by one flight for all who want the key. The entry is promoted to L2.
 
-A put goes to L1 and to L3. What L1 lets go falls to L2; what L2 lets go falls out of memory, and is
-written to L3 again if L3 has let go of it meanwhile. An entry is in L1 or in L2, never in both.
+A put goes to L1 and to L3. What L1 evicts is demoted to L2; what L2 evicts leaves memory, and is
+written to L3 again if L3 has evicted it meanwhile. An entry is in L1 or in L2, never in both.
 
-Everything that changes what a read may see happens between two awaits: the flight is overtaken, the
-old version leaves memory, the new one is in L1 and pending. So no read, wherever it waits, can
-bring back what has been replaced.
+A write changes everything that a read may see between two awaits: it marks the flight as overtaken,
+removes the old version from memory, and puts the new one into L1 and the pending table. So no read,
+wherever it waits, can bring back a version that has been replaced.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from sidecar.model.errors import (
     TooManyInvalidationsError,
 )
 from sidecar.model.invalidations import Invalidations
+from sidecar.model.life import is_expired
 from sidecar.model.stats import StoreStats
 from sidecar.model.writes import REFUSED, REPLACED, Delete, Invalidate, Put, Write
 from sidecar.store.doorkeeper import Doorkeeper
@@ -167,6 +171,8 @@ class Store:
     def look(self, key: bytes) -> Hit | Ask | None:
         """What is known without waiting."""
         entry = self.l1.entries.get(key)
+        # Inline, as in `life.is_expired`: every hit in L1 takes this path, and a call costs more
+        # than the comparison.
         if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
             stats = self.stats
             stats.l1.hits += 1
@@ -217,7 +223,18 @@ class Store:
                 return arrived
 
     def _land(self, answers: list[tuple[Flight[Cargo], Answer]]) -> None:
-        """L3 has answered. Still between two awaits of whoever waits: see `Flight`."""
+        """Take in what L3 has answered. Whoever waits for it runs later: see `flights`.
+
+        A read and an invalidation in one frame race, since reads come first in it:
+
+        1. `invalidate` is called; the invalidation is pending and waits to be sent.
+        2. A get of K, below that scope, starts a flight: the pending table has the scope, not K.
+        3. Both leave in one frame. L3 answers the read, then applies the invalidation.
+        4. The answer is a version that must not be read any more, on a flight without a mark.
+
+        So each answer is compared with the invalidations before it is promoted. Other writes do
+        not race like this: no flight starts for a key that is pending.
+        """
         land, now, epoch = self._flights.land, self._clock(), self.disk.epoch
         for flight, answer in answers:
             if isinstance(answer, Unanswered):
@@ -228,12 +245,10 @@ class Store:
                 land(flight, None)
                 continue
             entry = entry_of(flight.key, answer, epoch)
-            # Reads come first in a frame: one that was asked after an invalidation may be answered
-            # before it. (Not so for other writes: a key that is pending is not asked for.)
             if self.memory.invalidated(entry):
                 land(flight, None)
                 continue
-            if entry.expires_at > now:
+            if not is_expired(entry.expires_at, now):
                 self.stats.l3.promotions += 1
                 self.memory.bring(entry)
             land(flight, Found(entry, L3))
@@ -260,7 +275,7 @@ class Store:
             if tier is L3:
                 counts.misses += 1
                 counts = stats.l3
-        if entry.expires_at <= self._clock():
+        if is_expired(entry.expires_at, self._clock()):
             counts.expired += 1
             self.memory.expire(entry, tier)
             return None
@@ -380,9 +395,9 @@ class Store:
         found = await self._resolve(key)
         if isinstance(found, Unanswered):
             raise NotReadyError
-        entry = (
-            found.entry if found is not None and found.entry.expires_at > self._clock() else None
-        )
+        entry = None if found is None else found.entry
+        if entry is not None and is_expired(entry.expires_at, self._clock()):
+            entry = None
         if not condition(entry):
             raise PreconditionFailedError
 
@@ -401,11 +416,12 @@ class Store:
             self.disk.when_room(partial(_answer, room, None))
             await room
 
-    # ---- what L3 hears and says by itself
+    # ---- eviction from memory, and what L3 reports
 
     def _leave_memory(self, entry: Entry) -> None:
-        """What L3 still has can go, and what it was spared and nobody has used. What it has let go
-        of meanwhile is written to it again, and what it was spared and somebody has used.
+        """Write an entry that is evicted from memory to L3, unless L3 has it or it is not worth it.
+
+        Not worth it: an entry that L3's admission kept in memory alone and that had no hit.
         """
         disk = self.disk
         if (
@@ -502,10 +518,10 @@ class Store:
         self.disk.rewrite(lambda answer: None if begun.done() else begun.set_result(answer))
         return await begun
 
-    # ---- small questions
+    # ---- predicates
 
     def _known(self, entry: Entry | None) -> bool:
-        """Whether it is a live version that L3 has not, so that L3 can't say that it was there."""
+        """Whether it is a live version that L3 lacks, so that L3 cannot report replacing it."""
         return (
             entry is not None and entry.on_disk != self.disk.epoch and not self.memory.dead(entry)
         )

@@ -1,14 +1,24 @@
-"""L3 as the store sees it: what was asked, what has been answered, and what is pending.
+"""The client of L3: what was asked, what has been answered, and which writes are pending.
 
-No sockets here: `take` gives the next frame to send, `feed` takes a reply, `lost` says that the
-child is gone. The order of answers is the protocol (see `l3.wire`), and two things rest on it. A
-read that was asked before a write is answered before that write is acknowledged. And a write is in
-`pending` from the moment it is issued until L3 has it, so that nobody asks L3 for a key that it
-does not know the truth about.
+No sockets here: `take` returns the next frame to send, `feed` takes a reply, `lost` reports the end
+of the child. One class of more than 300 lines: reads, writes and calls share one order.
 
-States: `opening` until the child has said hello; `up`; `opening` again when the child has died and
-will be back; `down` when L3 is out of reach or switched off, where writes are not kept for it (a
-mark on the volume says so, and the next child empties L3 before it says hello).
+That order is the protocol (see `l3.wire`), and two guarantees follow from it. A read that was asked
+before a write is answered before that write is acknowledged. And a write is in `pending` from the
+moment it is issued until L3 has it, so that L3 is never asked for a key that it has an old version
+of.
+
+The states, and the transitions between them:
+
+| state     | `read`        | `write`           | first status   | `lost`    | `give_up` |
+|-----------|---------------|-------------------|----------------|-----------|-----------|
+| `opening` | UNANSWERED    | pending, not sent | `up`           | `opening` | `down`    |
+| `up`      | sent          | pending and sent  | (a report)     | `opening` | `down`    |
+| `down`    | UNANSWERED    | not allowed       | `up`           | `down`    | `down`    |
+
+The first state is `opening`. With `lost`, pending writes are kept, to be sent again in order before
+any read. With `give_up` they are dropped: a mark on the volume says so, and the next child empties
+L3 before its first status. With the first status of a child that has emptied L3, `epoch` grows.
 """
 
 from __future__ import annotations
@@ -29,12 +39,12 @@ from sidecar.tiers.allowance import Allowance, pending_bytes
 
 MAX_PENDING_WRITES = 1024
 MAX_PENDING_BYTES = 16 << 20
-"""What may wait for L3; beyond it writers wait. One value larger than this may, alone."""
+"""The most that may be pending; beyond it writers wait. One value larger than this may, alone."""
 MAX_READS = 4096
 """Reads that may wait for L3; beyond it they are misses. More than connections can ask for."""
 MAX_TOUCHES = 1024
 TOUCH_SECONDS = 0.5
-"""How long hits in memory are gathered before L3 hears of them."""
+"""How long hits in memory are gathered before they are sent to L3."""
 
 
 class State(StrEnum):
@@ -49,7 +59,7 @@ DOWN: Final = State.DOWN
 
 
 class Unanswered:
-    """L3 was asked and did not say: too late, gone, or too busy."""
+    """L3 gave no answer: too late, gone, or too busy."""
 
     __slots__ = ()
 
@@ -95,10 +105,9 @@ Asked = TypeVar("Asked", bound=Read)
 class Disk(Generic[Asked]):
     """The client's end of L3. Synchronous throughout; callbacks run inside `feed`, in order.
 
-    `wake` is called when there is something to `take`; `on_answers` hears what L3 says of reads,
-    of each once, and of those of a reply together; `on_status` hears the child's account of
-    itself, and whether it is a new child's first, before anything is sent; `on_evicted` hears which
-    keys L3 let go.
+    `wake` is called when there is something to `take`; `on_answers` with the answers to reads, each
+    read once, those of a reply together; `on_status` with each status, and whether it is the first
+    of a new child, before anything is sent; `on_evicted` with the keys that L3 has evicted.
     """
 
     def __init__(
@@ -163,7 +172,7 @@ class Disk(Generic[Asked]):
             self._wake()
 
     def touch(self, key: bytes) -> None:
-        """A hit in memory, which L3's order should know of."""
+        """Record a hit in memory, for the order of eviction in L3."""
         touches = self._touches
         if key in touches:
             touches[key] += 1
@@ -182,7 +191,7 @@ class Disk(Generic[Asked]):
         self._wake()
 
     def rewrite(self, on_begun: Callable[[bool | None], None]) -> None:
-        """Have L3 rewrite its tables: whether that was begun now; None when L3 can't be asked."""
+        """Start a rewrite of L3's tables. False if one is under way; None if L3 cannot be asked."""
         if self.state is not UP:
             on_begun(None)
             return
@@ -246,7 +255,7 @@ class Disk(Generic[Asked]):
     # ---- what the link does
 
     def take(self, *, at_once: bool = False) -> bytes | None:
-        """The next frame to send; None when there is nothing to say.
+        """The next frame to send; None when there is nothing to send.
 
         What comes while the child is busy gathers, until as much waits as is under way. Else a
         child that keeps up is sent frames of one, and each costs as much as the look-up in it.
@@ -269,7 +278,7 @@ class Disk(Generic[Asked]):
         )
 
     def feed(self, reply: wire.Reply) -> None:
-        """Take in a reply: reads, then acknowledgements, then what was pushed out."""
+        """Take in a reply: answers to reads, then acknowledgements, then evicted keys."""
         if reply.reads:
             asked = [self._reads.popleft() for _ in reply.reads]
             self._on_answers(
@@ -288,7 +297,7 @@ class Disk(Generic[Asked]):
         if reply.rewrite is not None:
             self._rewrites.popleft()(reply.rewrite)
         if reply.status is not None:
-            self._hear(reply.status)
+            self._take_status(reply.status)
         if reply.writes:
             self._give_room()
 
@@ -331,7 +340,7 @@ class Disk(Generic[Asked]):
             on_answer(None)
 
     def give_up(self) -> None:
-        """L3 is out of reach, and the volume says so: from now on writes are memory's alone."""
+        """L3 is out of reach, and the volume is marked: from now on writes go to memory alone."""
         self.lost()
         self.state = DOWN
         self.started = True
@@ -349,7 +358,7 @@ class Disk(Generic[Asked]):
 
     # ---- inside
 
-    def _hear(self, status: Status) -> None:
+    def _take_status(self, status: Status) -> None:
         hello = self.state is not UP
         self.status = status
         if hello:

@@ -21,7 +21,7 @@ from sidecar.tiers.disk import State
 from sidecar.tiers.process import DiskProcess
 
 Figures = dict[str, float | str]
-"""What a deed has to say for itself: numbers with their unit in the name, and words."""
+"""What a deed reports: numbers with their unit in the name, and words."""
 
 
 class DeedFailedError(Exception):

@@ -35,7 +35,7 @@ Texts = Mapping[str, str]
 log = structlog.get_logger("sidecar.app")
 
 
-class Kept(msgspec.Struct):
+class KeptDocument(msgspec.Struct):
     """The last good document, as it is kept on the volume."""
 
     texts: dict[str, str]
@@ -152,7 +152,7 @@ class Documents:
 
     async def recall(self) -> None:
         """Start with the last good document on the volume, if there is one that still is good."""
-        kept = await asyncio.to_thread(state_file.load, self._file, Kept, MOST_FILE_BYTES)
+        kept = await asyncio.to_thread(state_file.load, self._file, KeptDocument, MOST_FILE_BYTES)
         if kept is None:
             return
         try:
@@ -175,7 +175,7 @@ class Documents:
                     await self._unsaved.wait()
             self._unsaved.clear()
             document = self.document
-            data = msgspec.msgpack.encode(Kept(dict(document.texts)))
+            data = msgspec.msgpack.encode(KeptDocument(dict(document.texts)))
             try:
                 await asyncio.to_thread(state_file.save, self._file, data)
                 self._kept_revision, failed = document.revision, False

@@ -221,7 +221,7 @@ class Batch:
 
     def _invalidate(self, write: Invalidate) -> int:
         invalidations = self._tier.invalidations
-        if not invalidations.covers(write.scope, write.seq):  # else a later one says it all
+        if not invalidations.covers(write.scope, write.seq):  # else a later one includes it
             invalidations.add(write.scope, write.seq)
             self.rows.put(SCOPE_ROW + write.scope, write.seq.to_bytes(8, "little"))
         return NEW

@@ -100,7 +100,7 @@ def _check_format(database: Database, data_dir: Path) -> None:
 
 
 def quarantine(data_dir: Path) -> None:
-    """Put a corrupt database aside for whoever wants to know why; the one before it makes room.
+    """Put a database that cannot be used aside, for a diagnosis; it replaces an earlier one.
 
     Kept is what explains it: RocksDB's own log, its options, its manifest. Tables and logs of
     writes go, for they could fill the volume, and they hold the application's data.
@@ -165,7 +165,7 @@ def _open(data_dir: Path) -> Database | None:
 def _locked(folder: Path) -> Iterator[None]:
     """Hold RocksDB's lock, without RocksDB: no other process has the folder open meanwhile.
 
-    For a folder that RocksDB can't open, too. Closing the file lets go of every lock that this
+    For a folder that RocksDB can't open, too. Closing the file releases every lock that this
     process has on it, so this must be over before RocksDB opens it.
     """
     give_up = time.monotonic() + LOCK_WAIT_SECONDS

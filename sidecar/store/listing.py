@@ -39,7 +39,7 @@ async def page(
     """Up to `limit` keys below `scope`, and the cursor of the next page, None after the last.
 
     Raises BadCursorError, and TimeoutError where L3 does not answer in time or is being opened: an
-    end of the list without what L3 has would be believed.
+    list that ends without the keys of L3 would look complete.
 
     Not a snapshot: a key that is written meanwhile may be missed or seen twice. Each page looks at
     all keys in memory until those are through, and at some hundred on disk: a page may be short.
@@ -67,12 +67,12 @@ async def page(
 async def page_on_disk(store: Store, scope: bytes, cursor: bytes, limit: int) -> Page | None:
     """A page of the keys that L3 has below `scope`; None when L3 can't be asked."""
     answer: asyncio.Future[Page | None] = asyncio.get_running_loop().create_future()
-    store.disk.list_keys(scope, cursor, limit, partial(_hear, answer))
+    store.disk.list_keys(scope, cursor, limit, partial(_resolve_page, answer))
     return await answer
 
 
-def _hear(answer: asyncio.Future[Page | None], listed: Page | None) -> None:
-    """A page comes even where nobody waits for it any more: it has its place in the order."""
+def _resolve_page(answer: asyncio.Future[Page | None], listed: Page | None) -> None:
+    """Give the page to who waits. If nobody waits any more, it is dropped: its turn was kept."""
     if not answer.done():
         answer.set_result(listed)
 
@@ -107,7 +107,7 @@ def _in_memory_only(store: Store, key: bytes) -> bool:
 
 
 def _on_disk(store: Store, row: ListedKey) -> Listed | None:
-    """A row of L3, unless a write that L3 has yet to hear of says otherwise."""
+    """A row of L3, unless a write that L3 has not acknowledged replaces or removes it."""
     found = store.locate(row.key)
     if isinstance(found, Ask):
         return Listed(row.key, Tier.L3, row.size, row.expires_at)

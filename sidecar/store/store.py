@@ -340,7 +340,7 @@ class Store:
             seq=self._write_clock.next(),
             created_at=now,
             expires_at=now + ttl,
-            on_disk=UNUSED,  # so that it is not demoted if it does not fit: L3 hears of it below
+            on_disk=UNUSED,  # so that it is not demoted if it does not fit: L3 gets it below
         )
         old = self.memory.find(key)
         known = self._known(old)
@@ -464,7 +464,7 @@ class Store:
         self.disk.sync = config.durability == "disk"
         self.disk.pace_writes(tuning.l3_write_bytes_per_second)
         self._configure_disk()
-        # Whoever asks for fsync wants every write on the disk, whatever it costs.
+        # With fsync every write is to be on the disk, whatever it costs.
         if tuning.l3_admission == "every" or config.durability == "disk":
             self._doorkeeper = None
         elif self._doorkeeper is None:

@@ -1,4 +1,4 @@
-"""What the store does by itself, in slices between requests: shrink, change policies, sweep."""
+"""Background work of the store, in slices between requests: shrink, change policies, sweep."""
 
 from __future__ import annotations
 

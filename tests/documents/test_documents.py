@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from sidecar.config.document import parse
 from sidecar.config.errors import FieldError
 from sidecar.config.values import Document
-from sidecar.documents.documents import FILE, MOST_FILE_BYTES, Documents, Kept
+from sidecar.documents.documents import FILE, MOST_FILE_BYTES, Documents, KeptDocument
 from sidecar.model.announcement import Announcement
 from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.process.state_file import load
@@ -61,7 +61,7 @@ class Bench:
         await asyncio.gather(keeping, return_exceptions=True)
 
     def on_volume(self) -> Mapping[str, str] | None:
-        kept = load(self._file, Kept, MOST_FILE_BYTES)
+        kept = load(self._file, KeptDocument, MOST_FILE_BYTES)
         return None if kept is None else kept.texts
 
 

@@ -10,7 +10,7 @@ import pytest
 from sidecar.control import FILE as OPTIMIZER_FILE
 from sidecar.control import remembered
 from sidecar.documents.documents import FILE as DOCUMENT_FILE
-from sidecar.documents.documents import Kept
+from sidecar.documents.documents import KeptDocument
 from sidecar.optimizer.decisions import Memory
 from sidecar.process.state_file import FORMAT, load, save
 from sidecar.store.warming import FILE as KEYS_FILE
@@ -19,7 +19,7 @@ from sidecar.store.warming import Hot
 MOST_BYTES = 1 << 20
 CONTENTS = {
     OPTIMIZER_FILE: Memory(),
-    DOCUMENT_FILE: Kept({"cache.yaml": "promote_after: 3"}),
+    DOCUMENT_FILE: KeptDocument({"cache.yaml": "promote_after: 3"}),
     KEYS_FILE: Hot([b"ns/1"], [b"ns/2"]),
 }
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,6 +18,7 @@ from sidecar.http.conditions import MAX_TTL_SECONDS
 from sidecar.http.data import PREFIX, problem_of
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.optimizer import OptimizerApi
+from sidecar.http.parameters import parameters
 from sidecar.http.problems import ProblemError, retry_later
 from sidecar.http.server import Table
 from sidecar.http.signals import SignalsApi
@@ -69,10 +70,7 @@ class AdminApi:
         return Reply(204)
 
     async def keys(self, request: Request) -> Reply:
-        query = dict(parse_qsl(request.query, keep_blank_values=True, errors="surrogateescape"))
-        unknown = query.keys() - {"namespace", "prefix", "cursor", "limit"}
-        if unknown:
-            raise ProblemError(400, f"There is no parameter {min(unknown)!r} here.")
+        query = parameters(request.query, "namespace", "prefix", "cursor", "limit")
         namespace = query.get("namespace", "").encode("utf-8", "surrogateescape")
         prefix = query.get("prefix", "").encode("utf-8", "surrogateescape")
         wrong = name_error(namespace, prefix or b"-")
@@ -135,6 +133,7 @@ def table(batch: BatchApi, admin: AdminApi, optimizer: OptimizerApi, signals: Si
             "/openapi.json": {"GET": ("openapi", admin.openapi)},
         },
         waiting={"/v1/mget", "/v1/mset", "/v1/mdelete", "/v1/invalidate", "/v1/keys"},
+        parametrized={"/v1/keys", "/v1/signals", "/v1/optimizer/run"},
     )
 
 

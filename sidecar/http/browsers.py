@@ -17,7 +17,7 @@ SANDBOX = "Content-Security-Policy: sandbox\r\nX-Content-Type-Options: nosniff\r
 """For a value that a browser shows by itself: else HTML in it could ask for anything here."""
 
 
-def refuse_strangers(request: Request) -> None:
+def refuse_cross_site(request: Request) -> None:
     """Raises ProblemError: 403 for a page of another site, 421 for a name that is not ours.
 
     Asked for every request: for one that no browser has sent it costs three look-ups.
@@ -25,7 +25,7 @@ def refuse_strangers(request: Request) -> None:
     headers = request.headers
     if "Sec-Fetch-Site" in headers or "Origin" in headers:
         _refuse_other_sites(request)
-    if could_be_a_strangers(headers.get("Host", "")) and _came_over_loopback(request):
+    if is_rebindable(headers.get("Host", "")) and _came_over_loopback(request):
         raise ProblemError(
             421, "This is no name of this server; ask for it as 127.0.0.1 or localhost.", close=True
         )
@@ -48,7 +48,7 @@ def _refuse_other_sites(request: Request) -> None:
 
 
 @lru_cache(maxsize=64)
-def could_be_a_strangers(host: str) -> bool:
+def is_rebindable(host: str) -> bool:
     """Whether a Host is a name that somebody can register, and have resolve to loopback: DNS
     rebinding, after which a browser takes this server for the stranger's own.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from functools import lru_cache
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
-from sidecar.http.browsers import SANDBOX, refuse_strangers
+from sidecar.http.browsers import SANDBOX, refuse_cross_site
 from sidecar.http.conditions import (
     MAX_TTL_SECONDS,
     NEVER_SECONDS,
@@ -17,6 +17,7 @@ from sidecar.http.conditions import (
     ttl_of,
 )
 from sidecar.http.messages import Reply, Request
+from sidecar.http.parameters import parameters, refuse_parameters
 from sidecar.http.problems import ProblemError, problem_body, retry_later
 from sidecar.http.server import Handler, Router, by_method
 from sidecar.model.clock import Clock
@@ -56,9 +57,12 @@ class EntryApi:
         }
 
     def find(self, request: Request) -> tuple[str, Handler]:
-        refuse_strangers(request)
+        refuse_cross_site(request)
         if request.path.startswith(PREFIX):
-            return by_method(self._methods, request)
+            found = by_method(self._methods, request)
+            if request.query and found[0] != "put":
+                return found[0], refuse_parameters
+            return found
         if request.to_origin_form():
             return self.find(request)
         return self._others.find(request)
@@ -86,7 +90,7 @@ class EntryApi:
         if "Content-Range" in headers:
             raise ProblemError(400, "A value is put whole; send it without Content-Range.")
         config = self._store.config
-        parameter = _ttl_parameter(request.query) if request.query else None
+        parameter = parameters(request.query, "ttl").get("ttl") if request.query else None
         ttl = ttl_of(headers, parameter, config.default_ttl_seconds)
         content_type = content_type_of(headers.get("Content-Type") or DEFAULT_CONTENT_TYPE)
         value = await request.body(config.max_value_bytes)
@@ -179,15 +183,6 @@ def _checked_key(path: str) -> bytes:
     if not key_is_valid(key):
         raise bad_name(key)
     return key
-
-
-def _ttl_parameter(query: str) -> str | None:
-    """`?ttl=`. What looks like it but is not would silently have been another life."""
-    parameters = dict(parse_qsl(query, keep_blank_values=True))
-    unknown = parameters.keys() - {"ttl"}
-    if unknown:
-        raise ProblemError(400, f"There is no parameter {min(unknown)[:80]!r} here, only ttl.")
-    return parameters.get("ttl")
 
 
 def _where_there_is_one(condition: Condition) -> Condition:

@@ -5,8 +5,6 @@ The answers are written for a person with curl: indented, each figure beside its
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 import msgspec
 
 from sidecar.api.answers import (
@@ -24,6 +22,7 @@ from sidecar.api.answers import (
 from sidecar.config.knobs import KNOBS
 from sidecar.control import Control
 from sidecar.http.messages import JSON_HEADER, Reply, Request
+from sidecar.http.parameters import parameters
 from sidecar.http.problems import ProblemError
 from sidecar.model.change import Change, Deed, Value
 from sidecar.optimizer.decisions import Explanation
@@ -43,7 +42,7 @@ class OptimizerApi:
         self._control = control
 
     async def overview(self, request: Request) -> Reply:
-        parameters(request)
+        refuse_body(request)
         engine = self._control.engine
         config, trial = engine.config, engine.trial
         return _json(
@@ -64,16 +63,17 @@ class OptimizerApi:
         )
 
     async def rules(self, request: Request) -> Reply:
-        parameters(request)
+        refuse_body(request)
         return _json(Rules(self._rules()))
 
     async def outcomes(self, request: Request) -> Reply:
-        parameters(request)
+        refuse_body(request)
         return _json(Outcomes(self._control.engine.outcomes[::-1]))
 
     async def run(self, request: Request) -> Reply:
         """Evaluate now. With `dry_run` nothing is changed, and every rule says what it would do."""
-        text = parameters(request, "dry_run").get("dry_run", "false")
+        refuse_body(request)
+        text = parameters(request.query, "dry_run").get("dry_run", "false")
         if text not in _ANSWERS:
             raise ProblemError(400, "dry_run is true or false.")
         dry_run = _ANSWERS[text]
@@ -91,7 +91,7 @@ class OptimizerApi:
         )
 
     async def reset(self, request: Request) -> Reply:
-        parameters(request)
+        refuse_body(request)
         self._control.reset()
         return Reply(204)
 
@@ -173,21 +173,12 @@ def _change(change: Change, from_: Value | None) -> ShownChange:
     return ShownChange(knob=change.knob, from_=from_, to=change.to)
 
 
-def parameters(request: Request, *known: str) -> dict[str, str]:
-    """The query's parameters. Raises ProblemError for any that is not known, for one that is there
-    twice, and for a body: whoever sends `dry_run` in vain would change what he only wanted to see.
+def refuse_body(request: Request) -> None:
+    """Raises ProblemError for a request with a body: a client that sends `dry_run` in a body would
+    make the changes that it only wanted to see.
     """
     if request.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in request.headers:
         raise ProblemError(400, "There is no body here; parameters stand behind the path's ?.")
-    parameters: dict[str, str] = {}
-    for name, value in parse_qsl(request.query, keep_blank_values=True):
-        if name not in known:
-            there_is = f"only {', '.join(known)}" if known else "none at all"
-            raise ProblemError(400, f"There is no parameter {name[:80]!r} here, {there_is}.")
-        if name in parameters:
-            raise ProblemError(400, f"{name} is there twice; write it once.")
-        parameters[name] = value
-    return parameters
 
 
 def _json(body: msgspec.Struct) -> Reply:

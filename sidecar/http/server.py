@@ -15,6 +15,7 @@ from aiohttp import web
 from sidecar.config.knobs import InFlight
 from sidecar.http.connection import Buffers, Connection, IdleConnections, Limits, Refusal
 from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
+from sidecar.http.parameters import refuse_parameters
 from sidecar.http.problems import ProblemError, retry_later
 from sidecar.model.stats import RequestStats
 from sidecar.serving.limiter import Limiter, usual_seconds
@@ -135,16 +136,19 @@ class Server(web.Server):
 class Table:
     """A router over fixed paths: path -> method -> (operation, handler).
 
-    `waiting` are the paths that may be turned away where too much is under way.
+    `waiting` are the paths that may be turned away where too much is under way, `parametrized`
+    those that take query parameters; a query is refused on every other path.
     """
 
     def __init__(
         self,
         routes: Mapping[str, Mapping[str, tuple[str, Handler]]],
         waiting: Collection[str] = (),
+        parametrized: Collection[str] = (),
     ) -> None:
         self._routes = routes
         self._waiting = waiting
+        self._parametrized = parametrized
 
     def find(self, request: Request) -> tuple[str, Handler]:
         methods = self._routes.get(request.path)
@@ -153,7 +157,10 @@ class Table:
             if request.to_origin_form():
                 return self.find(request)
             raise ProblemError(404, f"There is nothing at {request.path[:80]}. There is: {known}.")
-        return by_method(methods, request)
+        found = by_method(methods, request)
+        if request.query and request.path not in self._parametrized:
+            return found[0], refuse_parameters
+        return found
 
     def waits(self, request: Request) -> bool:
         return request.path in self._waiting

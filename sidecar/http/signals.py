@@ -13,7 +13,8 @@ import msgspec
 
 from sidecar.api.answers import Course
 from sidecar.http.messages import JSON_HEADER, Reply, Request
-from sidecar.http.optimizer import parameters
+from sidecar.http.optimizer import refuse_body
+from sidecar.http.parameters import parameters
 from sidecar.http.problems import ProblemError
 from sidecar.model.clock import Clock
 from sidecar.signals.history import SPAN_SECONDS, History
@@ -42,7 +43,8 @@ class SignalsApi:
 
         Steps that have not ended are not there yet.
         """
-        sent = parameters(request, "names", "step", "since")
+        refuse_body(request)
+        sent = parameters(request.query, "names", "step", "since")
         names = _names(sent.get("names", ""))
         step = _number("step", sent.get("step", str(DEFAULT_STEP)), LEAST_STEP, MOST_STEP)
         since = _number("since", sent.get("since", "0"), 0, 1 << 53)

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from sidecar.app.sidecar import Sidecar
-from sidecar.http.browsers import could_be_a_strangers
+from sidecar.http.browsers import is_rebindable
 from tests.http.serving import exchange, problem, request
 from tests.running import RunningSidecar
 
@@ -19,12 +19,12 @@ JSON = b'{"namespace": "test", "all": true}'
 def test_a_public_name_is_a_strangers() -> None:
     """What somebody can register; not numbers, not what only a pod or a machine knows."""
     for name in ("evil.example", "evil.example:7070", "127.0.0.1.evil.example", "EVIL.example.:80"):
-        assert could_be_a_strangers(name), name
+        assert is_rebindable(name), name
     for name in (
         *("127.0.0.1", "127.0.0.1:7070", "[::1]", "[::1]:7070", "10.0.0.7:80", "localhost:7070"),
         *("localhost.", "a.localhost:1", "cache-sidecar", "cache:7070", ""),
     ):
-        assert not could_be_a_strangers(name), name
+        assert not is_rebindable(name), name
 
 
 @pytest.mark.parametrize("path", [PATH, "/v1/stats", "/v1/keys?namespace=test", "/"])

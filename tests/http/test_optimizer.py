@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.http.serving import Served, problem
 from tests.optimizer.controlled import Controlled
 from tests.optimizer.virtual import SIGNAL, Readings, a_document, a_rule
 
-OPENAPI = Path(shown.__file__).with_name("openapi.json")
+OPENAPI = files("sidecar.http").joinpath("openapi.json")
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ def clocks() -> Clocks:
 async def served(history: History, clocks: Clocks) -> AsyncIterator[aiohttp.ClientSession]:
     """An API that shows a history, by clocks of a test."""
     api = SignalsApi(history, clock=clocks.steady, wall=clocks.wall)
-    table = Table({"/v1/signals": {"GET": ("signals", api.course)}})
+    table = Table({"/v1/signals": {"GET": ("signals", api.course)}}, parametrized={"/v1/signals"})
     runner = web.ServerRunner(Server("http", table, RequestStats()))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from sidecar.api.values import MAX_TTL_SECONDS
 from sidecar.http.batch import BatchApi
 from sidecar.http.bodies import decoded, sends_messagepack
-from sidecar.http.conditions import MAX_TTL_SECONDS
 from sidecar.http.data import PREFIX, problem_of
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.optimizer import OptimizerApi

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from sidecar.api.errors import InvalidRequestError
+from sidecar.api.values import MAX_TTL_SECONDS, content_type_of
 from sidecar.http.bodies import (
     Encoding,
     decoded,
@@ -23,8 +25,8 @@ from sidecar.http.bodies import (
     sends_messagepack,
     wants_json,
 )
-from sidecar.http.conditions import MAX_TTL_SECONDS, etag
-from sidecar.http.data import content_type_of, problem_of
+from sidecar.http.conditions import etag
+from sidecar.http.data import problem_of
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import ProblemError
 from sidecar.model.clock import Clock
@@ -199,8 +201,8 @@ class BatchApi:
             raise ProblemError(413, f"A value may take {limit:,} bytes - at `$.{path}.value`.")
         try:
             content_type = content_type_of(entry.content_type)
-        except ProblemError as problem:
-            raise _at(f"{path}.content_type", problem.detail) from None
+        except InvalidRequestError as error:
+            raise _at(f"{path}.content_type", error.detail) from None
         if entry.ttl is None:
             ttl = self._store.config.default_ttl_seconds
         else:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Literal
 
+from sidecar.api.values import MAX_TTL_SECONDS, seconds_of
 from sidecar.http.problems import ProblemError
 from sidecar.model.entry import Entry
 from sidecar.store.store import Condition
@@ -15,15 +15,10 @@ if TYPE_CHECKING:
 
     Headers = CIMultiDictProxy[str]
 
-NEVER_SECONDS = 31_536_000
-"""What max-age says of an entry that does not expire: a year."""
-MAX_TTL_SECONDS = 10 * NEVER_SECONDS
 _ENTITY_TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAG = re.compile(_ENTITY_TAG)
 _TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ \t]*)?)*")
 """RFC 9110, sections 8.8.3 and 5.6.1."""
-_DECIMAL = frozenset("0123456789.eE+-")
-"""Python reads more as a number than others do: 1_0, digits of every script, nan."""
 
 
 def etag(entry: Entry) -> str:
@@ -100,16 +95,3 @@ def ttl_of(headers: Headers, parameter: str | None, default: float) -> float:
                 raise ProblemError(400, "Cache-Control: max-age takes whole seconds: max-age=60.")
             return float(min(int(digits[:12]), MAX_TTL_SECONDS))
     return default
-
-
-def seconds_of(ttl: str) -> float:
-    """A life in seconds as a number, or `never`. Raises ProblemError."""
-    if ttl == "never":
-        return math.inf
-    try:
-        seconds = float(ttl) if _DECIMAL.issuperset(ttl) else -1.0
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= MAX_TTL_SECONDS:
-        raise ProblemError(400, f"ttl takes seconds from 0 to {MAX_TTL_SECONDS}, or never: ttl=60.")
-    return seconds

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from sidecar.api.values import MAX_TTL_SECONDS, NEVER_SECONDS, content_type_of
 from sidecar.http.browsers import SANDBOX, refuse_cross_site
 from sidecar.http.conditions import (
-    MAX_TTL_SECONDS,
-    NEVER_SECONDS,
     condition_of,
     etag,
     status_of_read,
@@ -31,9 +27,6 @@ from sidecar.model.errors import (
 from sidecar.store.store import Ask, Condition, Store, Written
 
 PREFIX = "/v1/cache/"
-MAX_CONTENT_TYPE = 255
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?: *;[ -~]*)?")
 _MISS_HEADERS = (
     "Content-Type: application/problem+json\r\nCache-Status: cache-sidecar; fwd=miss\r\n"
 )
@@ -188,18 +181,6 @@ def _checked_key(path: str) -> bytes:
 def _where_there_is_one(condition: Condition) -> Condition:
     """What would be a 404 without conditions is one with them (RFC 9110, section 13.2.1)."""
     return lambda entry: entry is None or condition(entry)
-
-
-@lru_cache(maxsize=256)
-def content_type_of(field: str) -> str:
-    """A content type as entries keep it (RFC 9110, section 8.3.1). Raises ProblemError where it is
-    none: it is sent with every answer.
-    """
-    if len(field) > MAX_CONTENT_TYPE or not _MEDIA_TYPE.fullmatch(field):
-        raise ProblemError(
-            400, f"Content-Type is type/subtype, up to {MAX_CONTENT_TYPE} ASCII characters."
-        )
-    return sys.intern(field)  # one object for all entries of a type
 
 
 def _stored(written: Written) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 import structlog
 from aiohttp import web
 
+from sidecar.api.errors import InvalidRequestError
 from sidecar.config.knobs import InFlight
 from sidecar.http.connection import Buffers, Connection, IdleConnections, Limits, Refusal
 from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
@@ -98,6 +99,8 @@ class Server(web.Server):
                 raise retry_later("Too much is under way; read what you asked for, then try again.")
         except ProblemError as problem:
             reply = problem_reply(problem)
+        except InvalidRequestError as error:
+            reply = problem_reply(ProblemError(400, error.detail))
         except ConnectionError:
             raise
         except Exception:

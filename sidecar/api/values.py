@@ -1,0 +1,47 @@
+"""The life and the media type of an entry, as any protocol may state them."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from functools import lru_cache
+
+from sidecar.api.errors import InvalidRequestError
+
+NEVER_SECONDS = 31_536_000
+"""What max-age says of an entry that does not expire: a year."""
+MAX_TTL_SECONDS = 10 * NEVER_SECONDS
+MAX_CONTENT_TYPE = 255
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?: *;[ -~]*)?")
+_DECIMAL = frozenset("0123456789.eE+-")
+"""Python reads more as a number than others do: 1_0, digits of every script, nan."""
+
+
+def seconds_of(ttl: str) -> float:
+    """A life in seconds as a number, or `never`. Raises InvalidRequestError."""
+    if ttl == "never":
+        return math.inf
+    try:
+        seconds = float(ttl) if _DECIMAL.issuperset(ttl) else -1.0
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_TTL_SECONDS:
+        raise InvalidRequestError(
+            f"ttl takes seconds from 0 to {MAX_TTL_SECONDS}, or never: ttl=60."
+        )
+    return seconds
+
+
+@lru_cache(maxsize=256)
+def content_type_of(field: str) -> str:
+    """The content type that an entry keeps (RFC 9110, section 8.3.1).
+
+    Raises InvalidRequestError for anything else, since it is sent with every answer.
+    """
+    if len(field) > MAX_CONTENT_TYPE or not _MEDIA_TYPE.fullmatch(field):
+        raise InvalidRequestError(
+            f"Content-Type is type/subtype, up to {MAX_CONTENT_TYPE} ASCII characters."
+        )
+    return sys.intern(field)  # one object for all entries of a type

@@ -15,7 +15,12 @@ ifeq ($(shell id -u),0)
 PROGRAMS += podman buildah runc mmdebstrap
 endif
 
-.PHONY: run test setup tools lint format dashboards bench image chart-docs lock clean
+# What `make check` runs: tests without processes of their own, a browser or a container.
+QUICK := tests/config tests/contracts/test_layers.py tests/documents tests/optimizer/actions \
+    tests/policies tests/process tests/serving tests/signals tests/store/test_doorkeeper.py \
+    tests/store/test_listing.py tests/tiers/test_memory.py tests/tiers/test_packing.py
+
+.PHONY: run test check setup tools lint format dashboards bench image chart-docs lock clean
 
 run: setup
 	@mkdir -p $(DATA)
@@ -25,6 +30,10 @@ test: setup tools
 	@which $(PROGRAMS) > /dev/null || (apt-get update -qq \
 	    && apt-get install -y -qq --no-install-recommends $(PROGRAMS) fonts-dejavu-core)
 	$(BIN)/pytest $(ARGS)
+
+# The inner loop.
+check: lint
+	$(BIN)/pytest -q $(QUICK) $(ARGS)
 
 setup: $(VENV)/.installed
 

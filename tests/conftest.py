@@ -9,6 +9,9 @@ import pytest
 
 from tests.running import RunningSidecar
 
+# The suites there explain their failures as tests do.
+pytest.register_assert_rewrite("sidecar.testing")
+
 StartSidecar = Callable[..., RunningSidecar]
 
 

@@ -1,4 +1,8 @@
-"""The commands of `cache-sidecar`. Each is imported when it is called: `serve` stays small."""
+"""The commands of `cache-sidecar`, one module each.
+
+A command is imported when it is called, so that `serve` stays small. Commands that ask a running
+sidecar know its HTTP API and nothing of its inside. No other room imports this one.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""Rules, baselines and trials: what is measured goes in, what is to be done comes out."""
+"""Rules, baselines and trials: measurements go in, decisions come out.
+
+Pure: it is told the time, and does no I/O. It does not know the store, the tiers, sockets or the
+clock; the control loop applies what it decides.
+"""

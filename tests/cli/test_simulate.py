@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from sidecar.cli.simulate import run, simulate
 from sidecar.policies.registry import POLICIES, create
-from tests.policies.replaying import letters, replay, zipf
+from sidecar.testing.traces import letters, replay, zipf
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from sidecar.policies.registry import POLICIES, create
-from tests.policies.contract import KEYS, Make, PolicyContract
-from tests.policies.replaying import insert, replay, zipf
+from sidecar.testing.policies import KEYS, Make, PolicyContract
+from sidecar.testing.traces import insert, replay, zipf
 
 
 class TestBuiltIn(PolicyContract):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.policies.lfu import Lfu
-from tests.policies.replaying import drain, insert, letters, replay
+from sidecar.testing.traces import drain, insert, letters, replay
 
 
 def test_a_worked_trace() -> None:

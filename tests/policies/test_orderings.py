@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from sidecar.policies.registry import POLICIES, create
-from tests.policies.replaying import hit_ratio, zipf
+from sidecar.testing.traces import hit_ratio, zipf
 
 ENTRIES = 200
 

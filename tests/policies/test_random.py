@@ -8,7 +8,7 @@ from random import Random as Rng
 import pytest
 
 from sidecar.policies.random import Random
-from tests.policies.replaying import drain, insert, letters, replay
+from sidecar.testing.traces import drain, insert, letters, replay
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

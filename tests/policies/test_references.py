@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sidecar.policies.protocol import NEVER
 from sidecar.policies.registry import create
 from sidecar.policies.ttl import Ttl
-from tests.policies.replaying import insert, replay, zipf
+from sidecar.testing.traces import insert, replay, zipf
 
 
 class Reference(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.policies.s3fifo import S3Fifo
-from tests.policies.replaying import insert, letters, replay
+from sidecar.testing.traces import insert, letters, replay
 
 TEN = letters("A B C D E F G H I J")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidecar.policies.protocol import NEVER
 from sidecar.policies.ttl import Ttl
-from tests.policies.replaying import drain, letters, replay
+from sidecar.testing.traces import drain, letters, replay
 
 
 def test_ttl_evicts_what_expires_first() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.policies.lru import Lru
 from sidecar.policies.w_tinylfu import WTinyLfu
-from tests.policies.replaying import letters, replay, zipf
+from sidecar.testing.traces import letters, replay, zipf
 
 POPULAR = [b"popular:%d" % number for number in range(10)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.l3.eviction import SCORES
+from sidecar.testing.tiers import SEED, Make, TierContract
 from tests.l3.tier import Tier
-from tests.tiers.contract import SEED, Make, TierContract
 
 
 class OnDisk:

@@ -10,8 +10,8 @@ import pytest
 from sidecar.model.entry import Entry
 from sidecar.policies import registry
 from sidecar.policies.protocol import Policy
+from sidecar.testing.tiers import AMPLE, SEED, Make, TierContract
 from sidecar.tiers.memory import EVICT_AT_ONCE, MemoryTier
-from tests.tiers.contract import AMPLE, SEED, Make, TierContract
 
 
 class InMemory:

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from sidecar.config.values import MIB
 from sidecar.model.change import Deed, Turn
 from sidecar.optimizer.actions.registry import ACTIONS
+from sidecar.testing.situations import DEFAULTS, situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
-from tests.optimizer.actions.situations import DEFAULTS, situation, standing, without
 
 
 def test_a_policy_is_switched_as_stated() -> None:

@@ -11,7 +11,7 @@ from sidecar.optimizer.actions.pace_l3_writes import RATE, PaceL3Writes
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.situation import Situation
-from tests.optimizer.actions.contract import ActionContract
+from sidecar.testing.actions import ActionContract
 
 
 class TestBuiltIn(ActionContract):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sidecar.model.change import Turn
+from sidecar.testing.situations import DEFAULTS, situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
-from tests.optimizer.actions.situations import DEFAULTS, situation, standing, without
 
 
 def test_compression_is_switched_as_stated() -> None:

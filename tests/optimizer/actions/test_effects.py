@@ -22,9 +22,9 @@ from sidecar.model.change import Declined, Turn
 from sidecar.model.entry import L1, L2, L3, Hit
 from sidecar.optimizer.situation import Situation
 from sidecar.store.snapshot import snapshot
+from sidecar.testing.situations import situation
 from tests.http.serving import running_sidecar
 from tests.optimizer.actions.acting import propose
-from tests.optimizer.actions.situations import situation
 from tests.store.harness import Harness
 
 KEYS = [b"ns/key%d" % number for number in range(200)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sidecar.model.change import Deed, Turn
+from sidecar.testing.situations import DEFAULTS, situation, standing
 from tests.optimizer.actions.acting import propose, reason, turned_to
-from tests.optimizer.actions.situations import DEFAULTS, situation, standing
 
 
 def test_garbage_is_collected_whenever_a_rule_asks() -> None:

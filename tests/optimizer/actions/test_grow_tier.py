@@ -7,8 +7,8 @@ import pytest
 from sidecar.config.values import GIB, MIB
 from sidecar.model.change import Size, Turn
 from sidecar.optimizer.situation import Situation
+from sidecar.testing.situations import DEFAULTS, situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
-from tests.optimizer.actions.situations import DEFAULTS, situation, standing, without
 
 FULL_L2 = {"l2": (1000, 100 * MIB)}
 

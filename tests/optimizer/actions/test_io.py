@@ -8,8 +8,8 @@ import pytest
 
 from sidecar.config.values import MIB
 from sidecar.model.change import Deed, Turn
+from sidecar.testing.situations import situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
-from tests.optimizer.actions.situations import situation, standing, without
 
 RATE = "network.received_bytes_per_second"
 KNOB = "l3.write_bytes_per_second"

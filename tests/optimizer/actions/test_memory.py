@@ -6,8 +6,8 @@ import pytest
 
 from sidecar.config.values import KIB, MIB
 from sidecar.model.change import Deed, Size, Turn
+from sidecar.testing.situations import DEFAULTS, situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
-from tests.optimizer.actions.situations import DEFAULTS, situation, standing, without
 
 FULL_L2 = {"l2": (1000, 100 * MIB)}
 

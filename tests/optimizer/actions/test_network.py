@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from sidecar.model.change import Turn
+from sidecar.testing.situations import situation, standing
 from tests.optimizer.actions.acting import propose, reason
-from tests.optimizer.actions.situations import situation, standing
 
 
 def test_the_limit_in_flight_is_switched_as_stated() -> None:

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.policies.protocol import NEVER, Policy
-from tests.policies.replaying import drain, insert, replay, zipf
+from sidecar.testing.traces import drain, insert, replay, zipf
 
 Make = Callable[[], Policy]
 

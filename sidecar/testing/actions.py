@@ -26,7 +26,7 @@ from sidecar.config.schema import Size as SizeField
 from sidecar.model.change import DEEDS, Declined, Deed, Size, Turn, Value
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.situation import Situation
-from tests.optimizer.actions.situations import after, memory_policies, situations
+from sidecar.testing.situations import after, memory_policies, situations
 
 FIELDS: tuple[tuple[Any, st.SearchStrategy[Any]], ...] = (
     (Percent, st.integers(1, 100).map("{}%".format)),

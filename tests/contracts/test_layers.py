@@ -1,0 +1,104 @@
+"""The layers in pyproject.toml: each contract fails when its sentence is broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.readme import ROOT
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONTRACTS = [each["name"] for each in PYPROJECT["tool"]["importlinter"]["contracts"]]
+
+OFFENCES = (
+    ("model/clock.py", "import sidecar.store.store", "Imports point downwards only"),
+    ("store/pace.py", "import sidecar.optimizer.engine", "Imports point downwards only"),
+    ("store/upkeep.py", "import sidecar.l3.wire", "The store has a vocabulary of its own"),
+    ("store/upkeep.py", "import rocksdict", "Only l3 knows RocksDB"),
+    ("tiers/process.py", "import sidecar.l3.database", "The main process never loads RocksDB"),
+    ("documents/documents.py", "import kubernetes", "Only kube knows Kubernetes"),
+    ("control.py", "import psutil", "Only process asks the system"),
+    ("store/upkeep.py", "import prometheus_client", "Only telemetry knows Prometheus"),
+    ("store/upkeep.py", "import aiohttp", "Only http serves over aiohttp"),
+    ("control.py", "import aiohttp", "Only http serves over aiohttp"),
+    ("optimizer/trial.py", "import time", "The optimizer decides and does nothing"),
+    ("optimizer/trial.py", "import asyncio", "The optimizer decides and does nothing"),
+)
+"""A module, an import that it must not have, and the beginning of the contract that says so."""
+
+ROOMS = {
+    *("api", "app", "cli", "config", "documents", "http", "kube", "l3", "model", "optimizer"),
+    *("policies", "process", "serving", "signals", "store", "telemetry", "testing", "tiers"),
+}
+
+
+def broken(root: Path) -> set[str]:
+    """The contracts that the package in a folder breaks."""
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command as main; main()",
+    ]
+    done = subprocess.run(
+        [*command, "--no-cache"],
+        cwd=root,
+        env={"PYTHONPATH": str(root), "COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Contracts: " in done.stdout, done.stdout + done.stderr
+    flat = " ".join(done.stdout.split())
+    return {name for name in CONTRACTS if f"{name} BROKEN" in flat}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(
+        ROOT / "sidecar", tmp_path / "sidecar", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_no_contract_is_broken(copy: Path) -> None:
+    assert broken(copy) == set()
+
+
+@pytest.mark.parametrize(("module", "offence", "contract"), OFFENCES)
+def test_a_contract_fails_when_its_sentence_is_broken(
+    copy: Path, module: str, offence: str, contract: str
+) -> None:
+    """By one import, added to a module that is otherwise as it is."""
+    file = copy / "sidecar" / module
+    file.write_text(file.read_text() + f"\n{offence}\n")
+    assert [name for name in broken(copy) if name.startswith(contract)]
+
+
+def test_a_room_that_no_layer_names_is_refused(copy: Path) -> None:
+    """The layers are exhaustive: a new room has to say where it belongs."""
+    (copy / "sidecar" / "attic.py").write_text('"""Nothing."""\n')
+    assert "Imports point downwards only" in broken(copy)
+
+
+def test_every_contract_is_broken_by_some_offence() -> None:
+    starts = {contract for _, _, contract in OFFENCES}
+    for name in CONTRACTS:
+        assert [start for start in starts if name.startswith(start)], f"no offence breaks {name!r}"
+
+
+def test_each_room_says_what_it_is() -> None:
+    """A docstring of more than one sentence: what it is, its rules, what it must not know."""
+    rooms = {file.parent.name for file in (ROOT / "sidecar").glob("*/__init__.py")}
+    assert rooms == ROOMS
+    for room in rooms:
+        text = (ROOT / "sidecar" / room / "__init__.py").read_text()
+        docstring = re.match(r'"""(.*?)"""', text, re.DOTALL)
+        assert docstring, room
+        assert docstring[1].count(".") >= 2, room

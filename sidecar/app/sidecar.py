@@ -37,7 +37,6 @@ from sidecar.kube.settings import KubeSettings
 from sidecar.kube.trouble import CredentialsError
 from sidecar.model.announcement import Announcement
 from sidecar.model.stats import RequestStats
-from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.policies import registry
@@ -174,7 +173,7 @@ class Sidecar:
         data_dir, history = self._settings.data_dir, History()
         memory = await asyncio.to_thread(remembered, data_dir)
         document = self.documents.document
-        engine = Engine(ACTIONS, document, memory, time.monotonic(), self._clock())
+        engine = Engine(document, memory, time.monotonic(), self._clock())
         return Control(
             engine,
             Sampler(history, ControlGroup(), self._read_inside, self._read_outside),

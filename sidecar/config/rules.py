@@ -6,13 +6,14 @@ for baselines. A list that is stated, be it empty, is all there is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from sidecar.config.errors import FieldError
 from sidecar.config.rules_schema import MAX_BASELINES, MAX_RULES, Baselines, Rules
+from sidecar.config.schema import Section
 from sidecar.config.tree import MAX_ERRORS, Node, Path, compose
 from sidecar.config.validation import validate
 from sidecar.config.values import (
@@ -87,16 +88,20 @@ def read_rules(
     `known` are the baselines and targets that conditions may name; with None, any.
     """
     stated, errors = validate(RULES_KEY, root, Rules, vocabulary)
-    errors += _located(RULES_KEY, root, _mistakes_in_rules(root, vocabulary, known))
-    errors += _mistakes_in_options(root, vocabulary)
+    errors += _located(RULES_KEY, root, _mistakes_in_rules(root, vocabulary))
+    conditions, bad_conditions = _compile_conditions(root, vocabulary, known)
+    options, bad_options = _read_options(root, vocabulary)
+    errors += [*bad_conditions, *bad_options]
     if errors or stated is None:
         return OptimizerConfig(), errors[:MAX_ERRORS]
     values = _renamed(stated.model_dump(exclude_unset=True))
     if stated.rules is not None:
-        values["rules"] = tuple(_rule(rule, vocabulary) for rule in values["rules"])
-        return OptimizerConfig(**values), []
+        rules = tuple(_rule(rule, vocabulary) for rule in values.pop("rules"))
+        compiled = tuple(map(vocabulary.compile_rule, rules, conditions, options))
+        return OptimizerConfig(**values, rules=rules, compiled=compiled), []
     defaults, errors = _shipped(vocabulary)
-    return OptimizerConfig(**values, rules=defaults.rules), [*errors]
+    values |= {"rules": defaults.rules, "compiled": defaults.compiled}
+    return OptimizerConfig(**values), [*errors]
 
 
 @cache
@@ -119,22 +124,16 @@ def _misnamed_baselines(root: Node, vocabulary: Vocabulary) -> Iterator[Mistake]
             yield from _undirected(path, signal, entry, vocabulary)
 
 
-def _mistakes_in_rules(
-    root: Node, vocabulary: Vocabulary, known: Collection[str] | None
-) -> Iterator[Mistake]:
+def _mistakes_in_rules(root: Node, vocabulary: Vocabulary) -> Iterator[Mistake]:
     lines: dict[object, int] = {}
     for index, rule in _rule_nodes(root):
         path: Path = ("rules", index)
-        name, when = rule.get(("name",)), rule.get(("when",))
+        name = rule.get(("name",))
         if name and isinstance(name.value, str):
             if name.value in lines:
                 line = lines[name.value]
                 yield (*path, "name"), f"the rule on line {line} has this name; write another"
             lines.setdefault(name.value, name.line)
-        if when and isinstance(when.value, str):
-            wrong = vocabulary.check_condition(when.value, known)
-            if wrong:
-                yield (*path, "when"), wrong
         for key in ("expect", "guard"):
             part, signal = rule.get((key,)), rule.get((key, "signal"))
             if part and signal:
@@ -153,20 +152,41 @@ def _undirected(
         yield (*path, "better"), f"{signal} is good neither high nor low; write higher or lower"
 
 
-def _mistakes_in_options(root: Node, vocabulary: Vocabulary) -> list[FieldError]:
-    """Each rule's `with` against the options of its action."""
+def _compile_conditions(
+    root: Node, vocabulary: Vocabulary, known: Collection[str] | None
+) -> tuple[list[object], list[FieldError]]:
+    """Each rule's `when`, compiled, and what is wrong with them."""
+    compiled: list[object] = []
+    mistakes: list[Mistake] = []
+    for index, rule in _rule_nodes(root):
+        when = rule.get(("when",))
+        if when and isinstance(when.value, str):
+            try:
+                compiled.append(vocabulary.compile_condition(when.value, known))
+            except ValueError as error:
+                mistakes.append((("rules", index, "when"), str(error)))
+    return compiled, _located(RULES_KEY, root, mistakes)
+
+
+def _read_options(root: Node, vocabulary: Vocabulary) -> tuple[list[Section], list[FieldError]]:
+    """Each rule's `with` as the options of its action, and what is wrong with them."""
+    read: list[Section] = []
     errors: list[FieldError] = []
     for index, rule in _rule_nodes(root):
-        action, options = rule.get(("action",)), rule.get(("with",))
+        action, written = rule.get(("action",)), rule.get(("with",))
         name = action.value if action else None
         form = vocabulary.actions.get(name) if isinstance(name, str) else None
-        if form and (options is None or isinstance(options.value, dict)):
+        if form and (written is None or isinstance(written.value, dict)):
             at = ("rules", index, "with")
-            errors += validate(RULES_KEY, root, form.options, vocabulary.memory_policies, at)[1]
-    return errors
+            known = vocabulary.memory_policies
+            options, refused = validate(RULES_KEY, root, form.options, known, at)
+            errors += refused
+            if options is not None:
+                read.append(options)
+    return read, errors
 
 
-def _located(file: str, root: Node, mistakes: Iterator[Mistake]) -> list[FieldError]:
+def _located(file: str, root: Node, mistakes: Iterable[Mistake]) -> list[FieldError]:
     return [FieldError.at(file, root.line_of(path), path, why) for path, why in mistakes]
 
 

@@ -148,6 +148,8 @@ class OptimizerConfig:
     interval_seconds: float = 30.0
     dry_run: bool = False
     rules: tuple[RuleConfig, ...] = ()
+    compiled: tuple[object, ...] = field(default=(), compare=False, repr=False)
+    """The same rules as the vocabulary compiled them, for the optimizer; opaque to the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sidecar.config.schema import Section
-from sidecar.config.values import Better, RuleType
+from sidecar.config.values import Better, RuleConfig, RuleType
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,9 @@ class Vocabulary:
     signals: Mapping[str, Better | None]
     """Each with its better direction; None where a rule has to say it."""
     actions: Mapping[str, ActionForm]
-    check_condition: Callable[[str, Collection[str] | None], str | None]
-    """What is wrong with a condition, as a sentence, given the baselines and targets that there
-    are (`target.cache.hit_ratio`); with None, any may be named."""
+    compile_condition: Callable[[str, Collection[str] | None], object]
+    """A condition, compiled, given the baselines and targets that there are
+    (`target.cache.hit_ratio`); with None, any may be named. Raises ValueError, whose message is a
+    sentence about what is wrong."""
+    compile_rule: Callable[[RuleConfig, object, Section], object]
+    """A rule, compiled, from its compiled condition and the options of its action."""

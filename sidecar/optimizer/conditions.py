@@ -75,7 +75,7 @@ class Condition:
             return False
 
 
-def compile_condition(text: str, *, references: Collection[str] | None = None) -> Condition:
+def compile_condition(text: str, references: Collection[str] | None = None) -> Condition:
     """The condition that the text states. O(length), at most a few milliseconds.
 
     `references` are the baselines and targets that there are, as `baseline.cache.hit_ratio`; with

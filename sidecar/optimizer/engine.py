@@ -20,7 +20,6 @@ from dataclasses import replace
 from sidecar.config.knobs import Effective
 from sidecar.config.values import Document, OptimizerConfig
 from sidecar.model.outcome import Outcome
-from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.baselines import Aim, Baselines
 from sidecar.optimizer.decisions import Decision, Explanation, Memory
 from sidecar.optimizer.looking import Moment, NotReady, Ready, Sight
@@ -45,13 +44,11 @@ class Engine:
 
     def __init__(
         self,
-        actions: Mapping[str, Action],
         document: Document,
         memory: Memory,
         now: float,
         wall: float,
     ) -> None:
-        self._actions = actions
         self._baselines = Baselines(memory.learned)
         self._untouched = Untouched()
         self._trials = Trials(
@@ -59,7 +56,7 @@ class Engine:
         )
         self._next_look = now
         self._last = (now, wall)
-        self._book = Rulebook(OptimizerConfig(), actions)
+        self._book = Rulebook(OptimizerConfig())
         self._outlook: Outlook
         self.standings: dict[str, Standing] = {}
         """By rule."""
@@ -295,9 +292,9 @@ class Engine:
         standing.say("cooling_down", end.reason)
 
     def _take(self, document: Document) -> None:
-        """Compile a document's rules; those that are as they were keep how they stand."""
+        """Use a document's rules; those that are as they were keep how they stand."""
         before = {rule.name: rule.config for rule in self.rules}
-        self._book = Rulebook(document.optimizer, self._actions)
+        self._book = Rulebook(document.optimizer)
         self._outlook = Outlook(self._book, self._baselines, self._untouched, self._trials)
         self._baselines.configure(document.baselines)
         self.standings = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from sidecar.config.schema import Section
 from sidecar.config.values import OptimizerConfig, RuleConfig
 from sidecar.optimizer.actions.protocol import Action
-from sidecar.optimizer.conditions import Condition, compile_condition
+from sidecar.optimizer.conditions import Condition
 from sidecar.optimizer.situation import COOLDOWN_SCALES, STEPS
 from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS, Compared, Guarded
 
@@ -56,10 +57,10 @@ class Rule:
 class Rulebook:
     """The rules of one document, and what its level and its switches make of them."""
 
-    def __init__(self, config: OptimizerConfig, actions: Mapping[str, Action]) -> None:
-        """The document has been checked: nothing in it is refused here."""
+    def __init__(self, config: OptimizerConfig) -> None:
+        """The rules were compiled by `compile_rule` when the document was parsed."""
         self.config = config
-        self.rules = tuple(_compiled(rule, actions[rule.action]) for rule in config.rules)
+        self.rules = cast(tuple[Rule, ...], config.compiled)
         self.by_urgency = sorted(self.rules, key=lambda rule: not rule.urgent)
         """The order in which they may act: as written, but memory comes first."""
         self.acts = config.enabled and not config.dry_run
@@ -93,6 +94,8 @@ class Rulebook:
         return rule.config.cooldown_seconds * COOLDOWN_SCALES[self.config.level]
 
 
-def _compiled(config: RuleConfig, action: Action) -> Rule:
-    options = action.Options.model_validate(dict(config.options))
-    return Rule(config, compile_condition(config.when), action, options)
+def compile_rule(
+    actions: Mapping[str, Action], config: RuleConfig, condition: object, options: Section
+) -> Rule:
+    """A rule from its condition, as `compile_condition` gave it, and its action's options."""
+    return Rule(config, cast(Condition, condition), actions[config.action], options)

@@ -37,7 +37,7 @@ ADVICE = {
 """What to do about pieces that other languages, or the rest of CEL, would take."""
 
 
-class ConditionError(Exception):
+class ConditionError(ValueError):
     """Why a condition is refused: a sentence, and the column (from 1) that it is about."""
 
     def __init__(self, message: str, column: int) -> None:

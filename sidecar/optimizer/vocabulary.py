@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from functools import partial
 
 from sidecar.config.vocabulary import ActionForm, Vocabulary
 from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.conditions import compile_condition
-from sidecar.optimizer.tokens import ConditionError
+from sidecar.optimizer.rules import compile_rule
 from sidecar.policies.registry import POLICIES
 from sidecar.signals.table import SIGNALS
 
@@ -19,13 +19,6 @@ def vocabulary() -> Vocabulary:
         memory_policies=POLICIES,
         signals={signal.name: signal.better for signal in SIGNALS},
         actions=forms,
-        check_condition=_check_condition,
+        compile_condition=compile_condition,
+        compile_rule=partial(compile_rule, ACTIONS),
     )
-
-
-def _check_condition(text: str, references: Collection[str] | None) -> str | None:
-    try:
-        compile_condition(text, references=references)
-    except ConditionError as error:
-        return str(error)
-    return None

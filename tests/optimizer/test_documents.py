@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
+from sidecar.config.document import parse
 from sidecar.config.knobs import Effective
+from sidecar.config.rules import DEFAULT_RULES
 from sidecar.config.values import CacheConfig, Document, RuleConfig, TierConfig, TiersConfig
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
+from sidecar.optimizer.conditions import compile_condition
 from sidecar.optimizer.decisions import Decision, Memory
+from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.learning import Learned
 from sidecar.optimizer.overlay import Kept
 from sidecar.optimizer.standing import Cooldown
+from sidecar.optimizer.vocabulary import vocabulary
 from tests.optimizer.virtual import EPOCH, SIGNAL, World, a_document, a_rule
 
 LARGER_L1 = CacheConfig(tiers=TiersConfig(l1=TierConfig(max_entries=500, max_bytes=50 << 20)))
@@ -292,3 +298,21 @@ def test_a_reset_drops_all_that_was_kept() -> None:
     assert decisions[-1].fields["to"] == 2
     assert world.engine.effective == world.engine.configured
     assert restarted(world, a_document(a_rule())).engine.effective == world.engine.configured
+
+
+def test_taking_a_document_into_force_compiles_nothing() -> None:
+    """Conditions are compiled once each, when the document is parsed; the engine uses those."""
+    compiled: list[str] = []
+
+    def compile_and_note(text: str, references: Collection[str] | None) -> object:
+        compiled.append(text)
+        return compile_condition(text, references)
+
+    noting = replace(vocabulary(), compile_condition=compile_and_note)
+    document = parse({"rules.yaml": DEFAULT_RULES}, vocabulary=noting)
+    assert compiled == [rule.when for rule in document.optimizer.rules]
+    started = Engine(document, Memory(), 0.0, EPOCH)
+    taken = Engine(a_document(), Memory(), 0.0, EPOCH)
+    taken.configure(document, 1.0, EPOCH + 1)
+    assert started.rules is taken.rules is document.optimizer.compiled
+    assert len(compiled) == len(taken.rules)

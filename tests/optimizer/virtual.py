@@ -24,9 +24,11 @@ from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.model.stats import StoreStats
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.actions.registry import ACTIONS
+from sidecar.optimizer.conditions import compile_condition
 from sidecar.optimizer.decisions import Decision, Memory
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.looking import Moment
+from sidecar.optimizer.rules import Rule, compile_rule
 from sidecar.optimizer.situation import Situation
 from sidecar.signals.history import History
 
@@ -85,10 +87,15 @@ def a_guard(**changes: Any) -> GuardConfig:
 
 
 def a_document(*rules: RuleConfig, cache: CacheConfig | None = None, **optimizer: Any) -> Document:
-    values = {"interval_seconds": 10.0, **optimizer}
-    return replace(
-        Document.default(cache or CacheConfig()), optimizer=OptimizerConfig(rules=rules, **values)
-    )
+    """The document that these rules make, compiled as a parsed one is."""
+    values = {"interval_seconds": 10.0, "rules": rules, **optimizer}
+    values["compiled"] = tuple(_compiled(rule) for rule in rules)
+    return replace(Document.default(cache or CacheConfig()), optimizer=OptimizerConfig(**values))
+
+
+def _compiled(rule: RuleConfig) -> Rule:
+    options = TEST_ACTIONS[rule.action].Options.model_validate(dict(rule.options))
+    return compile_rule(TEST_ACTIONS, rule, compile_condition(rule.when), options)
 
 
 class World:
@@ -111,7 +118,7 @@ class World:
         self.history = History()
         self.readings = readings
         self.step_seconds = step_seconds
-        self.engine = Engine(TEST_ACTIONS, document, memory or Memory(), self.now, self.wall)
+        self.engine = Engine(document, memory or Memory(), self.now, self.wall)
         self.decisions: list[Decision] = []
 
     @property

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
@@ -17,6 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 from sidecar.http.messages import problem_reply
 from sidecar.http.problems import ProblemError, problem_body
 from sidecar.model.stats import RequestStats
+from sidecar.serving.limits import Buffers, Limits
 
 HEADER_BYTES, MAX_HEADERS = 8190, 128
 """What one line of a request's head may take, and how many header fields there may be."""
@@ -26,35 +26,6 @@ LEAST_IDLE_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 
 log = structlog.get_logger("sidecar.http")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one server takes on. Defaults fit one application in one pod."""
-
-    connections: int = 2048
-    """Beyond it a connection gets a 503."""
-    refusals: int = 256
-    """Connections that may be getting their 503 at one time; beyond it they are just ended."""
-    buffered_bytes: int = 128 << 20
-    """Large bodies under way in both directions; beyond it further ones get a 503."""
-    idle_seconds: float = 75.0
-    """How long a connection may be idle, or take to send a request's head."""
-    body_seconds: float = 30.0
-    """How long a body may take: a client that sends a byte a second holds nothing for long."""
-    send_seconds: float = 30.0
-    """How long a client may take to make room for a reply that it asked for."""
-    linger_seconds: float = 1.0
-    """How long the rest of a refused request is dropped, so that its sender sees the reply."""
-
-
-class Buffers:
-    """Bytes of bodies under way, over all connections of a server."""
-
-    __slots__ = ("bytes",)
-
-    def __init__(self) -> None:
-        self.bytes = 0
 
 
 class Connection(RequestHandler):

@@ -12,7 +12,7 @@ import time
 import zlib
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage
@@ -20,12 +20,11 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from sidecar.http.problems import ProblemError, problem_body, retry_later
+from sidecar.serving.limits import Limits
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
     from multidict import CIMultiDictProxy
-
-    from sidecar.http.connection import Connection
 
 LARGE_BYTES = 16 << 10
 """Up to this size head and body are sent as one piece; beyond it the copy costs more."""
@@ -39,6 +38,28 @@ _STATUS_LINES = {
 }
 _BODILESS = (204, 304)
 JSON_HEADER = "Content-Type: application/json\r\n"
+
+
+class Connection(Protocol):
+    """What requests and replies need of their connection."""
+
+    limits: Limits
+
+    @property
+    def transport(self) -> asyncio.Transport | None: ...
+
+    @property
+    def writing_paused(self) -> bool: ...
+
+    def hold(self, size: int) -> None: ...
+
+    def release(self) -> None: ...
+
+    def shed(self, reason: str) -> None: ...
+
+    def others_fill_buffers(self) -> bool: ...
+
+    async def _drain_helper(self) -> None: ...
 
 
 class Request:

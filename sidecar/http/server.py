@@ -14,12 +14,13 @@ from aiohttp import web
 
 from sidecar.api.errors import InvalidRequestError
 from sidecar.config.knobs import InFlight
-from sidecar.http.connection import Buffers, Connection, IdleConnections, Limits, Refusal
+from sidecar.http.connection import Connection, IdleConnections, Refusal
 from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
 from sidecar.http.parameters import refuse_parameters
 from sidecar.http.problems import ProblemError, retry_later
 from sidecar.model.stats import RequestStats
 from sidecar.serving.limiter import Limiter, usual_seconds
+from sidecar.serving.limits import Buffers, Limits
 
 Handler = Callable[[Request], Awaitable[Reply]]
 

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 from tests.contracts.readme import ROOT
@@ -91,6 +93,13 @@ def test_every_contract_is_broken_by_some_offence() -> None:
     starts = {contract for _, _, contract in OFFENCES}
     for name in CONTRACTS:
         assert [start for start in starts if name.startswith(start)], f"no offence breaks {name!r}"
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Those for type checkers alone included."""
+    graph = grimp.build_graph("sidecar", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
 
 
 def test_each_room_says_what_it_is() -> None:

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from sidecar.app.sidecar import Sidecar
-from sidecar.http.connection import Limits
+from sidecar.serving.limits import Limits
 from tests.conftest import StartSidecar
 from tests.http.serving import Serve, Served, running_sidecar
 from tests.running import RunningSidecar

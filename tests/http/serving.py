@@ -15,7 +15,6 @@ from sidecar.app.sidecar import Settings, Sidecar
 from sidecar.control import Control
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
-from sidecar.http.connection import Limits
 from sidecar.http.data import EntryApi
 from sidecar.http.optimizer import OptimizerApi
 from sidecar.http.server import Server
@@ -23,6 +22,7 @@ from sidecar.http.signals import SignalsApi
 from sidecar.kube.settings import KubeSettings
 from sidecar.model.stats import RequestStats
 from sidecar.process.runtime import Runtime
+from sidecar.serving.limits import Limits
 
 PATIENCE_SECONDS = 20.0
 """When a test gives up; nothing is measured by it."""

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from sidecar.app.sidecar import Sidecar
-from sidecar.http.connection import Limits
+from sidecar.serving.limits import Limits
 from tests.http.serving import Serve, Served, eventually, exchange, problem, raw_problem, request
 
 PATH = "/v1/cache/test/key"

@@ -17,10 +17,10 @@ from sidecar.api import answers as shown
 from sidecar.app.sidecar import Sidecar
 from sidecar.config.knobs import KNOBS, Effective
 from sidecar.config.values import DEFAULT_BASELINES, MIB, Document
-from sidecar.http.connection import Limits
 from sidecar.model.change import Size
 from sidecar.model.outcome import VERDICTS, Outcome
 from sidecar.optimizer.standing import STATES
+from sidecar.serving.limits import Limits
 from sidecar.signals.table import SIGNALS
 from tests.http.serving import Served, problem
 from tests.optimizer.controlled import Controlled

@@ -61,6 +61,7 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="cache-sidecar" \
     org.opencontainers.image.description="A three-tier cache that runs beside an application in its pod and is reached over localhost." \
     org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.revision="${REVISION}"
 USER 65532:65532
 EXPOSE 7071

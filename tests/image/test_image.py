@@ -48,6 +48,7 @@ def test_it_says_what_it_is_and_leaves_probing_to_the_kubelet(description: Any) 
     assert "Volumes" not in config
     labels = config["Labels"]
     assert labels["org.opencontainers.image.title"] == project["name"]
+    assert labels["org.opencontainers.image.licenses"] == project["license"]
     assert labels["org.opencontainers.image.version"] == project["version"]
     assert labels["org.opencontainers.image.description"] == project["description"]
 

@@ -20,9 +20,9 @@ from sidecar.model.change import Deed
 from sidecar.model.clock import Clock
 from sidecar.model.outcome import Verdict
 from sidecar.model.snapshot import Snapshot
-from sidecar.optimizer.decisions import Decision, Explanation, Memory
+from sidecar.optimizer.decisions import Decision, Explanation, SavedState
 from sidecar.optimizer.engine import Engine
-from sidecar.optimizer.looking import Moment
+from sidecar.optimizer.evaluation import Moment
 from sidecar.optimizer.rules import Rule
 from sidecar.optimizer.trial import Trial
 from sidecar.process import state_file
@@ -212,9 +212,9 @@ class Control:
             self._saving_fails = False
 
 
-def remembered(data_dir: Path) -> Memory:
+def remembered(data_dir: Path) -> SavedState:
     """What an earlier process has kept. Blocks."""
-    return state_file.load(data_dir / FILE, Memory, MOST_FILE_BYTES) or Memory()
+    return state_file.load(data_dir / FILE, SavedState, MOST_FILE_BYTES) or SavedState()
 
 
 def _log(decision: Decision) -> None:

@@ -27,7 +27,7 @@ from sidecar.http.problems import ProblemError
 from sidecar.model.change import Change, Deed, Value
 from sidecar.optimizer.decisions import Explanation
 from sidecar.optimizer.engine import Engine
-from sidecar.optimizer.looking import Ready
+from sidecar.optimizer.evaluation import Ready
 from sidecar.optimizer.situation import COOLDOWN_SCALES
 from sidecar.optimizer.trial import Trial
 from sidecar.signals.table import SIGNALS

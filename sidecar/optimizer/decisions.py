@@ -10,8 +10,8 @@ import msgspec
 
 from sidecar.model.change import Deed
 from sidecar.model.outcome import Outcome
+from sidecar.optimizer.evaluation import Ready, Sight
 from sidecar.optimizer.learning import Learned
-from sidecar.optimizer.looking import Ready, Sight
 from sidecar.optimizer.overlay import Kept
 from sidecar.optimizer.rules import Rule
 from sidecar.optimizer.standing import Cooldown, Standing
@@ -44,7 +44,7 @@ class Explanation:
     would_fire: bool
 
 
-class Memory(msgspec.Struct):
+class SavedState(msgspec.Struct):
     """What an engine knows that a restart must not lose."""
 
     kept: dict[str, Kept] = {}

@@ -21,14 +21,14 @@ from sidecar.config.knobs import Effective
 from sidecar.config.values import Document, OptimizerConfig
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.baselines import Aim, Baselines
-from sidecar.optimizer.decisions import Decision, Explanation, Memory
-from sidecar.optimizer.looking import Moment, NotReady, Ready, Sight
-from sidecar.optimizer.outlook import Outlook
+from sidecar.optimizer.decisions import Decision, Explanation, SavedState
+from sidecar.optimizer.evaluation import Moment, NotReady, Ready, Sight
+from sidecar.optimizer.evaluator import Evaluator
+from sidecar.optimizer.noise_monitor import DEFAULT_SETTLE_SECONDS, NoiseMonitor
 from sidecar.optimizer.rules import Rule, Rulebook
 from sidecar.optimizer.standing import Standing
 from sidecar.optimizer.trial import End, Trial
 from sidecar.optimizer.trials import Trials
-from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS, Untouched
 from sidecar.signals.history import History
 
 MOST_GAP_SECONDS = 10.0
@@ -45,19 +45,19 @@ class Engine:
     def __init__(
         self,
         document: Document,
-        memory: Memory,
+        memory: SavedState,
         now: float,
         wall: float,
     ) -> None:
         self._baselines = Baselines(memory.learned)
-        self._untouched = Untouched()
+        self._noise_monitor = NoiseMonitor()
         self._trials = Trials(
             Effective(cache=document.cache), memory.kept, memory.outcomes, self._ended, now
         )
         self._next_look = now
         self._last = (now, wall)
         self._book = Rulebook(OptimizerConfig())
-        self._outlook: Outlook
+        self._evaluator: Evaluator
         self.standings: dict[str, Standing] = {}
         """By rule."""
         self.ticks = 0
@@ -91,7 +91,7 @@ class Engine:
 
     def value(self, history: History, signal: str) -> float | None:
         """A signal as a condition sees it."""
-        return self._outlook.value(history, signal)
+        return self._evaluator.value(history, signal)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -112,14 +112,14 @@ class Engine:
         """Baselines and targets."""
         return self._baselines.aims
 
-    def memory(self, now: float, wall: float) -> Memory:
+    def memory(self, now: float, wall: float) -> SavedState:
         """What to keep for the next process."""
         cooldowns = {
             name: cooldown
             for name, standing in self.standings.items()
             if (cooldown := standing.cooldown(now, wall)) is not None
         }
-        return Memory(
+        return SavedState(
             kept=dict(self._trials.overlay.kept),
             outcomes=self.outcomes,
             cooldowns=cooldowns,
@@ -130,7 +130,7 @@ class Engine:
         """Every rule as a look now would find it; nothing is changed."""
         standings = self.standings
         explained = {
-            rule.name: self._outlook.explain(rule, standings[rule.name], moment, now)
+            rule.name: self._evaluator.explain(rule, standings[rule.name], moment, now)
             for rule in self.rules
         }
         free = [rule for rule in self._book.by_urgency if explained[rule.name].would_fire]
@@ -153,7 +153,7 @@ class Engine:
             self._next_look = now
             for standing in self.standings.values():
                 standing.forget_times()
-        self._untouched.observe(history, now, trials.quiet_since)
+        self._noise_monitor.observe(history, now, trials.quiet_since)
         self._baselines.observe(history, now, wall)
         decisions += trials.watch(history, now, wall)
         if look or now >= self._next_look:
@@ -228,11 +228,11 @@ class Engine:
             standing.saw(holds=None, now=now)
             standing.say("disabled", disabled)
             return []
-        sight = self._outlook.see(rule, moment, now)
+        sight = self._evaluator.see(rule, moment, now)
         standing.saw(holds=sight.holds, now=now)
         standing.needs(self._needed(rule, standing, sight, now), now)
         decisions = self._release(rule, standing, now)
-        hindered = self._outlook.hindrance(rule, standing, sight, now)
+        hindered = self._evaluator.hindrance(rule, standing, sight, now)
         if hindered is not None:
             standing.say(*hindered)
             return decisions
@@ -243,11 +243,11 @@ class Engine:
     ) -> list[Decision]:
         """Make the change that its action proposes, where there is one and it can be compared."""
         trials, wall = self._trials, moment.wall
-        ready = self._outlook.ready(rule, moment, now)
+        ready = self._evaluator.ready(rule, moment, now)
         decisions: list[Decision] = []
         if isinstance(ready, Ready) and trials.current is not None:
             decisions = trials.interrupt(f"{rule.name} came first.", now, wall)
-            ready = self._outlook.ready(rule, moment, now)  # the knob may stand elsewhere now
+            ready = self._evaluator.ready(rule, moment, now)  # the knob may stand elsewhere now
         if isinstance(ready, NotReady) and not ready.failed:
             standing.say("pending", ready.reason)
             return decisions
@@ -295,7 +295,7 @@ class Engine:
         """Use a document's rules; those that are as they were keep how they stand."""
         before = {rule.name: rule.config for rule in self.rules}
         self._book = Rulebook(document.optimizer)
-        self._outlook = Outlook(self._book, self._baselines, self._untouched, self._trials)
+        self._evaluator = Evaluator(self._book, self._baselines, self._noise_monitor, self._trials)
         self._baselines.configure(document.baselines)
         self.standings = {
             rule.name: self.standings[rule.name]
@@ -304,7 +304,7 @@ class Engine:
             for rule in self.rules
         }
         running = self._book.running
-        self._untouched.watch(
+        self._noise_monitor.watch(
             [compared for rule in running if (compared := rule.compared) is not None],
             [guarded for rule in running if (guarded := rule.guarded) is not None],
         )

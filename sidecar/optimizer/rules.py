@@ -10,8 +10,8 @@ from sidecar.config.schema import Section
 from sidecar.config.values import OptimizerConfig, RuleConfig
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.conditions import Condition
+from sidecar.optimizer.noise_monitor import DEFAULT_SETTLE_SECONDS, Compared, Guarded
 from sidecar.optimizer.situation import COOLDOWN_SCALES, STEPS
-from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS, Compared, Guarded
 
 LEAST_LOOK_BACK_SECONDS = 5.0
 """A signal in a condition is its value over the last interval, or over this."""

@@ -14,12 +14,12 @@ from sidecar.config.knobs import KNOBS, Effective
 from sidecar.model.change import Deed
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import Decision
-from sidecar.optimizer.looking import Ready, Sight
+from sidecar.optimizer.evaluation import Ready, Sight
+from sidecar.optimizer.noise_monitor import DEFAULT_SETTLE_SECONDS
 from sidecar.optimizer.overlay import Held, Kept, Overlay
 from sidecar.optimizer.relief import Relief
 from sidecar.optimizer.rules import Rule
 from sidecar.optimizer.trial import End, Trial
-from sidecar.optimizer.untouched import DEFAULT_SETTLE_SECONDS
 from sidecar.signals.history import History
 
 MOST_OUTCOMES = 500

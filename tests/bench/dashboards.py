@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from sidecar.optimizer.decisions import Memory
+from sidecar.optimizer.decisions import SavedState
 from tests.bench.load import say
 from tests.dashboards.boards import BOARDS, replaced, targets
 from tests.dashboards.checks import VARIABLES, complaints
@@ -23,7 +23,7 @@ MINUTES = 4.0
 
 
 def main(minutes: float) -> None:
-    with tempfile.TemporaryDirectory() as folder, observed(Path(folder), Memory()) as seen:
+    with tempfile.TemporaryDirectory() as folder, observed(Path(folder), SavedState()) as seen:
         time.sleep(minutes * 60)
         report(seen)
 

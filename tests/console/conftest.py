@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from sidecar.control import FILE
 from sidecar.model.outcome import VERDICTS, Outcome
-from sidecar.optimizer.decisions import Memory
+from sidecar.optimizer.decisions import SavedState
 from tests.cli.examples import IMPROVED
 from tests.console.browsing import Console, launch
 from tests.documents.kubelet import Mount
@@ -69,7 +69,7 @@ def sidecar(mount: Mount) -> Iterator[RunningSidecar]:
     """It remembers an outcome of each kind, and then makes one of its own."""
     data_dir = mount.path.parent / "data"
     data_dir.mkdir()
-    memory = Memory(outcomes=past(time.time()))
+    memory = SavedState(outcomes=past(time.time()))
     (data_dir / FILE).write_bytes(msgspec.msgpack.encode(memory))
     sidecar = RunningSidecar(data_dir, ("--config", str(mount.path))).start()
     yield sidecar

@@ -24,7 +24,7 @@ from sidecar.cli.replay import Replay
 from sidecar.cli.traces import Request
 from sidecar.control import FILE
 from sidecar.model.outcome import Outcome, Verdict
-from sidecar.optimizer.decisions import Memory
+from sidecar.optimizer.decisions import SavedState
 from tests.dashboards.prometheus import ODD, POD, Prometheus, exporter, prometheus
 from tests.documents.kubelet import Mount
 from tests.e2e.container import Container
@@ -104,7 +104,7 @@ def kept(rule: str, kind: str, action: str, outcome: Verdict, after: float) -> O
     )
 
 
-EARLIER = Memory(
+EARLIER = SavedState(
     outcomes=[
         kept("roomier", "cache", "grow_tier", "improved", 0.5),
         kept("useless", "network", "set_keepalive", "neutral", 0.4),
@@ -130,7 +130,7 @@ class Observed(NamedTuple):
 
 
 @contextmanager
-def observed(folder: Path, earlier: Memory = EARLIER) -> Iterator[Observed]:
+def observed(folder: Path, earlier: SavedState = EARLIER) -> Iterator[Observed]:
     """All of it running, after a process that kept what is `earlier`."""
     with ExitStack() as stack:
         config = Mount(folder / "config")

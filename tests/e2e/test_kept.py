@@ -14,7 +14,7 @@ import pytest
 from sidecar.control import FILE, remembered
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
-from sidecar.optimizer.decisions import Memory
+from sidecar.optimizer.decisions import SavedState
 from sidecar.optimizer.overlay import Kept
 from tests.conftest import StartSidecar
 from tests.documents.kubelet import Mount
@@ -46,7 +46,7 @@ def data_dir(tmp_path: Path) -> Path:
     """As an earlier process has left it, which had proven a larger L2."""
     folder = tmp_path / "data"
     folder.mkdir()
-    memory = Memory(kept={"tiers.l2.size": Kept(PROVEN, CONFIGURED)}, outcomes=[GROWN])
+    memory = SavedState(kept={"tiers.l2.size": Kept(PROVEN, CONFIGURED)}, outcomes=[GROWN])
     (folder / FILE).write_bytes(msgspec.msgpack.encode(memory))
     return folder
 
@@ -129,7 +129,7 @@ def test_what_can_not_be_put_in_force_any_more_is_dropped(
     start_sidecar: StartSidecar, data_dir: Path, knob: str, kept: Kept
 ) -> None:
     """What was configured is in force, as the knobs say, and for good."""
-    (data_dir / FILE).write_bytes(msgspec.msgpack.encode(Memory(kept={knob: kept})))
+    (data_dir / FILE).write_bytes(msgspec.msgpack.encode(SavedState(kept={knob: kept})))
     sidecar = start_sidecar(data_dir=data_dir)
     shown = sidecar.config()["knobs"][knob]
     assert shown["effective"] == shown["configured"]

@@ -23,9 +23,9 @@ from sidecar.l3 import wire
 from sidecar.model.change import Value
 from sidecar.model.entry import Tier
 from sidecar.model.stats import RequestStats
-from sidecar.optimizer.decisions import Decision, Memory
+from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.engine import Engine
-from sidecar.optimizer.looking import Moment
+from sidecar.optimizer.evaluation import Moment
 from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.signals.cache import cache_readings, request_readings
 from sidecar.signals.history import History
@@ -203,7 +203,7 @@ class Simulation:
             self._harness.store.disk.give_up()
         self._now = 0.0
         self._swept_at = 0.0
-        self.engine = Engine(self.document, Memory(), self._now, self._harness.now)
+        self.engine = Engine(self.document, SavedState(), self._now, self._harness.now)
         self._in_force = self.engine.effective
 
     def run(self, *, optimize: bool) -> Day:

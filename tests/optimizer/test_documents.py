@@ -18,7 +18,7 @@ from sidecar.config.values import CacheConfig, Document, RuleConfig, TierConfig,
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.conditions import compile_condition
-from sidecar.optimizer.decisions import Decision, Memory
+from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.learning import Learned
 from sidecar.optimizer.overlay import Kept
@@ -35,7 +35,7 @@ def nudges(effective: Effective) -> int:
 
 def a_world(
     document: Document,
-    memory: Memory | None = None,
+    memory: SavedState | None = None,
     *,
     effect: float = 10.0,
     wall: float = EPOCH,
@@ -72,7 +72,7 @@ def configure(world: World, document: Document) -> list[Decision]:
 def restarted(world: World, document: Document) -> World:
     """Another process with what this one has written down."""
     data = msgspec.msgpack.encode(world.engine.memory(world.now, world.wall))
-    return a_world(document, msgspec.msgpack.decode(data, type=Memory), wall=world.wall)
+    return a_world(document, msgspec.msgpack.decode(data, type=SavedState), wall=world.wall)
 
 
 # ---- reloads
@@ -264,7 +264,7 @@ def test_all_that_outlives_a_process_is_read_as_it_was_written() -> None:
         started_at=1.5,
         ended_at=2.5,
     )
-    memory = Memory(
+    memory = SavedState(
         kept={
             "default_ttl": Kept(math.inf, 3600.0),
             "tiers.l2.size": Kept(Size(10, 20), Size(1, 2)),
@@ -276,7 +276,7 @@ def test_all_that_outlives_a_process_is_read_as_it_was_written() -> None:
         learned={SIGNAL: Learned({-3: 0.5, 0: 1.0, 7: 2.0}, 1e9)},
     )
     data = msgspec.msgpack.encode(memory)
-    assert msgspec.msgpack.decode(data, type=Memory) == memory
+    assert msgspec.msgpack.decode(data, type=SavedState) == memory
 
 
 def test_a_trial_does_not_outlive_its_process() -> None:
@@ -311,8 +311,8 @@ def test_taking_a_document_into_force_compiles_nothing() -> None:
     noting = replace(vocabulary(), compile_condition=compile_and_note)
     document = parse({"rules.yaml": DEFAULT_RULES}, vocabulary=noting)
     assert compiled == [rule.when for rule in document.optimizer.rules]
-    started = Engine(document, Memory(), 0.0, EPOCH)
-    taken = Engine(a_document(), Memory(), 0.0, EPOCH)
+    started = Engine(document, SavedState(), 0.0, EPOCH)
+    taken = Engine(a_document(), SavedState(), 0.0, EPOCH)
     taken.configure(document, 1.0, EPOCH + 1)
     assert started.rules is taken.rules is document.optimizer.compiled
     assert len(compiled) == len(taken.rules)

@@ -22,7 +22,7 @@ from sidecar.config.values import (
     TiersConfig,
 )
 from sidecar.model.change import Turn
-from sidecar.optimizer.decisions import Decision, Memory
+from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.standing import STATES
 from tests.optimizer.virtual import SIGNAL, World, a_document, a_guard, a_rule
 
@@ -138,7 +138,7 @@ class Anything(RuleBasedStateMachine):
         self.take(engine.stop(world.now, world.wall))
         data = msgspec.msgpack.encode(engine.memory(world.now, world.wall))
         document = a_document(*RULES, cache=engine.configured.cache)
-        memory = msgspec.msgpack.decode(data, type=Memory)
+        memory = msgspec.msgpack.decode(data, type=SavedState)
         self.world = World(
             document, self.readings, step_seconds=5.0, memory=memory, wall=world.wall
         )

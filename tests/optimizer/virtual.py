@@ -25,9 +25,9 @@ from sidecar.model.stats import StoreStats
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.conditions import compile_condition
-from sidecar.optimizer.decisions import Decision, Memory
+from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.engine import Engine
-from sidecar.optimizer.looking import Moment
+from sidecar.optimizer.evaluation import Moment
 from sidecar.optimizer.rules import Rule, compile_rule
 from sidecar.optimizer.situation import Situation
 from sidecar.signals.history import History
@@ -110,7 +110,7 @@ class World:
         readings: Readings,
         *,
         step_seconds: float = 1.0,
-        memory: Memory | None = None,
+        memory: SavedState | None = None,
         wall: float = EPOCH,
     ) -> None:
         self.now = 0.0
@@ -118,7 +118,7 @@ class World:
         self.history = History()
         self.readings = readings
         self.step_seconds = step_seconds
-        self.engine = Engine(document, memory or Memory(), self.now, self.wall)
+        self.engine = Engine(document, memory or SavedState(), self.now, self.wall)
         self.decisions: list[Decision] = []
 
     @property

@@ -11,14 +11,14 @@ from sidecar.control import FILE as OPTIMIZER_FILE
 from sidecar.control import remembered
 from sidecar.documents.documents import FILE as DOCUMENT_FILE
 from sidecar.documents.documents import KeptDocument
-from sidecar.optimizer.decisions import Memory
+from sidecar.optimizer.decisions import SavedState
 from sidecar.process.state_file import FORMAT, load, save
 from sidecar.store.warming import FILE as KEYS_FILE
 from sidecar.store.warming import Hot
 
 MOST_BYTES = 1 << 20
 CONTENTS = {
-    OPTIMIZER_FILE: Memory(),
+    OPTIMIZER_FILE: SavedState(),
     DOCUMENT_FILE: KeptDocument({"cache.yaml": "promote_after: 3"}),
     KEYS_FILE: Hot([b"ns/1"], [b"ns/2"]),
 }
@@ -59,7 +59,7 @@ def test_a_file_of_a_newer_version_is_ignored(
 ) -> None:
     """One line says so, and the program starts without it."""
     (tmp_path / OPTIMIZER_FILE).write_bytes(
-        b"cache-sidecar %d\n" % (FORMAT + 1) + msgspec.msgpack.encode(Memory())
+        b"cache-sidecar %d\n" % (FORMAT + 1) + msgspec.msgpack.encode(SavedState())
     )
-    assert remembered(tmp_path) == Memory()
+    assert remembered(tmp_path) == SavedState()
     assert capsys.readouterr().out.count("newer format") == 1

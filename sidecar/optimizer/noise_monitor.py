@@ -1,4 +1,4 @@
-"""Measures noise all the time: on stretches in which nobody has touched anything."""
+"""Measures noise all the time, on stretches in which nothing was changed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Guarded:
         return self.guard.window_seconds
 
 
-class Untouched:
+class NoiseMonitor:
     """The noise of all that is compared, and of all that is guarded."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the rules of a document see, and what they would do about it. Changes nothing."""
+"""Evaluates the rules of a document, and what they would change. Changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sidecar.model.change import Turn
 from sidecar.optimizer.baselines import Baselines
 from sidecar.optimizer.decisions import Explanation
-from sidecar.optimizer.looking import (
+from sidecar.optimizer.evaluation import (
     Moment,
     NotReady,
     Ready,
@@ -17,21 +17,21 @@ from sidecar.optimizer.looking import (
     proposal,
     see,
 )
+from sidecar.optimizer.noise_monitor import NoiseMonitor
 from sidecar.optimizer.rules import Rule, Rulebook
 from sidecar.optimizer.situation import Situation
 from sidecar.optimizer.standing import Standing, State
 from sidecar.optimizer.trials import Trials
-from sidecar.optimizer.untouched import Untouched
 from sidecar.signals.history import History
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Evaluator:
     """Brings together what has to be known to look at a rule."""
 
     book: Rulebook
     baselines: Baselines
-    untouched: Untouched
+    untouched: NoiseMonitor
     trials: Trials
 
     def value(self, history: History, signal: str) -> float | None:

@@ -1,4 +1,4 @@
-"""What a rule sees: the values in its condition, and whether there is anything to hinder it."""
+"""How a rule's condition evaluates, and what keeps the rule from acting."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sidecar.model.snapshot import Snapshot
 from sidecar.optimizer.baselines import Baselines
 from sidecar.optimizer.conditions import Operand
 from sidecar.optimizer.noise import LEAST_PAIRS, Threshold
+from sidecar.optimizer.noise_monitor import NoiseMonitor
 from sidecar.optimizer.rules import Rule
 from sidecar.optimizer.situation import Situation
 from sidecar.optimizer.standing import Standing, State
 from sidecar.optimizer.trial import Trial
-from sidecar.optimizer.untouched import Untouched
 from sidecar.signals.history import History
 
 
@@ -148,7 +148,7 @@ def proposal(rule: Rule, situation: Situation) -> Ready | NotReady:
 def prepared(
     rule: Rule,
     ready: Ready,
-    untouched: Untouched,
+    untouched: NoiseMonitor,
     history: History,
     *,
     now: float,

@@ -32,6 +32,8 @@ NOT_TO_RUN = shutil.ignore_patterns(
 """Parts of the environment that are for type checkers, for compilers and for shells."""
 GENERATED = ("client", "aio/client/api", "aio/client/models/[!_]*")
 """Of the package `kubernetes`: code for each kind of object, 70 MB, none of which is called."""
+SUITES = "lib/*/site-packages/sidecar/testing"
+"""Contract suites for authors of plugins: they need pytest, which is not there."""
 COMMANDS = {"cache-sidecar", "python", "python3"}
 LINKED = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x", re.MULTILINE)
 SETTINGS = {
@@ -51,6 +53,7 @@ def main(environment: Path, root: Path) -> None:
     point_to(interpreter, below(root, environment / "bin"))
     for pattern in GENERATED:
         remove(below(root, environment).glob(f"lib/*/site-packages/kubernetes/{pattern}"))
+    remove(below(root, environment).glob(SUITES))
 
     modules = shared_objects(root, standard_library)
     libraries = linked({interpreter, *modules, *shared_objects(root, environment)})

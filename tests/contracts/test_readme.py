@@ -131,13 +131,17 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
     written: dict[str, set[str]] = {}
     for labels, values in table(section("Metrics"), "label"):
         written |= {label: set(code(values)) for label in code(labels)}
-    for method in ("PUT", "GET", "DELETE", "GET", "POST"):
+    for method in ("PUT", "GET", "HEAD", "DELETE", "GET", "POST"):
         sidecar.ask(method, "/v1/cache/test/key", b"v" if method == "PUT" else None)
     for path in ("mget", "mset", "mdelete", "invalidate"):
         sidecar.ask("POST", f"/v1/{path}", b"{}")
     for path in ("/v1/keys", "/v1/stats", "/v1/config", "/v1/optimizer", "/openapi.json", "/x"):
         sidecar.ask("GET", path)
-    sidecar.ops("/livez")
+    for path in ("/v1/signals", "/"):
+        sidecar.ask("GET", path)
+    for path in ("/livez", "/readyz", "/metrics"):
+        sidecar.ops(path)
+    operations: set[str] = set()
     enumerated = {label: values for label, values in written.items() if len(values) > 1}
     enumerated.pop("cache_namespace")
     for family in text_string_to_metric_families(sidecar.ops("/metrics").body.decode()):
@@ -145,6 +149,8 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
             assert sample.labels.keys() - {"le"} <= written.keys(), sample
             for label, value in sample.labels.items():
                 assert value in enumerated.get(label, {value}), sample
+            operations |= {sample.labels["operation"]} if "operation" in sample.labels else set()
+    assert operations == enumerated["operation"]
 
 
 def test_the_sources_of_documents_are_all_there() -> None:

@@ -11,7 +11,6 @@ from hashlib import sha256
 from importlib.resources import files
 
 from sidecar.http.messages import Reply, Request
-from sidecar.http.parameters import refuse_parameters
 from sidecar.http.server import Handler, Router, by_method
 
 POLICY = "; ".join(
@@ -65,10 +64,7 @@ class Console:
 
     def find(self, request: Request) -> tuple[str, Handler]:
         methods = self._files.get(request.path)
-        if methods is None:
-            return self._others.find(request)
-        found = by_method(methods, request)
-        return (found[0], refuse_parameters) if request.query else found
+        return self._others.find(request) if methods is None else by_method(methods, request)
 
     def waits(self, request: Request) -> bool:
         return request.path not in self._files and self._others.waits(request)

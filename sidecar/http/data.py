@@ -13,7 +13,7 @@ from sidecar.http.conditions import (
     ttl_of,
 )
 from sidecar.http.messages import Reply, Request
-from sidecar.http.parameters import parameters, refuse_parameters
+from sidecar.http.parameters import parameters
 from sidecar.http.problems import ProblemError, problem_body, retry_later
 from sidecar.http.server import Handler, Router, by_method
 from sidecar.model.clock import Clock
@@ -52,10 +52,7 @@ class EntryApi:
     def find(self, request: Request) -> tuple[str, Handler]:
         refuse_cross_site(request)
         if request.path.startswith(PREFIX):
-            found = by_method(self._methods, request)
-            if request.query and found[0] != "put":
-                return found[0], refuse_parameters
-            return found
+            return by_method(self._methods, request, takes_query=request.method == "PUT")
         if request.to_origin_form():
             return self.find(request)
         return self._others.find(request)

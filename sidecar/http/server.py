@@ -161,17 +161,20 @@ class Table:
             if request.to_origin_form():
                 return self.find(request)
             raise ProblemError(404, f"There is nothing at {request.path[:80]}. There is: {known}.")
-        found = by_method(methods, request)
-        if request.query and request.path not in self._parametrized:
-            return found[0], refuse_parameters
-        return found
+        takes_query = request.path in self._parametrized
+        return by_method(methods, request, takes_query=takes_query)
 
     def waits(self, request: Request) -> bool:
         return request.path in self._waiting
 
 
-def by_method(methods: Mapping[str, tuple[str, Handler]], request: Request) -> tuple[str, Handler]:
-    """The operation for a request's method; HEAD is GET without the body."""
+def by_method(
+    methods: Mapping[str, tuple[str, Handler]], request: Request, *, takes_query: bool = False
+) -> tuple[str, Handler]:
+    """The operation for a request's method; HEAD is GET without the body.
+
+    Its handler refuses the query where the route takes none.
+    """
     found = methods.get(request.method)
     if found is None and request.method == "HEAD":
         found = methods.get("GET")
@@ -179,4 +182,6 @@ def by_method(methods: Mapping[str, tuple[str, Handler]], request: Request) -> t
         allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
         detail = f"{request.method} is not possible here; {allowed} is."
         raise ProblemError(405, detail, headers=f"Allow: {allowed}\r\n")
+    if request.query and not takes_query:
+        return found[0], refuse_parameters
     return found

@@ -38,8 +38,9 @@ from dashboards.mixin.queries import (
     series,
     total,
 )
+from sidecar.catalogue import CATALOGUE
 from sidecar.optimizer.standing import STATES
-from sidecar.signals.table import SIGNALS, Unit
+from sidecar.signals.signal import Unit
 
 OUTCOMES = "optimizer_outcomes_total"
 STATE_COLOURS = {
@@ -208,7 +209,7 @@ def _distances() -> Iterator[Builder[Panel]]:
 def _signals() -> Iterator[Builder[Panel]]:
     """Those that have a baseline or a target, one panel a unit."""
     for unit, (title, grafana) in UNITS.items():
-        names = [signal.name for signal in SIGNALS if signal.unit == unit]
+        names = [signal.name for signal in CATALOGUE.signals.values() if signal.unit == unit]
         panel = lines(
             f"{title} with a baseline",
             f"Signals that are {title.lower()} and have a baseline or a target, both dashed; the "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -19,9 +18,9 @@ from aiohttp import web
 
 from sidecar.app.actuators import Actuators
 from sidecar.app.announcements import News
+from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.config.document import parse
 from sidecar.config.errors import UnreadableFolderError
-from sidecar.config.values import TierConfig
 from sidecar.control import Control, remembered
 from sidecar.documents import following
 from sidecar.documents.documents import Documents
@@ -38,17 +37,13 @@ from sidecar.kube.trouble import CredentialsError
 from sidecar.model.announcement import Announcement
 from sidecar.model.stats import RequestStats
 from sidecar.optimizer.engine import Engine
-from sidecar.optimizer.vocabulary import vocabulary
-from sidecar.policies import registry
-from sidecar.policies.protocol import Policy
-from sidecar.process import usage
 from sidecar.process.cgroup import ControlGroup
 from sidecar.process.garbage import Collections
 from sidecar.process.runtime import Runtime
 from sidecar.serving.socket_file import SocketFile
-from sidecar.signals.cache import cache_readings, request_readings
 from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
+from sidecar.signals.sources import Sources
 from sidecar.store.snapshot import snapshot
 from sidecar.store.store import Store
 from sidecar.store.upkeep import upkeep
@@ -90,13 +85,16 @@ class Settings:
 class Sidecar:
     """A running sidecar, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings, runtime: Runtime) -> None:
+    def __init__(
+        self, settings: Settings, runtime: Runtime, catalogue: Catalogue = CATALOGUE
+    ) -> None:
         self._settings = settings
+        self._catalogue = catalogue
         self._runtime = runtime
         self._clock = time.time
         parse_here = partial(
             parse,
-            vocabulary=vocabulary(),
+            vocabulary=catalogue.vocabulary,
             memory_limit_bytes=ControlGroup().memory_limit_bytes(),
             data_limit_bytes=settings.data_limit,
         )
@@ -126,7 +124,11 @@ class Sidecar:
         """
         await self._take_first()
         self.store = Store(
-            self._clock, self.documents.document.cache, make_policy, self._process.wake
+            self._clock,
+            self.documents.document.cache,
+            self._catalogue.policies.make_for,
+            self._catalogue.policies.scores,
+            self._process.wake,
         )
         self.control = await self._connect_optimizer()
         await self._listen()
@@ -170,33 +172,34 @@ class Sidecar:
 
     async def _connect_optimizer(self) -> Control:
         """The engine with what an earlier process has kept, and what it looks at and turns."""
-        data_dir, history = self._settings.data_dir, History()
+        data_dir, history = self._settings.data_dir, History(self._catalogue.signals)
         memory = await asyncio.to_thread(remembered, data_dir)
         document = self.documents.document
-        engine = Engine(document, memory, time.monotonic(), self._clock())
+        engine = Engine(document, memory, time.monotonic(), self._clock(), self._catalogue.knobs)
         return Control(
             engine,
-            Sampler(history, ControlGroup(), self._read_inside, self._read_outside),
+            Sampler(history, self._sources()),
             history,
             look=lambda: snapshot(self.store),
             data_dir=data_dir,
             wall=self._clock,
         )
 
-    def _read_inside(self, now: float) -> dict[str, float]:
-        """What the loop's own objects know."""
-        return {
-            **cache_readings(snapshot(self.store)),
-            **request_readings(self._requests["http"], len(self._servers["http"].connections)),
-            **self._collections.readings(now),
-        }
+    def _sources(self) -> Sources:
+        """What signals are read from."""
+        return Sources(
+            look=lambda: snapshot(self.store),
+            requests=self._requests["http"],
+            connections=lambda: len(self._servers["http"].connections),
+            collections=self._collections,
+            pids=self._pids,
+            data_dir=self._settings.data_dir,
+            group=ControlGroup(),
+        )
 
-    def _read_outside(self) -> dict[str, float]:
-        """What the system must be asked for."""
-        pids = {"main": os.getpid()}
-        if (child := self._process.pid) is not None:
-            pids["l3"] = child
-        return usage.readings(pids, self._settings.data_dir)
+    def _pids(self) -> dict[str, int]:
+        child = self._process.pid
+        return {"main": os.getpid()} | ({} if child is None else {"l3": child})
 
     async def _bind(self, server: Server, bind: tuple[str, int], flag: str) -> int:
         host, port = bind
@@ -346,7 +349,9 @@ class Sidecar:
         return task
 
 
-async def run(settings: Settings, on_started: Callable[[], None]) -> None:
+async def run(
+    settings: Settings, on_started: Callable[[], None], catalogue: Catalogue = CATALOGUE
+) -> None:
     """Serve until SIGTERM or SIGINT; a second one hurries. Raises StartError."""
     runtime = Runtime()
     runtime.begin(mmap_threshold_bytes=MMAP_THRESHOLD_BYTES)
@@ -358,7 +363,7 @@ async def run(settings: Settings, on_started: Callable[[], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    sidecar = Sidecar(settings, runtime)
+    sidecar = Sidecar(settings, runtime, catalogue)
     try:
         await sidecar.start()
         runtime.freeze()
@@ -376,12 +381,6 @@ def _why(error: OSError) -> str:
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or str(error)
-
-
-def make_policy(tier: TierConfig) -> Policy:
-    """The policy that a tier's configuration names."""
-    rng = random.Random()  # noqa: S311  (evictions, no secret)
-    return registry.create(tier.policy, tier.max_entries, rng=rng, **tier.policy_options)
 
 
 async def _unless(hurry: asyncio.Event, work: Awaitable[Any]) -> None:

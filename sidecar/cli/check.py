@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from sidecar.catalogue import Catalogue
+from sidecar.cli.known import pass_catalogue
 from sidecar.cli.values import Size
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.values import Document
 from sidecar.documents import folder
-from sidecar.optimizer.vocabulary import vocabulary
 
 
 @click.command()
@@ -20,7 +21,10 @@ from sidecar.optimizer.vocabulary import vocabulary
     "--memory-limit", type=Size(), help="The container's memory limit.  [default: no limit]"
 )
 @click.option("--data-limit", type=Size(), help="The sidecar's --data-limit.  [default: no limit]")
-def check(directory: Path, memory_limit: int | None, data_limit: int | None) -> None:
+@pass_catalogue
+def check(
+    catalogue: Catalogue, directory: Path, memory_limit: int | None, data_limit: int | None
+) -> None:
     """Check a folder's configuration, without a sidecar.
 
     DIR is read as the sidecar would read it. Prints the revision and what would be in force, or
@@ -31,7 +35,7 @@ def check(directory: Path, memory_limit: int | None, data_limit: int | None) -> 
     try:
         document = parse(
             folder.read(directory),
-            vocabulary=vocabulary(),
+            vocabulary=catalogue.vocabulary,
             memory_limit_bytes=memory_limit,
             data_limit_bytes=data_limit,
         )

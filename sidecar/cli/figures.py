@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sidecar.model.change import Size, Value
-from sidecar.signals.table import BY_NAME
+from sidecar.signals.signal import Signals
 
 _WITHOUT_LIMIT = {"default_ttl": "never"}
 """What a knob is called that stands at no finite number; any other is unlimited."""
@@ -63,38 +64,43 @@ def share(ratio: float) -> str:
     return f"{ratio:.1%}"
 
 
-def reading(signal: str, value: float | None) -> str:
-    """A signal's value in its unit; a signal that is not known is a plain number."""
-    if value is None:
-        return "no value"
-    known = BY_NAME.get(signal)
-    match known and known.unit:
-        case "ratio":
-            return share(value)
-        case "bytes":
-            return size(value)
-        case "seconds":
-            return span(value)
-        case "per second":
-            return f"{size(value) if 'bytes' in signal else _digits(value)}/s"
-    return _digits(value)
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Values of signals in their units; one of a signal that is not known is a plain number."""
 
+    signals: Signals
 
-def spread(signal: str, noise: float) -> str:
-    """A difference of two values of a signal. Two shares differ by points, not by per cent."""
-    known = BY_NAME.get(signal)
-    if known is not None and known.unit == "ratio":
-        return f"{_digits(noise * 100)} points"
-    return reading(signal, noise)
+    def reading(self, signal: str, value: float | None) -> str:
+        """A value: 41.2%, 1.5 MiB, 1.2 ms, 12.3/s."""
+        if value is None:
+            return "no value"
+        known = self.signals.get(signal)
+        match known and known.unit:
+            case "ratio":
+                return share(value)
+            case "bytes":
+                return size(value)
+            case "seconds":
+                return span(value)
+            case "per second":
+                return f"{size(value) if 'bytes' in signal else _digits(value)}/s"
+        return _digits(value)
 
+    def spread(self, signal: str, noise: float) -> str:
+        """A difference of two values. Two shares differ by points, not by per cent."""
+        known = self.signals.get(signal)
+        if known is not None and known.unit == "ratio":
+            return f"{_digits(noise * 100)} points"
+        return self.reading(signal, noise)
 
-def operand(text: str, value: float | None) -> str:
-    """What a condition is made of, `mean(cache.hit_ratio, "5m")` say, with its value."""
-    function, bracket, inside = text.partition("(")
-    plain = inside.partition(",")[0].strip() if bracket else text
-    signal = plain.removeprefix("baseline.").removeprefix("target.")
-    shown = reading(signal, value)
-    return f"{text} = {shown}{' each second' if value is not None and function == 'rate' else ''}"
+    def operand(self, text: str, value: float | None) -> str:
+        """What a condition is made of, `mean(cache.hit_ratio, "5m")` say, with its value."""
+        function, bracket, inside = text.partition("(")
+        plain = inside.partition(",")[0].strip() if bracket else text
+        signal = plain.removeprefix("baseline.").removeprefix("target.")
+        shown = self.reading(signal, value)
+        rate = value is not None and function == "rate"
+        return f"{text} = {shown}{' each second' if rate else ''}"
 
 
 def knob(name: str, value: Value | None) -> str:

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct, json
 
 from sidecar.api.answers import ShownStanding, ShownTrial
 from sidecar.cli import figures
+from sidecar.cli.figures import Readings
 from sidecar.cli.palette import TIERS
 from sidecar.cli.report import change_of, comparison_of
 from sidecar.cli.watching import Watch
@@ -74,7 +75,8 @@ def as_json(watch: Watch) -> Iterator[str]:
 class Text:
     """Lines of columns, with a heading every now and then, and one for each outcome."""
 
-    def __init__(self) -> None:
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
         self._rows = 0
         self._told_away = False
 
@@ -89,9 +91,9 @@ class Text:
         if self._rows % _HEADING_EVERY == 0:
             yield _columns("time", "look-ups/s", "hit ratio", *_SHARES, *_SIGNALS)
         self._rows += 1
-        yield _columns(_clock(watch.latest.at), *_rates(watch), *_signals(watch))
+        yield _columns(_clock(watch.latest.at), *_rates(watch), *_signals(watch, self._readings))
         for outcome in watch.fresh:
-            said = filter(None, (change_of(outcome), comparison_of(outcome)))
+            said = filter(None, (change_of(outcome), comparison_of(outcome, self._readings)))
             verdict = outcome.outcome.replace("_", " ")
             yield f"{_clock(outcome.ended_at)}  {outcome.rule}: {verdict}, {'; '.join(said)}"
 
@@ -105,10 +107,10 @@ def _rates(watch: Watch) -> Iterator[str]:
         yield figures.share(shares[name]) if name in shares else "-"
 
 
-def _signals(watch: Watch) -> Iterator[str]:
+def _signals(watch: Watch, readings: Readings) -> Iterator[str]:
     for name in _SIGNALS.values():
         value = watch.latest.signal(name)
-        yield "-" if value is None else figures.reading(name, value)
+        yield "-" if value is None else readings.reading(name, value)
 
 
 def _columns(clock: str, lookups: str, ratio: str, *others: str) -> str:

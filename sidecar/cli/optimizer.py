@@ -9,16 +9,20 @@ import click
 import msgspec
 
 from sidecar.api.answers import Outcomes, Overview, Rules, Run
+from sidecar.catalogue import Catalogue
 from sidecar.cli.asking import ask, asks, console
 from sidecar.cli.client import Address
+from sidecar.cli.figures import Readings
+from sidecar.cli.known import pass_catalogue
 from sidecar.cli.report import decisions_made, outcomes_table, overview_parts, rules_table
 
 
 @click.group(invoke_without_command=True)
 @asks
-@click.pass_context
-def optimizer(ctx: click.Context, *, url: str, socket: Path | None, as_json: bool) -> None:
+@pass_catalogue
+def optimizer(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool) -> None:
     """Show what the optimizer sees, would do, and did."""
+    ctx = click.get_current_context()
     if ctx.invoked_subcommand is not None:  # what was said before its name holds for it too
         said = {"url": url, "socket": socket, "as_json": as_json}
         ctx.default_map = {ctx.invoked_subcommand: said}
@@ -28,12 +32,13 @@ def optimizer(ctx: click.Context, *, url: str, socket: Path | None, as_json: boo
     if as_json:
         click.echo(body, nl=False)
         return
-    console().print(*overview_parts(overview), sep="\n")
+    console().print(*overview_parts(overview, Readings(catalogue.signals)), sep="\n")
 
 
 @optimizer.command()
 @asks
-def rules(*, url: str, socket: Path | None, as_json: bool) -> None:
+@pass_catalogue
+def rules(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool) -> None:
     """Show every rule, and why it would fire now or not.
 
     With the values in its condition, and the change that it would make.
@@ -43,7 +48,7 @@ def rules(*, url: str, socket: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(body, nl=False)
     else:
-        console().print(rules_table(found.rules))
+        console().print(rules_table(found.rules, Readings(catalogue.signals)))
 
 
 @optimizer.command()
@@ -51,7 +56,10 @@ def rules(*, url: str, socket: Path | None, as_json: bool) -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show."
 )
-def outcomes(*, url: str, socket: Path | None, as_json: bool, limit: int) -> None:
+@pass_catalogue
+def outcomes(
+    catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool, limit: int
+) -> None:
     """Show what was changed and what came of it, the newest first."""
     read = partial(msgspec.json.decode, type=Outcomes)
     _, found = ask(Address.parse(url, socket), "GET", "/v1/optimizer/outcomes", read)
@@ -59,7 +67,7 @@ def outcomes(*, url: str, socket: Path | None, as_json: bool, limit: int) -> Non
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(newest)))
     elif newest.outcomes:
-        console().print(outcomes_table(newest.outcomes))
+        console().print(outcomes_table(newest.outcomes, Readings(catalogue.signals)))
     else:
         click.echo("Nothing has been changed yet; `cache-sidecar optimizer rules` says why.")
 
@@ -67,7 +75,10 @@ def outcomes(*, url: str, socket: Path | None, as_json: bool, limit: int) -> Non
 @optimizer.command()
 @asks
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what every rule would do.")
-def run(*, url: str, socket: Path | None, as_json: bool, dry_run: bool) -> None:
+@pass_catalogue
+def run(
+    catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool, dry_run: bool
+) -> None:
     """Have all rules looked at now instead of at the next interval.
 
     The change of the first that nothing hinders is made.
@@ -78,7 +89,7 @@ def run(*, url: str, socket: Path | None, as_json: bool, dry_run: bool) -> None:
     if as_json:
         click.echo(body, nl=False)
     elif dry_run:
-        console().print(rules_table(found.rules))
+        console().print(rules_table(found.rules, Readings(catalogue.signals)))
     elif found.decisions:
         console().print(*decisions_made(found.decisions), sep="\n")
     else:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sidecar.api.answers import Overview, ShownChange, ShownRule, ShownTrial
 from sidecar.cli import figures
+from sidecar.cli.figures import Readings
 from sidecar.model.change import Value
 from sidecar.model.outcome import Outcome
 
@@ -28,7 +29,7 @@ _STYLES = {
 """Of outcomes and states; the others are plain."""
 
 
-def overview_parts(overview: Overview) -> Iterator[RenderableType]:
+def overview_parts(overview: Overview, readings: Readings) -> Iterator[RenderableType]:
     """In sentences: whether it is on, and what is on trial. Then rules, knobs that are turned, and
     signals that should be something.
     """
@@ -39,7 +40,7 @@ def overview_parts(overview: Overview) -> Iterator[RenderableType]:
         f"The optimizer is {switched}, at level {overview.level}. It looks every "
         f"{figures.span(overview.interval_seconds)}, {overview.ticks:,} times since the start."
     )
-    yield _trial(overview.trial) if overview.trial else Text("No change is on trial.")
+    yield _trial(overview.trial, readings) if overview.trial else Text("No change is on trial.")
     yield _standings(overview)
     turned = {
         name: knob for name, knob in overview.knobs.items() if knob.effective != knob.configured
@@ -63,26 +64,26 @@ def overview_parts(overview: Overview) -> Iterator[RenderableType]:
             values = (signal.value, signal.baseline, signal.target)
             table.add_row(
                 name,
-                *("-" if value is None else figures.reading(name, value) for value in values),
+                *("-" if value is None else readings.reading(name, value) for value in values),
                 signal.better,
             )
         yield table
     yield Text("--json has every signal and every knob.", style="dim")
 
 
-def rules_table(rules: Iterable[ShownRule]) -> Table:
+def rules_table(rules: Iterable[ShownRule], readings: Readings) -> Table:
     """A row for each rule: its condition, what is in it, the change, and why or why not."""
     table = _table("rule", "state", "condition, values, change and reason", apart=True)
     for rule in rules:
         table.add_row(
             _lines(rule.rule, Text(f"{rule.type}, {rule.action}", "dim")),
             Text("would fire", "green") if rule.would_fire else styled(rule.state),
-            _lines(*_explanation(rule)),
+            _lines(*_explanation(rule, readings)),
         )
     return table
 
 
-def outcomes_table(outcomes: Iterable[Outcome]) -> Table:
+def outcomes_table(outcomes: Iterable[Outcome], readings: Readings) -> Table:
     """A row for each change: what was turned, the figures, and the reason in full."""
     table = _table("ended", "rule", "outcome", "change, figures and reason", apart=True)
     for outcome in outcomes:
@@ -91,7 +92,7 @@ def outcomes_table(outcomes: Iterable[Outcome]) -> Table:
             _lines(time, Text(day, "dim")),
             outcome.rule,
             styled(outcome.outcome),
-            _lines(*_account(outcome)),
+            _lines(*_account(outcome, readings)),
         )
     return table
 
@@ -118,18 +119,18 @@ def change_of(outcome: Outcome) -> str:
     return _turned(outcome.knob, outcome.from_, outcome.to)
 
 
-def comparison_of(outcome: Outcome) -> str:
+def comparison_of(outcome: Outcome, readings: Readings) -> str:
     """The signal before and after, with the effect and the noise; empty where there was none."""
     signal = outcome.signal
     if signal is None or outcome.before is None:
         return ""
-    text = f"{signal} {figures.reading(signal, outcome.before)}"
+    text = f"{signal} {readings.reading(signal, outcome.before)}"
     if outcome.after is not None:
-        text += f" to {figures.reading(signal, outcome.after)}"
+        text += f" to {readings.reading(signal, outcome.after)}"
     if outcome.effect_ratio is not None:
         text += f", {effect(outcome.effect_ratio)}"
     if outcome.noise is not None:
-        text += f"; noise {figures.spread(signal, outcome.noise)}"
+        text += f"; noise {readings.spread(signal, outcome.noise)}"
     return text
 
 
@@ -143,12 +144,12 @@ def styled(word: str) -> Text:
     return Text(word.replace("_", " "), _STYLES.get(word, "none"))
 
 
-def _trial(trial: ShownTrial) -> Text:
+def _trial(trial: ShownTrial, readings: Readings) -> Text:
     text = f"On trial: {trial.rule}, {named(trial.change)}."
     if trial.signal is not None and trial.before is not None:
-        text += f" {trial.signal} was {figures.reading(trial.signal, trial.before)} before."
+        text += f" {trial.signal} was {readings.reading(trial.signal, trial.before)} before."
     if trial.signal is not None and trial.noise is not None:
-        text += f" Noise is {figures.spread(trial.signal, trial.noise)}."
+        text += f" Noise is {readings.spread(trial.signal, trial.noise)}."
     return Text(f"{text} It is judged in {figures.span(round(trial.seconds_left))}.", "cyan")
 
 
@@ -159,10 +160,10 @@ def _standings(overview: Overview) -> Table:
     return table
 
 
-def _explanation(rule: ShownRule) -> Iterator[str | Text]:
+def _explanation(rule: ShownRule, readings: Readings) -> Iterator[str | Text]:
     yield " ".join(rule.when.split())
     for text, value in rule.values.items():
-        yield Text(f"  {figures.operand(text, value)}", "dim")
+        yield Text(f"  {readings.operand(text, value)}", "dim")
     if rule.would_fire and rule.change is not None:
         verb = "do" if rule.change.knob is msgspec.UNSET else "turn"
         yield Text(f"It would {verb} {named(rule.change)}.", "green")
@@ -170,9 +171,9 @@ def _explanation(rule: ShownRule) -> Iterator[str | Text]:
         yield Text(rule.reason, _STYLES.get(rule.state, "none"))
 
 
-def _account(outcome: Outcome) -> Iterator[str | Text]:
+def _account(outcome: Outcome, readings: Readings) -> Iterator[str | Text]:
     yield change_of(outcome)
-    if compared := comparison_of(outcome):
+    if compared := comparison_of(outcome, readings):
         yield compared
     yield Text(outcome.reason, "dim")
 

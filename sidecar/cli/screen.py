@@ -16,6 +16,7 @@ from rich.text import Text
 
 from sidecar.api.answers import Overview, ShownStanding
 from sidecar.cli import figures
+from sidecar.cli.figures import Readings
 from sidecar.cli.palette import TIERS
 from sidecar.cli.plot import Plot
 from sidecar.cli.report import change_of, comparison_of, effect, named, styled
@@ -39,6 +40,7 @@ class Screen:
     """A watch, drawn to the size that the terminal has."""
 
     watch: Watch
+    readings: Readings
     interval_seconds: float
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -57,13 +59,13 @@ class Screen:
             Text(),
             _tiers(watch, width),
             Text(),
-            *_latency_and_memory(watch, wide=width >= _WIDE_COLUMNS),
+            *_latency_and_memory(watch, self.readings, wide=width >= _WIDE_COLUMNS),
             Text(),
             _rules_heading(look.optimizer),
             _rules(look.optimizer, rows["rules"]),
             Text(),
             _outcomes_heading(look.outcomes),
-            _outcomes(look.outcomes[: rows["outcomes"]], look.at),
+            _outcomes(look.outcomes[: rows["outcomes"]], self.readings, look.at),
         ]
         yield Group(*(_in_one_line(line) for line in lines))
 
@@ -138,7 +140,9 @@ def _tiers(watch: Watch, width: int) -> Table:
     return table
 
 
-def _latency_and_memory(watch: Watch, *, wide: bool) -> Iterator[RenderableType]:
+def _latency_and_memory(
+    watch: Watch, readings: Readings, *, wide: bool
+) -> Iterator[RenderableType]:
     look = watch.latest
     line = Text.assemble(("latency  ", "dim"))
     for operation in ("get", "put"):
@@ -146,7 +150,7 @@ def _latency_and_memory(watch: Watch, *, wide: bool) -> Iterator[RenderableType]
         for name in ("p50", "p99"):
             signal = f"http.{operation}_{name}_seconds"
             value = look.signal(signal)
-            shown = "-" if value is None else figures.reading(signal, value)
+            shown = "-" if value is None else readings.reading(signal, value)
             line.append(f"{name} {shown:<9}")
     yield line.append(f"over {figures.span(look.optimizer.interval_seconds)}", "dim")
     yield _memory(watch, wide=wide)
@@ -206,11 +210,11 @@ def _outcomes_heading(outcomes: list[Outcome]) -> Text:
     return Text.assemble(("Outcomes", "bold"), (nothing, "dim"))
 
 
-def _outcomes(outcomes: list[Outcome], now: float) -> Table:
+def _outcomes(outcomes: list[Outcome], readings: Readings, now: float) -> Table:
     table = _list_of("ended", "rule", "outcome", "effect", "change")
     for outcome in outcomes:
         change = Text(change_of(outcome))
-        if compared := comparison_of(outcome):
+        if compared := comparison_of(outcome, readings):
             change.append(f"; {compared}", "dim")
         table.add_row(
             Text(_when(outcome.ended_at, now), "dim"),

@@ -11,6 +11,8 @@ from sidecar.telemetry import logs  # before all that imports structlog, and ric
 
 # isort: split
 from sidecar.app import sidecar as app
+from sidecar.catalogue import Catalogue
+from sidecar.cli.known import pass_catalogue
 from sidecar.cli.values import Bind, ConfigMapName, Duration, Size
 from sidecar.kube.settings import EventChoice, KubeSettings
 
@@ -100,7 +102,10 @@ Ctrl-C stops it; what it has is kept in {data_dir}.
     help="The least that is logged.",
 )
 @click.option("--greet", is_flag=True, hidden=True)
+@pass_catalogue
 def serve(
+    catalogue: Catalogue,
+    /,
     *,
     data_bind: tuple[str, int],
     data_socket: Path | None,
@@ -155,7 +160,7 @@ def serve(
 
     handle = logs.configure(log_format, log_level)
     try:
-        uvloop.run(app.run(settings, on_started))
+        uvloop.run(app.run(settings, on_started, catalogue))
     except app.StartError as error:
         raise click.ClickException(str(error)) from None
     finally:

@@ -18,35 +18,44 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from sidecar.catalogue import Catalogue
 from sidecar.cli import traces
+from sidecar.cli.known import catalogue_of, pass_catalogue
 from sidecar.policies.protocol import NEVER, Policy
-from sidecar.policies.registry import POLICIES, UnknownPolicyError, create
-from sidecar.policies.w_tinylfu import WTinyLfu
+from sidecar.policies.registry import Policies, UnknownPolicyError
+from sidecar.policies.spec import PolicySpec
 
 _BATCH = 65_536
 
 
-@click.command()
+class _Simulate(click.Command):
+    """Takes the policies that are known, and has an option for each of their options."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        policies = catalogue_of(ctx).policies
+        names = ", ".join(sorted(policies))
+        policy = click.Option(["--policy"], required=True, help=f"One of {names}.")
+        return [*super().get_params(ctx), policy, *_policy_options(policies)]
+
+
+@click.command(cls=_Simulate)
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--policy", required=True, help=f"One of {', '.join(sorted(POLICIES))}.")
 @click.option("--entries", type=click.IntRange(min=1), required=True, help="Capacity in entries.")
-@click.option(
-    "--window",
-    type=click.FloatRange(0, 1),
-    help=f"{WTinyLfu.name} only: the window's share of the entries; 0.01 if not given.",
-)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seeds all chance.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many requests.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@pass_catalogue
 def simulate(
+    catalogue: Catalogue,
+    /,
     *,
     trace: Path,
     policy: str,
     entries: int,
-    window: float | None,
     seed: int,
     limit: int | None,
     as_json: bool,
+    **stated: float | None,
 ) -> None:
     """Say what hit ratio a policy would have on a trace.
 
@@ -54,14 +63,13 @@ def simulate(
     inserts, nothing expires, and the cold start is counted. The rate is that of the policy and of
     asking which keys are there; reading the file is not part of it.
     """
-    options = {} if window is None else {"window": window}
-    if options and policy != WTinyLfu.name:
-        raise click.ClickException(f"--window is an option of {WTinyLfu.name}, not of {policy}")
+    options = {name: value for name, value in stated.items() if value is not None}
+    _refuse_foreign(catalogue, policy, options)
     # Repeatable chance is what a simulation wants; nothing here is a secret.
     rng = random.Random(seed)  # noqa: S311
     try:
         keys = (request.key for request in islice(traces.read(trace), limit))
-        outcome = run(create(policy, entries, rng=rng, **options), entries, keys)
+        outcome = run(catalogue.policies.make(policy, entries, rng=rng, **options), entries, keys)
     except (UnknownPolicyError, traces.TraceError) as error:
         raise click.ClickException(str(error)) from error
     if not outcome.requests:
@@ -70,6 +78,28 @@ def simulate(
         click.echo(json.dumps(asdict(outcome)))
     else:
         _print(policy, entries, outcome)
+
+
+def _policy_options(policies: Policies) -> Iterator[click.Parameter]:
+    for name, option in {it.name: it for spec in policies.values() for it in spec.options}.items():
+        owners = ", ".join(spec.name for spec in policies.values() if name in _names(spec))
+        told = f"{owners} only: {option.meaning}; {option.default} if not given."
+        bounds = click.FloatRange(option.above, option.below)
+        yield click.Option([f"--{name}"], type=bounds, help=told)
+
+
+def _refuse_foreign(catalogue: Catalogue, policy: str, options: Iterable[str]) -> None:
+    """Raises ClickException for an option of another policy."""
+    spec = catalogue.policies.get(policy)
+    for name in options:
+        if spec and name not in _names(spec):
+            owners = [it.name for it in catalogue.policies.values() if name in _names(it)]
+            told = f"--{name} is an option of {', '.join(owners)}, not of {policy}"
+            raise click.ClickException(told)
+
+
+def _names(spec: PolicySpec) -> list[str]:
+    return [option.name for option in spec.options]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import click
 
+from sidecar.catalogue import Catalogue
 from sidecar.cli import lines
 from sidecar.cli.asking import console, in_one_line, locates
 from sidecar.cli.client import Address
+from sidecar.cli.figures import Readings
+from sidecar.cli.known import pass_catalogue
 from sidecar.cli.screen import Screen
 from sidecar.cli.terminal import Canvas
 from sidecar.cli.values import Duration
@@ -41,8 +44,16 @@ def _bounded(_ctx: click.Context, _param: click.Parameter, seconds: float) -> fl
 )
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many intervals.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead.")
+@pass_catalogue
 def top(
-    *, url: str, socket: Path | None, interval: float, count: int | None, as_json: bool
+    catalogue: Catalogue,
+    /,
+    *,
+    url: str,
+    socket: Path | None,
+    interval: float,
+    count: int | None,
+    as_json: bool,
 ) -> None:
     """Watch a running sidecar, live.
 
@@ -50,9 +61,9 @@ def top(
     screen that is kept up to date; q or Ctrl-C ends it. Elsewhere it is a line of text for each
     interval, and one for each outcome. A sidecar that is away is waited for.
     """
-    watch = Watch(Address.parse(url, socket))
+    watch, readings = Watch(Address.parse(url, socket)), Readings(catalogue.signals)
     with in_one_line():
-        asyncio.run(_until_ended(_watch(watch, interval, count, as_json=as_json)))
+        asyncio.run(_until_ended(_watch(watch, readings, interval, count, as_json=as_json)))
 
 
 async def _until_ended(watching: Coroutine[None, None, None]) -> None:
@@ -64,17 +75,19 @@ async def _until_ended(watching: Coroutine[None, None, None]) -> None:
         await task
 
 
-async def _watch(watch: Watch, interval: float, count: int | None, *, as_json: bool) -> None:
+async def _watch(
+    watch: Watch, readings: Readings, interval: float, count: int | None, *, as_json: bool
+) -> None:
     await watch.begin()
     out = console()
     if out.is_interactive and out.file.isatty() and not as_json:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
-        canvas = Canvas(out, Screen(watch, interval), task.cancel)
+        canvas = Canvas(out, Screen(watch, readings, interval), task.cancel)
         with canvas.shown():
             await _keep_looking(watch, interval, count, canvas.draw)
         return
-    said_of = lines.as_json if as_json else lines.Text()
+    said_of = lines.as_json if as_json else lines.Text(readings)
 
     def say() -> None:
         for line in said_of(watch):

@@ -6,14 +6,14 @@ file, its line and the path of its field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from sidecar.config import rules, warmers
 from sidecar.config.errors import FieldError, InvalidDocument
 from sidecar.config.limits import find_excess, fit, stated_sizes
-from sidecar.config.schema import Cache
+from sidecar.config.schema import cache_schema
 from sidecar.config.tree import Node, compose
 from sidecar.config.validation import validate
 from sidecar.config.values import (
@@ -55,7 +55,7 @@ def parse(
     texts = {key: texts[key] for key in DOCUMENT_KEYS if key in texts}
     trees, errors = _compose_all(texts)
     root = trees.get(CACHE_KEY, EMPTY)
-    stated, refused = validate(CACHE_KEY, root, Cache, vocabulary.memory_policies)
+    stated, refused = validate(CACHE_KEY, root, cache_schema(vocabulary), vocabulary)
     excess = find_excess(root, memory_limit_bytes, data_limit_bytes)
     known = rules.references(trees[BASELINES_KEY]) if BASELINES_KEY in trees else None
     baselines, bad_baselines = rules.read_baselines(trees.get(BASELINES_KEY, EMPTY), vocabulary)
@@ -65,7 +65,7 @@ def parse(
     errors += (FieldError.at(CACHE_KEY, root.line_of(path), path, why) for path, why in excess)
     if errors or stated is None:
         raise InvalidDocument(sorted(errors, key=_reading_order))
-    cache = _configure(stated.model_dump(exclude_unset=True))
+    cache = _configure(stated.model_dump(exclude_unset=True), vocabulary.policy_options)
     tiers = fit(cache.tiers, stated_sizes(root), memory_limit_bytes, data_limit_bytes)
     return Document(
         texts=texts,
@@ -92,7 +92,7 @@ def _reading_order(error: FieldError) -> tuple[int, int, str]:
     return DOCUMENT_KEYS.index(error.file), error.line, error.path
 
 
-def _configure(stated: Mapping[str, Any]) -> CacheConfig:
+def _configure(stated: Mapping[str, Any], policy_options: Collection[str]) -> CacheConfig:
     """The stated values over the defaults."""
     values = {_NAMES.get(key, key): value for key, value in stated.items()}
     tiers = values.pop("tiers", {})
@@ -100,9 +100,9 @@ def _configure(stated: Mapping[str, Any]) -> CacheConfig:
     defaults = TiersConfig()
     return CacheConfig(
         tiers=TiersConfig(
-            l1=_tier(defaults.l1, tiers.get("l1", {})),
-            l2=_tier(defaults.l2, tiers.get("l2", {})),
-            l3=_tier(defaults.l3, tiers.get("l3", {})),
+            l1=_tier(defaults.l1, tiers.get("l1", {}), policy_options),
+            l2=_tier(defaults.l2, tiers.get("l2", {}), policy_options),
+            l3=_tier(defaults.l3, tiers.get("l3", {}), policy_options),
         ),
         # Named twice is named once.
         metrics=MetricsConfig(namespaces=tuple(dict.fromkeys(namespaces))),
@@ -110,8 +110,7 @@ def _configure(stated: Mapping[str, Any]) -> CacheConfig:
     )
 
 
-def _tier(default: T, stated: Mapping[str, Any]) -> T:
+def _tier(default: T, stated: Mapping[str, Any], policy_options: Collection[str]) -> T:
     values = {_NAMES.get(key, key): value for key, value in stated.items()}
-    if "window" in values:
-        values["policy_options"] = {"window": values.pop("window")}
-    return replace(default, **values)
+    options = {name: values.pop(name) for name in policy_options if name in values}
+    return replace(default, **values, policy_options=options)

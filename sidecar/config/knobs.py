@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal
 
 from sidecar.config.values import CacheConfig
@@ -55,9 +54,13 @@ class Knob:
     write: Callable[[Effective, Any], Effective]
 
 
-def turned(effective: Effective, turn: Turn) -> Effective:
+Knobs = Mapping[str, Knob]
+"""By name, in the order in which they are shown."""
+
+
+def turned(knobs: Knobs, effective: Effective, turn: Turn) -> Effective:
     """The values with one knob turned. Raises KeyError where there is no such knob."""
-    return KNOBS[turn.knob].write(effective, turn.to)
+    return knobs[turn.knob].write(effective, turn.to)
 
 
 def _tier(effective: Effective, tier: str, **changes: Any) -> Effective:
@@ -122,7 +125,7 @@ def _compression() -> Knob:
     )
 
 
-_ALL = (
+KNOBS = (
     _size("l1", "L1"),
     _size("l2", "L2"),
     _size("l3", "L3"),
@@ -156,5 +159,3 @@ _ALL = (
     ),
     _tuning("gc.frozen", "gc_frozen", "How often objects were frozen; turned back to thaw all."),
 )
-
-KNOBS: Mapping[str, Knob] = MappingProxyType({knob.name: knob for knob in _ALL})

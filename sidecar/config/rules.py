@@ -13,7 +13,7 @@ from typing import Any
 
 from sidecar.config.errors import FieldError
 from sidecar.config.rules_schema import MAX_BASELINES, MAX_RULES, Baselines, Rules
-from sidecar.config.schema import Section
+from sidecar.config.section import Section
 from sidecar.config.tree import MAX_ERRORS, Node, Path, compose
 from sidecar.config.validation import validate
 from sidecar.config.values import (
@@ -178,8 +178,7 @@ def _read_options(root: Node, vocabulary: Vocabulary) -> tuple[list[Section], li
         form = vocabulary.actions.get(name) if isinstance(name, str) else None
         if form and (written is None or isinstance(written.value, dict)):
             at = ("rules", index, "with")
-            known = vocabulary.memory_policies
-            options, refused = validate(RULES_KEY, root, form.options, known, at)
+            options, refused = validate(RULES_KEY, root, form.options, vocabulary, at)
             errors += refused
             if options is not None:
                 read.append(options)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from sidecar.config.quantities import parse_percent
-from sidecar.config.schema import UNSTATED, Section, between
-from sidecar.config.values import Better, Level, RuleType
-from sidecar.config.vocabulary import Vocabulary
+from sidecar.config.schema import between, vocabulary_of
+from sidecar.config.section import UNSTATED, Section
+from sidecar.config.values import Better, Level
 from sidecar.config.wording import nearest, shown
 
 MAX_RULES = 100
@@ -27,10 +27,6 @@ LONGEST_WINDOW, LONGEST_SETTLE = "25m", "10m"
 _NAME = re.compile(r"[a-z0-9_]{1,63}")
 
 
-def _vocabulary(info: ValidationInfo) -> Vocabulary:
-    return cast(Vocabulary, info.context)
-
-
 def _name(name: str) -> str:
     if _NAME.fullmatch(name):
         return name
@@ -38,23 +34,27 @@ def _name(name: str) -> str:
 
 
 def _signal(name: str, info: ValidationInfo) -> str:
-    known = _vocabulary(info).signals
+    known = vocabulary_of(info).signals
     if name not in known:
         raise ValueError(f"{shown(name)} is not a signal; {nearest(name, known)}")
     return name
 
 
 def _action(name: str, info: ValidationInfo) -> str:
-    known = _vocabulary(info).actions
+    known = vocabulary_of(info).actions
     if name not in known:
         raise ValueError(f"{shown(name)} is not an action; {nearest(name, known)}")
     return name
 
 
-def _type(rule_type: RuleType, info: ValidationInfo) -> RuleType:
+def _type(rule_type: str, info: ValidationInfo) -> str:
+    known = vocabulary_of(info).rule_types
+    if rule_type not in known:
+        listed = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise ValueError(f"{shown(rule_type)} is not known here; write {listed}")
     action = info.data.get("action")
     if action is not None:
-        right = _vocabulary(info).actions[action].rule_type
+        right = vocabulary_of(info).actions[action].rule_type
         if rule_type != right:
             raise ValueError(f"{action} is an action of type {right}; write type: {right}")
     return rule_type
@@ -103,7 +103,7 @@ class Rule(Section):
 
     name: Annotated[str, AfterValidator(_name)]
     action: Annotated[str, AfterValidator(_action)]
-    type: Annotated[RuleType, AfterValidator(_type)]  # after the action, whose type it has to be
+    type: Annotated[str, AfterValidator(_type)]  # after the action, whose type it has to be
     enabled: bool = UNSTATED
     level: Level = UNSTATED
     when: str

@@ -2,31 +2,35 @@
 
 They hold what the operator stated, no more: defaults are added afterwards, in values.py's types.
 Validation is strict, so that `"100"` is no number and `true` is no 1. The context of a validation
-is the collection of policies known in memory.
+is the Vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model
 
 from sidecar.config.quantities import parse_duration, parse_percent, parse_size
+from sidecar.config.section import UNSTATED, Section
 from sidecar.config.values import Compression, Durability
+from sidecar.config.vocabulary import Vocabulary
 from sidecar.config.wording import nearest, shown
 from sidecar.model.entry import name_error
+from sidecar.model.option import Option
 
 MAX_NAMESPACES = 20
 """Each that is named has series of its own."""
 
-DISK_POLICIES = ("fifo", "lfu", "lru", "random", "ttl")
-"""The orders that L3 can keep: those that a sample of stored metadata decides."""
+_MOST_SCHEMAS = 8
+"""A process has one vocabulary; tests have a few."""
 
-WINDOW_POLICY = "w_tinylfu"
 
-# Fields that were not stated are left out of the dump, so nobody ever sees this value.
-UNSTATED: Any = None
+def vocabulary_of(info: ValidationInfo) -> Vocabulary:
+    """The context of every validation."""
+    return cast(Vocabulary, info.context)
 
 
 def _positive(parse: Callable[[object], float], example: str) -> Callable[[object], float]:
@@ -49,27 +53,20 @@ def _ceiling(value: object) -> float:
 
 
 def _memory_policy(name: str, info: ValidationInfo) -> str:
-    known: Collection[str] = info.context or ()
+    known = vocabulary_of(info).policies
     if name not in known:
         raise ValueError(f"{shown(name)} is not a policy; {nearest(name, known)}")
     return name
 
 
-def _disk_policy(name: str) -> str:
-    if name not in DISK_POLICIES:
+def _disk_policy(name: str, info: ValidationInfo) -> str:
+    known = vocabulary_of(info).disk_policies
+    if name not in known:
         raise ValueError(
             f"{shown(name)} cannot order L3, which keeps no order in memory but evicts by samples"
-            f" of what is stored with an entry; {nearest(name, DISK_POLICIES)}"
+            f" of what is stored with an entry; {nearest(name, known)}"
         )
     return name
-
-
-def _window(share: float, info: ValidationInfo) -> float:
-    if not 0 < share < 1:
-        raise ValueError(f"{share} is not between 0 and 1; write for example 0.01")
-    if info.data.get("policy", WINDOW_POLICY) != WINDOW_POLICY:
-        raise ValueError(f"only {WINDOW_POLICY} has a window; write policy: {WINDOW_POLICY} too")
-    return share
 
 
 def _namespace(name: str) -> str:
@@ -105,18 +102,11 @@ Ceiling = Annotated[float, BeforeValidator(_ceiling)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
-class Section(BaseModel):
-    """A mapping of the document."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
-
-
 class MemoryTier(Section):
-    """`tiers.l1`."""
+    """`tiers.l1`; the options of its policy stand beside these keys."""
 
     enabled: bool = UNSTATED
     policy: Annotated[str, AfterValidator(_memory_policy)] = UNSTATED
-    window: Annotated[float, AfterValidator(_window)] = UNSTATED
     max_entries: Count = UNSTATED
     max_bytes: Size = UNSTATED
 
@@ -162,3 +152,36 @@ class Cache(Section):
     max_value_bytes: Size = UNSTATED
     durability: Durability = UNSTATED
     metrics: Metrics = UNSTATED
+
+
+@lru_cache(_MOST_SCHEMAS)
+def cache_schema(vocabulary: Vocabulary) -> type[Cache]:
+    """`cache.yaml` where tiers in memory may state the options of the policies that are known."""
+    options: dict[str, Any] = {
+        name: (_policy_option(option, policies), UNSTATED)
+        for name, (option, policies) in vocabulary.policy_options.items()
+    }
+    l1 = create_model("MemoryTier", __base__=MemoryTier, **options)
+    l2 = create_model("CompressedTier", __base__=CompressedTier, **options)
+    tiers = create_model("Tiers", __base__=Tiers, l1=(l1, UNSTATED), l2=(l2, UNSTATED))
+    return create_model("Cache", __base__=Cache, tiers=(tiers, UNSTATED))
+
+
+def _policy_option(option: Option, policies: list[str]) -> Any:
+    """The type of a key that only some policies have."""
+
+    def check(value: float, info: ValidationInfo) -> float:
+        if not option.above < value < option.below:
+            raise ValueError(
+                f"{value} is not between {option.above:g} and {option.below:g};"
+                f" write for example {option.default}"
+            )
+        if info.data.get("policy", policies[0]) not in policies:
+            has = "has" if len(policies) == 1 else "have"
+            raise ValueError(
+                f"only {' and '.join(policies)} {has} a {option.name};"
+                f" write policy: {policies[0]} too"
+            )
+        return value
+
+    return Annotated[type(option.default), AfterValidator(check)]

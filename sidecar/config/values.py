@@ -27,7 +27,6 @@ DOCUMENT_KEYS = (CACHE_KEY, BASELINES_KEY, RULES_KEY, WARMERS_KEY)
 Compression = Literal["zstd", "none"]
 Durability = Literal["process", "memory", "disk"]
 Level = Literal["conservative", "balanced", "aggressive", "maximum"]
-RuleType = Literal["memory", "cpu", "io", "network", "cache", "gc"]
 Better = Literal["higher", "lower"]
 
 LEVELS: tuple[Level, ...] = ("conservative", "balanced", "aggressive", "maximum")
@@ -41,7 +40,7 @@ class TierConfig:
     enabled: bool = True
     policy: str = "lru"
     policy_options: Mapping[str, float] = field(default_factory=dict, hash=False)
-    """Keyword arguments of the policy: `{"window": 0.01}` with w_tinylfu, otherwise empty."""
+    """Keyword arguments of the policy, those that were stated: `{"window": 0.01}`."""
     max_entries: int
     max_bytes: int
 
@@ -120,7 +119,7 @@ class RuleConfig:
     """A rule. Without `expect` it is a measure, whose change stays while its condition holds."""
 
     name: str
-    type: RuleType
+    type: str
     enabled: bool = True
     level: Level = "balanced"
     """The lowest level at which it runs."""

@@ -19,7 +19,6 @@ from sidecar.api.answers import (
     ShownStanding,
     ShownTrial,
 )
-from sidecar.config.knobs import KNOBS
 from sidecar.control import Control
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.parameters import parameters
@@ -30,7 +29,6 @@ from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.evaluation import Ready
 from sidecar.optimizer.situation import COOLDOWN_SCALES
 from sidecar.optimizer.trial import Trial
-from sidecar.signals.table import SIGNALS
 
 _ANSWERS = {"true": True, "false": False}
 
@@ -115,7 +113,7 @@ class OptimizerApi:
         engine, history = self._control.engine, self._control.history
         aims = {aim.signal: aim for aim in engine.aims}
         shown = {}
-        for signal in SIGNALS:
+        for signal in history.signals.values():
             aim = aims.get(signal.name)
             shown[signal.name] = ShownSignal(
                 value=engine.value(history, signal.name),
@@ -137,7 +135,7 @@ def described_knobs(engine: Engine) -> dict[str, ShownKnob]:
             configured=knob.read(configured),
             effective=knob.read(effective),
         )
-        for knob in KNOBS.values()
+        for knob in engine.knobs.values()
     }
 
 

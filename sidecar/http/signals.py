@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Collection
 
 import msgspec
 
@@ -19,7 +20,6 @@ from sidecar.http.problems import ProblemError
 from sidecar.model.clock import Clock
 from sidecar.signals.history import SPAN_SECONDS, History
 from sidecar.signals.sampler import INTERVAL_SECONDS
-from sidecar.signals.table import BY_NAME
 
 DEFAULT_STEP, LEAST_STEP, MOST_STEP = 10, 5, 60
 MOST_SIGNALS = 20
@@ -45,7 +45,7 @@ class SignalsApi:
         """
         refuse_body(request)
         sent = parameters(request.query, "names", "step", "since")
-        names = _names(sent.get("names", ""))
+        names = _names(sent.get("names", ""), self._history.signals)
         step = _number("step", sent.get("step", str(DEFAULT_STEP)), LEAST_STEP, MOST_STEP)
         since = _number("since", sent.get("since", "0"), 0, 1 << 53)
         ends = self._ends(step, since)
@@ -82,9 +82,9 @@ class SignalsApi:
         return self._wall() - self._clock()
 
 
-def _names(text: str) -> list[str]:
+def _names(text: str, known: Collection[str]) -> list[str]:
     names = list(dict.fromkeys(text.split(",")))
-    unknown = [name for name in names if name not in BY_NAME]
+    unknown = [name for name in names if name not in known]
     if unknown:
         detail = f"There is no signal {unknown[0][:80]!r}; see /v1/optimizer. Commas divide them."
         raise ProblemError(400, detail)

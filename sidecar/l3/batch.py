@@ -15,13 +15,9 @@ import msgspec
 from rocksdict import WriteBatch
 
 from sidecar.l3.database import Database, get_many
-from sidecar.l3.eviction import SAMPLES_PER_VICTIM, Score, sample
+from sidecar.l3.eviction import SAMPLES_PER_VICTIM, sample
 from sidecar.l3.records import (
-    EXPIRES_AT,
     RECORD_BYTES,
-    SEQ,
-    SIZE,
-    Meta,
     disk_key,
     logical_bytes,
     pack_meta,
@@ -31,7 +27,9 @@ from sidecar.l3.records import (
 )
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_expired
+from sidecar.model.metadata import EXPIRES_AT, SEQ, SIZE, Metadata
 from sidecar.model.writes import NEW, REFUSED, REPLACED, Delete, Invalidate, Put, Write
+from sidecar.policies.spec import Score
 
 COUNTS_ROW = b"counts"
 SCOPE_ROW = b"scope/"
@@ -78,7 +76,7 @@ class Batch:
         self._now = now
         self._meta_family = tier.database.meta_family
         self._value_family = tier.database.value_family
-        self._metas: dict[bytes, Meta | None] = {}  # as they will be
+        self._metas: dict[bytes, Metadata | None] = {}  # as they will be
         self._fresh: dict[bytes, None] = {}  # rows put by this batch, in order
         counts = tier.counts
         self._counts = Counts(counts.entries, counts.used_bytes, counts.max_seq)
@@ -150,14 +148,14 @@ class Batch:
                     lot -= 1
         return evicted
 
-    def dead(self, row_key: bytes, meta: Meta) -> bool:
+    def dead(self, row_key: bytes, meta: Metadata) -> bool:
         """Whether no read would give this version any more."""
         if is_expired(meta[EXPIRES_AT], self._now):
             return True
         invalidations = self._tier.invalidations
         return invalidations.any and invalidations.covers(user_key(row_key), meta[SEQ])
 
-    def drop(self, row_key: bytes, meta: Meta) -> None:
+    def drop(self, row_key: bytes, meta: Metadata) -> None:
         """The row goes; one whose life was over counts as expired."""
         self._discount(meta)
         self.rows.delete(row_key, self._meta_family)
@@ -228,7 +226,7 @@ class Batch:
 
     # ---- room
 
-    def _victims(self, want: int) -> list[tuple[bytes, Meta]]:
+    def _victims(self, want: int) -> list[tuple[bytes, Metadata]]:
         """Rows to go, the first first: of those on disk, else of those that this batch puts."""
         found = self._candidates(want * SAMPLES_PER_VICTIM)
         if not found:  # all of the sample are this batch's own, or dropped by it
@@ -242,7 +240,7 @@ class Batch:
             found.sort(key=lambda row: not self.dead(*row))
         return found[:want]
 
-    def _candidates(self, count: int) -> list[tuple[bytes, Meta]]:
+    def _candidates(self, count: int) -> list[tuple[bytes, Metadata]]:
         metas, fresh = self._metas, self._fresh
         rows = sample(self._tier.database.meta, count, self._tier.rng)
         found = [(row_key, unpack_meta(row)) for row_key, row in rows if row_key not in metas]
@@ -271,7 +269,7 @@ class Batch:
             counts.used_bytes > max(tier.max_bytes, before.used_bytes)
         )
 
-    def _discount(self, meta: Meta) -> None:
+    def _discount(self, meta: Metadata) -> None:
         if is_expired(meta[EXPIRES_AT], self._now):
             self._expirations += 1
         self._counts.entries -= 1

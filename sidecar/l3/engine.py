@@ -10,18 +10,14 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from pkgutil import resolve_name
 
 import msgspec
 
 from sidecar.l3 import wire
 from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, Counts, TierState
 from sidecar.l3.database import Database, get_many
-from sidecar.l3.eviction import SCORES
 from sidecar.l3.records import (
-    EXPIRES_AT,
-    FREQUENCY,
-    SEQ,
-    SIZE,
     disk_key,
     logical_bytes,
     unpack_meta,
@@ -29,7 +25,9 @@ from sidecar.l3.records import (
 )
 from sidecar.model.answers import ListedKey, Page
 from sidecar.model.life import is_expired
+from sidecar.model.metadata import EXPIRES_AT, FREQUENCY, SEQ, SIZE
 from sidecar.model.writes import Invalidate, Put, Write
+from sidecar.policies import lru
 
 READ_BYTES = 4 << 20
 """About what one multi-get may bring into memory; the largest values make it READS_AT_LEAST."""
@@ -46,7 +44,7 @@ class Engine:
 
     def __init__(self, database: Database, rng: random.Random) -> None:
         self._db = database
-        self._tier = TierState(database, rng, SCORES["lru"], sys.maxsize, sys.maxsize)
+        self._tier = TierState(database, rng, lru.score, sys.maxsize, sys.maxsize)
         self._cap_bytes = sys.maxsize
         self._sweep_from = b""
         self._sweep_started = 0  # the newest invalidation when this pass of the sweep began
@@ -91,7 +89,7 @@ class Engine:
         self._tier.max_bytes = min(self._tier.max_bytes, live_bytes)
 
     def configure(self, call: wire.Configure) -> None:
-        self._tier.score = SCORES[call.policy]
+        self._tier.score = resolve_name(call.score)
         self._tier.max_entries = call.max_entries
         self._tier.max_bytes = min(call.max_bytes, self._cap_bytes)
 

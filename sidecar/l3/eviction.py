@@ -9,27 +9,15 @@ one seek to a random place and the rows behind it are a fair sample.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
-from operator import itemgetter
 from typing import cast
 
 from rocksdict import Rdict
 
-from sidecar.l3.records import ACCESSED_AT, EXPIRES_AT, FREQUENCY, HASH_BYTES, SEQ, Meta
+from sidecar.l3.records import HASH_BYTES
 
 SAMPLES_PER_VICTIM = 5
-
-Score = Callable[[Meta], float | tuple[float, float]]
-"""The entry with the lowest score leaves first."""
-
-SCORES: Mapping[str, Score] = {
-    "lru": itemgetter(ACCESSED_AT),
-    "lfu": itemgetter(FREQUENCY, ACCESSED_AT),
-    "fifo": itemgetter(SEQ),
-    "ttl": itemgetter(EXPIRES_AT),
-    "random": lambda meta: 0.0,
-}
 
 
 def sample(meta: Rdict, count: int, rng: random.Random) -> list[tuple[bytes, bytes]]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Final, cast
+from typing import cast
 
 from xxhash import xxh64_digest
 
 from sidecar.l3.wire import encode_record
 from sidecar.model.answers import Record
+from sidecar.model.metadata import Metadata
 from sidecar.model.writes import Put
 
 HASH_BYTES = 8
@@ -24,17 +25,6 @@ RECORD_BYTES = 64
 """What a record counts for beyond its key, content type and value: both rows' fixed parts."""
 
 _META = struct.Struct("<QddII")
-
-
-Meta = tuple[int, float, float, int, int]
-"""What is known of an entry without its value: the write's number, when it expires and when it was
-last used (wall clock seconds), its hits, and its logical bytes (key, content type, value and
-RECORD_BYTES). A plain tuple, since eviction unpacks five for each victim."""
-SEQ: Final = 0
-EXPIRES_AT: Final = 1
-ACCESSED_AT: Final = 2
-FREQUENCY: Final = 3
-SIZE: Final = 4
 
 
 def disk_key(key: bytes) -> bytes:
@@ -49,11 +39,11 @@ def logical_bytes(put: Put) -> int:
     return len(put.key) + len(put.content_type) + len(put.value) + RECORD_BYTES
 
 
-def pack_meta(meta: Meta) -> bytes:
+def pack_meta(meta: Metadata) -> bytes:
     return _META.pack(*meta)
 
 
-unpack_meta = cast(Callable[[bytes], Meta], _META.unpack_from)
+unpack_meta = cast(Callable[[bytes], Metadata], _META.unpack_from)
 """Ignores what a later version may have added at the end of the row."""
 
 

@@ -26,7 +26,7 @@ MAX_FRAME_WRITES = 256
 class Configure(msgspec.Struct, array_like=True, tag=0):
     """The tier's configuration; takes effect with the next write."""
 
-    policy: str
+    score: str  # the import path of a policy's score
     max_entries: int
     max_bytes: int
     pace: float = 1.0  # how fast to sweep, as a share of the usual speed

@@ -28,14 +28,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """Something done once, which has no way back: a name of `DEEDS`."""
+    """Something done once, which has no way back: one of the catalogue."""
 
     name: str
 
 
 Change = Turn | Deed
-
-DEEDS = ("release_memory", "collect", "compact_l3", "warm")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ library, so an evaluation takes numbers, calls nothing back, and needs no idea o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal
@@ -14,21 +14,14 @@ from typing import Literal
 from sidecar.config.quantities import parse_duration
 from sidecar.config.wording import nearest, shown
 from sidecar.optimizer.expressions import EXAMPLE, Reference, read
+from sidecar.optimizer.functions import Function
 from sidecar.optimizer.tokens import Token, refused
 from sidecar.process.imports import without
 from sidecar.signals.history import SPAN_SECONDS
-from sidecar.signals.table import BY_NAME
 
 # Importing the library imports its command line too: 26 MiB that no sidecar needs.
 with without("cel.cli", ModuleType("cel.cli")):
     import cel
-
-FUNCTIONS = {
-    "mean": "the signal over the last so many seconds",
-    "p95": "the value that it stayed below in 95 of 100 of the last seconds",
-    "rate": "by how much it grew in a second, between both halves of the last so many seconds",
-}
-"""The functions over a window of a signal, and what each yields."""
 
 SHORTEST_SECONDS = 1.0
 
@@ -43,9 +36,10 @@ class Operand:
     signal: str
     text: str
     """As it was written."""
-    function: str = ""
-    """One of FUNCTIONS, and the `seconds` it looks back, with a window; else empty and zero."""
+    function: Function | None = None
+    """With a window, what is applied to it."""
     seconds: float = 0.0
+    """The length of the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,55 +69,64 @@ class Condition:
             return False
 
 
-def compile_condition(text: str, references: Collection[str] | None = None) -> Condition:
-    """The condition that the text states. O(length), at most a few milliseconds.
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Compiles conditions over the signals and functions that there are."""
 
-    `references` are the baselines and targets that there are, as `baseline.cache.hit_ratio`; with
-    None any signal's is taken. Raises ConditionError.
-    """
-    operands: dict[Operand, str] = {}
-    program: list[str] = []
-    end = 0
-    for reference in read(text):
-        operand = _resolved(text, reference, references)
-        variable = operands.setdefault(operand, f"v{len(operands)}")
-        program += text[end : reference.name.start], variable
-        end = reference.end
-    program.append(text[end:])
-    return Condition(text, tuple(operands), cel.compile("".join(program)), tuple(operands.values()))
+    signals: Collection[str]
+    functions: Mapping[str, Function]
 
+    def compile(self, text: str, references: Collection[str] | None = None) -> Condition:
+        """The condition that the text states. O(length), at most a few milliseconds.
 
-def _resolved(text: str, reference: Reference, references: Collection[str] | None) -> Operand:
-    written = text[reference.name.start : reference.end]
-    name = reference.name
-    if reference.end != name.end:
-        return _window(written, reference)
-    match name.text.partition("."):
-        case ("baseline" | "target" as source, ".", signal):
-            _signal(name, signal)
-            if references is not None and name.text not in references:
-                raise refused(f"{signal} has no {source}; state one in baselines.yaml", name)
-            return Operand(source, signal, written)
-    return Operand("signal", _signal(name, name.text), written)
+        `references` are the baselines and targets that there are, as `baseline.cache.hit_ratio`;
+        with None any signal's is taken. Raises ConditionError.
+        """
+        operands: dict[Operand, str] = {}
+        program: list[str] = []
+        end = 0
+        for reference in read(text):
+            operand = self._resolved(text, reference, references)
+            variable = operands.setdefault(operand, f"v{len(operands)}")
+            program += text[end : reference.name.start], variable
+            end = reference.end
+        program.append(text[end:])
+        compiled = cel.compile("".join(program))
+        return Condition(text, tuple(operands), compiled, tuple(operands.values()))
 
+    def _resolved(
+        self, text: str, reference: Reference, references: Collection[str] | None
+    ) -> Operand:
+        written = text[reference.name.start : reference.end]
+        name = reference.name
+        if reference.end != name.end:
+            return self._window(written, reference)
+        match name.text.partition("."):
+            case ("baseline" | "target" as source, ".", signal):
+                self._signal(name, signal)
+                if references is not None and name.text not in references:
+                    raise refused(f"{signal} has no {source}; state one in baselines.yaml", name)
+                return Operand(source, signal, written)
+        return Operand("signal", self._signal(name, name.text), written)
 
-def _window(written: str, reference: Reference) -> Operand:
-    function = reference.name
-    if function.text not in FUNCTIONS:
-        advice = nearest(function.text, FUNCTIONS)
-        raise refused(f"{shown(function.text)} is not a function here; {advice}", function)
-    match reference.arguments:
-        case (Token(kind="name") as signal, Token(kind="text") as span):
-            seconds = _seconds(span)
-            return Operand("window", _signal(signal, signal.text), written, function.text, seconds)
-    message = f"a function takes a signal and a duration in quotes; {EXAMPLE}"
-    raise refused(message, function)
+    def _window(self, written: str, reference: Reference) -> Operand:
+        name = reference.name
+        function = self.functions.get(name.text)
+        if function is None:
+            advice = nearest(name.text, self.functions)
+            raise refused(f"{shown(name.text)} is not a function here; {advice}", name)
+        match reference.arguments:
+            case (Token(kind="name") as signal, Token(kind="text") as span):
+                seconds = _seconds(span)
+                found = self._signal(signal, signal.text)
+                return Operand("window", found, written, function, seconds)
+        message = f"a function takes a signal and a duration in quotes; {EXAMPLE}"
+        raise refused(message, name)
 
-
-def _signal(token: Token, name: str) -> str:
-    if name not in BY_NAME:
-        raise refused(f"{shown(name)} is not a signal; {nearest(name, BY_NAME)}", token)
-    return name
+    def _signal(self, token: Token, name: str) -> str:
+        if name not in self.signals:
+            raise refused(f"{shown(name)} is not a signal; {nearest(name, self.signals)}", token)
+        return name
 
 
 def _seconds(span: Token) -> float:

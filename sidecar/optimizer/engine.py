@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sidecar.config.knobs import Effective
+from sidecar.config.knobs import Effective, Knobs
 from sidecar.config.values import Document, OptimizerConfig
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.baselines import Aim, Baselines
@@ -25,6 +25,7 @@ from sidecar.optimizer.decisions import Decision, Explanation, SavedState
 from sidecar.optimizer.evaluation import Moment, NotReady, Ready, Sight
 from sidecar.optimizer.evaluator import Evaluator
 from sidecar.optimizer.noise_monitor import DEFAULT_SETTLE_SECONDS, NoiseMonitor
+from sidecar.optimizer.overlay import Overlay
 from sidecar.optimizer.rules import Rule, Rulebook
 from sidecar.optimizer.standing import Standing
 from sidecar.optimizer.trial import End, Trial
@@ -48,12 +49,13 @@ class Engine:
         memory: SavedState,
         now: float,
         wall: float,
+        knobs: Knobs,
     ) -> None:
         self._baselines = Baselines(memory.learned)
         self._noise_monitor = NoiseMonitor()
-        self._trials = Trials(
-            Effective(cache=document.cache), memory.kept, memory.outcomes, self._ended, now
-        )
+        overlay = Overlay(Effective(cache=document.cache), knobs)
+        overlay.restore(memory.kept)
+        self._trials = Trials(overlay, memory.outcomes, self._ended, now)
         self._next_look = now
         self._last = (now, wall)
         self._book = Rulebook(OptimizerConfig())
@@ -77,6 +79,10 @@ class Engine:
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self._book.rules
+
+    @property
+    def knobs(self) -> Knobs:
+        return self._trials.overlay.knobs
 
     @property
     def effective(self) -> Effective:

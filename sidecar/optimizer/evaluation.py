@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sidecar.config.knobs import turned
 from sidecar.model.change import Change, Declined, Turn, Value
 from sidecar.model.snapshot import Snapshot
 from sidecar.optimizer.baselines import Baselines
@@ -84,17 +83,13 @@ def _value(
     operand: Operand, history: History, baselines: Baselines, look_back_seconds: float, now: float
 ) -> float | None:
     signal = operand.signal
-    match operand.source, operand.function:
-        case "baseline", _:
+    if operand.function is not None:
+        return operand.function.compute(history, signal, operand.seconds)
+    match operand.source:
+        case "baseline":
             return baselines.baseline(signal)
-        case "target", _:
+        case "target":
             return baselines.target(signal)
-        case "window", "mean":
-            return history.over(signal, now - operand.seconds, now)
-        case "window", "p95":
-            return history.quantile(signal, 0.95, operand.seconds)
-        case "window", "rate":
-            return history.slope(signal, operand.seconds)
     return history.last(signal, look_back_seconds)
 
 
@@ -137,7 +132,7 @@ def proposal(rule: Rule, situation: Situation) -> Ready | NotReady:
         if not isinstance(change, Turn):
             return Ready(change, None)
         stands_at = situation.knob(change.knob)
-        turned(situation.effective, change)
+        situation.turned(change)
     except Exception as error:  # noqa: BLE001  (a plugin's error is its own: shown, and survived)
         return NotReady(f"Its action failed: {error!r}.", failed=True)
     if stands_at == change.to:

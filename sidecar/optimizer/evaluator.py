@@ -90,4 +90,5 @@ class Evaluator:
             configured=overlay.configured,
             signal=lambda name: self.value(moment.history, name),
             step=self.book.step,
+            knobs=overlay.knobs,
         )

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial, reduce
 
 import msgspec
 
-from sidecar.config.knobs import KNOBS, Effective, turned
+from sidecar.config.knobs import Effective, Knobs, turned
 from sidecar.model.change import Turn, Value
 from sidecar.optimizer.relief import Relief
 from sidecar.optimizer.rules import Rule
@@ -37,8 +38,9 @@ class Held:
 class Overlay:
     """The three layers over a configuration."""
 
-    def __init__(self, configured: Effective) -> None:
+    def __init__(self, configured: Effective, knobs: Knobs) -> None:
         self.configured = configured
+        self.knobs = knobs
         self.kept: dict[str, Kept] = {}
         self.held: list[Held] = []
         self.trial: Turn | None = None
@@ -46,16 +48,15 @@ class Overlay:
     @property
     def effective(self) -> Effective:
         """What is in force."""
-        effective = self.configured
-        for knob, kept in self.kept.items():
-            effective = turned(effective, Turn(knob, kept.value))
-        for held in self.held:
-            effective = turned(effective, held.turn)
-        return effective if self.trial is None else turned(effective, self.trial)
+        turns = [Turn(knob, kept.value) for knob, kept in self.kept.items()]
+        turns += [held.turn for held in self.held]
+        if self.trial is not None:
+            turns.append(self.trial)
+        return reduce(partial(turned, self.knobs), turns, self.configured)
 
     def keep(self, turn: Turn) -> None:
         """A proven turn stays."""
-        self.kept[turn.knob] = Kept(turn.to, KNOBS[turn.knob].read(self.configured))
+        self.kept[turn.knob] = Kept(turn.to, self.knobs[turn.knob].read(self.configured))
 
     def restore(self, kept: Mapping[str, Kept]) -> None:
         """Take over what an earlier process has proven, where the configuration is the same.
@@ -63,7 +64,7 @@ class Overlay:
         That process may have been of another version: what is not of the knob's kind is left out.
         """
         for knob, was in kept.items():
-            if knob not in KNOBS or KNOBS[knob].read(self.configured) != was.configured:
+            if knob not in self.knobs or self.knobs[knob].read(self.configured) != was.configured:
                 continue
             if _kind(was.value) is _kind(was.configured):
                 self.kept[knob] = was
@@ -91,7 +92,8 @@ class Overlay:
     def configure(self, configured: Effective) -> set[str]:
         """Another configuration; the knobs whose own value it changes. Nothing is kept of those."""
         old, self.configured = self.configured, configured
-        changed = {knob.name for knob in KNOBS.values() if knob.read(old) != knob.read(configured)}
+        knobs = self.knobs.values()
+        changed = {knob.name for knob in knobs if knob.read(old) != knob.read(configured)}
         for knob in changed & self.kept.keys():
             del self.kept[knob]
         return changed

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from sidecar.config.schema import Section
+from sidecar.config.section import Section
 from sidecar.config.values import OptimizerConfig, RuleConfig
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.conditions import Condition

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sidecar.config.knobs import KNOBS, Effective
+from sidecar.config.knobs import Effective, Knobs, turned
 from sidecar.config.values import LEVELS, Level
-from sidecar.model.change import Value
+from sidecar.model.change import Turn, Value
 from sidecar.model.snapshot import Snapshot
 
 STEPS: dict[Level, float] = dict(zip(LEVELS, (0.05, 0.10, 0.25, 0.50), strict=True))
@@ -28,7 +28,12 @@ class Situation:
     configured: Effective
     signal: Callable[[str], float | None]
     step: float
+    knobs: Knobs
 
     def knob(self, name: str) -> Value:
         """What a knob stands at."""
-        return KNOBS[name].read(self.effective)
+        return self.knobs[name].read(self.effective)
+
+    def turned(self, turn: Turn) -> Effective:
+        """What would be in force after a turn. Raises KeyError where there is no such knob."""
+        return turned(self.knobs, self.effective, turn)

@@ -6,17 +6,16 @@ One trial at a time in the whole process: two that overlap would be judged by ea
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from sidecar.config.knobs import KNOBS, Effective
 from sidecar.model.change import Deed
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import Decision
 from sidecar.optimizer.evaluation import Ready, Sight
 from sidecar.optimizer.noise_monitor import DEFAULT_SETTLE_SECONDS
-from sidecar.optimizer.overlay import Held, Kept, Overlay
+from sidecar.optimizer.overlay import Held, Overlay
 from sidecar.optimizer.relief import Relief
 from sidecar.optimizer.rules import Rule
 from sidecar.optimizer.trial import End, Trial
@@ -33,14 +32,12 @@ class Trials:
 
     def __init__(
         self,
-        configured: Effective,
-        kept: Mapping[str, Kept],
+        overlay: Overlay,
         outcomes: Iterable[Outcome],
         on_end: Callable[[Trial, End, float], None],
         now: float,
     ) -> None:
-        self.overlay = Overlay(configured)
-        self.overlay.restore(kept)
+        self.overlay = overlay
         self.current: Trial | None = None
         self.outcomes: deque[Outcome] = deque(outcomes, maxlen=MOST_OUTCOMES)
         """The oldest first."""
@@ -114,7 +111,7 @@ class Trials:
             self.overlay.keep(turn)
             return decisions
         self.touched(now, trial.rule.settle_seconds)
-        to = KNOBS[turn.knob].read(self.overlay.effective)
+        to = self.overlay.knobs[turn.knob].read(self.overlay.effective)
         fields = {"knob": turn.knob, "from": turn.to, "to": to, "reason": end.reason}
         return [*decisions, Decision("rolled_back", trial.rule, fields)]
 

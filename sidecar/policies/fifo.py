@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import ClassVar
+
+from sidecar.model.metadata import SEQ
+from sidecar.policies.spec import PolicySpec, Score
 
 
 class Fifo:
@@ -47,3 +51,13 @@ class Fifo:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._keys)
+
+
+score: Score = itemgetter(SEQ)
+
+SPEC = PolicySpec(
+    name=Fifo.name,
+    meaning="What came first leaves first, however often it is read.",
+    make=lambda capacity, *, rng: Fifo(),
+    score="sidecar.policies.fifo:score",
+)

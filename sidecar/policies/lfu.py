@@ -13,7 +13,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import ClassVar
+
+from sidecar.model.metadata import ACCESSED_AT, FREQUENCY
+from sidecar.policies.spec import PolicySpec, Score
 
 
 class _Bucket:
@@ -98,3 +102,14 @@ class Lfu:
     def _put(self, key: bytes, bucket: _Bucket) -> None:
         bucket.keys[key] = None
         self._buckets[key] = bucket
+
+
+score: Score = itemgetter(FREQUENCY, ACCESSED_AT)
+
+SPEC = PolicySpec(
+    name=Lfu.name,
+    meaning="Least frequently used leaves first; nothing ages.",
+    make=lambda capacity, *, rng: Lfu(),
+    traits=frozenset({"reads", "scan_resistant"}),
+    score="sidecar.policies.lfu:score",
+)

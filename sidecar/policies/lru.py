@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import ClassVar
+
+from sidecar.model.metadata import ACCESSED_AT
+from sidecar.policies.spec import PolicySpec, Score
 
 
 class Lru:
@@ -48,3 +52,14 @@ class Lru:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._keys)
+
+
+score: Score = itemgetter(ACCESSED_AT)
+
+SPEC = PolicySpec(
+    name=Lru.name,
+    meaning="Least recently used leaves first.",
+    make=lambda capacity, *, rng: Lru(),
+    traits=frozenset({"reads"}),
+    score="sidecar.policies.lru:score",
+)

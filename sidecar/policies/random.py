@@ -11,6 +11,9 @@ import random
 from collections.abc import Iterator
 from typing import ClassVar
 
+from sidecar.model.metadata import Metadata
+from sidecar.policies.spec import PolicySpec
+
 
 class Random:
     """A list of keys to draw from, and each key's place in it."""
@@ -60,3 +63,17 @@ class Random:
     def __iter__(self) -> Iterator[bytes]:
         """In no particular order: all are equally likely to be next."""
         return iter(self._keys)
+
+
+def score(meta: Metadata) -> float:
+    """All alike: the first of a random sample is as good as any."""
+    return 0.0
+
+
+SPEC = PolicySpec(
+    name=Random.name,
+    meaning="Any key is as likely to leave as any other.",
+    make=lambda capacity, *, rng: Random(rng),
+    traits=frozenset({"chance"}),
+    score="sidecar.policies.random:score",
+)

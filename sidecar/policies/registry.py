@@ -1,24 +1,14 @@
-"""The policies by name. A registry is a mapping that is handed on: plugins add to a copy of it."""
+"""The policies that a sidecar knows, by name."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator, Mapping
+from pkgutil import resolve_name
 
-from sidecar.policies.fifo import Fifo
-from sidecar.policies.lfu import Lfu
-from sidecar.policies.lru import Lru
+from sidecar.config.values import TierConfig
 from sidecar.policies.protocol import Policy
-from sidecar.policies.random import Random
-from sidecar.policies.s3fifo import S3Fifo
-from sidecar.policies.sieve import Sieve
-from sidecar.policies.ttl import Ttl
-from sidecar.policies.w_tinylfu import WTinyLfu
-
-Factory = Callable[..., Policy]
-"""Makes a policy for `capacity` entries, with `rng=` as its only source of chance; further keywords
-are the policy's own options."""
+from sidecar.policies.spec import PolicySpec
 
 
 class UnknownPolicyError(LookupError):
@@ -30,41 +20,62 @@ class UnknownPolicyError(LookupError):
         self.known = known
 
 
-def _w_tinylfu(capacity: int, *, rng: random.Random, window: float = 0.01) -> Policy:
-    return WTinyLfu(rng, window)
+class Policies(Mapping[str, PolicySpec]):
+    """Policies by name, in the order in which they are documented.
 
-
-POLICIES: Mapping[str, Factory] = MappingProxyType(
-    {
-        Lru.name: lambda capacity, *, rng: Lru(),
-        Lfu.name: lambda capacity, *, rng: Lfu(),
-        Fifo.name: lambda capacity, *, rng: Fifo(),
-        Ttl.name: lambda capacity, *, rng: Ttl(),
-        Random.name: lambda capacity, *, rng: Random(rng),
-        Sieve.name: lambda capacity, *, rng: Sieve(),
-        S3Fifo.name: lambda capacity, *, rng: S3Fifo(),
-        WTinyLfu.name: _w_tinylfu,
-    }
-)
-"""The policies that come with the sidecar. None of them needs the capacity: they go by what they
-hold. It is for policies that have to size something ahead."""
-
-
-def create(
-    name: str,
-    capacity: int,
-    registry: Mapping[str, Factory] = POLICIES,
-    /,
-    *,
-    rng: random.Random,
-    **options: float,
-) -> Policy:
-    """Make the policy `name` for a tier of `capacity` entries.
-
-    Raises UnknownPolicyError, and TypeError for an option that the policy does not have.
+    Raises ValueError for two of one name, for one option name declared in two ways, and for a score
+    that cannot be imported.
     """
+
+    def __init__(self, specs: Iterable[PolicySpec]) -> None:
+        self._specs: dict[str, PolicySpec] = {}
+        for spec in specs:
+            if spec.name in self._specs:
+                raise ValueError(f"two policies are named {spec.name}")
+            self._specs[spec.name] = spec
+        self.scores = {spec.name: spec.score for spec in self.values() if spec.score is not None}
+        """Those that L3 can use, each with the import path of its score."""
+        for path in self.scores.values():
+            _check_importable(path)
+        _check_options(self.values())
+
+    def __getitem__(self, name: str) -> PolicySpec:
+        return self._specs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def make(self, name: str, capacity: int, *, rng: random.Random, **options: float) -> Policy:
+        """Make the policy `name` for a tier of `capacity` entries.
+
+        Raises UnknownPolicyError, and TypeError for an option that the policy does not have.
+        """
+        if name not in self:
+            raise UnknownPolicyError(name, tuple(sorted(self)))
+        return self[name].make(capacity, rng=rng, **options)
+
+    def make_for(self, tier: TierConfig) -> Policy:
+        """The policy that a tier's configuration names, with a generator of its own."""
+        rng = random.Random()  # noqa: S311  (evictions, no secret)
+        return self.make(tier.policy, tier.max_entries, rng=rng, **tier.policy_options)
+
+
+def _check_importable(path: str) -> None:
     try:
-        factory = registry[name]
-    except KeyError:
-        raise UnknownPolicyError(name, tuple(sorted(registry))) from None
-    return factory(capacity, rng=rng, **options)
+        found = resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"the score {path} cannot be imported: {error}") from error
+    if not callable(found):
+        raise ValueError(f"the score {path} is no function")
+
+
+def _check_options(specs: Iterable[PolicySpec]) -> None:
+    """Options stand beside `policy` in the configuration, so one name has one meaning there."""
+    declared = [option for spec in specs for option in spec.options]
+    by_name = {option.name: option for option in declared}
+    for option in declared:
+        if option != by_name[option.name]:
+            raise ValueError(f"the option {option.name} is declared in two ways")

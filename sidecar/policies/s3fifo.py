@@ -19,6 +19,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import ClassVar
 
+from sidecar.policies.spec import PolicySpec
+
 _SMALL_SHARE = 0.1
 _MOST_HITS = 3
 _HITS_TO_PASS = 2
@@ -111,3 +113,11 @@ class S3Fifo:
         """Forget the oldest ghosts; those that came back may fill a fifth of the deque."""
         while len(self._ghosts) > room or len(self._ghost_queue) > 1.25 * room:
             self._ghosts.discard(self._ghost_queue.popleft())
+
+
+SPEC = PolicySpec(
+    name=S3Fifo.name,
+    meaning="A small queue on trial before the main queue, and the hashes of keys that failed.",
+    make=lambda capacity, *, rng: S3Fifo(),
+    traits=frozenset({"reads", "scan_resistant"}),
+)

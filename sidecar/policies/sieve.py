@@ -17,6 +17,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import ClassVar
 
+from sidecar.policies.spec import PolicySpec
+
 
 class Sieve:
     """Two queues, oldest key first, of keys and whether they were visited.
@@ -86,3 +88,11 @@ class Sieve:
         """Put the hand back to the oldest key; O(1), as at most the newest is still ahead."""
         self._passed.update(self._ahead)
         self._ahead, self._passed = self._passed, OrderedDict()
+
+
+SPEC = PolicySpec(
+    name=Sieve.name,
+    meaning="A queue in order of arrival, from which keys that were not read are sifted out.",
+    make=lambda capacity, *, rng: Sieve(),
+    traits=frozenset({"reads", "scan_resistant"}),
+)

@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
+from operator import itemgetter
 from typing import ClassVar
+
+from sidecar.model.metadata import EXPIRES_AT
+from sidecar.policies.spec import PolicySpec, Score
 
 _Place = tuple[float, int, bytes]
 """(expiry, serial number, key): the serial number orders equal expiries and is never repeated."""
@@ -77,3 +81,14 @@ class Ttl:
         if 2 * len(self._heap) > 3 * len(self._places):
             self._heap = list(self._places.values())
             heapify(self._heap)
+
+
+score: Score = itemgetter(EXPIRES_AT)
+
+SPEC = PolicySpec(
+    name=Ttl.name,
+    meaning="What expires next leaves first.",
+    make=lambda capacity, *, rng: Ttl(),
+    traits=frozenset({"expiry"}),
+    score="sidecar.policies.ttl:score",
+)

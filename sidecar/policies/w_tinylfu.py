@@ -22,6 +22,9 @@ from typing import ClassVar
 
 from xxhash import xxh3_128_digest
 
+from sidecar.model.option import Option
+from sidecar.policies.spec import PolicySpec
+
 _PROTECTED_SHARE = 0.8
 _USES_PER_KEY = 10
 _COUNTERS_PER_KEY = 16
@@ -162,3 +165,20 @@ class _Sketch:
         while len(self._counters) >= 4 * _COUNTERS_PER_KEY * max(keys, _FEWEST_KEYS):
             middle = len(self._counters) // 2
             self._counters = bytearray(map(max, self._counters[:middle], self._counters[middle:]))
+
+
+WINDOW = Option(
+    name="window",
+    meaning="the window's share of the entries",
+    default=0.01,
+    above=0.0,
+    below=1.0,
+)
+
+SPEC = PolicySpec(
+    name=WTinyLfu.name,
+    meaning="A small window for new keys before a main part that admits by frequency.",
+    make=lambda capacity, *, rng, window=WINDOW.default: WTinyLfu(rng, window),
+    traits=frozenset({"reads", "chance", "scan_resistant"}),
+    options=(WINDOW,),
+)

@@ -6,9 +6,11 @@ one `/proc/self/cgroup` says where it is. What can't be read is missing from the
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from sidecar.process.pressure import stalled_seconds
+from sidecar.process.usage import processors
 
 _MOUNT, _OWN = "sys/fs/cgroup", "proc/self/cgroup"
 _NO_LIMIT = 1 << 60
@@ -28,6 +30,8 @@ class ControlGroup:
             self._memory = _own(mount / "memory", root, "memory")
             self._cpu = _own(mount / "cpu", root, "cpu")
             self._tops = (mount / "memory", mount / "cpu")
+        self._allowed_seconds = 0.0
+        self._allowed_at: float | None = None
 
     def memory_limit_bytes(self) -> int | None:
         """The lowest limit from here up; None where there is none, or it can't be known."""
@@ -40,8 +44,17 @@ class ControlGroup:
         quotas = [self._quota(group) for group in _upwards(self._cpu, self._tops[1])]
         return min((quota for quota in quotas if quota is not None), default=None)
 
+    def allowed_seconds(self) -> float:
+        """Processor time that was allowed since the first call: the quota may change meanwhile."""
+        quota, now = self.cpu_quota(), time.monotonic()
+        if self._allowed_at is not None:
+            passed = now - self._allowed_at
+            self._allowed_seconds += passed * (processors() if quota is None else quota)
+        self._allowed_at = now
+        return self._allowed_seconds
+
     def readings(self) -> dict[str, float]:
-        """The raw numbers that `table` names, as far as they can be had."""
+        """The raw readings of memory, throttling and pressure, as far as they can be taken."""
         found: dict[str, float | None] = {
             "memory.limit_bytes": self.memory_limit_bytes(),
             "memory.working_set_bytes": self._working_set_bytes(),

@@ -28,7 +28,7 @@ class Collections:
         gc.callbacks.remove(self._on_collection)
 
     def readings(self, now: float) -> dict[str, float]:
-        """The raw numbers that `table` names."""
+        """The raw readings; the tracked objects are counted every COUNT_SECONDS."""
         if now - self._counted_at >= COUNT_SECONDS:
             self._counted_at = now
             self._tracked = len(gc.get_objects())

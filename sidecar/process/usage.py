@@ -27,7 +27,7 @@ def disk_free_bytes(folder: Path) -> tuple[int, int] | None:
 
 
 def readings(pids: Mapping[str, int], data_dir: Path) -> dict[str, float]:
-    """The raw numbers that `table` names, of both processes together and of the volume."""
+    """The raw readings of both processes together and of the volume."""
     found = dict.fromkeys(
         ("memory.resident_bytes", "cpu.used_seconds", "io.read_bytes", "io.written_bytes"), 0.0
     )

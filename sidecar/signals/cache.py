@@ -1,14 +1,13 @@
-"""What the cache and its requests say of themselves, as raw readings."""
+"""Signals of the cache and of its tiers."""
 
 from __future__ import annotations
 
 from sidecar.model.snapshot import Snapshot, TierSnapshot
-from sidecar.model.stats import RequestStats
-from sidecar.signals.history import bucket_names
+from sidecar.signals.signal import Gauge, Rate, Ratio, Reader, Signal
 
 
 def cache_readings(state: Snapshot) -> dict[str, float]:
-    """The raw numbers that `table` names, of the store."""
+    """The raw readings of the store."""
     counts = state.counts
     found: dict[str, float] = {
         "cache.hits": counts.hits,
@@ -39,21 +38,84 @@ def fill(tier: TierSnapshot) -> float:
     return max(tier.entries / tier.max_entries, tier.used_bytes / tier.max_bytes)
 
 
-def request_readings(stats: RequestStats, connections: int) -> dict[str, float]:
-    """The raw numbers that `table` names, of the data API's requests and open connections.
+CACHE = Reader(lambda sources: cache_readings(sources.look()))
 
-    To be taken once a second: it asks for the most in flight since the last time.
-    """
-    found: dict[str, float] = {
-        "network.connections": connections,
-        "network.in_flight": stats.take_most_in_flight(),
-        "network.requests": sum(latency.count for latency in stats.answered.values()),
-        "network.shed": sum(stats.shed.values()),
-    }
-    latencies = stats.latencies()
-    for operation in ("get", "put"):
-        latency = latencies.get(operation)
-        names = bucket_names(f"http.{operation}")
-        counts = [0] * len(names) if latency is None else latency.buckets
-        found.update(zip(names, counts, strict=True))
-    return found
+
+def _tier(tier: str, name: str) -> tuple[Signal, ...]:
+    return (
+        Signal(
+            f"cache.{tier}.hit_ratio",
+            "ratio",
+            f"Hits of {name} over the look-ups that reached it.",
+            Ratio(f"cache.{tier}.hits", f"cache.{tier}.lookups"),
+            CACHE,
+            better="higher",
+        ),
+        Signal(
+            f"cache.{tier}.hits_per_second",
+            "per second",
+            f"Look-ups that {name} answered.",
+            Rate(f"cache.{tier}.hits"),
+            CACHE,
+        ),
+        Signal(
+            f"cache.{tier}.fill",
+            "ratio",
+            f"How full {name} is: its entries or its bytes over its limit, the larger of the two.",
+            Gauge(f"cache.{tier}.fill"),
+            CACHE,
+        ),
+        Signal(
+            f"cache.{tier}.evictions_per_second",
+            "per second",
+            f"Entries that {name} let go for room.",
+            Rate(f"cache.{tier}.evictions"),
+            CACHE,
+            better="lower",
+        ),
+    )
+
+
+SIGNALS = (
+    Signal(
+        "cache.hit_ratio",
+        "ratio",
+        "Look-ups that any tier answered over all look-ups.",
+        Ratio("cache.hits", "cache.lookups"),
+        CACHE,
+        better="higher",
+    ),
+    Signal(
+        "cache.byte_hit_ratio",
+        "ratio",
+        "Bytes of hits over bytes of hits and puts. (What a miss would have been is not known; "
+        "an application that looks aside puts it.)",
+        Ratio("cache.hit_bytes", "cache.moved_bytes"),
+        CACHE,
+        better="higher",
+    ),
+    Signal(
+        "cache.misses_per_second",
+        "per second",
+        "Look-ups that no tier answered.",
+        Rate("cache.misses"),
+        CACHE,
+    ),
+    *_tier("l1", "L1"),
+    *_tier("l2", "L2"),
+    *_tier("l3", "L3"),
+    Signal(
+        "cache.promotions_per_second",
+        "per second",
+        "Entries that moved to a higher tier.",
+        Rate("cache.promotions"),
+        CACHE,
+    ),
+    Signal(
+        "cache.demotions_per_second",
+        "per second",
+        "Entries that moved to a lower tier.",
+        Rate("cache.demotions"),
+        CACHE,
+    ),
+)

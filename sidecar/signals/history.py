@@ -8,14 +8,22 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from math import isnan
 
 from sidecar.model.stats import LATENCY_BOUNDS
 from sidecar.signals.rolling import Rolling
-from sidecar.signals.table import BY_NAME, SIGNALS, Gauge, Quantile, Rate, Ratio, Source
+from sidecar.signals.signal import (
+    Gauge,
+    Quantile,
+    Rate,
+    Ratio,
+    Signals,
+    Source,
+    bucket_names,
+    readings_of,
+)
 
 SPAN_SECONDS = 3600.0
 """How far back it reaches: the longest window of a trial, twice, and what may lie between."""
@@ -29,30 +37,6 @@ _BLOCK = 60
 NAN = math.nan
 
 
-@cache
-def bucket_names(histogram: str) -> list[str]:
-    """The counters of a histogram's buckets, from the lowest."""
-    return [f"{histogram}.{index}" for index in range(len(LATENCY_BOUNDS) + 1)]
-
-
-def _readings_of(source: Source) -> list[str]:
-    match source:
-        case Gauge(reading):
-            return [reading]
-        case Rate(counter):
-            return [counter]
-        case Ratio(part, whole):
-            return [part, whole]
-        case Quantile(histogram):
-            return bucket_names(histogram)
-
-
-GAUGES = {signal.source.reading for signal in SIGNALS if isinstance(signal.source, Gauge)}
-_NEEDED = {signal.name: _readings_of(signal.source) for signal in SIGNALS}
-READINGS = tuple(dict.fromkeys(name for names in _NEEDED.values() for name in names))
-"""The names of all raw readings."""
-
-
 class History:
     """Readings by time, in seconds of a clock that never goes back.
 
@@ -60,11 +44,15 @@ class History:
     A reading that is missing is unavailable, and so is each signal that needs it.
     """
 
-    def __init__(self, span_seconds: float = SPAN_SECONDS) -> None:
+    def __init__(self, signals: Signals, span_seconds: float = SPAN_SECONDS) -> None:
+        self.signals = signals
         self._span_seconds = span_seconds
+        self._needed = {name: readings_of(signal.source) for name, signal in signals.items()}
         self._times = array("d")
-        self._columns = {name: array("d") for name in READINGS}
-        self._sums = {name: array("d") for name in GAUGES}
+        self._columns = {name: array("d") for name in chain.from_iterable(self._needed.values())}
+        sources = [signal.source for signal in signals.values()]
+        gauges = [source.reading for source in sources if isinstance(source, Gauge)]
+        self._sums = {name: array("d") for name in gauges}
         """By block."""
         self._rolling: dict[tuple[str, float], Rolling] = {}
         """By signal and seconds, those that somebody asks for."""
@@ -82,6 +70,16 @@ class History:
         return self._times[0] if self._times else math.inf
 
     @property
+    def readings(self) -> tuple[str, ...]:
+        """The names of all raw readings."""
+        return tuple(self._columns)
+
+    @property
+    def gauges(self) -> Collection[str]:
+        """Those that are no counters."""
+        return self._sums.keys()
+
+    @property
     def known(self) -> set[str]:
         """The readings that were there the last time."""
         return {name for name, column in self._columns.items() if column and not isnan(column[-1])}
@@ -89,7 +87,9 @@ class History:
     def gives(self, signal: str) -> bool:
         """Whether all readings that a signal needs were there the last time."""
         columns = self._columns
-        return bool(self._times) and not any(isnan(columns[name][-1]) for name in _NEEDED[signal])
+        return bool(self._times) and not any(
+            isnan(columns[name][-1]) for name in self._needed[signal]
+        )
 
     def push(self, at: float, readings: Mapping[str, float]) -> None:
         """Take in readings that are newer than all before. O(names)."""
@@ -97,12 +97,12 @@ class History:
         times.append(at)
         for name, column in self._columns.items():
             value = readings.get(name, NAN)
-            column.append(value if name in GAUGES or isnan(value) else self._count(name, value))
+            column.append(value if name in self._sums or isnan(value) else self._count(name, value))
         if len(times) % _BLOCK == 0:
             for name, sums in self._sums.items():
                 sums.append(math.fsum(self._columns[name][-_BLOCK:]))
         for (signal, _), rolling in self._rolling.items():
-            for began_at, value in self._values(BY_NAME[signal].source, len(times) - 1):
+            for began_at, value in self._values(self.signals[signal].source, len(times) - 1):
                 rolling.add(began_at, value)
             rolling.move(at)
         surplus = bisect_left(times, at - self._span_seconds)
@@ -111,7 +111,7 @@ class History:
 
     def last(self, signal: str, look_back_seconds: float) -> float | None:
         """The signal now: a gauge's last reading, or else the signal over the last seconds."""
-        source = BY_NAME[signal].source
+        source = self.signals[signal].source
         if isinstance(source, Gauge):
             column = self._columns[source.reading]
             value = column[-1] if column else NAN
@@ -132,7 +132,7 @@ class History:
         span = times[stop - 1] - times[first]
         if span < _LEAST_SHARE * (end - start):
             return None
-        return self._compute(BY_NAME[signal].source, first, stop, span)
+        return self._compute(self.signals[signal].source, first, stop, span)
 
     def quantile(self, signal: str, share: float, seconds: float) -> float | None:
         """A quantile of the signal's values, second by second, over the last seconds.
@@ -142,7 +142,7 @@ class History:
         rolling = self._rolling.get((signal, seconds))
         if rolling is None:
             first = bisect_left(self._times, self.last_at - seconds)
-            rolling = Rolling(seconds, self._values(BY_NAME[signal].source, first))
+            rolling = Rolling(seconds, self._values(self.signals[signal].source, first))
             rolling.move(self.last_at)
             self._rolling[signal, seconds] = rolling
         rolling.used_at = self.last_at

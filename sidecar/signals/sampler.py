@@ -4,77 +4,64 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Iterable
 
-from sidecar.process.cgroup import ControlGroup
-from sidecar.process.usage import processors
+import structlog
+
 from sidecar.signals.history import History
+from sidecar.signals.signal import Reader
+from sidecar.signals.sources import Sources
 
 INTERVAL_SECONDS = 1.0
 LAG_SECONDS = 0.1
-"""How often it is looked how late the event loop is."""
+"""How often the lag of the event loop is measured."""
 
-Readings = Mapping[str, float]
+log = structlog.get_logger("sidecar.signals")
 
 
 class Sampler:
-    """Fills a history.
+    """Fills a history, with each reader of its signals once a sample."""
 
-    `inside` gives what the loop's own objects know, and is called in the loop; `outside` gives what
-    the system must be asked for (files below /proc and /sys), and is called in a thread.
-    """
-
-    def __init__(
-        self,
-        history: History,
-        group: ControlGroup,
-        inside: Callable[[float], Readings],
-        outside: Callable[[], Readings],
-    ) -> None:
+    def __init__(self, history: History, sources: Sources) -> None:
         self._history = history
-        self._group = group
-        self._inside = inside
-        self._outside = outside
-        self._allowed_seconds = 0.0
-        self._allowed_at: float | None = None
+        self._sources = sources
+        readers = dict.fromkeys(signal.reader for signal in history.signals.values())
+        self._blocking = [reader for reader in readers if reader.blocks]
+        self._others = [reader for reader in readers if not reader.blocks]
+        self._failing: set[Reader] = set()
 
     async def samples(self) -> AsyncIterator[float]:
         """When each sample was taken, a second apart, for ever."""
         while True:
-            lag = await _worst_lag()
-            yield await self.sample(lag)
+            self._sources.loop_lag_seconds = await _worst_lag()
+            yield await self.sample()
 
-    async def sample(self, lag_seconds: float = 0.0) -> float:
+    async def sample(self) -> float:
         """Take one reading of everything; when it was taken, by the monotonic clock."""
-        asked = await asyncio.to_thread(self._ask)
-        now = time.monotonic()
-        readings = {**asked, **self._inside(now), "cpu.loop_lag_seconds": lag_seconds}
-        self._history.push(now, readings)
+        found = await asyncio.to_thread(self._read, self._blocking)
+        now = self._sources.now = time.monotonic()
+        self._history.push(now, found | self._read(self._others))
         return now
 
-    def _ask(self) -> Readings:
-        found = {**self._outside(), **self._group.readings()}
-        quota = self._group.cpu_quota()
-        now = time.monotonic()
-        if self._allowed_at is not None:  # a quota may change while we run
-            passed = now - self._allowed_at
-            self._allowed_seconds += passed * (processors() if quota is None else quota)
-        self._allowed_at = now
-        found["cpu.allowed_seconds"] = self._allowed_seconds
-        return with_shares(found)
+    def _read(self, readers: Iterable[Reader]) -> dict[str, float]:
+        """A reader that fails leaves its signals without a value, and the others as they are."""
+        found: dict[str, float] = {}
+        for reader in readers:
+            try:
+                found.update(reader.read(self._sources))
+            except Exception:  # noqa: BLE001  (a plugin's error is its own: shown, and survived)
+                self._report(reader)
+            else:
+                self._failing.discard(reader)
+        return found
 
-
-def with_shares(readings: dict[str, float]) -> dict[str, float]:
-    """The readings with those that are made of two of them."""
-    limit = readings.get("memory.limit_bytes")
-    used = readings.get("memory.working_set_bytes")
-    if limit is not None and used is not None:
-        readings["memory.utilization"] = used / limit
-        readings["memory.available_bytes"] = max(0.0, limit - used)
-    total, free = readings.get("io.disk_total_bytes"), readings.get("io.disk_free_bytes")
-    if total and free is not None:
-        readings["io.disk_free_ratio"] = free / total
-    return readings
+    def _report(self, reader: Reader) -> None:
+        """Once, until it works again."""
+        if reader not in self._failing:
+            self._failing.add(reader)
+            signals = self._history.signals.values()
+            without = [signal.name for signal in signals if signal.reader is reader]
+            log.exception("Signals cannot be read", signals=without)
 
 
 async def _worst_lag() -> float:

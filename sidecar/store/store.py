@@ -21,7 +21,7 @@ wherever it waits, can bring back a version that has been replaced.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -111,9 +111,12 @@ class Store:
         clock: Clock,
         config: CacheConfig,
         make_policy: PolicyFactory,
+        scores: Mapping[str, str],
         wake: Callable[[], None],
     ) -> None:
-        """`wake` is called when the disk has something to send."""
+        """`scores` are the import paths of what L3 evicts by, by policy; `wake` is called when the
+        disk has something to send.
+        """
         self.config = config
         self.tuning = UNTUNED
         self.stats = StoreStats()
@@ -137,6 +140,7 @@ class Store:
             timeout_seconds=config.tiers.l3.timeout_seconds,
             sync=config.durability == "disk",
         )
+        self._scores = scores
         self._clock = clock
         self._write_clock = WriteClock(clock)
         self._flights: Flights[Cargo] = Flights(self.disk.read)
@@ -472,7 +476,7 @@ class Store:
 
     def _configure_disk(self) -> None:
         l3 = self.config.tiers.l3
-        self.disk.configure(l3.policy, l3.max_entries, l3.max_bytes, self.pace)
+        self.disk.configure(self._scores[l3.policy], l3.max_entries, l3.max_bytes, self.pace)
 
     @property
     def pace(self) -> float:

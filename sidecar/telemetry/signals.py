@@ -12,7 +12,6 @@ from sidecar.model.entry import Tier
 from sidecar.optimizer.baselines import Aim
 from sidecar.optimizer.judging import gain_ratio
 from sidecar.signals.history import History
-from sidecar.signals.table import SIGNALS
 from sidecar.telemetry.families import gauge
 
 FIRST_LOOK_SECONDS = 300.0
@@ -35,11 +34,11 @@ class SignalCollector(Collector):
             ["signal"],
         )
         values: dict[str, float] = {}
-        for signal in SIGNALS:
-            value = engine.value(history, signal.name)
+        for name in history.signals:
+            value = engine.value(history, name)
             if value is not None:
-                values[signal.name] = value
-                signals.add_metric([signal.name], value)
+                values[name] = value
+                signals.add_metric([name], value)
         yield signals
         yield from _aims(engine.aims, values)
         yield from _hit_ratios(history)

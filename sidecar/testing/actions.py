@@ -12,6 +12,7 @@ types that `FIELDS` does not know:
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -20,13 +21,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from sidecar.config.knobs import KNOBS, turned
-from sidecar.config.schema import Ceiling, Count, IdleTime, Percent, Section
+from sidecar.catalogue import CATALOGUE
+from sidecar.config.knobs import turned
+from sidecar.config.schema import Ceiling, Count, IdleTime, Percent
 from sidecar.config.schema import Size as SizeField
-from sidecar.model.change import DEEDS, Declined, Deed, Size, Turn, Value
+from sidecar.config.section import Section
+from sidecar.model.change import Declined, Deed, Size, Turn, Value
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.situation import Situation
-from sidecar.testing.situations import after, memory_policies, situations
+from sidecar.testing.situations import KNOBS, after, memory_policies, situations
 
 FIELDS: tuple[tuple[Any, st.SearchStrategy[Any]], ...] = (
     (Percent, st.integers(1, 100).map("{}%".format)),
@@ -74,7 +77,7 @@ class ActionContract:
     def test_it_says_what_it_is(self, action: Action) -> None:
         """A name, the type of its rules, a docstring, and one for every option."""
         assert action.name.isidentifier()
-        assert action.rule_type in ("memory", "cpu", "io", "network", "cache", "gc")
+        assert re.fullmatch("[a-z0-9_]{1,63}", action.rule_type)
         assert type(action).__doc__
         assert issubclass(action.Options, Section)
         for name, field in action.Options.model_fields.items():
@@ -99,7 +102,7 @@ class ActionContract:
                 assert reason.isprintable()
                 assert reason.endswith(".")
             case Deed(name):
-                assert name in DEEDS
+                assert name in CATALOGUE.one_shots
             case Turn(knob, to):
                 assert to != moment.knob(knob)
 
@@ -113,9 +116,9 @@ class ActionContract:
         if isinstance(turn, Turn):
             before = moment.knob(turn.knob)
             assert type(turn.to) is type(before)
-            there = turned(moment.effective, turn)
+            there = moment.turned(turn)
             assert KNOBS[turn.knob].read(there) == turn.to
-            assert KNOBS[turn.knob].read(turned(there, Turn(turn.knob, before))) == before
+            assert KNOBS[turn.knob].read(turned(KNOBS, there, Turn(turn.knob, before))) == before
 
     @relaxed
     @given(st.data(), situations())
@@ -177,7 +180,7 @@ class ActionContract:
     def _draw(self, data: st.DataObject, action: Action) -> Any:
         written = data.draw(self.options(action))
         try:
-            return action.Options.model_validate(written)
+            return action.Options.model_validate(written, context=CATALOGUE.vocabulary)
         except ValidationError:  # a policy that the tier does not take
             reject()
 

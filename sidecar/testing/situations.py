@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sidecar.config.knobs import KNOBS, Effective, Tuning
-from sidecar.config.schema import DISK_POLICIES
+from sidecar.catalogue import CATALOGUE
+from sidecar.config.knobs import Effective, Tuning
 from sidecar.config.values import GIB, CacheConfig, DiskTierConfig, MemoryTierConfig, TierConfig
 from sidecar.config.values import TiersConfig as Tiers
 from sidecar.model.change import Size, Turn
@@ -18,10 +18,9 @@ from sidecar.model.entry import Tier
 from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.model.stats import StoreStats
 from sidecar.optimizer.situation import STEPS, Situation
-from sidecar.policies.registry import POLICIES
-from sidecar.signals.table import BY_NAME
 
 DEFAULTS = Effective()
+KNOBS = CATALOGUE.knobs
 
 
 def situation(
@@ -69,6 +68,7 @@ def situation(
         configured=configured or effective,
         signal=dict(signals or {}).get,
         step=step,
+        knobs=KNOBS,
     )
 
 
@@ -114,7 +114,8 @@ sizes = st.builds(Size, st.integers(1, 10**9), st.integers(1, 1 << 50))
 fills = st.sampled_from([0.0, 0.001, 0.3, 0.89, 0.9, 1.0, 1.5])
 """Above 1 while a tier is being drained."""
 numbers = st.one_of(st.none(), st.sampled_from([0.0, 1e-9, 0.5, 1.0, 1e6, 1e9, 1e18, math.inf]))
-memory_policies = st.sampled_from(sorted(POLICIES))
+disk_policies = st.sampled_from(sorted(CATALOGUE.policies.scores))
+memory_policies = st.sampled_from(sorted(CATALOGUE.policies))
 mostly = st.sampled_from([True] * 5 + [False])
 
 
@@ -133,7 +134,9 @@ def effectives(draw: st.DrawFn) -> Effective:
         l1=TierConfig(**common()),
         l2=MemoryTierConfig(**common(), compression=draw(st.sampled_from(["zstd", "none"]))),
         l3=DiskTierConfig(
-            enabled=draw(mostly), policy=draw(st.sampled_from(DISK_POLICIES)), **size()
+            enabled=draw(mostly),
+            policy=draw(disk_policies),
+            **size(),
         ),
     )
     cache = CacheConfig(
@@ -167,8 +170,8 @@ def situations(draw: st.DrawFn) -> Situation:
         for tier in ("l1", "l2", "l3")
     }
     everywhere = draw(numbers)
-    signals = dict.fromkeys(BY_NAME, everywhere) | draw(
-        st.dictionaries(st.sampled_from(sorted(BY_NAME)), numbers, max_size=8)
+    signals = dict.fromkeys(CATALOGUE.signals, everywhere) | draw(
+        st.dictionaries(st.sampled_from(sorted(CATALOGUE.signals)), numbers, max_size=8)
     )
     return situation(
         effective,

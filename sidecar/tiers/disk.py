@@ -199,10 +199,13 @@ class Disk(Generic[Asked]):
         self._calls_out.append(wire.Rewrite())
         self._wake()
 
-    def configure(self, policy: str, max_entries: int, max_bytes: int, pace: float) -> None:
-        """The limits of L3 from the next write on, and the pace of its sweep (see `Store.pace`)."""
+    def configure(self, score: str, max_entries: int, max_bytes: int, pace: float) -> None:
+        """The limits of L3 from the next write on, and the pace of its sweep (see `Store.pace`).
+
+        `score` is the import path of its policy's score.
+        """
         if self.state is UP:
-            self._calls_out.append(wire.Configure(policy, max_entries, max_bytes, pace))
+            self._calls_out.append(wire.Configure(score, max_entries, max_bytes, pace))
             self._wake()
 
     def pace_writes(self, bytes_per_second: float) -> None:

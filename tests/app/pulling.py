@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sidecar.app.actuators import Figures
 from sidecar.app.sidecar import Sidecar
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Effective, turned
 from sidecar.config.values import CacheConfig, TiersConfig
 from sidecar.model.change import Turn, Value
@@ -37,7 +38,7 @@ class Panel:
         sidecar.actuators.put_in_force(self.effective)
 
     def turn(self, knob: str, to: Value) -> None:
-        self.effective = turned(self.effective, Turn(knob, to))
+        self.effective = turned(CATALOGUE.knobs, self.effective, Turn(knob, to))
         self._sidecar.actuators.put_in_force(self.effective)
 
     def set(self, **values: Any) -> None:

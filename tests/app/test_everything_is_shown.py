@@ -6,8 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from sidecar.app.sidecar import Sidecar
-from sidecar.config.knobs import KNOBS
-from sidecar.model.change import DEEDS
+from sidecar.catalogue import CATALOGUE
 from tests.app.pulling import SHOWN
 
 
@@ -15,9 +14,9 @@ def test_every_knob_and_every_deed_has_a_test() -> None:
     """On the running sidecar, by whichever test says `shows`."""
     for file in Path(__file__).parent.glob("test_*.py"):
         import_module(f"tests.app.{file.stem}")
-    assert {*KNOBS, *DEEDS} == SHOWN
+    assert {*CATALOGUE.knobs, *CATALOGUE.one_shots} == SHOWN
 
 
 async def test_every_deed_can_be_done(live: Sidecar) -> None:
     """Those that the model names, and no others."""
-    assert set(live.actuators.deeds) == set(DEEDS)
+    assert set(live.actuators.deeds) == set(CATALOGUE.one_shots)

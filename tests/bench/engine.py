@@ -12,9 +12,9 @@ import random
 import statistics
 import time
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.values import BaselineConfig, Document, ExpectConfig, GuardConfig, RuleConfig
-from sidecar.signals.history import GAUGES, READINGS
-from sidecar.signals.table import SIGNALS
+from sidecar.signals.history import History
 from tests.bench.load import say
 from tests.optimizer.virtual import World, a_document, a_rule
 
@@ -65,11 +65,12 @@ def measured(world: World) -> tuple[list[float], list[float]]:
 def a_world(threshold: str) -> World:
     """Counters that grow and gauges that vary, all at random."""
     rng = random.Random(1)
-    counters = dict.fromkeys(READINGS, 0.0)
+    history = History(CATALOGUE.signals)
+    counters = dict.fromkeys(history.readings, 0.0)
 
     def readings(now: float, _: object) -> dict[str, float]:
-        for name in READINGS:
-            if name in GAUGES:
+        for name in history.readings:
+            if name in history.gauges:
                 counters[name] = rng.uniform(1, 2)
             else:
                 counters[name] += rng.randrange(100)
@@ -79,7 +80,7 @@ def a_world(threshold: str) -> World:
 
 
 def documented(threshold: str) -> Document:
-    names = [signal.name for signal in SIGNALS]
+    names = [signal.name for signal in CATALOGUE.signals.values()]
     rules = [a_hundredth(number, names, threshold) for number in range(RULES)]
     document = a_document(*rules, interval_seconds=30.0)
     baselines = tuple(

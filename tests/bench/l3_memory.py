@@ -38,7 +38,7 @@ def run(entries: int = 2_000_000) -> None:
         grown(child, idle, entries, "after 100,000 reads")
         _send(child, (_a_put(rng, rng.randrange(entries), entries + n) for n in range(200_000)))
         grown(child, idle, entries, "after 200,000 replacements")
-        child.send(call=wire.Configure("lru", entries, 1 << 40))
+        child.send(call=wire.Configure("sidecar.policies.lru:score", entries, 1 << 40))
         _send(child, (_a_put(rng, entries + n, 2 * entries + n) for n in range(100_000)))
         grown(child, idle, entries, "after 100,000 evictions")
         child.kill()

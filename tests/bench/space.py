@@ -78,7 +78,7 @@ class Tier:
     sweeping: bool = False
 
     def configure(self, max_bytes: int) -> None:
-        self.child.send(call=wire.Configure("lru", 100_000_000, max_bytes))
+        self.child.send(call=wire.Configure("sidecar.policies.lru:score", 100_000_000, max_bytes))
 
     def send(self, writes: list[Write]) -> None:
         self.child.socket.sendall(request(*writes, sent_at=time.time() + self.ahead))

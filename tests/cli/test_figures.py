@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.cli import figures
+from sidecar.cli.figures import Readings
 from sidecar.config.values import MIB
 from sidecar.model.change import Size, Value
+
+READINGS = Readings(CATALOGUE.signals)
 
 
 @pytest.mark.parametrize(
@@ -41,13 +45,13 @@ def test_a_length_of_time_has_two_units_at_most(seconds: float, shown: str) -> N
     ],
 )
 def test_a_reading_has_the_unit_of_its_signal(signal: str, value: float | None, shown: str) -> None:
-    assert figures.reading(signal, value) == shown
+    assert READINGS.reading(signal, value) == shown
 
 
 def test_two_shares_differ_by_points() -> None:
     """1% of noise could be taken for a hundredth of the hit ratio."""
-    assert figures.spread("cache.hit_ratio", 0.0123) == "1.23 points"
-    assert figures.spread("http.get_p99_seconds", 0.002) == "2 ms"
+    assert READINGS.spread("cache.hit_ratio", 0.0123) == "1.23 points"
+    assert READINGS.spread("http.get_p99_seconds", 0.002) == "2 ms"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_two_shares_differ_by_points() -> None:
 def test_what_a_condition_is_made_of_has_the_unit_of_its_signal(
     text: str, value: float | None, shown: str
 ) -> None:
-    assert figures.operand(text, value) == shown
+    assert READINGS.operand(text, value) == shown
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from sidecar.api.answers import (
     ShownStanding,
     ShownTrial,
 )
+from sidecar.catalogue import CATALOGUE
+from sidecar.cli.figures import Readings
 from sidecar.cli.report import decisions_made, outcomes_table, overview_parts, rules_table
 from sidecar.model.change import Size
 from tests.cli.examples import IMPROVED
@@ -196,26 +198,28 @@ def test_what_is_no_sidecar_is_told_in_one_line(optimizing: RunningSidecar) -> N
 
 # ---- what is shown
 
+READINGS = Readings(CATALOGUE.signals)
+
 
 @pytest.mark.parametrize("width", [60, 100, 160])
 def test_a_rule_is_shown_with_all_it_sees(width: int) -> None:
     """Whole, however narrow the terminal is: condition, values with units, and the reason."""
-    shown = printed(rules_table([RULE]), width=width)
+    shown = printed(rules_table([RULE], READINGS), width=width)
     for part in ("41.2%", "75.0%", "no value", "unavailable", "set_promote_after"):
         assert part in shown
     assert "would turn" not in shown
 
 
 def test_a_rule_that_would_fire_says_what_it_would_do() -> None:
-    shown = printed(rules_table([replace(RULE, would_fire=True)]))
+    shown = printed(rules_table([replace(RULE, would_fire=True)], READINGS))
     assert "would fire" in shown
     assert "It would turn promote_after from 2 to 1." in shown
     deed = replace(RULE, would_fire=True, change=ShownChange(deed="collect"))
-    assert "It would do collect." in printed(rules_table([deed]))
+    assert "It would do collect." in printed(rules_table([deed], READINGS))
 
 
 def test_an_outcome_is_shown_with_its_figures_and_in_full() -> None:
-    shown = printed(outcomes_table([IMPROVED]), width=160)
+    shown = printed(outcomes_table([IMPROVED], READINGS), width=160)
     assert "tiers.l2.size from 1,000 entries, 100 MiB to 1,100 entries, 100 MiB" in shown
     assert "cache.l2.hit_ratio 41.2% to 44.7%, 8.5% better; noise 1.1 points" in shown
     assert IMPROVED.reason in shown
@@ -224,19 +228,19 @@ def test_an_outcome_is_shown_with_its_figures_and_in_full() -> None:
 def test_an_outcome_without_figures_claims_none() -> None:
     """A deed has no knob, what was not compared no effect, and from zero the effect no number."""
     deed = replace(IMPROVED, knob=None, signal=None, before=None, after=None, outcome="applied")
-    shown = printed(outcomes_table([deed]))
+    shown = printed(outcomes_table([deed], READINGS))
     assert "grow_tier" in shown
     assert "better" not in shown
     worse = replace(IMPROVED, effect_ratio=-0.1, outcome="regressed")
-    assert "10.0% worse" in printed(outcomes_table([worse]), width=160)
+    assert "10.0% worse" in printed(outcomes_table([worse], READINGS), width=160)
     from_zero = replace(IMPROVED, before=0.0, effect_ratio=None)
-    shown = printed(outcomes_table([from_zero]), width=160)
+    shown = printed(outcomes_table([from_zero], READINGS), width=160)
     assert "cache.l2.hit_ratio 0.0% to 44.7%; noise 1.1 points" in shown
 
 
 def test_the_overview_names_what_is_turned_and_what_should_be() -> None:
     """Knobs that stand at what was configured, and signals without an aim, are left to --json."""
-    shown = printed(*overview_parts(OVERVIEW))
+    shown = printed(*overview_parts(OVERVIEW, READINGS))
     assert "on, at level balanced. It looks every 30 s, 1,234 times since the start." in shown
     assert "No change is on trial." in shown
     assert "calm cooling down For another 5 s." in shown
@@ -256,7 +260,7 @@ def test_the_overview_shows_the_trial() -> None:
         started_at=0.0,
         seconds_left=125.4,
     )
-    shown = printed(*overview_parts(replace(OVERVIEW, trial=trial, knobs={}, signals={})))
+    shown = printed(*overview_parts(replace(OVERVIEW, trial=trial, knobs={}, signals={}), READINGS))
     assert (
         "On trial: promotion, tiers.l2.size from 10 entries, 1 KiB to 20 entries, 2 KiB. "
         "cache.hit_ratio was 41.2% before. Noise is 1.1 points. It is judged in 2 min 5 s."

@@ -11,8 +11,8 @@ from time import perf_counter
 import pytest
 from click.testing import CliRunner, Result
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.cli.simulate import run, simulate
-from sidecar.policies.registry import POLICIES, create
 from sidecar.testing.traces import letters, replay, zipf
 
 
@@ -63,14 +63,14 @@ def test_limit_stops_early(trace: Path) -> None:
     assert json.loads(result.stdout)["hits"] == 1
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", sorted(CATALOGUE.policies))
 def test_every_policy_can_be_simulated(tmp_path: Path, policy: str) -> None:
     """The command counts what a plain replay of the same policy with the same seed counts."""
     keys = zipf(17, requests=5_000, keys=500)
     path = tmp_path / "trace.csv"
     path.write_bytes(b"\n".join(keys))
     result = invoke(path, "--policy", policy, "--entries", 50, "--seed", 4, "--json")
-    expected = replay(create(policy, 50, rng=Random(4)), keys, entries=50)
+    expected = replay(CATALOGUE.policies.make(policy, 50, rng=Random(4)), keys, entries=50)
     assert json.loads(result.stdout)["hits"] == expected.count("h")
 
 
@@ -149,7 +149,7 @@ def test_a_value_out_of_range_is_a_usage_error(trace: Path, options: list[str]) 
 
 def test_the_rate_leaves_out_how_requests_are_made() -> None:
     """Requests that take their time to come do not make the policy slow."""
-    policy = create("lru", 2, rng=Random(1))
+    policy = CATALOGUE.policies.make("lru", 2, rng=Random(1))
     seconds = 0.0
 
     def slowly() -> Iterator[bytes]:

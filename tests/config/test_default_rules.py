@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.rules import DEFAULT_RULES
-from sidecar.config.values import OptimizerConfig, RuleConfig, RuleType
-from sidecar.optimizer.conditions import compile_condition
-from sidecar.optimizer.vocabulary import vocabulary
+from sidecar.config.values import OptimizerConfig, RuleConfig
 
-VOCABULARY = vocabulary()
+VOCABULARY = CATALOGUE.vocabulary
 OPTIMIZER = parse({}, vocabulary=VOCABULARY).optimizer
 RULES = OPTIMIZER.rules
 
@@ -32,7 +30,9 @@ def test_beside_its_rules_it_states_the_defaults() -> None:
 
 def test_every_type_is_covered_and_the_expected_names_are_there() -> None:
     """About ten, of all six types."""
-    assert {rule.type for rule in RULES} == set(get_args(RuleType))
+    assert {rule.type for rule in RULES} == {
+        action.rule_type for action in CATALOGUE.actions.values()
+    }
     assert {"memory_cleanup", "cache_efficiency", "gc_pressure"} <= {rule.name for rule in RULES}
     assert 8 <= len(RULES) <= 12
 
@@ -57,6 +57,6 @@ def test_an_experiment_is_guarded_by_another_signal(rule: RuleConfig) -> None:
 @each_rule
 def test_a_rule_does_not_fire_in_a_cache_that_nobody_uses(rule: RuleConfig) -> None:
     """With every signal at zero there is nothing to mend."""
-    condition = compile_condition(rule.when)
+    condition = CATALOGUE.conditions.compile(rule.when)
     values = [1.0 if it.source in ("baseline", "target") else 0.0 for it in condition.operands]
     assert not condition.evaluate(values)

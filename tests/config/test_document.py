@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
-from sidecar.config.schema import DISK_POLICIES
 from sidecar.config.values import DEFAULT_BASELINES, DOCUMENT_KEYS, CacheConfig, revision
-from sidecar.optimizer.vocabulary import vocabulary
+from sidecar.config.vocabulary import PolicyForm
 
-VOCABULARY = vocabulary()
+VOCABULARY = CATALOGUE.vocabulary
 MIB = 1 << 20
 
 DESIGN = """
@@ -164,7 +164,7 @@ def test_a_wrong_value_is_answered_with_what_to_write(line: str, sentence: str) 
     assert mistake.startswith(f"cache.yaml:1: {sentence}")
 
 
-@pytest.mark.parametrize("policy", DISK_POLICIES)
+@pytest.mark.parametrize("policy", CATALOGUE.policies.scores)
 def test_l3_takes_the_orders_that_a_sample_decides(policy: str) -> None:
     """Five policies work without an order over all keys in memory."""
     assert configured(f"tiers: {{l3: {{policy: {policy}}}}}").tiers.l3.policy == policy
@@ -180,7 +180,7 @@ def test_l3_refuses_an_order_that_needs_memory_and_says_why() -> None:
 def test_memory_takes_exactly_the_policies_that_it_is_told() -> None:
     """The set of policies is the caller's, so that those of plugins are known as well."""
     text = {"cache.yaml": "tiers: {l2: {policy: mine}}"}
-    mine = replace(VOCABULARY, memory_policies=[*VOCABULARY.memory_policies, "mine"])
+    mine = replace(VOCABULARY, policies={**VOCABULARY.policies, "mine": PolicyForm(on_disk=False)})
     assert parse(text, vocabulary=mine).cache.tiers.l2.policy == "mine"
     with pytest.raises(InvalidDocument, match="write one of fifo, lfu, lru"):
         parse(text, vocabulary=VOCABULARY)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
 from sidecar.config.limits import L3_SPARE_BYTES, largest_l3_bytes
 from sidecar.config.values import GIB, MIB, TiersConfig
-from sidecar.optimizer.vocabulary import vocabulary
 
-VOCABULARY = vocabulary()
+VOCABULARY = CATALOGUE.vocabulary
 
 
 def tiers(text: str, memory: int | None = None, data: int | None = None) -> TiersConfig:

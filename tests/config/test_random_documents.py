@@ -10,15 +10,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
 from sidecar.config.values import DOCUMENT_KEYS, LEVELS, revision
 from sidecar.documents.in_force import InForce
-from sidecar.optimizer.actions.registry import ACTIONS
-from sidecar.optimizer.conditions import FUNCTIONS
-from sidecar.optimizer.vocabulary import vocabulary
 
-VOCABULARY = vocabulary()
+VOCABULARY = CATALOGUE.vocabulary
 DEFAULTS = parse({}, vocabulary=VOCABULARY)
 
 Texts = dict[str, str]
@@ -44,7 +42,7 @@ levels = st.sampled_from(LEVELS)
 
 memory_tiers = some(
     enabled=st.booleans(),
-    policy=st.sampled_from(sorted(VOCABULARY.memory_policies)),
+    policy=st.sampled_from(sorted(VOCABULARY.policies)),
     max_entries=counts,
     max_bytes=sizes,
 )
@@ -70,7 +68,10 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 @st.composite
 def conditions(draw: Draw, references: tuple[str, ...]) -> str:
     windows = st.builds(
-        '{}({}, "{}s")'.format, st.sampled_from(sorted(FUNCTIONS)), signals, st.integers(1, 60)
+        '{}({}, "{}s")'.format,
+        st.sampled_from(sorted(CATALOGUE.functions)),
+        signals,
+        st.integers(1, 60),
     )
     operands = st.one_of(signals, windows, st.sampled_from(references or ("0.5",)))
     comparisons = st.builds("{} {} {}".format, operands, st.sampled_from("<>"), operands)
@@ -80,7 +81,7 @@ def conditions(draw: Draw, references: tuple[str, ...]) -> str:
 
 @st.composite
 def rules(draw: Draw, name: str, references: tuple[str, ...]) -> dict[str, Any]:
-    action = draw(st.sampled_from(sorted(ACTIONS)))
+    action = draw(st.sampled_from(sorted(CATALOGUE.actions)))
     judged = {"signal": signals, "better": directions}
     window = {"window": seconds(1, 1500)}
     expect = st.fixed_dictionaries({**judged, "by": percents}, optional=window)
@@ -94,7 +95,7 @@ def rules(draw: Draw, name: str, references: tuple[str, ...]) -> dict[str, Any]:
     )
     rule = {
         "name": name,
-        "type": ACTIONS[action].rule_type,
+        "type": CATALOGUE.actions[action].rule_type,
         "when": draw(conditions(references)),
         "action": action,
         **draw(optional),
@@ -257,6 +258,6 @@ def test_the_mistakes_of_one_text_hide_none_of_another(one: Texts, other: Texts)
 
 def test_the_options_of_every_action_are_tried() -> None:
     """An action that is not among the examples takes none."""
-    for name, action in ACTIONS.items():
+    for name, action in CATALOGUE.actions.items():
         needs = any(field.is_required() for field in action.Options.model_fields.values())
         assert needs == (name in OPTIONS), name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
 from sidecar.config.quantities import parse_duration
@@ -17,11 +18,9 @@ from sidecar.config.values import (
     OptimizerConfig,
     RuleConfig,
 )
-from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.signals.history import SPAN_SECONDS
-from sidecar.signals.table import SIGNALS
 
-VOCABULARY = vocabulary()
+VOCABULARY = CATALOGUE.vocabulary
 
 DESIGN = """\
 level: balanced            # conservative | balanced | aggressive | maximum
@@ -159,7 +158,7 @@ def test_a_learned_baseline_is_no_number() -> None:
     )
 
 
-@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+@pytest.mark.parametrize("signal", CATALOGUE.signals.values(), ids=lambda signal: signal.name)
 def test_the_better_direction_is_that_of_the_signal(signal: object) -> None:
     """Where neither is better by itself, the document has to say it."""
     name, better = getattr(signal, "name", ""), getattr(signal, "better", None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
-from sidecar.optimizer.vocabulary import vocabulary
 
-VOCABULARY = vocabulary()
+VOCABULARY = CATALOGUE.vocabulary
 
 
 def mistakes(**texts: str) -> list[str]:

@@ -13,18 +13,17 @@ import click
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.cli import main
+from sidecar.cli.figures import Readings
 from sidecar.cli.lines import Line
 from sidecar.cli.palette import paint
 from sidecar.cli.report import outcomes_table
 from sidecar.cli.screen import Screen
 from sidecar.config.document import parse
-from sidecar.config.schema import DISK_POLICIES
 from sidecar.config.values import CacheConfig
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
-from sidecar.optimizer.vocabulary import vocabulary
-from sidecar.policies import registry
 from tests.cli.examples import IMPROVED, watched
 from tests.contracts.readme import README, ROOT, blocks, code, first_column, section, table
 from tests.running import RunningSidecar
@@ -67,15 +66,15 @@ def test_every_make_target_exists() -> None:
 
 def test_the_defaults_are_those_of_the_program() -> None:
     text = blocks("yaml", section("Configuration"))[0]
-    document = parse({"cache.yaml": text}, vocabulary=vocabulary())
+    document = parse({"cache.yaml": text}, vocabulary=CATALOGUE.vocabulary)
     assert document.cache == CacheConfig()
-    assert document.cache == parse({}, vocabulary=vocabulary()).cache
+    assert document.cache == parse({}, vocabulary=CATALOGUE.vocabulary).cache
 
 
 def test_the_policies_are_all_there() -> None:
     named = [name for cell in first_column(README, "policy") for name in code(cell)]
-    assert sorted(named) == sorted(registry.POLICIES)
-    assert sorted(named[:5]) == sorted(DISK_POLICIES)
+    assert sorted(named) == sorted(CATALOGUE.policies)
+    assert sorted(named[:5]) == sorted(CATALOGUE.policies.scores)
 
 
 def test_the_commands_and_flags_are_all_there() -> None:
@@ -182,7 +181,7 @@ def test_the_outcome_that_is_shown_is_printed_so() -> None:
     """Line by line, but for what a terminal does not show."""
     [shown] = [block for block in blocks("") if block.startswith(" ended ")]
     with io.StringIO() as out:
-        Console(file=out, width=100).print(outcomes_table([IMPROVED]))
+        Console(file=out, width=100).print(outcomes_table([IMPROVED], Readings(CATALOGUE.signals)))
         printed = [line.rstrip() for line in out.getvalue().strip("\n").splitlines()]
     assert shown.splitlines() == [line for line in printed if line]
 
@@ -191,7 +190,9 @@ def test_the_screen_that_is_shown_is_the_one_that_top_draws() -> None:
     """In a terminal of the usual size, line by line."""
     [shown] = [block for block in blocks("") if block.startswith("cache-sidecar ")]
     with io.StringIO() as out:
-        paint(Console(file=out, width=80, height=24)).print(Screen(watched(), 2.0))
+        paint(Console(file=out, width=80, height=24)).print(
+            Screen(watched(), Readings(CATALOGUE.signals), 2.0)
+        )
         printed = [line.rstrip() for line in out.getvalue().splitlines()]
     assert len(printed) == 24
     assert shown.splitlines() == printed

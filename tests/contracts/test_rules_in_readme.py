@@ -9,16 +9,13 @@ from typing import Annotated, Any
 import yaml
 from pydantic import TypeAdapter
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.quantities import format_percent
 from sidecar.config.rules_schema import Baseline, Expect, Guard, Rule, Rules
-from sidecar.config.schema import Section
+from sidecar.config.section import Section
 from sidecar.config.values import DEFAULT_BASELINES, Document
-from sidecar.optimizer.actions.registry import ACTIONS
-from sidecar.optimizer.conditions import FUNCTIONS, compile_condition
 from sidecar.optimizer.situation import COOLDOWN_SCALES, STEPS
-from sidecar.optimizer.vocabulary import vocabulary
-from sidecar.signals.table import SIGNALS
 from tests.contracts.readme import blocks, code, section, table
 
 RULES = section("Rules")
@@ -27,7 +24,9 @@ RULES_YAML, BASELINES_YAML = blocks("yaml", RULES)
 
 def parsed(**texts: str) -> Document:
     """The document of these texts, by the first part of their file's name."""
-    return parse({f"{name}.yaml": text for name, text in texts.items()}, vocabulary=vocabulary())
+    return parse(
+        {f"{name}.yaml": text for name, text in texts.items()}, vocabulary=CATALOGUE.vocabulary
+    )
 
 
 def expanded(name: str) -> list[str]:
@@ -82,9 +81,9 @@ def test_the_levels_are_all_there() -> None:
 def test_the_actions_are_all_there() -> None:
     """With their type, their options and the defaults of those."""
     rows = {code(row[0])[0]: row for row in table(RULES, "action")}
-    assert list(rows) == list(ACTIONS)
+    assert list(rows) == list(CATALOGUE.actions)
     for name, (_, rule_type, options, _) in rows.items():
-        action = ACTIONS[name]
+        action = CATALOGUE.actions[name]
         assert rule_type == action.rule_type, name
         stated = dict(option.partition(": ")[::2] for option in code(options))
         assert stated.keys() == action.Options.model_fields.keys(), name
@@ -100,9 +99,9 @@ def test_the_actions_are_all_there() -> None:
 def test_the_functions_are_all_there() -> None:
     """Each example is a condition's operand."""
     examples = [code(row[0])[0] for row in table(RULES, "function")]
-    assert [example.partition("(")[0] for example in examples] == list(FUNCTIONS)
+    assert [example.partition("(")[0] for example in examples] == list(CATALOGUE.functions)
     for example in examples:
-        [operand] = compile_condition(f"{example} > 0.0").operands
+        [operand] = CATALOGUE.conditions.compile(f"{example} > 0.0").operands
         assert operand.text == example
 
 
@@ -114,4 +113,6 @@ def test_the_signals_are_all_there() -> None:
         for pattern in code(cell)
         for name in expanded(pattern)
     }
-    assert written == {signal.name: (signal.unit, signal.better or "") for signal in SIGNALS}
+    assert written == {
+        signal.name: (signal.unit, signal.better or "") for signal in CATALOGUE.signals.values()
+    }

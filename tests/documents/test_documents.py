@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import FieldError
 from sidecar.config.values import Document
 from sidecar.documents.documents import FILE, MOST_FILE_BYTES, Documents, KeptDocument
 from sidecar.model.announcement import Announcement
-from sidecar.optimizer.vocabulary import vocabulary
 from sidecar.process.state_file import load
 
-READ = partial(parse, vocabulary=vocabulary())
+READ = partial(parse, vocabulary=CATALOGUE.vocabulary)
 BAD = {"cache.yaml": "promote_after: -1"}
 
 

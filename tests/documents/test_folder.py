@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.tree import MAX_TEXT_BYTES
 from sidecar.documents import folder
-from sidecar.optimizer.vocabulary import vocabulary
 from tests.documents.kubelet import Mount, everywhere
 
 
@@ -37,14 +37,14 @@ def test_a_file_that_is_too_long_is_read_no_further_than_its_refusal_needs(tmp_p
     texts = folder.read(tmp_path)
     assert len(texts["cache.yaml"]) == MAX_TEXT_BYTES + 1
     with pytest.raises(InvalidDocument, match="longer than 1MiB"):
-        parse(texts, vocabulary=vocabulary())
+        parse(texts, vocabulary=CATALOGUE.vocabulary)
 
 
 def test_what_is_not_utf_8_is_refused_with_its_line(tmp_path: Path) -> None:
     """Latin-1 is found by the parser, which knows the line."""
     (tmp_path / "cache.yaml").write_bytes(b"promote_after: 3\n# caf\xe9\n")
     with pytest.raises(InvalidDocument, match=r"^cache\.yaml:2: the text is not UTF-8"):
-        parse(folder.read(tmp_path), vocabulary=vocabulary())
+        parse(folder.read(tmp_path), vocabulary=CATALOGUE.vocabulary)
 
 
 def test_a_missing_folder_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
-from sidecar.optimizer.vocabulary import vocabulary
 from tests.contracts.readme import blocks
 from tests.helm.accepted import faults, pods
 from tests.helm.charts import EXAMPLE, IMAGE, OPERATOR, Object, helms, objects, of_kind, one, render
@@ -86,5 +86,5 @@ def test_its_documents_are_taken_by_the_program(rendered: list[Object]) -> None:
     [documents] = [
         each["data"] for each in of_kind(rendered, "ConfigMap") if "cache.yaml" in each["data"]
     ]
-    document = parse(documents, vocabulary=vocabulary())
+    document = parse(documents, vocabulary=CATALOGUE.vocabulary)
     assert document.cache.tiers.l3.max_bytes == 128 * 2**20

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from helm import docs
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
-from sidecar.optimizer.vocabulary import vocabulary
 from tests.contracts.readme import blocks, section
 from tests.helm.accepted import faults, pods
 from tests.helm.charts import ROOT, SIDECAR, Object, chart_of_ones_own, helms, of_kind, one, render
@@ -95,7 +95,7 @@ def test_the_config_map_that_kubectl_makes_is_the_one_that_pods_watch(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     made = json.loads(done.stdout)
     assert made["metadata"]["name"] == "shop-cache-sidecar"
-    assert parse(made["data"], vocabulary=vocabulary()).revision
+    assert parse(made["data"], vocabulary=CATALOGUE.vocabulary).revision
     assert set(made["data"]) <= {"cache.yaml", "rules.yaml"}
 
 
@@ -109,7 +109,7 @@ def test_the_stateful_set_of_the_charts_readme_is_accepted(tmp_path: Path) -> No
     assert faults(found, "1.36") == []
     [claim] = one(found, "StatefulSet")["spec"]["volumeClaimTemplates"]
     assert claim["metadata"]["name"] == "cache-sidecar-data"
-    document = parse(one(found, "ConfigMap")["data"], vocabulary=vocabulary())
+    document = parse(one(found, "ConfigMap")["data"], vocabulary=CATALOGUE.vocabulary)
     assert document.cache.tiers.l2.max_entries == 100000
     assert document.optimizer.level == "aggressive"
 

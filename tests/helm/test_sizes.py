@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.limits import L3_SPARE_BYTES
 from sidecar.config.quantities import parse_size
 from sidecar.config.values import CacheConfig
-from sidecar.optimizer.vocabulary import vocabulary
 from tests.helm.accepted import faults, pods
 from tests.helm.charts import Object, one
 from tests.helm.pods import amount
@@ -115,14 +115,16 @@ def test_the_program_takes_the_documents_within_the_limits(shop: Path, cache: An
     limits = container["resources"]["limits"]
     document = parse(
         config_map_of(found)["data"],
-        vocabulary=vocabulary(),
+        vocabulary=CATALOGUE.vocabulary,
         memory_limit_bytes=int(amount(limits["memory"])),
         data_limit_bytes=parse_size(flags_of(container)["--data-limit"]),
     )
     stated = yaml.safe_load(cache) if isinstance(cache, str) else cache
     assert (
         document.cache
-        == parse({"cache.yaml": yaml.safe_dump(stated or {})}, vocabulary=vocabulary()).cache
+        == parse(
+            {"cache.yaml": yaml.safe_dump(stated or {})}, vocabulary=CATALOGUE.vocabulary
+        ).cache
     )
     tiers = document.cache.tiers
     held = sum(tier.max_bytes for tier in (tiers.l1, tiers.l2) if tier.enabled)
@@ -137,5 +139,7 @@ def test_without_a_volume_the_program_runs_without_l3(by_kind: dict[str, list[Ob
     """Without a word of the documents."""
     container = sidecar_of(by_kind["none"])
     limit = parse_size(flags_of(container)["--data-limit"])
-    assert not parse({}, vocabulary=vocabulary(), data_limit_bytes=limit).cache.tiers.l3.enabled
-    assert parse({}, vocabulary=vocabulary()).cache == CacheConfig()
+    assert not parse(
+        {}, vocabulary=CATALOGUE.vocabulary, data_limit_bytes=limit
+    ).cache.tiers.l3.enabled
+    assert parse({}, vocabulary=CATALOGUE.vocabulary).cache == CacheConfig()

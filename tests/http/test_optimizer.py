@@ -15,13 +15,13 @@ from msgspec.structs import fields
 
 from sidecar.api import answers as shown
 from sidecar.app.sidecar import Sidecar
-from sidecar.config.knobs import KNOBS, Effective
+from sidecar.catalogue import CATALOGUE
+from sidecar.config.knobs import Effective
 from sidecar.config.values import DEFAULT_BASELINES, MIB, Document
 from sidecar.model.change import Size
 from sidecar.model.outcome import VERDICTS, Outcome
 from sidecar.optimizer.standing import STATES
 from sidecar.serving.limits import Limits
-from sidecar.signals.table import SIGNALS
 from tests.http.serving import Served, problem
 from tests.optimizer.controlled import Controlled
 from tests.optimizer.virtual import SIGNAL, Readings, a_document, a_rule
@@ -83,11 +83,11 @@ async def test_the_overview_shows_all_that_is_seen_and_can_be_turned(
     assert overview["enabled"] is True
     assert overview["level"] == "balanced"
     assert overview["trial"] is None
-    assert overview["knobs"].keys() == KNOBS.keys()
+    assert overview["knobs"].keys() == CATALOGUE.knobs.keys()
     assert overview["knobs"]["l3.write_bytes_per_second"]["effective"] is None
     size = {"max_entries": 1000, "max_bytes": 100 * MIB}
     assert overview["knobs"]["tiers.l2.size"]["configured"] == size
-    assert list(overview["signals"]) == [signal.name for signal in SIGNALS]
+    assert list(overview["signals"]) == [signal.name for signal in CATALOGUE.signals.values()]
     for aim in DEFAULT_BASELINES:
         seen = overview["signals"][aim.signal]
         assert (seen["baseline"], seen["target"]) == (aim.baseline, aim.target)

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from sidecar.app.sidecar import Sidecar
+from sidecar.catalogue import CATALOGUE
 from sidecar.http.server import Server, Table
 from sidecar.http.signals import MOST_POINTS, SignalsApi
 from sidecar.model.stats import RequestStats
@@ -62,7 +63,7 @@ async def test_steps_add_up_to_what_happened(clocks: Clocks) -> None:
     """Ten hits in each of the first 20 seconds, thirty in each later one: every step has its own,
     and ends at a multiple of its length. What has not ended is not there.
     """
-    history, hits = History(), 0
+    history, hits = History(CATALOGUE.signals), 0
     for second in range(48):
         clocks.now = float(second)
         history.push(clocks.now, {"cache.l1.hits": hits, "memory.resident_bytes": second})
@@ -82,14 +83,14 @@ async def test_steps_add_up_to_what_happened(clocks: Clocks) -> None:
 
 
 async def test_there_is_nothing_before_the_first_reading(clocks: Clocks) -> None:
-    async with served(History(), clocks) as session:
+    async with served(History(CATALOGUE.signals), clocks) as session:
         course = await asked(session, names="cache.hit_ratio")
     assert (course["ends"], course["values"]) == ([], {"cache.hit_ratio": []})
 
 
 async def test_the_newest_are_given_where_there_are_too_many(clocks: Clocks) -> None:
     """And none that is older than the history reaches."""
-    history = History()
+    history = History(CATALOGUE.signals)
     for second in range(3700):
         clocks.now = float(second)
         history.push(clocks.now, {"memory.resident_bytes": second})

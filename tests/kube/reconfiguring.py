@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import yaml
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.values import revision
-from sidecar.policies import registry
 from tests.kube.threaded import NAME, NAMESPACE
 
 KEYS = 200
@@ -131,7 +131,7 @@ def _document(rng: random.Random, number: int, *, bad: bool) -> dict[str, Any]:
             "max_bytes": f"{rng.randint(2, 40)}MiB",
         }
 
-    any_policy = sorted(registry.POLICIES)
+    any_policy = sorted(CATALOGUE.policies)
     document: dict[str, Any] = {
         "tiers": {
             "l1": tier(any_policy, 1),

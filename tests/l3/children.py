@@ -89,7 +89,7 @@ class RunningChild:
     def hello(self) -> Status:
         """Its first status; from then on it is configured, with limits that nothing here meets."""
         status = self.status()
-        self.send(call=wire.Configure("lru", 10_000_000, 1 << 40))
+        self.send(call=wire.Configure("sidecar.policies.lru:score", 10_000_000, 1 << 40))
         return status
 
     def status(self) -> Status:

@@ -38,12 +38,12 @@ def test_the_child_keeps_the_pace(tmp_path: Path, start_child: StartChild) -> No
     child.hello()
     for n in range(1, 50):
         child.put(b"ns/%d" % n, b"value", n)
-    child.send(call=wire.Configure("lru", 1000, 1 << 40, pace=1e-9))
+    child.send(call=wire.Configure("sidecar.policies.lru:score", 1000, 1 << 40, pace=1e-9))
     child.send(Invalidate(b"ns/", 1000))
     while (status := child.status()).invalidations == 0:
         pass
     assert [child.status().invalidations for _ in range(2)] == [1, 1]
-    child.send(call=wire.Configure("lru", 1000, 1 << 40))
+    child.send(call=wire.Configure("sidecar.policies.lru:score", 1000, 1 << 40))
     while (status := child.status()).invalidations:
         pass
     assert status.entries == 0

@@ -12,11 +12,15 @@ from pathlib import Path
 
 from rocksdict import Rdict
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
-from sidecar.l3.records import SIZE, Meta, unpack_meta, user_key
+from sidecar.l3.records import unpack_meta, user_key
+from sidecar.model.metadata import SIZE, Metadata
 from sidecar.model.writes import Delete, Invalidate, Put, Write
+
+SCORES = CATALOGUE.policies.scores
 
 
 class Tier:
@@ -34,7 +38,8 @@ class Tier:
         self.folder = folder
         self.now = 1_000_000.0
         self.seq = 0
-        self.limits = wire.Configure(policy, max_entries, max_bytes)
+        self.policy = policy
+        self.limits = wire.Configure(SCORES[policy], max_entries, max_bytes)
         self._seed = seed
         self._lives = 0
         self.open()
@@ -64,7 +69,8 @@ class Tier:
         self.open()
 
     def configure(self, policy: str, max_entries: int, max_bytes: int) -> None:
-        self.limits = wire.Configure(policy, max_entries, max_bytes)
+        self.policy = policy
+        self.limits = wire.Configure(SCORES[policy], max_entries, max_bytes)
         self.engine.configure(self.limits)
 
     # ---- operations
@@ -122,7 +128,7 @@ class Tier:
 
     # ---- what the disk has
 
-    def rows(self) -> dict[bytes, Meta]:
+    def rows(self) -> dict[bytes, Metadata]:
         return {user_key(key): unpack_meta(row) for key, row in scan(self.database.meta)}
 
     def check_counters(self) -> None:

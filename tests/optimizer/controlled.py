@@ -9,9 +9,9 @@ from sidecar.config.values import Document
 from sidecar.control import Control, Figures
 from sidecar.model.change import Deed
 from sidecar.optimizer.decisions import Decision
-from sidecar.process.cgroup import ControlGroup
 from sidecar.signals.sampler import Sampler
 from tests.optimizer.virtual import Readings, World, a_snapshot
+from tests.signals.reading import sources
 
 
 class Controlled:
@@ -28,7 +28,7 @@ class Controlled:
         self.done: list[Deed] = []
         self.control = Control(
             world.engine,
-            Sampler(world.history, ControlGroup(), lambda _: {}, dict),
+            Sampler(world.history, sources(data_dir)),
             world.history,
             look=lambda: a_snapshot(world.engine.effective.cache),
             data_dir=data_dir,

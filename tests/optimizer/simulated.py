@@ -16,8 +16,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
-from sidecar.config.knobs import KNOBS, Effective
+from sidecar.config.knobs import Effective
 from sidecar.config.values import Document
 from sidecar.l3 import wire
 from sidecar.model.change import Value
@@ -26,10 +27,10 @@ from sidecar.model.stats import RequestStats
 from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.evaluation import Moment
-from sidecar.optimizer.vocabulary import vocabulary
-from sidecar.signals.cache import cache_readings, request_readings
+from sidecar.signals.cache import cache_readings
 from sidecar.signals.history import History
-from sidecar.signals.sampler import with_shares
+from sidecar.signals.requests import request_readings
+from sidecar.signals.system import disk_shares, memory_shares
 from sidecar.store.snapshot import snapshot
 from sidecar.store.upkeep import SWEEP_SECONDS
 from tests.store.harness import Harness
@@ -133,18 +134,17 @@ class Machine:
             "gc.gen2.collections": 0.05 * busy,
         }.items():
             self._counters[name] += grown * STEP_SECONDS
-        return with_shares(
-            {
-                **self._counters,
-                "memory.limit_bytes": self.limit_bytes,
-                "memory.working_set_bytes": used,
-                "memory.resident_bytes": used,
-                "cpu.loop_lag_seconds": 0.002 * busy * noise,
-                "io.disk_free_bytes": 50e9,
-                "io.disk_total_bytes": 100e9,
-                "gc.tracked_objects": 50_000.0,
-            }
-        )
+        measured = {
+            **self._counters,
+            "memory.limit_bytes": self.limit_bytes,
+            "memory.working_set_bytes": used,
+            "memory.resident_bytes": used,
+            "cpu.loop_lag_seconds": 0.002 * busy * noise,
+            "io.disk_free_bytes": 50e9,
+            "io.disk_total_bytes": 100e9,
+            "gc.tracked_objects": 50_000.0,
+        }
+        return memory_shares(disk_shares(measured))
 
     def connections(self, busy: float, effective: Effective) -> int:
         idle = effective.tuning.keepalive_seconds / 75.0
@@ -191,19 +191,22 @@ class Simulation:
         self, folder: Path, cache: str, level: str, load: Load, machine: Machine, *, seed: int
     ) -> None:
         self.document: Document = parse(
-            {"cache.yaml": cache, "rules.yaml": f"level: {level}\n"}, vocabulary=vocabulary()
+            {"cache.yaml": cache, "rules.yaml": f"level: {level}\n"},
+            vocabulary=CATALOGUE.vocabulary,
         )
         self.day = Day()
         self._load, self._machine, self._seed = load, machine, seed
         self._rng = random.Random(seed + 1)
         self._requests = RequestStats()
-        self._history = History()
+        self._history = History(CATALOGUE.signals)
         self._harness = Harness(folder, self.document.cache, seed)
         if not self.document.cache.tiers.l3.enabled:
             self._harness.store.disk.give_up()
         self._now = 0.0
         self._swept_at = 0.0
-        self.engine = Engine(self.document, SavedState(), self._now, self._harness.now)
+        self.engine = Engine(
+            self.document, SavedState(), self._now, self._harness.now, CATALOGUE.knobs
+        )
         self._in_force = self.engine.effective
 
     def run(self, *, optimize: bool) -> Day:
@@ -294,7 +297,7 @@ class Simulation:
         if was == self._in_force:
             return
         self._harness.store.apply(self._in_force.cache, self._in_force.tuning)
-        for knob in KNOBS.values():
+        for knob in CATALOGUE.knobs.values():
             before, after = knob.read(was), knob.read(self._in_force)
             if before != after:
                 rule = _mover(decisions, knob.name)

@@ -8,29 +8,35 @@ import sys
 
 import pytest
 
-from sidecar.optimizer.conditions import FUNCTIONS, Operand, compile_condition
+from sidecar.catalogue import CATALOGUE
+from sidecar.optimizer.conditions import Operand
 from sidecar.optimizer.tokens import MAX_CHARACTERS, MAX_TOKENS, ConditionError
 from sidecar.signals.history import SPAN_SECONDS
-from sidecar.signals.table import SIGNALS
 
 
 def refusal(text: str, references: tuple[str, ...] | None = None) -> str:
     """Why a condition is refused."""
     with pytest.raises(ConditionError) as caught:
-        compile_condition(text, references=references)
+        CATALOGUE.conditions.compile(text, references=references)
     return str(caught.value)
 
 
 def test_an_operand_is_listed_once_in_the_order_of_the_text() -> None:
     """Signals, baselines, targets and windows, each as it was written, in the text's order."""
-    condition = compile_condition(
+    condition = CATALOGUE.conditions.compile(
         'cache.hit_ratio < target.cache.hit_ratio && mean(cpu.pressure, "1m30s") > 0.5'
         " && cache.hit_ratio > baseline.cache.hit_ratio"
     )
     assert condition.operands == (
         Operand("signal", "cache.hit_ratio", "cache.hit_ratio"),
         Operand("target", "cache.hit_ratio", "target.cache.hit_ratio"),
-        Operand("window", "cpu.pressure", 'mean(cpu.pressure, "1m30s")', "mean", 90.0),
+        Operand(
+            "window",
+            "cpu.pressure",
+            'mean(cpu.pressure, "1m30s")',
+            CATALOGUE.functions["mean"],
+            90.0,
+        ),
         Operand("baseline", "cache.hit_ratio", "baseline.cache.hit_ratio"),
     )
     assert condition.evaluate([0.6, 0.75, 0.8, 0.5])
@@ -40,15 +46,17 @@ def test_an_operand_is_listed_once_in_the_order_of_the_text() -> None:
 def test_the_text_stays_as_it_was_written() -> None:
     """People are shown the condition, not the program that it becomes."""
     text = " cache.hit_ratio\n  > 0.5"
-    assert compile_condition(text).text == text
+    assert CATALOGUE.conditions.compile(text).text == text
 
 
-@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+@pytest.mark.parametrize("signal", CATALOGUE.signals.values(), ids=lambda signal: signal.name)
 def test_every_signal_can_be_asked_for(signal: object) -> None:
     """By itself, as baseline and target, and over a window."""
     name = getattr(signal, "name", "")
-    windows = " + ".join(f'{function}({name}, "1s")' for function in FUNCTIONS)
-    condition = compile_condition(f"{name} + baseline.{name} + target.{name} + {windows} > 5.5")
+    windows = " + ".join(f'{function}({name}, "1s")' for function in CATALOGUE.functions)
+    condition = CATALOGUE.conditions.compile(
+        f"{name} + baseline.{name} + target.{name} + {windows} > 5.5"
+    )
     assert [operand.signal for operand in condition.operands] == [name] * 6
     assert condition.evaluate([1.0] * 6)
     assert not condition.evaluate([0.9] * 6)
@@ -84,7 +92,7 @@ def test_every_signal_can_be_asked_for(signal: object) -> None:
 )
 def test_an_expression_means_what_it_means_in_cel(text: str, holds: bool) -> None:
     """Precedence, associativity, signs, and whole numbers beside others."""
-    assert compile_condition(text).evaluate([]) is holds
+    assert CATALOGUE.conditions.compile(text).evaluate([]) is holds
 
 
 @pytest.mark.parametrize(
@@ -92,7 +100,7 @@ def test_an_expression_means_what_it_means_in_cel(text: str, holds: bool) -> Non
 )
 def test_arithmetic_without_a_result_holds_nothing(text: str) -> None:
     """0/0 is neither small nor large; whoever negates the question does not know more."""
-    condition = compile_condition(text.format("(cache.hit_ratio / cache.l1.fill)"))
+    condition = CATALOGUE.conditions.compile(text.format("(cache.hit_ratio / cache.l1.fill)"))
     assert not condition.evaluate([0.0, 0.0])
 
 
@@ -100,9 +108,9 @@ def test_the_rest_may_decide_what_arithmetic_does_not() -> None:
     """An alternative that holds is enough, wherever it stands."""
     nothing = "cache.hit_ratio / cache.l1.fill > 1.0"
     for text in (f"{nothing} || cpu.pressure > 0.5", f"cpu.pressure > 0.5 || {nothing}"):
-        operands = [operand.signal for operand in compile_condition(text).operands]
+        operands = [operand.signal for operand in CATALOGUE.conditions.compile(text).operands]
         values = [{"cpu.pressure": 0.9}.get(signal, 0.0) for signal in operands]
-        assert compile_condition(text).evaluate(values)
+        assert CATALOGUE.conditions.compile(text).evaluate(values)
 
 
 @pytest.mark.parametrize(
@@ -207,13 +215,13 @@ def test_what_costs_too_much_is_refused(text: str) -> None:
 def test_what_is_just_within_the_bounds_is_taken() -> None:
     """A long chain is no nesting."""
     for text in ("true && " * (MAX_TOKENS // 2 - 1) + "true", "(" * 31 + "true" + ")" * 31):
-        assert compile_condition(text).evaluate([])
+        assert CATALOGUE.conditions.compile(text).evaluate([])
 
 
 def test_a_baseline_that_nobody_states_is_refused() -> None:
     """Baselines and targets are told apart; a signal has one, the other, both or none."""
     stated = ("target.cache.hit_ratio",)
-    compile_condition("cache.hit_ratio < target.cache.hit_ratio", references=stated)
+    CATALOGUE.conditions.compile("cache.hit_ratio < target.cache.hit_ratio", references=stated)
     assert refusal("cpu.pressure > 0.5 && cache.hit_ratio < baseline.cache.hit_ratio", stated) == (
         "cache.hit_ratio has no baseline; state one in baselines.yaml (column 41)"
     )
@@ -221,13 +229,13 @@ def test_a_baseline_that_nobody_states_is_refused() -> None:
 
 def test_a_window_may_be_as_long_as_signals_are_remembered() -> None:
     """An hour, and no second more."""
-    [operand] = compile_condition('rate(cpu.pressure, "60m") > 0').operands
+    [operand] = CATALOGUE.conditions.compile('rate(cpu.pressure, "60m") > 0').operands
     assert operand.seconds == SPAN_SECONDS
 
 
 def test_a_condition_is_evaluated_for_any_double() -> None:
     """Infinite ones too; only NaN has no order."""
-    condition = compile_condition("cpu.pressure > 0.5")
+    condition = CATALOGUE.conditions.compile("cpu.pressure > 0.5")
     assert condition.evaluate([math.inf])
     assert not condition.evaluate([math.nan])
 

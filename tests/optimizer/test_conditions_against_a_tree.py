@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.optimizer.conditions import compile_condition
+from sidecar.catalogue import CATALOGUE
 from sidecar.optimizer.tokens import ConditionError
 
 OPERANDS = (
@@ -233,7 +233,7 @@ def test_a_well_typed_expression_means_what_its_tree_means(
         expected = value_of(tree, values)
     except UndecidedError:
         expected = False
-    condition = compile_condition(text)
+    condition = CATALOGUE.conditions.compile(text)
     found = condition.evaluate([values[operand.text] for operand in condition.operands])
     assert found is expected, text
 
@@ -244,10 +244,10 @@ def test_exactly_what_is_well_typed_is_taken(tree: Tree) -> None:
     """A mistake is found when loading, not on the day when a short circuit no longer hides it."""
     text = rendered(tree)
     if type_of(tree) == "bool":
-        compile_condition(text)
+        CATALOGUE.conditions.compile(text)
     else:
         with pytest.raises(ConditionError):
-            compile_condition(text)
+            CATALOGUE.conditions.compile(text)
 
 
 words = st.sampled_from(
@@ -265,7 +265,7 @@ def test_no_text_raises_anything_but_a_refusal(text: str) -> None:
     """What is taken also evaluates; a refusal is one printable line."""
     refusal = ""
     try:
-        condition = compile_condition(text)
+        condition = CATALOGUE.conditions.compile(text)
         condition.evaluate([1.0] * len(condition.operands))
     except ConditionError as error:
         refusal = str(error)

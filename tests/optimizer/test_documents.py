@@ -11,19 +11,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.knobs import Effective
 from sidecar.config.rules import DEFAULT_RULES
 from sidecar.config.values import CacheConfig, Document, RuleConfig, TierConfig, TiersConfig
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
-from sidecar.optimizer.conditions import compile_condition
 from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.learning import Learned
 from sidecar.optimizer.overlay import Kept
 from sidecar.optimizer.standing import Cooldown
-from sidecar.optimizer.vocabulary import vocabulary
 from tests.optimizer.virtual import EPOCH, SIGNAL, World, a_document, a_rule
 
 LARGER_L1 = CacheConfig(tiers=TiersConfig(l1=TierConfig(max_entries=500, max_bytes=50 << 20)))
@@ -306,13 +305,13 @@ def test_taking_a_document_into_force_compiles_nothing() -> None:
 
     def compile_and_note(text: str, references: Collection[str] | None) -> object:
         compiled.append(text)
-        return compile_condition(text, references)
+        return CATALOGUE.conditions.compile(text, references)
 
-    noting = replace(vocabulary(), compile_condition=compile_and_note)
+    noting = replace(CATALOGUE.vocabulary, compile_condition=compile_and_note)
     document = parse({"rules.yaml": DEFAULT_RULES}, vocabulary=noting)
     assert compiled == [rule.when for rule in document.optimizer.rules]
-    started = Engine(document, SavedState(), 0.0, EPOCH)
-    taken = Engine(a_document(), SavedState(), 0.0, EPOCH)
+    started = Engine(document, SavedState(), 0.0, EPOCH, CATALOGUE.knobs)
+    taken = Engine(a_document(), SavedState(), 0.0, EPOCH, CATALOGUE.knobs)
     taken.configure(document, 1.0, EPOCH + 1)
     assert started.rules is taken.rules is document.optimizer.compiled
     assert len(compiled) == len(taken.rules)

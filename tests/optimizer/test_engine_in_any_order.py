@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sidecar.config.knobs import KNOBS, Effective, turned
+from sidecar.catalogue import CATALOGUE
+from sidecar.config.knobs import Effective, turned
 from sidecar.config.values import (
     LEVELS,
     CacheConfig,
@@ -160,12 +161,12 @@ class Anything(RuleBasedStateMachine):
         expected = engine.configured
         if engine.config.enabled and not engine.config.dry_run:
             for knob, kept in overlay.kept.items():
-                assert kept.configured == KNOBS[knob].read(engine.configured)
-                expected = turned(expected, Turn(knob, kept.value))
+                assert kept.configured == CATALOGUE.knobs[knob].read(engine.configured)
+                expected = turned(CATALOGUE.knobs, expected, Turn(knob, kept.value))
             for held in overlay.held:
-                expected = turned(expected, held.turn)
+                expected = turned(CATALOGUE.knobs, expected, held.turn)
             if engine.trial and engine.trial.turn and engine.trial.rule.config.expect:
-                expected = turned(expected, engine.trial.turn)
+                expected = turned(CATALOGUE.knobs, expected, engine.trial.turn)
         else:
             assert not engine.trial
             assert not overlay.held

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.values import BaselineConfig
 from sidecar.optimizer.baselines import Baselines
 from sidecar.optimizer.learning import ACCURACY, LEAST_WEIGHT, Learned
@@ -127,7 +128,7 @@ def test_it_goes_on_after_a_restart() -> None:
 
 
 def observed(baselines: Baselines, seconds: int, value: float, start: int = 0) -> None:
-    history = History()
+    history = History(CATALOGUE.signals)
     for second in range(start, start + seconds):
         history.push(float(second), {SIGNAL: value})
         baselines.observe(history, float(second), EPOCH + second)
@@ -138,7 +139,7 @@ def test_a_learned_baseline_is_the_median_and_its_target_the_best_twentieth() ->
     config = BaselineConfig(signal=SIGNAL, better="lower", learn=True)
     baselines = Baselines()
     baselines.configure((config,))
-    history, rng = History(), random.Random(4)
+    history, rng = History(CATALOGUE.signals), random.Random(4)
     for second in range(40_000):
         history.push(float(second), {SIGNAL: rng.uniform(0, 100)})
         if second % 10 == 0:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Effective
-from sidecar.config.schema import Section
+from sidecar.config.section import Section
 from sidecar.config.values import (
     CacheConfig,
     Document,
@@ -15,7 +16,6 @@ from sidecar.config.values import (
     GuardConfig,
     OptimizerConfig,
     RuleConfig,
-    RuleType,
 )
 from sidecar.model.change import Change, Declined, Turn
 from sidecar.model.entry import Tier
@@ -23,8 +23,6 @@ from sidecar.model.outcome import Outcome
 from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.model.stats import StoreStats
 from sidecar.optimizer.actions.protocol import Action
-from sidecar.optimizer.actions.registry import ACTIONS
-from sidecar.optimizer.conditions import compile_condition
 from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.evaluation import Moment
@@ -43,7 +41,7 @@ class Nudge:
     """Turns a knob one further, which the tests' worlds may or may not heed."""
 
     name: ClassVar[str] = "nudge"
-    rule_type: ClassVar[RuleType] = "cache"
+    rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         pass
@@ -56,7 +54,7 @@ class Broken:
     """Raises."""
 
     name: ClassVar[str] = "broken"
-    rule_type: ClassVar[RuleType] = "cache"
+    rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         pass
@@ -65,7 +63,11 @@ class Broken:
         raise RuntimeError("out of ideas")
 
 
-TEST_ACTIONS: Mapping[str, Action] = {**ACTIONS, Nudge.name: Nudge(), Broken.name: Broken()}
+TEST_ACTIONS: Mapping[str, Action] = {
+    **CATALOGUE.actions,
+    Nudge.name: Nudge(),
+    Broken.name: Broken(),
+}
 
 
 def a_rule(name: str = "nudging", **changes: Any) -> RuleConfig:
@@ -94,8 +96,10 @@ def a_document(*rules: RuleConfig, cache: CacheConfig | None = None, **optimizer
 
 
 def _compiled(rule: RuleConfig) -> Rule:
-    options = TEST_ACTIONS[rule.action].Options.model_validate(dict(rule.options))
-    return compile_rule(TEST_ACTIONS, rule, compile_condition(rule.when), options)
+    options = TEST_ACTIONS[rule.action].Options.model_validate(
+        dict(rule.options), context=CATALOGUE.vocabulary
+    )
+    return compile_rule(TEST_ACTIONS, rule, CATALOGUE.conditions.compile(rule.when), options)
 
 
 class World:
@@ -115,10 +119,10 @@ class World:
     ) -> None:
         self.now = 0.0
         self.wall = wall
-        self.history = History()
+        self.history = History(CATALOGUE.signals)
         self.readings = readings
         self.step_seconds = step_seconds
-        self.engine = Engine(document, memory or SavedState(), self.now, self.wall)
+        self.engine = Engine(document, memory or SavedState(), self.now, self.wall, CATALOGUE.knobs)
         self.decisions: list[Decision] = []
 
     @property

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from sidecar.policies.registry import POLICIES, create
+from sidecar.catalogue import CATALOGUE
 from sidecar.testing.policies import KEYS, Make, PolicyContract
 from sidecar.testing.traces import insert, replay, zipf
 
@@ -14,18 +14,18 @@ from sidecar.testing.traces import insert, replay, zipf
 class TestBuiltIn(PolicyContract):
     """Every policy of the registry."""
 
-    @pytest.fixture(scope="class", params=sorted(POLICIES))
+    @pytest.fixture(scope="class", params=sorted(CATALOGUE.policies))
     @classmethod
     def make(cls, request: pytest.FixtureRequest) -> Make:
-        return lambda: create(request.param, len(KEYS), rng=Random(5))
+        return lambda: CATALOGUE.policies.make(request.param, len(KEYS), rng=Random(5))
 
 
-@pytest.mark.parametrize("after", sorted(POLICIES))
-@pytest.mark.parametrize("before", sorted(POLICIES))
+@pytest.mark.parametrize("after", sorted(CATALOGUE.policies))
+@pytest.mark.parametrize("before", sorted(CATALOGUE.policies))
 def test_a_change_of_policy_keeps_every_key(before: str, after: str) -> None:
     """Inserted in the old order, all keys are held by the new policy, which goes on from there."""
-    old = create(before, 64, rng=Random(1))
-    new = create(after, 64, rng=Random(2))
+    old = CATALOGUE.policies.make(before, 64, rng=Random(1))
+    new = CATALOGUE.policies.make(after, 64, rng=Random(2))
     replay(old, zipf(13, requests=2_000, keys=200), entries=64)
     insert(new, old)
     assert sorted(new) == sorted(old)
@@ -37,8 +37,8 @@ def test_a_change_of_policy_keeps_every_key(before: str, after: str) -> None:
 @pytest.mark.parametrize("before", ["fifo", "lfu", "lru", "sieve", "ttl"])
 def test_a_change_of_policy_keeps_the_order_of_leaving(before: str, after: str) -> None:
     """What was about to leave the old policy is what leaves the new one first."""
-    old = create(before, 64, rng=Random(1))
-    new = create(after, 64, rng=Random(2))
+    old = CATALOGUE.policies.make(before, 64, rng=Random(1))
+    new = CATALOGUE.policies.make(after, 64, rng=Random(2))
     replay(old, zipf(13, requests=2_000, keys=200), entries=64)
     insert(new, old)
     assert [new.evict() for _ in range(64)] == [old.evict() for _ in range(64)]
@@ -48,7 +48,7 @@ def test_a_change_of_policy_keeps_the_order_of_leaving(before: str, after: str) 
 @pytest.mark.parametrize("seed", range(5))
 def test_iteration_foretells_eviction(name: str, seed: int) -> None:
     """Where the order is known exactly, `iter` gives it as `evict` then does."""
-    policy = create(name, 64, rng=Random(1))
+    policy = CATALOGUE.policies.make(name, 64, rng=Random(1))
     trace = zipf(seed, requests=1_000 + seed, keys=200)
     replay(policy, trace, entries=64)
     assert list(policy) == [policy.evict() for _ in range(64)]

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from sidecar.policies.registry import POLICIES, create
+from sidecar.catalogue import CATALOGUE
 from sidecar.testing.traces import hit_ratio, zipf
 
 ENTRIES = 200
@@ -17,8 +17,10 @@ def ratios(request: pytest.FixtureRequest) -> dict[str, float]:
     """Hit ratio by policy, 60,000 requests for 4,000 keys; the seed is the parameter."""
     trace = zipf(request.param, requests=60_000, keys=4_000)
     return {
-        name: hit_ratio(create(name, ENTRIES, rng=Random(request.param)), trace, ENTRIES)
-        for name in sorted(POLICIES)
+        name: hit_ratio(
+            CATALOGUE.policies.make(name, ENTRIES, rng=Random(request.param)), trace, ENTRIES
+        )
+        for name in sorted(CATALOGUE.policies)
     }
 
 

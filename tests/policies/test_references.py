@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.policies.protocol import NEVER
-from sidecar.policies.registry import create
 from sidecar.policies.ttl import Ttl
 from sidecar.testing.traces import insert, replay, zipf
 
@@ -124,7 +124,9 @@ def test_every_request_of_a_zipf_trace_is_answered_as_by_the_reference(
     trace = zipf(seed, requests=6_000, keys=300)
     reference = REFERENCES[name](entries)
     expected = "".join("h" if reference.get(key) else "m" for key in trace)
-    assert replay(create(name, entries, rng=Random(seed)), trace, entries) == expected
+    assert (
+        replay(CATALOGUE.policies.make(name, entries, rng=Random(seed)), trace, entries) == expected
+    )
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -136,7 +138,7 @@ def test_gets_and_removals_in_any_order_are_answered_as_by_the_reference(
     name: str, entries: int, operations: list[tuple[str, int]]
 ) -> None:
     """A removal, of the key at SIEVE's hand too, leaves the same order behind."""
-    policy = create(name, entries, rng=Random(1))
+    policy = CATALOGUE.policies.make(name, entries, rng=Random(1))
     reference = REFERENCES[name](entries)
     for operation, letter in operations:
         key = bytes([letter])
@@ -176,6 +178,6 @@ def test_ttl_evicts_as_a_sorted_list_would(seed: int) -> None:
 def test_a_policy_that_holds_back_its_newest_key_still_gives_it_up_last() -> None:
     """Drained without anything coming in, all keys leave, the newest at the end."""
     for name in ("lfu", "sieve"):
-        policy = create(name, 3, rng=Random(1))
+        policy = CATALOGUE.policies.make(name, 3, rng=Random(1))
         insert(policy, [b"A", b"B", b"C"])
         assert [policy.evict() for _ in range(3)] == [b"A", b"B", b"C"]

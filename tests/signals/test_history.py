@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.model.stats import LATENCY_BOUNDS
-from sidecar.signals.history import GAUGES, READINGS, History, bucket_names
-from sidecar.signals.table import BY_NAME, SIGNALS
+from sidecar.signals.history import History
+from sidecar.signals.signal import bucket_names
 
 
 def test_a_ratio_over_a_window_is_a_ratio_of_sums() -> None:
     """90 of 100, then 0 of 900: 9 %, not the mean of 90 % and 0 %."""
-    history = History()
+    history = History(CATALOGUE.signals)
     hits = lookups = 0
     for at, (hit, asked) in enumerate([(0, 0), (90, 100), (0, 900)]):
         hits, lookups = hits + hit, lookups + asked
@@ -25,14 +26,14 @@ def test_a_ratio_over_a_window_is_a_ratio_of_sums() -> None:
 
 def test_a_ratio_of_too_few_is_none() -> None:
     """Three look-ups say nothing about a hit ratio."""
-    history = History()
+    history = History(CATALOGUE.signals)
     for at in range(4):
         history.push(at, {"cache.hits": at, "cache.lookups": at})
     assert history.over("cache.hit_ratio", 0, 3) is None
 
 
 def test_a_gauge_is_a_mean_and_now_its_last_reading() -> None:
-    history = History()
+    history = History(CATALOGUE.signals)
     for at, value in enumerate([0.2, 0.4, 0.9]):
         history.push(at, {"memory.utilization": value})
     assert history.over("memory.utilization", 0, 2) == pytest.approx(0.5)
@@ -41,7 +42,7 @@ def test_a_gauge_is_a_mean_and_now_its_last_reading() -> None:
 
 def test_a_counter_that_starts_anew_loses_nothing() -> None:
     """A process that came back counts from zero: what was counted before stays counted."""
-    history = History()
+    history = History(CATALOGUE.signals)
     for at, value in enumerate([0, 100, 200, 5, 105]):
         history.push(at, {"io.read_bytes": value})
     assert history.over("io.read_bytes_per_second", 0, 4) == pytest.approx(300 / 4)
@@ -49,7 +50,7 @@ def test_a_counter_that_starts_anew_loses_nothing() -> None:
 
 def test_a_reading_that_is_missing_is_unavailable() -> None:
     """And is no zero; one that comes and goes counts where it is there."""
-    history = History()
+    history = History(CATALOGUE.signals)
     for at in range(10):
         history.push(at, {"cpu.stalled_seconds": at / 10} if at != 5 else {})
     assert history.over("memory.pressure", 0, 9) is None
@@ -60,7 +61,7 @@ def test_a_reading_that_is_missing_is_unavailable() -> None:
 
 def test_a_quantile_is_interpolated_in_its_bucket() -> None:
     """100 requests, all in the bucket of 100 to 250 microseconds: the median is its middle."""
-    history = History()
+    history = History(CATALOGUE.signals)
     names = bucket_names("http.get")
     bucket = LATENCY_BOUNDS.index(0.00025)
     for at, count in enumerate([0, 100]):
@@ -72,7 +73,7 @@ def test_a_quantile_is_interpolated_in_its_bucket() -> None:
 
 def test_a_gap_is_no_window() -> None:
     """Readings that cover less than half of a span say nothing of it."""
-    history = History()
+    history = History(CATALOGUE.signals)
     for at in (0, 1, 2, 58, 59, 60):
         history.push(at, {"memory.utilization": 0.5})
     assert history.over("memory.utilization", 3, 60) is None
@@ -81,7 +82,7 @@ def test_a_gap_is_no_window() -> None:
 
 def test_it_reaches_back_for_its_span_and_no_further() -> None:
     """Of a day, the last hour is left, and a little more."""
-    history = History(span_seconds=3600)
+    history = History(CATALOGUE.signals, span_seconds=3600)
     for at in range(10_000):
         history.push(at, {"memory.utilization": at})
     assert 3600 <= history.last_at - history.first_at < 4200
@@ -90,7 +91,7 @@ def test_it_reaches_back_for_its_span_and_no_further() -> None:
 
 def test_quantile_and_slope_of_the_last_seconds() -> None:
     """A gauge that climbs by one a second."""
-    history = History()
+    history = History(CATALOGUE.signals)
     for at in range(101):
         history.push(at, {"network.connections": at})
     assert history.quantile("network.connections", 0.95, 100) == 95
@@ -100,7 +101,7 @@ def test_quantile_and_slope_of_the_last_seconds() -> None:
 @given(st.lists(st.floats(0, 1e9), min_size=2, max_size=30))
 def test_counters_never_shrink(values: list[float]) -> None:
     """Whatever a counter's source does, its rate is not negative."""
-    history = History()
+    history = History(CATALOGUE.signals)
     for at, value in enumerate(values):
         history.push(at, {"network.requests": value})
     rate = history.over("network.requests_per_second", 0, len(values))
@@ -110,6 +111,10 @@ def test_counters_never_shrink(values: list[float]) -> None:
 
 def test_the_table_names_every_signal_once() -> None:
     """Dotted names, each with its group; a ratio's unit is `ratio`."""
-    assert len(BY_NAME) == len(SIGNALS)
-    assert all("." in signal.name and signal.meaning.endswith((".", ")")) for signal in SIGNALS)
-    assert set(READINGS) > GAUGES
+    assert all(name == signal.name for name, signal in CATALOGUE.signals.items())
+    assert all(
+        "." in signal.name and signal.meaning.endswith((".", ")"))
+        for signal in CATALOGUE.signals.values()
+    )
+    history = History(CATALOGUE.signals)
+    assert set(history.readings) > set(history.gauges)

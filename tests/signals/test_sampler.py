@@ -4,50 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import time
 from collections import Counter
 from pathlib import Path
 
-from sidecar.model.entry import Tier
-from sidecar.model.snapshot import Snapshot, TierSnapshot
-from sidecar.model.stats import RequestStats, StoreStats, TierStats
+from structlog.testing import capture_logs
+
+from sidecar.catalogue import CATALOGUE
+from sidecar.model.stats import RequestStats
 from sidecar.process import usage
-from sidecar.process.cgroup import ControlGroup
 from sidecar.process.garbage import Collections
-from sidecar.signals.cache import cache_readings, request_readings
-from sidecar.signals.history import READINGS, History
+from sidecar.signals.history import History
+from sidecar.signals.requests import request_readings
 from sidecar.signals.sampler import Sampler
+from sidecar.signals.signal import Gauge, Reader, Signal
+from sidecar.signals.sources import Sources
+from tests.signals.reading import sources
 from tests.signals.trees import v2
-
-
-def snapshot() -> Snapshot:
-    counts = StoreStats()
-    tiers = tuple(
-        TierSnapshot(tier, True, "lru", 50, 1000, 100, 10_000, TierStats()) for tier in Tier
-    )
-    return Snapshot((tiers[0], tiers[1], tiers[2]), counts, "up", 0, 0, 3)
 
 
 async def test_every_reading_has_a_source(tmp_path: Path) -> None:
     """Under cgroup v2, with PSI and L3, no signal is without its readings."""
-    garbage = Collections()
-    history = History()
-    given: dict[str, float] = {}
-
-    def inside(now: float) -> dict[str, float]:
-        cache, requests = cache_readings(snapshot()), request_readings(RequestStats(), 1)
-        given.update(cache | requests | garbage.readings(now))
-        return dict(given)
-
-    sampler = Sampler(
-        history,
-        ControlGroup(v2(tmp_path)),
-        inside,
-        lambda: usage.readings({"main": os.getpid()}, tmp_path),
-    )
+    history = History(CATALOGUE.signals)
+    sampler = Sampler(history, sources(v2(tmp_path)))
     await sampler.sample()
-    missing = [name for name in READINGS if name not in history.known]
+    missing = [name for name in history.readings if name not in history.known]
     assert missing == []
     assert history.last("memory.utilization", 1) == 70 / 256
     assert history.last("cache.l1.fill", 1) == 0.5
@@ -56,13 +37,8 @@ async def test_every_reading_has_a_source(tmp_path: Path) -> None:
 
 async def test_processor_time_is_over_the_quota(tmp_path: Path) -> None:
     """One processor busy under a quota of half of one: twice what is allowed."""
-    history = History()
-    sampler = Sampler(
-        history,
-        ControlGroup(v2(tmp_path)),
-        lambda _now: {},
-        lambda: usage.readings({"main": os.getpid()}, tmp_path),
-    )
+    history = History(CATALOGUE.signals)
+    sampler = Sampler(history, sources(v2(tmp_path)))
     for _ in range(4):
         await sampler.sample()
         began = time.process_time()
@@ -74,10 +50,34 @@ async def test_processor_time_is_over_the_quota(tmp_path: Path) -> None:
     assert 0.5 < busy < 2.5  # 2 but for what others took of the machine
 
 
+async def test_a_reader_that_fails_leaves_the_other_signals(tmp_path: Path) -> None:
+    """Its signals have no value until it works again, and the log says so once."""
+    broken = True
+
+    def read(_: Sources) -> dict[str, float]:
+        if broken:
+            raise RuntimeError("no reading")
+        return {"moon.phase": 0.5}
+
+    moon = Signal("moon.phase", "ratio", "Of the moon.", Gauge("moon.phase"), Reader(read))
+    history = History({**CATALOGUE.signals, moon.name: moon})
+    sampler = Sampler(history, sources(v2(tmp_path)))
+    with capture_logs() as logged:
+        await sampler.sample()
+        await sampler.sample()
+    assert history.last("moon.phase", 1) is None
+    assert history.last("cache.l1.fill", 1) == 0.5
+    [event] = [each for each in logged if each["event"] == "Signals cannot be read"]
+    assert event["signals"] == ["moon.phase"]
+    broken = False
+    await sampler.sample()
+    assert history.last("moon.phase", 1) == 0.5
+
+
 async def test_a_late_event_loop_is_seen(tmp_path: Path) -> None:
     """A loop that is held for 0.3 s was late by about that."""
-    history = History()
-    sampler = Sampler(history, ControlGroup(tmp_path), lambda _now: {}, dict)
+    history = History(CATALOGUE.signals)
+    sampler = Sampler(history, sources(tmp_path))
 
     async def first() -> float:
         return await anext(aiter(sampler.samples()))

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.signals.history import History
 
 GAUGE, RATE = "cpu.loop_lag_seconds", "io.read_bytes_per_second"
@@ -23,7 +24,7 @@ def quantile(values: list[float], share: float) -> float | None:
 def test_a_quantile_is_that_of_all_readings_in_the_window(seed: int) -> None:
     """With gaps, with missing readings, and after the oldest ones have been dropped."""
     rng = random.Random(seed)
-    history = History(span_seconds=400.0)
+    history = History(CATALOGUE.signals, span_seconds=400.0)
     readings: list[tuple[float, float, float]] = []
     at = total = 0.0
     for step in range(3000):
@@ -42,7 +43,7 @@ def test_a_quantile_is_that_of_all_readings_in_the_window(seed: int) -> None:
 def test_a_quantile_of_a_rate_is_that_of_its_values_second_by_second() -> None:
     """However long ago somebody asked for the first time."""
     rng = random.Random(4)
-    history = History(span_seconds=400.0)
+    history = History(CATALOGUE.signals, span_seconds=400.0)
     totals = [0.0]
     for second in range(2000):
         history.push(float(second), {COUNTER: totals[-1]})
@@ -58,7 +59,7 @@ def test_a_quantile_of_a_rate_is_that_of_its_values_second_by_second() -> None:
 def test_a_mean_is_that_of_all_readings_in_the_span() -> None:
     """Over any span, whether or not whole blocks of readings lie in it; to the last digit."""
     rng = random.Random(5)
-    history = History(span_seconds=1000.0)
+    history = History(CATALOGUE.signals, span_seconds=1000.0)
     values = [rng.gauss(1e9, 1e-3) for _ in range(4000)]
     for second, value in enumerate(values):
         history.push(float(second), {GAUGE: value})
@@ -71,7 +72,7 @@ def test_a_mean_is_that_of_all_readings_in_the_span() -> None:
 
 def test_a_missing_reading_spoils_no_mean() -> None:
     """It is that of the readings that there are, in every block."""
-    history = History()
+    history = History(CATALOGUE.signals)
     for second in range(600):
         history.push(float(second), {} if second % 50 == 7 else {GAUGE: 3.0})
     assert history.over(GAUGE, 0, 599) == 3.0

@@ -12,16 +12,19 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
 from sidecar.model.answers import ABSENT, Status
-from sidecar.policies import registry
 from sidecar.store.store import UNTUNED, Store
 
 T = TypeVar("T")
+
+
+SCORES = CATALOGUE.policies.scores
 
 
 class Harness:
@@ -42,7 +45,7 @@ class Harness:
         """Open L3 and begin with empty memory, as after a restart."""
         self.database = Database(self.folder)
         self.engine = Engine(self.database, random.Random(self._seed))
-        self.store = Store(lambda: self.now, self._config, self._policy, lambda: None)
+        self.store = Store(lambda: self.now, self._config, self._policy, SCORES, lambda: None)
         self.store.apply(self._config, self._tuning)
         self.store.disk.feed(wire.Reply([], [], [], status=self.status()))
 
@@ -124,4 +127,6 @@ class Harness:
 
     def _policy(self, tier: TierConfig) -> Any:
         rng = random.Random(self._seed)
-        return registry.create(tier.policy, tier.max_entries, rng=rng, **tier.policy_options)
+        return CATALOGUE.policies.make(
+            tier.policy, tier.max_entries, rng=rng, **tier.policy_options
+        )

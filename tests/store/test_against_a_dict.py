@@ -17,10 +17,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig, TiersConfig
 from sidecar.model.errors import PreconditionFailedError
-from sidecar.policies import registry
 from sidecar.store.listing import page
 from sidecar.store.store import Found
 from sidecar.store.upkeep import sweep
@@ -30,7 +30,7 @@ KEYS = [f"ns{space}/{word}{n}".encode() for space in (1, 2) for word in "ab" for
 SCOPES = [b"ns1/", b"ns1/a", b"ns2/b1", b"ns2/"]
 SIZES = [0, 1, 100, 1500, 70_000]
 TTLS = [1.0, 10.0, math.inf]
-MEMORY_POLICIES = sorted(registry.POLICIES)
+MEMORY_POLICIES = sorted(CATALOGUE.policies)
 DISK_POLICIES = ["fifo", "lfu", "lru", "random", "ttl"]
 
 policies = st.sampled_from(MEMORY_POLICIES)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Admission, Tuning
 from sidecar.config.values import CacheConfig, Durability
 from sidecar.model.entry import Entry, Hit
@@ -216,9 +217,12 @@ async def new_world(start: str, durability: Durability) -> World:
     return world
 
 
+SCORES = CATALOGUE.policies.scores
+
+
 def _store(durability: Durability) -> Store:
     config = replace(CacheConfig(), durability=durability, promote_after=1)
-    return Store(lambda: 1000.0, config, lambda _tier: Lru(), lambda: None)
+    return Store(lambda: 1000.0, config, lambda _tier: Lru(), SCORES, lambda: None)
 
 
 def _put_old(store: Store) -> Coroutine[Any, Any, object]:

@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_classic
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Effective
 from sidecar.config.values import BaselineConfig
-from sidecar.signals.table import SIGNALS
 from sidecar.telemetry.metrics import render
 from sidecar.telemetry.optimizer import OptimizerCollector
 from sidecar.telemetry.signals import SignalCollector
@@ -145,7 +145,7 @@ def test_the_series_are_few(used: RunningSidecar) -> None:
     count = sum(len(family.samples) for family in found.values())
     rules = len(found["optimizer_rule_state"].samples)
     assert rules >= 10
-    count += len(SIGNALS) - len(found["signal"].samples)
+    count += len(CATALOGUE.signals) - len(found["signal"].samples)
     count += 4 * rules - len(found["optimizer_trial_before"].samples) * 4
     assert count <= MOST_SERIES, count
 

@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_classic
 from prometheus_client.registry import Collector
 
-from sidecar.signals.table import SIGNALS
+from sidecar.catalogue import CATALOGUE
 from sidecar.telemetry.families import counter
 from sidecar.telemetry.metrics import render
 from tests.optimizer.controlled import Controlled
@@ -31,7 +31,7 @@ MOST_BYTES = 64 << 10
 MOST_SECONDS = 0.020
 NAMESPACES = [f"named-{number}" for number in range(20)]
 AWKWARD = 'quotes " and \\ and\nnewlines and 🦉'
-LEARNED = [signal for signal in SIGNALS if signal.better][:10]
+LEARNED = [signal for signal in CATALOGUE.signals.values() if signal.better][:10]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.l3.eviction import SCORES
+from sidecar.catalogue import CATALOGUE
 from sidecar.testing.tiers import SEED, Make, TierContract
 from tests.l3.tier import Tier
 
@@ -30,7 +30,7 @@ class OnDisk:
         self.tier.delete(key)
 
     def resize(self, max_entries: int, max_bytes: int) -> None:
-        self.tier.configure(self.tier.limits.policy, max_entries, max_bytes)
+        self.tier.configure(self.tier.policy, max_entries, max_bytes)
 
     def change_policy(self, name: str) -> None:
         self.tier.configure(name, self.tier.limits.max_entries, self.tier.limits.max_bytes)
@@ -47,7 +47,7 @@ class OnDisk:
         return self.tier.engine.used_bytes
 
 
-@pytest.mark.parametrize("policy", sorted(SCORES))
+@pytest.mark.parametrize("policy", sorted(CATALOGUE.policies.scores))
 class TestL3(TierContract):
     @pytest.fixture
     def make(self, policy: str, tmp_path: Path) -> Iterator[Make]:

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.model.entry import Entry
-from sidecar.policies import registry
 from sidecar.policies.protocol import Policy
 from sidecar.testing.tiers import AMPLE, SEED, Make, TierContract
 from sidecar.tiers.memory import EVICT_AT_ONCE, MemoryTier
@@ -55,7 +55,7 @@ class InMemory:
         return self.tier.used_bytes
 
     def _policy(self, name: str, max_entries: int) -> Policy:
-        return registry.create(name, max_entries, rng=random.Random(SEED))
+        return CATALOGUE.policies.make(name, max_entries, rng=random.Random(SEED))
 
 
 def an_entry(key: bytes, value: bytes) -> Entry:
@@ -70,7 +70,7 @@ def an_entry(key: bytes, value: bytes) -> Entry:
     )
 
 
-@pytest.mark.parametrize("policy", sorted(registry.POLICIES))
+@pytest.mark.parametrize("policy", sorted(CATALOGUE.policies))
 class TestMemory(TierContract):
     @pytest.fixture
     def make(self, policy: str) -> Make:

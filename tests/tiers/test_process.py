@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app.sidecar import make_policy
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
 from sidecar.store.store import Store
@@ -23,6 +23,11 @@ from tests.running import wait_until
 
 PATIENCE_SECONDS = 20.0
 STUCK_SECONDS = 0.5
+
+
+def a_store(config: CacheConfig, process: DiskProcess) -> Store:
+    policies = CATALOGUE.policies
+    return Store(time.time, config, policies.make_for, policies.scores, process.wake)
 
 
 async def eventually(condition: Callable[[], bool], what: str) -> None:
@@ -36,7 +41,7 @@ async def eventually(condition: Callable[[], bool], what: str) -> None:
 async def watched(tmp_path: Path) -> AsyncIterator[tuple[DiskProcess, Store]]:
     """A child with a short patience, and a store over it."""
     process = DiskProcess(tmp_path, None, stuck_seconds=STUCK_SECONDS)
-    store = Store(time.time, CacheConfig(), make_policy, process.wake)
+    store = a_store(CacheConfig(), process)
     process.enable(enabled=True)
     task = asyncio.create_task(process.run(store.disk))
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -81,7 +86,7 @@ async def test_what_is_paced_is_written_when_it_stops(tmp_path: Path) -> None:
     config = CacheConfig(durability="memory")
     for life in range(2):
         process = DiskProcess(tmp_path, None)
-        store = Store(time.time, config, make_policy, process.wake)
+        store = a_store(config, process)
         process.enable(enabled=True)
         task = asyncio.create_task(process.run(store.disk))
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -1,1 +1,1 @@
-"""What rules can have done: one action, one file, and the registry of them."""
+"""What rules can have done: one action, one file."""

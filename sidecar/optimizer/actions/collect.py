@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sidecar.config.schema import Section
-from sidecar.config.values import RuleType
+from sidecar.config.section import Section
 from sidecar.model.change import Deed
 from sidecar.optimizer.situation import Situation
 
@@ -14,7 +13,7 @@ class Collect:
     """Collect all generations, at a moment that the rule chooses and not in the middle of load."""
 
     name: ClassVar[str] = "collect"
-    rule_type: ClassVar[RuleType] = "gc"
+    rule_type: ClassVar[str] = "gc"
 
     class Options(Section):
         pass

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sidecar.config.schema import Section
-from sidecar.config.values import RuleType
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Deed
 from sidecar.optimizer.actions.view import view
 from sidecar.optimizer.situation import Situation
@@ -15,7 +14,7 @@ class CompactL3:
     """Rewrite L3's tables without what is dead: once much work, then less for every read."""
 
     name: ClassVar[str] = "compact_l3"
-    rule_type: ClassVar[RuleType] = "io"
+    rule_type: ClassVar[str] = "io"
 
     class Options(Section):
         pass

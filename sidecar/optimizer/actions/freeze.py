@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sidecar.config.schema import Section
-from sidecar.config.values import RuleType
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.situation import Situation
 
@@ -18,7 +17,7 @@ class Freeze:
     """Move every object to where collections don't look; undone by thawing all of them."""
 
     name: ClassVar[str] = "freeze"
-    rule_type: ClassVar[RuleType] = "gc"
+    rule_type: ClassVar[str] = "gc"
 
     class Options(Section):
         pass

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from sidecar.config.limits import L3_SPARE_BYTES
 from sidecar.config.quantities import LARGEST_SIZE, format_percent
-from sidecar.config.schema import Ceiling, Percent, Section
-from sidecar.config.values import RuleType
+from sidecar.config.schema import Ceiling, Percent
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Size, Turn
 from sidecar.optimizer.actions.turning import raised_count
 from sidecar.optimizer.actions.view import TierName, TierView, view
@@ -34,7 +34,7 @@ class GrowTier:
     """
 
     name: ClassVar[str] = "grow_tier"
-    rule_type: ClassVar[RuleType] = "cache"
+    rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         tier: TierName

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sidecar.config.knobs import InFlight
-from sidecar.config.schema import Section
-from sidecar.config.values import RuleType
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import set_to
 from sidecar.optimizer.situation import Situation
@@ -16,7 +15,7 @@ class LimitInFlight:
     """Turn requests away beyond a limit that is found from latency, or none."""
 
     name: ClassVar[str] = "limit_in_flight"
-    rule_type: ClassVar[RuleType] = "network"
+    rule_type: ClassVar[str] = "network"
 
     class Options(Section):
         to: InFlight

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sidecar.config.quantities import format_percent
-from sidecar.config.schema import Percent, Section
-from sidecar.config.values import RuleType
+from sidecar.config.schema import Percent
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import lowered
 from sidecar.optimizer.situation import Situation
@@ -16,7 +16,7 @@ class PaceBackground:
     """Slow sweeps, warming and snapshots down."""
 
     name: ClassVar[str] = "pace_background"
-    rule_type: ClassVar[RuleType] = "cpu"
+    rule_type: ClassVar[str] = "cpu"
 
     class Options(Section):
         by: Percent = 0.50

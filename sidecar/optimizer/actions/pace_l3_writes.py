@@ -6,8 +6,9 @@ import math
 from typing import ClassVar
 
 from sidecar.config.quantities import format_size
-from sidecar.config.schema import Percent, Section, Size
-from sidecar.config.values import MIB, RuleType
+from sidecar.config.schema import Percent, Size
+from sidecar.config.section import Section
+from sidecar.config.values import MIB
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import lowered
 from sidecar.optimizer.actions.view import view
@@ -23,7 +24,7 @@ class PaceL3Writes:
     """
 
     name: ClassVar[str] = "pace_l3_writes"
-    rule_type: ClassVar[RuleType] = "io"
+    rule_type: ClassVar[str] = "io"
 
     class Options(Section):
         by: Percent = 0.25

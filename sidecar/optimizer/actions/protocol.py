@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol
 
-from sidecar.config.schema import Section
-from sidecar.config.values import RuleType
+from sidecar.config.section import Section
 from sidecar.model.change import Change, Declined
 from sidecar.optimizer.situation import Situation
 
@@ -22,7 +21,7 @@ class Action(Protocol):
     """
 
     name: ClassVar[str]
-    rule_type: ClassVar[RuleType]
+    rule_type: ClassVar[str]
 
     @property
     def Options(self) -> type[Section]:  # noqa: N802  (a class, written inside the action's)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sidecar.config.schema import Section
-from sidecar.config.values import RuleType
+from sidecar.config.section import Section
 from sidecar.model.change import Deed
 from sidecar.optimizer.situation import Situation
 
@@ -14,7 +13,7 @@ class ReleaseMemory:
     """Collect garbage, and have the allocator give free pages back to the system."""
 
     name: ClassVar[str] = "release_memory"
-    rule_type: ClassVar[RuleType] = "memory"
+    rule_type: ClassVar[str] = "memory"
 
     class Options(Section):
         pass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sidecar.config.schema import Section
-from sidecar.config.values import Compression, RuleType
+from sidecar.config.section import Section
+from sidecar.config.values import Compression
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import set_to
 from sidecar.optimizer.actions.view import view
@@ -16,7 +16,7 @@ class SetCompression:
     """Keep what comes to L2 from now on compressed, or as it is: processor time against room."""
 
     name: ClassVar[str] = "set_compression"
-    rule_type: ClassVar[RuleType] = "cpu"
+    rule_type: ClassVar[str] = "cpu"
 
     class Options(Section):
         to: Compression

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sidecar.config.quantities import format_percent
-from sidecar.config.schema import Ceiling, Percent, Section
-from sidecar.config.values import RuleType
+from sidecar.config.schema import Ceiling, Percent
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import raised_count
 from sidecar.optimizer.situation import Situation
@@ -16,7 +16,7 @@ class SetGcThresholds:
     """Raise the allocations before a collection: fewer pauses, and more garbage between them."""
 
     name: ClassVar[str] = "set_gc_thresholds"
-    rule_type: ClassVar[RuleType] = "gc"
+    rule_type: ClassVar[str] = "gc"
 
     class Options(Section):
         by: Percent = 0.50

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sidecar.config.schema import IdleTime, Section
-from sidecar.config.values import RuleType
+from sidecar.config.schema import IdleTime
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import set_to
 from sidecar.optimizer.situation import Situation
@@ -15,7 +15,7 @@ class SetKeepalive:
     """Close connections that were idle for so long."""
 
     name: ClassVar[str] = "set_keepalive"
-    rule_type: ClassVar[RuleType] = "network"
+    rule_type: ClassVar[str] = "network"
 
     class Options(Section):
         to: IdleTime = 15.0

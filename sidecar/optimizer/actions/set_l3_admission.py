@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sidecar.config.knobs import Admission
-from sidecar.config.schema import Section
-from sidecar.config.values import RuleType
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import set_to
 from sidecar.optimizer.actions.view import view
@@ -17,7 +16,7 @@ class SetL3Admission:
     """Have L3 take every put of a key, or none before its second: most are never asked for."""
 
     name: ClassVar[str] = "set_l3_admission"
-    rule_type: ClassVar[RuleType] = "io"
+    rule_type: ClassVar[str] = "io"
 
     class Options(Section):
         to: Admission

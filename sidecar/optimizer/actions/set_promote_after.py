@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sidecar.config.schema import Count, Section
-from sidecar.config.values import RuleType
+from sidecar.config.schema import Count
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import set_to
 from sidecar.optimizer.actions.view import view
@@ -16,7 +16,7 @@ class SetPromoteAfter:
     """Have entries move to L1 after so many hits in L2. There is no half of a hit: no steps."""
 
     name: ClassVar[str] = "set_promote_after"
-    rule_type: ClassVar[RuleType] = "cache"
+    rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         to: Count = 1

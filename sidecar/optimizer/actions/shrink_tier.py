@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sidecar.config.quantities import format_percent
-from sidecar.config.schema import Percent, Section
-from sidecar.config.values import KIB, RuleType
+from sidecar.config.schema import Percent
+from sidecar.config.section import Section
+from sidecar.config.values import KIB
 from sidecar.model.change import Declined, Size, Turn
 from sidecar.optimizer.actions.turning import lowered_count
 from sidecar.optimizer.actions.view import MemoryTierName, view
@@ -24,7 +25,7 @@ class ShrinkTier:
     """
 
     name: ClassVar[str] = "shrink_tier"
-    rule_type: ClassVar[RuleType] = "memory"
+    rule_type: ClassVar[str] = "memory"
 
     class Options(Section):
         tier: MemoryTierName

@@ -6,8 +6,8 @@ import math
 from typing import ClassVar
 
 from sidecar.config.quantities import LONGEST_SECONDS, format_percent
-from sidecar.config.schema import Ceiling, Percent, Section
-from sidecar.config.values import RuleType
+from sidecar.config.schema import Ceiling, Percent
+from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import raised
 from sidecar.optimizer.situation import Situation
@@ -17,7 +17,7 @@ class StretchTtl:
     """Raise the life of values that are put without one of their own."""
 
     name: ClassVar[str] = "stretch_ttl"
-    rule_type: ClassVar[RuleType] = "cache"
+    rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         by: Percent = 0.25

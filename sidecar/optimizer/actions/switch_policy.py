@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, ValidationInfo
 
-from sidecar.config.schema import DISK_POLICIES, Section
-from sidecar.config.values import RuleType
+from sidecar.config.schema import vocabulary_of
+from sidecar.config.section import Section
 from sidecar.config.wording import nearest, shown
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.actions.turning import set_to
 from sidecar.optimizer.actions.view import TierName, view
 from sidecar.optimizer.situation import Situation
-from sidecar.policies.registry import POLICIES
 
 
 def _policy(name: str, info: ValidationInfo) -> str:
     tier = info.data.get("tier")
     if tier is None:  # which is a mistake of its own
         return name
-    in_memory: Collection[str] = POLICIES if info.context is None else info.context
-    known = DISK_POLICIES if tier == "l3" else in_memory
+    vocabulary = vocabulary_of(info)
+    known = vocabulary.disk_policies if tier == "l3" else vocabulary.policies
     if name not in known:
         raise ValueError(f"{shown(name)} is not a policy of {tier}; {nearest(name, known)}")
     return name
 
 
 class SwitchPolicy:
-    """Order a tier's entries by another policy. They stay, and keep their order as far as it goes.
-
-    The context of a validation is the collection of policies known in memory, as everywhere in the
-    document; without one, those that come with the sidecar.
-    """
+    """Order a tier's entries by another policy. They stay, and keep their order where they can."""
 
     name: ClassVar[str] = "switch_policy"
-    rule_type: ClassVar[RuleType] = "cache"
+    rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         tier: TierName

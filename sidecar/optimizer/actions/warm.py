@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from pydantic import model_validator
 
-from sidecar.config.schema import Section
-from sidecar.config.values import RuleType
+from sidecar.config.section import Section
 from sidecar.config.wording import shown
 from sidecar.model.change import Declined, Deed
 from sidecar.optimizer.actions.view import view
@@ -18,7 +17,7 @@ class Warm:
     """Read what was hottest from L3 into the room that L1 and L2 have; nothing leaves for it."""
 
     name: ClassVar[str] = "warm"
-    rule_type: ClassVar[RuleType] = "cache"
+    rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         @model_validator(mode="before")

@@ -1,16 +1,18 @@
-"""Asks an action of the registry, with options as a rule has them."""
+"""Asks an action of the catalogue, with options as a rule has them."""
 
 from __future__ import annotations
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.model.change import Change, Declined, Value
-from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.situation import Situation
 
 
 def propose(action: str, moment: Situation, **written: object) -> Change | Declined:
     """What the action answers to options that are written like this."""
-    options = ACTIONS[action].Options.model_validate(written)
-    return ACTIONS[action].propose(moment, options)
+    options = CATALOGUE.actions[action].Options.model_validate(
+        written, context=CATALOGUE.vocabulary
+    )
+    return CATALOGUE.actions[action].propose(moment, options)
 
 
 def turned_to(answer: Change | Declined) -> Value:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.values import MIB
+from sidecar.config.vocabulary import PolicyForm
 from sidecar.model.change import Deed, Turn
-from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.testing.situations import DEFAULTS, situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
 
@@ -34,19 +36,21 @@ def test_a_policy_is_switched_as_stated() -> None:
 def test_a_policy_that_the_tier_does_not_take_is_refused(tier: str, to: str, sentence: str) -> None:
     """When the rule is read, with what to write."""
     with pytest.raises(ValidationError) as refused:
-        ACTIONS["switch_policy"].Options.model_validate({"tier": tier, "to": to})
+        propose("switch_policy", situation(), tier=tier, to=to)
     [mistake] = refused.value.errors()
     assert mistake["loc"] == ("to",)
     assert str(mistake["ctx"]["error"]) == sentence
 
 
 def test_a_policy_of_a_plugin_is_one_of_memory() -> None:
-    """The context of the validation names all that are known there."""
-    options = ACTIONS["switch_policy"].Options
+    """The vocabulary, the context of the validation, has all that are known there."""
+    options = CATALOGUE.actions["switch_policy"].Options
     written = {"tier": "l1", "to": "mine"}
-    options.model_validate(written, context=("lru", "mine"))
+    known = {**CATALOGUE.vocabulary.policies, "mine": PolicyForm(on_disk=False)}
+    vocabulary = replace(CATALOGUE.vocabulary, policies=known)
+    options.model_validate(written, context=vocabulary)
     with pytest.raises(ValidationError, match="is not a policy of l3"):
-        options.model_validate({**written, "tier": "l3"}, context=("lru", "mine"))
+        options.model_validate({**written, "tier": "l3"}, context=vocabulary)
 
 
 @pytest.mark.parametrize("step", [0.05, 0.5])

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.model.change import Size, Value
 from sidecar.optimizer.actions.pace_l3_writes import RATE, PaceL3Writes
 from sidecar.optimizer.actions.protocol import Action
-from sidecar.optimizer.actions.registry import ACTIONS
 from sidecar.optimizer.situation import Situation
 from sidecar.testing.actions import ActionContract
 
@@ -17,10 +17,10 @@ from sidecar.testing.actions import ActionContract
 class TestBuiltIn(ActionContract):
     """Every action of the registry."""
 
-    @pytest.fixture(scope="class", params=ACTIONS)
+    @pytest.fixture(scope="class", params=CATALOGUE.actions)
     @classmethod
     def action(cls, request: pytest.FixtureRequest) -> Action:
-        return ACTIONS[request.param]
+        return CATALOGUE.actions[request.param]
 
     def counted_from(self, action: Action, moment: Situation, knob: str) -> Value:
         """Two count from what is used, where that is less than what the knob stands at."""

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Effective, turned
 from sidecar.config.values import CacheConfig, TiersConfig
 from sidecar.l3 import wire
@@ -57,6 +58,7 @@ class Tuned:
             configured=self.configured,
             signal=signals.get,
             step=0.5,
+            knobs=CATALOGUE.knobs,
         )
 
     def act(self, action: str, **written: object) -> bool:
@@ -65,7 +67,9 @@ class Tuned:
         if isinstance(answer, Declined):
             return False
         assert isinstance(answer, Turn)
-        self.harness.reconfigure(turned(Effective(cache=self.store.config), answer).cache)
+        self.harness.reconfigure(
+            turned(CATALOGUE.knobs, Effective(cache=self.store.config), answer).cache
+        )
         return True
 
     def put(self, *keys: bytes, value: bytes | None = None) -> None:
@@ -156,7 +160,7 @@ def test_grow_tier_makes_l3_keep_more(tune: Tune) -> None:
     moment = cache.situation(**{"io.disk_free_bytes": 1e9})
     answer = propose("grow_tier", moment, tier="l3", by="25%")
     assert isinstance(answer, Turn)
-    cache.harness.reconfigure(turned(moment.effective, answer).cache)
+    cache.harness.reconfigure(turned(CATALOGUE.knobs, moment.effective, answer).cache)
     cache.put(*KEYS[:150])
     assert cache.harness.engine.entries == 125
 
@@ -213,4 +217,4 @@ async def test_stretch_ttl_is_what_a_put_value_gets(tmp_path: Path) -> None:
             in_force = Effective(cache=store.config)
             turn = propose("stretch_ttl", situation(in_force), by="25%")
             assert isinstance(turn, Turn)
-            store.apply(turned(in_force, turn).cache)
+            store.apply(turned(CATALOGUE.knobs, in_force, turn).cache)

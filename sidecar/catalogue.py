@@ -1,0 +1,147 @@
+"""What the sidecar knows by name: one frozen value, which is handed down by constructor.
+
+To add a policy, an action or a signal, write its file and add one line here. `app` and the commands
+use CATALOGUE unless they are given another; a plugin or a test makes one with
+`dataclasses.replace`. Only they know this module: all other rooms are given the parts they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import Protocol, TypeVar
+
+from sidecar.config.knobs import KNOBS, Knobs
+from sidecar.config.vocabulary import ActionForm, PolicyForm, Vocabulary
+from sidecar.optimizer.actions.collect import Collect
+from sidecar.optimizer.actions.compact_l3 import CompactL3
+from sidecar.optimizer.actions.freeze import Freeze
+from sidecar.optimizer.actions.grow_tier import GrowTier
+from sidecar.optimizer.actions.limit_in_flight import LimitInFlight
+from sidecar.optimizer.actions.pace_background import PaceBackground
+from sidecar.optimizer.actions.pace_l3_writes import PaceL3Writes
+from sidecar.optimizer.actions.protocol import Action
+from sidecar.optimizer.actions.release_memory import ReleaseMemory
+from sidecar.optimizer.actions.set_compression import SetCompression
+from sidecar.optimizer.actions.set_gc_thresholds import SetGcThresholds
+from sidecar.optimizer.actions.set_keepalive import SetKeepalive
+from sidecar.optimizer.actions.set_l3_admission import SetL3Admission
+from sidecar.optimizer.actions.set_promote_after import SetPromoteAfter
+from sidecar.optimizer.actions.shrink_tier import ShrinkTier
+from sidecar.optimizer.actions.stretch_ttl import StretchTtl
+from sidecar.optimizer.actions.switch_policy import SwitchPolicy
+from sidecar.optimizer.actions.warm import Warm
+from sidecar.optimizer.conditions import Compiler
+from sidecar.optimizer.functions import FUNCTIONS, Function
+from sidecar.optimizer.one_shots import ONE_SHOTS
+from sidecar.optimizer.rules import compile_rule
+from sidecar.policies import fifo, lfu, lru, random, s3fifo, sieve, ttl, w_tinylfu
+from sidecar.policies.registry import Policies
+from sidecar.signals import cache, cpu, garbage, http, io, memory, network
+from sidecar.signals.signal import Signals
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def by_name(things: Iterable[N]) -> Mapping[str, N]:
+    """In their order. Raises ValueError for two of one name."""
+    found: dict[str, N] = {}
+    for thing in things:
+        if thing.name in found:
+            raise ValueError(f"two are named {thing.name}")
+        found[thing.name] = thing
+    return MappingProxyType(found)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Catalogue:
+    """What a sidecar knows, each kind by name and in the order of its documentation."""
+
+    policies: Policies
+    actions: Mapping[str, Action]
+    signals: Signals
+    functions: Mapping[str, Function]
+    """What conditions may apply to a window of a signal."""
+    knobs: Knobs
+    one_shots: Mapping[str, str]
+    """What actions can have done that is no turn of a knob: its name, and what it does."""
+
+    @cached_property
+    def conditions(self) -> Compiler:
+        """Compiles conditions over these signals and functions."""
+        return Compiler(self.signals, self.functions)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What a configuration document may name."""
+        policies, actions = self.policies, self.actions
+        return Vocabulary(
+            policies={
+                name: PolicyForm(on_disk=spec.score is not None, options=spec.options)
+                for name, spec in policies.items()
+            },
+            signals={name: signal.better for name, signal in self.signals.items()},
+            actions={name: ActionForm(it.rule_type, it.Options) for name, it in actions.items()},
+            compile_condition=self.conditions.compile,
+            compile_rule=partial(compile_rule, actions),
+        )
+
+
+_ACTIONS: tuple[Action, ...] = (
+    ShrinkTier(),
+    ReleaseMemory(),
+    SetCompression(),
+    PaceBackground(),
+    SetL3Admission(),
+    PaceL3Writes(),
+    CompactL3(),
+    LimitInFlight(),
+    SetKeepalive(),
+    GrowTier(),
+    SwitchPolicy(),
+    SetPromoteAfter(),
+    Warm(),
+    StretchTtl(),
+    Collect(),
+    SetGcThresholds(),
+    Freeze(),
+)
+
+CATALOGUE = Catalogue(
+    policies=Policies(
+        (
+            lru.SPEC,
+            lfu.SPEC,
+            fifo.SPEC,
+            ttl.SPEC,
+            random.SPEC,
+            sieve.SPEC,
+            s3fifo.SPEC,
+            w_tinylfu.SPEC,
+        )
+    ),
+    actions=by_name(_ACTIONS),
+    signals=by_name(
+        (
+            *cache.SIGNALS,
+            *http.SIGNALS,
+            *memory.SIGNALS,
+            *cpu.SIGNALS,
+            *io.SIGNALS,
+            *network.SIGNALS,
+            *garbage.SIGNALS,
+        )
+    ),
+    functions=by_name(FUNCTIONS),
+    knobs=by_name(KNOBS),
+    one_shots=ONE_SHOTS,
+)
+"""What comes with the sidecar."""

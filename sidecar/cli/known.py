@@ -1,0 +1,36 @@
+"""Hands a command the catalogue that the program was started with.
+
+It is the object of click's context, `main(obj=catalogue)`; without one, what comes with the sidecar
+is known. The import is late, since commands that only ask a sidecar for JSON need none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from sidecar.catalogue import Catalogue
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def catalogue_of(ctx: click.Context) -> Catalogue:
+    """What is known in this call."""
+    from sidecar.catalogue import CATALOGUE, Catalogue  # noqa: PLC0415
+
+    return ctx.obj if isinstance(ctx.obj, Catalogue) else CATALOGUE
+
+
+def pass_catalogue(command: Callable[Concatenate[Catalogue, P], R]) -> Callable[P, R]:
+    """Give the catalogue as the first argument."""
+
+    @wraps(command)
+    def with_catalogue(*args: P.args, **options: P.kwargs) -> R:
+        return command(catalogue_of(click.get_current_context()), *args, **options)
+
+    return with_catalogue

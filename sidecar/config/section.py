@@ -1,0 +1,16 @@
+"""What every mapping of a document has in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+# Fields that were not stated are left out of the dump, so nobody ever sees this value.
+UNSTATED: Any = None
+
+
+class Section(BaseModel):
+    """A mapping of the document."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)

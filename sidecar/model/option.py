@@ -1,0 +1,16 @@
+"""An option that a policy declares, for whoever reads it: the configuration, the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A number between two exclusive bounds. The type of `default` is that of the option."""
+
+    name: str
+    meaning: str
+    default: float
+    above: float
+    below: float

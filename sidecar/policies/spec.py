@@ -1,0 +1,37 @@
+"""What a policy declares about itself. Its file ends with it, and the catalogue lists it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sidecar.model.metadata import Metadata
+from sidecar.model.option import Option
+from sidecar.policies.protocol import Policy
+
+Trait = Literal["reads", "expiry", "chance", "scan_resistant"]
+"""Reads change the order; so does expiry; victims depend on the generator handed in; keys that are
+read often survive a scan of keys that are read once. The contract suite asserts each, and for the
+first three that a policy without the trait does not have it."""
+
+Score = Callable[[Metadata], float | tuple[float, float]]
+"""The entry with the lowest score leaves L3 first."""
+
+Factory = Callable[..., Policy]
+"""Makes a policy for `capacity` entries, with `rng=` as its only source of chance; further keywords
+are the policy's options."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySpec:
+    """A policy, as the configuration, the tiers and the documentation know it."""
+
+    name: str
+    meaning: str
+    make: Factory
+    traits: frozenset[Trait] = frozenset()
+    options: tuple[Option, ...] = ()
+    score: str | None = None
+    """The import path of a Score (`package.module:name`), by which L3 can use the policy: L3 is
+    another process, which imports it. None where stored metadata cannot decide the order."""

@@ -1,0 +1,34 @@
+"""What signals are read from, made up: a cache with figures of its own, this process, a tree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sidecar.model.entry import Tier
+from sidecar.model.snapshot import Snapshot, TierSnapshot
+from sidecar.model.stats import RequestStats, StoreStats, TierStats
+from sidecar.process.cgroup import ControlGroup
+from sidecar.process.garbage import Collections
+from sidecar.signals.sources import Sources
+
+
+def a_snapshot() -> Snapshot:
+    counts = StoreStats()
+    tiers = tuple(
+        TierSnapshot(tier, True, "lru", 50, 1000, 100, 10_000, TierStats()) for tier in Tier
+    )
+    return Snapshot((tiers[0], tiers[1], tiers[2]), counts, "up", 0, 0, 3)
+
+
+def sources(root: Path) -> Sources:
+    """`root` is that of the file system that the control group is read from."""
+    return Sources(
+        look=a_snapshot,
+        requests=RequestStats(),
+        connections=lambda: 1,
+        collections=Collections(),
+        pids=lambda: {"main": os.getpid()},
+        data_dir=root,
+        group=ControlGroup(root),
+    )

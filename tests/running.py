@@ -41,6 +41,8 @@ class RunningSidecar:
     environment: dict[str, str] = field(default_factory=dict)
     wrapper: tuple[str, ...] = ()
     """A command that executes the one after it."""
+    program: str = "sidecar"
+    """The module that is run."""
     port: int = 0
     ops_port: int = 0
     process: subprocess.Popen[str] | None = None
@@ -55,7 +57,7 @@ class RunningSidecar:
         self.ops_port = self.ops_port or free_port()
         command = [
             *self.wrapper,
-            *(sys.executable, "-m", "sidecar", "serve"),
+            *(sys.executable, "-m", self.program, "serve"),
             *("--data-bind", f"127.0.0.1:{self.port}", "--ops-bind", f"127.0.0.1:{self.ops_port}"),
             *("--data-dir", str(self.data_dir), *self.flags),
         ]

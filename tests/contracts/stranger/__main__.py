@@ -1,0 +1,21 @@
+"""`cache-sidecar` with a catalogue that has the stranger's three as well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sidecar.catalogue import CATALOGUE, by_name
+from sidecar.cli import main
+from sidecar.policies.registry import Policies
+from tests.contracts.stranger import moon, mru
+from tests.contracts.stranger.rest import Rest
+
+EXTENDED = replace(
+    CATALOGUE,
+    policies=Policies([*CATALOGUE.policies.values(), mru.SPEC]),
+    actions=by_name([*CATALOGUE.actions.values(), Rest()]),
+    signals=by_name([*CATALOGUE.signals.values(), moon.SIGNAL]),
+)
+
+if __name__ == "__main__":
+    main(obj=EXTENDED)

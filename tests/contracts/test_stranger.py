@@ -1,0 +1,224 @@
+"""A policy, an action and a signal of a stranger: each one file, and they work everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from playwright.sync_api import sync_playwright
+
+from sidecar.catalogue import CATALOGUE
+from sidecar.cli import main
+from sidecar.config.document import parse
+from sidecar.config.errors import InvalidDocument
+from sidecar.optimizer.actions.protocol import Action
+from sidecar.policies.protocol import Policy
+from sidecar.testing.actions import ActionContract
+from sidecar.testing.policies import PolicyContract
+from tests.console.browsing import Console, launch
+from tests.contracts.stranger.__main__ import EXTENDED
+from tests.contracts.stranger.mru import Mru
+from tests.contracts.stranger.rest import Rest
+from tests.documents.kubelet import Mount
+from tests.running import RunningSidecar, wait_until
+
+CACHE = """\
+tiers:
+  l1: {policy: mru, spared: 2, max_entries: 3}
+  l2: {enabled: false}
+  l3: {policy: mru, max_entries: 20}
+"""
+RULES = """\
+interval: 1s
+rules:
+  - name: full_moon
+    type: moon
+    when: moon.light > 0.5 && mean(moon.light, "2s") > 0.5
+    action: rest
+    with: {to: 25%}
+"""
+BASELINES = "baselines: {moon.light: {baseline: 0.25, target: 1.0}}\n"
+TEXTS = {"cache.yaml": CACHE, "rules.yaml": RULES, "baselines.yaml": BASELINES}
+
+
+class TestMru(PolicyContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls) -> Callable[[], Policy]:
+        return lambda: Mru(spared=1)
+
+
+class TestRest(ActionContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def action(cls) -> Action:
+        return Rest()
+
+
+@pytest.fixture(scope="module")
+def mount(tmp_path_factory: pytest.TempPathFactory) -> Mount:
+    mount = Mount(tmp_path_factory.mktemp("stranger") / "config")
+    mount.publish(TEXTS)
+    return mount
+
+
+@pytest.fixture(scope="module")
+def sidecar(mount: Mount) -> Iterator[RunningSidecar]:
+    """Started as the program is, but with the extended catalogue."""
+    sidecar = RunningSidecar(
+        mount.path.parent / "data",
+        ("--config", str(mount.path), "--log-format", "json"),
+        program="tests.contracts.stranger",
+    )
+    yield sidecar.start()
+    sidecar.stop()
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], obj=EXTENDED)
+
+
+def asked(sidecar: RunningSidecar, path: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(sidecar.ask("GET", path).body)
+    return found
+
+
+def test_the_configuration_takes_them_and_their_options() -> None:
+    """Only with the catalogue that has them; every mistake is found without it."""
+    tier = parse(TEXTS, vocabulary=EXTENDED.vocabulary).cache.tiers.l1
+    assert (tier.policy, tier.policy_options) == ("mru", {"spared": 2})
+    with pytest.raises(InvalidDocument) as refused:
+        parse(TEXTS, vocabulary=CATALOGUE.vocabulary)
+    text = str(refused.value)
+    for unknown in ("tiers.l1.policy", "tiers.l1.spared", "tiers.l3.policy", "rules[0].action"):
+        assert unknown in text
+    assert '"moon.light" is not a signal' in text
+
+
+@pytest.mark.parametrize(
+    ("tier", "sentence"),
+    [
+        ("{policy: mru, spared: 100}", "100 is not between 0 and 100; write for example 1"),
+        ("{policy: mru, spared: 1.5}", "1.5 is not a whole number; write for example 100"),
+        ("{policy: lru, spared: 1}", "only mru has a spared; write policy: mru too"),
+        ("{policy: mru, window: 0.1}", "only w_tinylfu has a window; write policy: w_tinylfu too"),
+        ("{policy: mur}", "did you mean mru?"),
+    ],
+)
+def test_their_mistakes_are_answered_like_any_other(tier: str, sentence: str) -> None:
+    with pytest.raises(InvalidDocument) as refused:
+        parse({"cache.yaml": f"tiers: {{l1: {tier}}}"}, vocabulary=EXTENDED.vocabulary)
+    assert sentence in str(refused.value)
+
+
+def test_check_takes_the_folder(mount: Mount) -> None:
+    """And refuses it without the stranger's three."""
+    result = run("check", mount.path)
+    assert result.exit_code == 0, result.output
+    assert "rules: 1, 1 of them run at level balanced" in result.stdout
+    assert CliRunner().invoke(main, ["check", str(mount.path)]).exit_code == 1
+
+
+def test_simulate_takes_the_policy_and_its_option(tmp_path: Path) -> None:
+    """A loop of four keys in three entries: LRU never hits, MRU does."""
+    trace = tmp_path / "trace.csv"
+    trace.write_text("A\nB\nC\nD\n" * 25)
+    common = ("simulate", trace, "--entries", "3", "--json")
+    found = json.loads(run(*common, "--policy", "mru", "--spared", "2").stdout)
+    assert found["hit_ratio"] > 0.4
+    assert json.loads(run(*common, "--policy", "lru").stdout)["hits"] == 0
+    help_text = run("simulate", "--help").stdout
+    assert "mru" in help_text
+    assert "--spared" in help_text
+
+
+def test_memory_evicts_by_the_policy(sidecar: RunningSidecar) -> None:
+    """Three entries, of which the two used last are spared: the oldest two never leave."""
+    for number in range(6):
+        assert sidecar.ask("PUT", f"/v1/cache/memory/{number}", b"value").status == 201
+    tiers = {n: sidecar.ask("GET", f"/v1/cache/memory/{n}").tier for n in (4, 5)}
+    assert tiers == {4: "l1", 5: "l1"}
+    metrics = sidecar.ops("/metrics").body.decode()
+    assert 'evictions_total{policy="mru",tier="l1"}' in metrics
+
+
+def test_l3_evicts_by_the_score(sidecar: RunningSidecar) -> None:
+    """In its own process, which imports it: early puts outlive late ones, as a sample has it."""
+    for number in range(200):
+        sidecar.ask("PUT", f"/v1/cache/disk/{number}", b"value")
+
+    def held() -> list[int]:
+        listed = asked(sidecar, "/v1/keys?namespace=disk&limit=1000")["keys"]
+        assert isinstance(listed, list)
+        return sorted(int(key["key"]) for key in listed)
+
+    wait_until(lambda: len(held()) <= 23, "L3 is down to its entries")
+    assert held()[1] < 20, held()
+
+
+def test_the_rule_fires_and_is_shown(sidecar: RunningSidecar) -> None:
+    """Its type, its action and its signal are in the API and in the metrics."""
+
+    def fired() -> bool:
+        return bool(asked(sidecar, "/v1/config")["effective"]) and "0.25" in str(
+            asked(sidecar, "/v1/optimizer")["knobs"]
+        )
+
+    wait_until(fired, "the pace is turned")
+    overview = asked(sidecar, "/v1/optimizer")
+    signals = overview["signals"]
+    assert isinstance(signals, dict)
+    assert signals["moon.light"] == {
+        "value": 0.75,
+        "unit": "ratio",
+        "meaning": "How full the moon is.",
+        "better": "higher",
+        "baseline": 0.25,
+        "target": 1.0,
+    }
+    metrics = sidecar.ops("/metrics").body.decode()
+    assert 'cache_sidecar_signal{signal="moon.light"} 0.75' in metrics
+    assert 'rule="full_moon",type="moon"' in metrics
+    course = asked(sidecar, "/v1/signals?names=moon.light")["values"]
+    assert isinstance(course, dict)
+    assert "moon.light" in course
+
+
+def test_the_commands_show_its_unit(sidecar: RunningSidecar) -> None:
+    """A ratio is a percentage where the catalogue knows it."""
+    result = run("optimizer", "--url", f"http://127.0.0.1:{sidecar.port}")
+    assert result.exit_code == 0, result.output
+    [row] = [line for line in result.stdout.splitlines() if "moon.light" in line]
+    assert row.split() == ["moon.light", "75.0%", "25.0%", "100.0%", "higher"]
+
+
+def test_the_console_shows_them(sidecar: RunningSidecar) -> None:
+    """The rule with its condition, and the signal with its meaning and unit."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        console = Console(browser, sidecar)
+        try:
+            console.open("optimizer")
+            console.until(lambda: "full_moon" in console.text("#optimizer-view"), "the rule")
+            console.page.get_by_text("All signals, with what they mean").click()
+            rows = {row[0]: row for row in console.rows("All signals")}
+            assert rows["moon.light"][1:] == ["75.0%", "How full the moon is."]
+        finally:
+            console.close()
+            browser.close()
+
+
+def test_the_policy_can_be_left_and_taken_while_running(
+    sidecar: RunningSidecar, mount: Mount
+) -> None:
+    """By the document; the entries stay."""
+    revision = asked(sidecar, "/v1/config")["revision"]
+    mount.publish({**TEXTS, "cache.yaml": CACHE.replace("mru, spared: 2", "lru")})
+    wait_until(lambda: asked(sidecar, "/v1/config")["revision"] != revision, "it is applied")
+    assert '"policy":"lru"' in sidecar.ask("GET", "/v1/stats").body.decode()
+    mount.publish(TEXTS)
+    wait_until(lambda: asked(sidecar, "/v1/config")["revision"] == revision, "it is back")
+    assert sidecar.ask("GET", "/v1/cache/memory/0").status == 200

@@ -1,5 +1,5 @@
-"""Makes the dashboards, the recording rules and the alerts: `make dashboards`.
+"""Generates the dashboards, the recording rules and the alerts: `make dashboards`.
 
-Queries, panels, dashboards, recording rules and alerts stand apart: `queries` knows PromQL and no
-Grafana, `panels` knows Grafana and no metric, and a dashboard only puts the two together.
+`queries` contains PromQL and nothing of Grafana, `panels` contains Grafana's panels and no metric;
+a dashboard combines the two.
 """

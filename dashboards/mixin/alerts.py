@@ -1,7 +1,7 @@
-"""Alerts: what an operator wants to be told, each with what it means and where to read on.
+"""The alerts, each with a summary, a description and a link to the runbook.
 
-An alert that judges a ratio has a floor of traffic: three requests at night are no trend. Where the
-labels of `expr` are `namespace`, `workload` and `pod`, they are those of the pod's PodMonitor.
+An alert on a ratio also requires a minimum of traffic, since a few requests are no trend. The
+labels `namespace`, `workload` and `pod` in `expr` are those that the pod's PodMonitor adds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from textwrap import dedent
 from typing import Any, Literal
 
 RUNBOOK = "https://github.com/cache-sidecar/cache-sidecar/blob/main/dashboards/RUNBOOK.md"
-"""Where the runbook is published: the one place that says so."""
+"""Where the runbook is published."""
 
 CONTAINER = 'container="cache-sidecar"'
 _POD = "{{ $labels.namespace }}/{{ $labels.pod }}"
@@ -22,7 +22,7 @@ _DURATION, _COUNT = "{{ $value | humanizeDuration }}", '{{ printf "%.0f" $value 
 
 @dataclass(frozen=True)
 class Alert:
-    """`pending` is how long `expr` has to hold before anybody is told."""
+    """`pending` is how long `expr` has to hold before the alert fires."""
 
     name: str
     expr: str
@@ -32,7 +32,7 @@ class Alert:
     description: str
 
     def as_rule(self) -> dict[str, Any]:
-        """As Prometheus reads it. The runbook has a heading with the alert's name."""
+        """The rule in Prometheus' format. Its runbook link ends in the alert's name."""
         return {
             "alert": self.name,
             "expr": dedent(self.expr).strip(),
@@ -57,24 +57,24 @@ ALERTS = (
         expr=f"up{{{CONTAINER}}} == 0",
         pending="5m",
         severity="critical",
-        summary="A cache-sidecar can't be scraped.",
+        summary="A cache-sidecar cannot be scraped.",
         description=f"""
-            Prometheus has had no answer from the cache-sidecar of {_POD} for 5 minutes. Its
-            application has no cache, unless only the ops port is out of reach.""",
+            Prometheus has failed to scrape the cache-sidecar of {_POD} for 5 minutes. Unless only
+            the ops port is unreachable, the application has no cache.""",
     ),
     Alert(
         name="CacheSidecarRestarting",
-        # A native sidecar is an init container; on clusters without them it is a usual one.
-        # Rounded, since `increase` extrapolates: two restarts come to 2.06 by an unlucky phase.
+        # A native sidecar is an init container; older clusters run a regular container.
+        # Rounded because `increase` extrapolates: two restarts can result in 2.06.
         expr=f"""
             round(increase(kube_pod_init_container_status_restarts_total{{{CONTAINER}}}[1h])) > 2
             or
             round(increase(kube_pod_container_status_restarts_total{{{CONTAINER}}}[1h])) > 2""",
         pending="5m",
         severity="warning",
-        summary="A cache-sidecar restarts again and again.",
+        summary="A cache-sidecar restarts repeatedly.",
         description=f"""
-            The cache-sidecar of {_POD} has been restarted {_COUNT} times in the last hour.""",
+            The cache-sidecar of {_POD} restarted {_COUNT} times in the last hour.""",
     ),
     Alert(
         name="CacheSidecarHitRatioLow",
@@ -86,8 +86,8 @@ ALERTS = (
         severity="warning",
         summary="The hit ratio of a workload is below its target.",
         description=f"""
-            For an hour the cache has answered less of the look-ups of {_WORKLOAD} than its
-            baselines.yaml aims at: {_SHARE} of those of the last 30 minutes.""",
+            For an hour the hit ratio of {_WORKLOAD} has been below the target in its
+            baselines.yaml. Over the last 30 minutes it is {_SHARE}.""",
     ),
     Alert(
         name="CacheSidecarL3Down",
@@ -98,17 +98,17 @@ ALERTS = (
         severity="warning",
         summary="A cache-sidecar runs without its disk tier.",
         description=f"""
-            L3 of {_POD} has been down for 5 minutes. The cache goes on in memory; what is written
-            meanwhile does not survive a restart, and L3 starts empty when it comes back.""",
+            L3 of {_POD} has been down for 5 minutes. The cache continues in memory. Writes do not
+            survive a restart until L3 returns, and L3 is empty then.""",
     ),
     Alert(
         name="CacheSidecarConfigRejected",
         expr="cache_sidecar_config_last_reload_successful == 0",
         pending="5m",
         severity="warning",
-        summary="A cache-sidecar has refused its configuration.",
+        summary="A cache-sidecar has rejected its configuration.",
         description=f"""
-            The last document that {_POD} saw was refused. An older one stays in force.""",
+            {_POD} rejected the latest configuration document. The previous one stays in force.""",
     ),
     Alert(
         name="CacheSidecarConfigDiverged",
@@ -121,19 +121,19 @@ ALERTS = (
         summary="The pods of a workload have different configurations in force.",
         description=f"""
             For 30 minutes the pods of {_WORKLOAD} have had {_COUNT} different documents in force:
-            some do not hear of changes, or refuse them.""",
+            some pods do not receive changes, or reject them.""",
     ),
     Alert(
         name="CacheSidecarConfigSourceLost",
         expr="time() - cache_sidecar_config_source_last_contact_timestamp_seconds > 900",
         pending="15m",
         severity="warning",
-        summary="A cache-sidecar can't read where its configuration comes from.",
-        # The time of a contact that never was is 0.
+        summary="A cache-sidecar cannot read the source of its configuration.",
+        # The timestamp is 0 until the first contact.
         description=f"""
             {_POD} {{{{ if gt $value 1e9 }}}}has never reached the source of its
-            configuration{{{{ else }}}}has last read the source of its configuration {_DURATION}
-            ago{{{{ end }}}}. What is in force stays; changes do not arrive.""",
+            configuration{{{{ else }}}}last read the source of its configuration {_DURATION}
+            ago{{{{ end }}}}. The document in force stays in force; changes are not received.""",
     ),
     Alert(
         name="CacheSidecarMemoryHigh",
@@ -142,8 +142,8 @@ ALERTS = (
         severity="warning",
         summary="A cache-sidecar is close to its memory limit.",
         description=f"""
-            {_POD} has taken more than 90% of its memory limit for 10 minutes, {_SHARE} now. At 100%
-            the kernel kills it.""",
+            {_POD} has used more than 90% of its memory limit for 10 minutes, currently {_SHARE}.
+            At 100% the kernel kills the container.""",
     ),
     Alert(
         name="CacheSidecarShedding",
@@ -154,10 +154,10 @@ ALERTS = (
             > 0.01 * namespace_workload_pod:cache_sidecar_requests:rate5m""",
         pending="10m",
         severity="warning",
-        summary="A cache-sidecar turns requests away.",
+        summary="A cache-sidecar sheds requests.",
         description=f"""
-            {_POD} has turned away more than 1% of its requests for 10 minutes: {_NUMBER} requests
-            or connections a second.""",
+            {_POD} has shed more than 1% of its requests for 10 minutes: {_NUMBER} requests or
+            connections per second.""",
     ),
     Alert(
         name="CacheSidecarEventLoopStalled",
@@ -166,8 +166,8 @@ ALERTS = (
         severity="warning",
         summary="The event loop of a cache-sidecar stalls.",
         description=f"""
-            In every one of the last 10 minutes {_POD} answered nobody for a while; in the last one
-            for {_DURATION}.""",
+            The event loop of {_POD} stalled in each of the last 10 minutes, in the latest one for
+            {_DURATION}.""",
     ),
     Alert(
         name="CacheSidecarTrialsRolledBack",
@@ -178,9 +178,9 @@ ALERTS = (
             > 0.8 * namespace_workload_rule:cache_sidecar_optimizer_outcomes:increase1d""",
         pending="1h",
         severity="info",
-        summary="A rule of the optimizer tries again and again what does not help.",
+        summary="Most changes by a rule of the optimizer are rolled back.",
         description=f"""
-            In a day {_COUNT} changes of the rule {{{{ $labels.rule }}}} were undone in the pods of
-            {_WORKLOAD}: more than 8 of 10 that it made.""",
+            Within a day {_COUNT} changes by the rule {{{{ $labels.rule }}}}, more than 80% of its
+            changes, were rolled back in the pods of {_WORKLOAD}.""",
     ),
 )

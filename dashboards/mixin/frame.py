@@ -1,4 +1,4 @@
-"""What the three dashboards share: variables, links, annotations of trials, and their JSON."""
+"""The parts that all dashboards share: variables, links, annotations of trials, and the JSON."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from dashboards.mixin.queries import POD, PREFIX, SELECTED, growth
 
 TAG = "cache-sidecar"
 ALL = "(?s).*"
-"""Newlines, too, which a dot alone does not match."""
+"""Also matches newlines, which `.` alone does not."""
 
 TRIALS = (
-    ("Changes that stay", "improved|applied", GREEN),
+    ("Changes kept", "improved|applied", GREEN),
     ("Changes without effect", "neutral|failed|interrupted", ORANGE),
-    ("Changes that did harm", "regressed", RED),
-    ("Changes only thought of", "dry_run", BLUE),
+    ("Harmful changes", "regressed", RED),
+    ("Dry-run changes", "dry_run", BLUE),
 )
-"""What becomes of a change, in four colours: name, outcomes, colour."""
+"""Groups of outcomes: name, outcomes, colour."""
 
 
 def dashboard(
@@ -35,7 +35,7 @@ def dashboard(
     *,
     one_pod: bool = False,
 ) -> builders.Dashboard:
-    """Rows of panels by their title, for one pod or for as many as are selected."""
+    """Rows of panels by title, for one pod or for all selected pods."""
     board = builders.Dashboard(title).uid(uid).description(text).tags([TAG])
     board.timezone("browser").time("now-6h", "now").refresh("30s").readonly()
     board.tooltip(models.DashboardCursorSync.CROSSHAIR)
@@ -53,7 +53,7 @@ def dashboard(
 
 
 def text_of(board: builders.Dashboard) -> str:
-    """The JSON as it is checked in. Panels are numbered in the order in which they stand."""
+    """The JSON as it is checked in. Panels are numbered in order."""
     made: dict[str, Any] = json.loads(json.dumps(board.build(), cls=JSONEncoder))
     for number, panel in enumerate(made["panels"], start=1):
         panel["id"] = number
@@ -72,7 +72,7 @@ def _variables(*, one_pod: bool) -> Iterator[Builder[models.VariableModel]]:
 
 
 def _label(name: str, selected: str) -> builders.QueryVariable:
-    """The values of a label of these series; several, or all of them."""
+    """A variable with the values of a label of these series; several can be selected."""
     variable = builders.QueryVariable(name).label(name.capitalize()).datasource(DATASOURCE)
     variable.query(f"label_values({selected}, {name})")
     variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
@@ -82,7 +82,7 @@ def _label(name: str, selected: str) -> builders.QueryVariable:
 
 
 class _Trials(Builder[models.AnnotationQuery]):
-    """Trials with one of these outcomes, from when they ended to a few scrapes later."""
+    """Marks trials with one of these outcomes, from their end to a few scrapes later."""
 
     def __init__(self, name: str, outcomes: str, colour: str) -> None:
         matcher = f'outcome=~"{outcomes}"'
@@ -97,7 +97,7 @@ class _Trials(Builder[models.AnnotationQuery]):
 
 
 class _PrometheusAnnotation(models.AnnotationQuery):
-    """With what Grafana's Prometheus data source reads and the library does not know."""
+    """Adds fields that Grafana's Prometheus data source reads and the library lacks."""
 
     def to_json(self) -> dict[str, object]:
         return super().to_json() | {

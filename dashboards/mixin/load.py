@@ -1,4 +1,4 @@
-"""Panels of the overview: requests, what is too much, and memory."""
+"""Panels of the overview: requests, load and memory."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ RESULT_COLOURS = {"ok": GREEN, "miss": GREY, "rejected": ORANGE, "failed": RED}
 
 
 def requests() -> list[Builder[Panel]]:
-    """How many there are, what becomes of them and how long it takes."""
+    """Rates, results and latencies."""
     results = areas(
         "Requests by result",
-        "Requests a second, as ok, miss (404), rejected (another 4xx) or failed (5xx).",
+        "Requests per second by result: ok, miss (404), rejected (another 4xx) or failed (5xx).",
         "reqps",
         Query(rate("requests_total", HTTP, by=["result"]), "{{result}}"),
     )
@@ -46,7 +46,7 @@ def requests() -> list[Builder[Panel]]:
         *(
             lines(
                 f"{operation.upper()} latency",
-                f"The time within which a share of the {operation.upper()}s was answered.",
+                f"Quantiles of the time from a {operation.upper()} request to its response.",
                 "s",
                 *(Query(quantile(share, operation), name) for name, share in SHARES.items()),
                 width=8,
@@ -55,14 +55,14 @@ def requests() -> list[Builder[Panel]]:
         ),
         lines(
             "GET p99 by workload",
-            "99 of 100 GETs were answered within this time.",
+            "99th percentile of the latency of GET requests.",
             "s",
             Query(quantile(0.99, "get", WORKLOAD), NAME),
             width=8,
         ),
         areas(
             "Requests by operation",
-            "Requests a second to the data API.",
+            "Requests per second to the data API.",
             "reqps",
             Query(rate("requests_total", HTTP, by=["operation"]), "{{operation}}"),
         ),
@@ -71,36 +71,36 @@ def requests() -> list[Builder[Panel]]:
 
 
 def load() -> list[Builder[Panel]]:
-    """Whether there are more than can be served."""
+    """Whether the load exceeds what can be served."""
     lag = aggregated("max", POD, series("event_loop_lag_seconds"))
     busy = aggregated("max", POD, series("signal", 'signal="cpu.utilization"'))
     return [
         areas(
-            "Turned away",
-            "Requests and connections a second that were refused, since too much was under way.",
+            "Shed requests",
+            "Requests and connections per second that were refused because of overload.",
             "reqps",
             Query(rate("shed_requests_total", HTTP, by=["reason"]), "{{reason}}"),
             width=6,
         ),
         lines(
-            "Event loop stalls",
-            "By how much the event loop was late at worst in a minute, while nobody was answered. "
-            f"The {MANY} worst pods.",
+            "Event loop lag",
+            "Longest delay of the event loop within a minute; no request is answered meanwhile. "
+            f"Top {MANY} pods.",
             "s",
             Query(f"topk({MANY}, {lag})", POD_NAME),
             width=6,
         ),
         lines(
             "CPU",
-            "Processor time of both processes over what the container may use, or over the node. "
-            f"The {MANY} busiest pods.",
+            "CPU time of both processes over the container's CPU limit, or over the node's CPUs if "
+            f"there is no limit. Top {MANY} pods.",
             "percentunit",
             Query(f"topk({MANY}, {busy})", POD_NAME),
             width=6,
         ),
         lines(
             "Connections",
-            "Connections that applications have open.",
+            "Open connections from applications.",
             "none",
             Query(total("connections", HTTP, by=WORKLOAD), NAME),
             width=6,
@@ -109,18 +109,18 @@ def load() -> list[Builder[Panel]]:
 
 
 def memory() -> list[Builder[Panel]]:
-    """How near the limit is, and what the tiers take of it."""
+    """Memory against the limit, and the tiers' share of it."""
     held = areas(
-        "Bytes held",
-        "Bytes that the entries of each tier take, in all selected pods.",
+        "Bytes used",
+        "Bytes used by the entries of each tier, in all selected pods.",
         "bytes",
         Query(total("used_bytes", by=["tier"]), "{{tier}}"),
         width=8,
     )
     full = lines(
         "Fill",
-        "What tiers hold over what they may hold, in all selected pods: of entries or of bytes, "
-        "whichever is nearer to its limit. At 100% a tier evicts.",
+        "Entries or bytes over their limit, whichever is higher, for each tier in all selected "
+        "pods. At 100% a tier evicts.",
         "percentunit",
         Query(fullness(), "{{tier}}"),
         width=8,
@@ -129,8 +129,8 @@ def memory() -> list[Builder[Panel]]:
     return [
         lines(
             "Memory against the limit",
-            "Working set over memory limit: at 100% the kernel kills the container. "
-            f"The {MANY} fullest pods.",
+            "Working set over memory limit. At 100% the kernel kills the container. "
+            f"Top {MANY} pods.",
             "percentunit",
             Query(f"topk({MANY}, {memory_used()})", POD_NAME),
             width=8,

@@ -1,4 +1,4 @@
-"""The optimizer: what it changed and when, what came of it, and what its rules look at."""
+"""The optimizer: its changes, their outcomes, and the signals that its rules read."""
 
 from __future__ import annotations
 
@@ -62,12 +62,13 @@ UNITS: dict[Unit, tuple[str, str]] = {
 
 
 def optimizer() -> builders.Dashboard:
-    """What it did, and whether it helped."""
+    """The optimizer's changes and their effect."""
     return dashboard(
         "cache-sidecar-optimizer",
         "cache-sidecar / Optimizer",
-        "What the optimizer changed, and whether it helped. Each change is marked when it ended: a "
-        "green one stays; orange ones had no effect and red ones did harm, and both were undone.",
+        "What the optimizer changed, and whether it helped. An annotation marks the end of each "
+        "trial: green changes were kept, orange ones had no effect, red ones were harmful; both of "
+        "the latter were rolled back.",
         {
             "At a glance": _at_a_glance(),
             "Trials": _trials(),
@@ -78,12 +79,12 @@ def optimizer() -> builders.Dashboard:
 
 
 def _at_a_glance() -> list[Builder[Panel]]:
-    looks = f"60 * avg(rate({series('optimizer_ticks_total')}[$__rate_interval]))"
+    ticks = f"60 * avg(rate({series('optimizer_ticks_total')}[$__rate_interval]))"
     return [
         *(
             figure(
                 name,
-                f"Changes in the time shown that ended as {outcomes.replace('|', ' or ')}.",
+                f"Changes in the time range with the outcome {outcomes.replace('|', ' or ')}.",
                 "none",
                 Query(or_zero(growth(OUTCOMES, f'outcome=~"{outcomes}"')), name),
                 {BELOW: colour},
@@ -94,17 +95,17 @@ def _at_a_glance() -> list[Builder[Panel]]:
         ),
         figure(
             "Level",
-            "Pods by level, which says how much may be changed at a time, and how often.",
+            "Number of pods by level. The level limits the size and the frequency of changes.",
             "none",
             Query(f"count by (level) ({series('optimizer_level')})", "{{level}}"),
             {BELOW: BLUE},
             width=4,
         ),
         figure(
-            "Looks a minute",
-            "Times a minute that a pod evaluates the conditions of its rules.",
+            "Ticks per minute",
+            "How often per minute a pod evaluates the conditions of its rules.",
             "none",
-            Query(looks, "Looks"),
+            Query(ticks, "Ticks"),
             width=4,
         ),
     ]
@@ -114,7 +115,7 @@ def _trials() -> list[Builder[Panel]]:
     target = aggregated("max", (), series("target", 'signal="cache.hit_ratio"'))
     ratio = lines(
         "Hit ratio and trials",
-        "Hit ratio of all selected pods; dashed what it should be. Marked are trials that ended.",
+        "Hit ratio of all selected pods. The dashed line is the target; annotations mark trials.",
         "percentunit",
         Query(hit_ratio(), "hit ratio"),
         Query(target, "target"),
@@ -122,12 +123,12 @@ def _trials() -> list[Builder[Panel]]:
     )
     ended = growth(OUTCOMES, by=["outcome"], over="$__rate_interval")
     outcomes = bars(
-        "Outcomes", "Changes that ended, by what came of them.", "none", Query(ended, "{{outcome}}")
+        "Outcomes", "Finished trials by outcome.", "none", Query(ended, "{{outcome}}")
     )
     colours = {outcome: colour for _, names, colour in TRIALS for outcome in names.split("|")}
     limits = lines(
         "Limits of the tiers",
-        "Entries that each tier may hold in all selected pods: what rules turn most.",
+        "Maximum number of entries of each tier, in all selected pods.",
         "none",
         Query(total("capacity_entries", by=["tier"]), "{{tier}}"),
     )
@@ -138,15 +139,15 @@ def _trials() -> list[Builder[Panel]]:
         _last_trials(),
         matrix(
             "Outcomes by rule",
-            "Changes in the time shown, by rule and by what came of them.",
+            "Changes in the time range, by rule and outcome.",
             "rule",
             "outcome",
             by_rule,
         ),
         lines(
             "Before and after",
-            "What each rule's last trial measured before and after its change, in the unit of its "
-            "signal; the mean of the selected pods.",
+            "The signal before and after the change in each rule's last trial, in the signal's "
+            "unit, averaged over the selected pods.",
             "short",
             Query(
                 aggregated("avg", ["rule"], series("optimizer_trial_before")), "{{rule}}, before"
@@ -172,8 +173,8 @@ def _last_trials() -> Builder[Panel]:
     )
     panel = rows(
         "Last trial of each rule",
-        "What was compared, in the unit of the rule's signal, and the difference as a share of "
-        "before; positive is better.",
+        "The signal before and after the change, in its unit, and the effect as a share of the "
+        "value before. A positive effect is an improvement.",
         "short",
         columns,
         *(before, after, effect, f"1000 * {ended}"),
@@ -184,10 +185,10 @@ def _last_trials() -> Builder[Panel]:
 def _rules() -> Builder[Panel]:
     return states(
         "State of each rule",
-        "Inactive: its condition is false. Pending: it is true, though not for long enough yet. "
-        "Active: its change is on trial, or held. Cooling down: it waits before it acts again. "
-        "Unavailable: a signal of its has no value. Disabled: by the document, or by the level. "
-        "Of several pods, the state furthest to the right in this list.",
+        "Inactive: the condition is false. Pending: the condition is true, but not yet for long "
+        "enough. Active: a change is on trial or in force. Cooling down: the rule waits for its "
+        "cooldown. Unavailable: a signal of the rule has no value. Disabled: by the document or by "
+        "the level. If pods differ, the panel shows the last of their states in this list.",
         [(state.replace("_", " "), STATE_COLOURS[state]) for state in STATES],
         Query(coded("optimizer_rule_state", "state", STATES, ["rule"]), "{{rule}}"),
         width=24,
@@ -195,11 +196,11 @@ def _rules() -> Builder[Panel]:
 
 
 def _distances() -> Iterator[Builder[Panel]]:
-    for aim, meaning in (("target", "should be"), ("baseline", "usually are")):
+    for aim in ("target", "baseline"):
         distance = aggregated("avg", ["signal"], series(f"{aim}_distance_ratio"))
         yield lines(
             f"Distance to the {aim}",
-            f"How far signals are from what they {meaning}, as a share of it; positive is better.",
+            f"Distance of each signal to its {aim}, as a share of the {aim}. Positive is better.",
             "percentunit",
             Query(distance, "{{signal}}"),
             least=None,
@@ -207,13 +208,13 @@ def _distances() -> Iterator[Builder[Panel]]:
 
 
 def _signals() -> Iterator[Builder[Panel]]:
-    """Those that have a baseline or a target, one panel a unit."""
+    """The signals with a baseline or a target, one panel per unit."""
     for unit, (title, grafana) in UNITS.items():
         names = [signal.name for signal in CATALOGUE.signals.values() if signal.unit == unit]
         panel = lines(
             f"{title} with a baseline",
-            f"Signals that are {title.lower()} and have a baseline or a target, both dashed; the "
-            "mean of the selected pods.",
+            f"{title} that have a baseline or a target, averaged over the selected pods. Baselines "
+            "and targets are dashed.",
             grafana,
             Query(of_signals("signal", names), "{{signal}}"),
             Query(of_signals("baseline", names), "baseline of {{signal}}"),

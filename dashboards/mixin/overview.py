@@ -1,4 +1,4 @@
-"""The fleet: how well the cache does, how fast it answers, what it costs, and what is wrong."""
+"""The fleet: hit ratio, latency, resource use and problems."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ from dashboards.mixin.shared import (
     NAME,
     POD_NAME,
     l3_restarts,
-    where_look_ups_are_answered,
+    lookups_by_tier,
 )
 
 
 def overview() -> builders.Dashboard:
-    """All that an operator sees first."""
+    """The dashboard that an operator opens first."""
     return dashboard(
         "cache-sidecar-overview",
         "cache-sidecar / Overview",
-        "How well the cache of all selected pods does, and whether anything is wrong with it.",
+        "Performance and health of the cache in all selected pods.",
         {
             "At a glance": _at_a_glance(),
-            "Hits": where_look_ups_are_answered() + _hits(),
+            "Hits": lookups_by_tier() + _hits(),
             "Requests": requests(),
             "Load": load(),
             "Memory": memory(),
@@ -68,58 +68,58 @@ def overview() -> builders.Dashboard:
 
 
 def _at_a_glance() -> list[Builder[Panel]]:
-    refused = or_zero(f"count({series('config_last_reload_successful')} == 0)")
+    rejected = or_zero(f"count({series('config_last_reload_successful')} == 0)")
     return [
         figure(
             "Hit ratio",
-            "Look-ups that any tier answered over all look-ups.",
+            "Lookups answered by any tier, over all lookups.",
             "percentunit",
             Query(hit_ratio(), "Hit ratio"),
             LOW_IS_BAD,
         ),
         figure(
-            "Look-ups",
-            "Look-ups a second, of all selected pods.",
+            "Lookups",
+            "Lookups per second in all selected pods.",
             "reqps",
-            Query(lookups(), "Look-ups"),
+            Query(lookups(), "Lookups"),
         ),
         figure(
             "GET p99",
-            "99 of 100 GETs were answered within this time.",
+            "99th percentile of the latency of GET requests.",
             "s",
             Query(quantile(0.99, "get"), "p99"),
             {0.01: ORANGE, 0.1: RED},
         ),
         figure(
-            "Fullest memory",
-            "Working set over memory limit, of the fullest pod. At 100% the container is killed.",
+            "Highest memory use",
+            "Highest working set over memory limit of any pod. At 100% the container is killed.",
             "percentunit",
-            Query(f"max({memory_used()})", "Fullest"),
+            Query(f"max({memory_used()})", "Highest"),
             HIGH_IS_BAD,
         ),
         figure(
             "Pods",
-            "Sidecars that Prometheus has scraped lately.",
+            "Number of sidecars that Prometheus scrapes.",
             "none",
             Query(f"count({series('build_info')})", "Pods"),
         ),
         figure(
             "L3 down",
-            "Pods whose L3 should be there and is not.",
+            "Number of pods whose L3 is enabled and down.",
             "none",
             Query(or_zero(f"count({l3_state()} == 0)"), "L3 down"),
             ANY_IS_BAD,
         ),
         figure(
-            "Configuration refused",
-            "Pods that refused the last document they saw.",
+            "Configuration rejected",
+            "Number of pods that rejected the latest document.",
             "none",
-            Query(refused, "Refused"),
+            Query(rejected, "Rejected"),
             ANY_IS_BAD,
         ),
         figure(
             "Alerts",
-            "Alerts of cache-sidecar that fire in the selected namespaces.",
+            "Number of cache-sidecar alerts that are firing in the selected namespaces.",
             "none",
             Query(firing_alerts(), "Firing"),
             ANY_IS_BAD,
@@ -131,25 +131,25 @@ def _hits() -> list[Builder[Panel]]:
     target = aggregated("max", WORKLOAD, series("target", 'signal="cache.hit_ratio"'))
     by_workload = lines(
         "Hit ratio by workload",
-        "Look-ups that any tier answered over all look-ups; dashed what it should be.",
+        "Lookups answered by any tier, over all lookups. The dashed line is the target.",
         "percentunit",
         Query(hit_ratio(WORKLOAD), NAME),
         Query(target, f"target of {NAME}"),
         most=1,
     )
-    by_pod = f"({hit_ratio(POD)}) >= 0"  # without look-ups it is 0/0, which is not above 0
+    by_pod = f"({hit_ratio(POD)}) >= 0"  # removes pods without lookups, whose ratio is NaN
     return [
         dashed(by_workload, "/^target of/", GREY),
         ranking(
             "Bottom pods",
-            "The five pods with the lowest hit ratio; those without look-ups are left out.",
+            "The five pods with the lowest hit ratio, without pods that have no lookups.",
             "percentunit",
             Query(f"bottomk(5, {by_pod})", POD_NAME),
             LOW_IS_BAD,
         ),
         ranking(
             "Top pods",
-            "The five pods with the highest hit ratio; those without look-ups are left out.",
+            "The five pods with the highest hit ratio, without pods that have no lookups.",
             "percentunit",
             Query(f"topk(5, {by_pod})", POD_NAME),
             LOW_IS_BAD,
@@ -160,30 +160,30 @@ def _hits() -> list[Builder[Panel]]:
 def _state() -> list[Builder[Panel]]:
     columns = {
         **{label: label for label in (*POD, "revision", "source")},
-        "Value #A": "in force",
-        "Value #B": "last one taken",
+        "Value #A": "in force since",
+        "Value #B": "latest accepted",
     }
-    taken = aggregated("min", POD, series("config_last_reload_successful"))
+    accepted = aggregated("min", POD, series("config_last_reload_successful"))
     configuration = rows(
         "Configuration by pod",
-        "The document that each pod has in force, since when, and whether it took the last one.",
+        "The document in force in each pod, since when, and whether the latest one was accepted.",
         "none",
         columns,
         revisions(),
-        taken,
+        accepted,
     )
-    unit_of(configuration, "in force", "dateTimeFromNow")
+    unit_of(configuration, "in force since", "dateTimeFromNow")
     return [
         states(
             "State of L3",
-            "Whether L3 answers. While it is down, the cache goes on in memory alone.",
+            "Whether L3 answers. While it is down, the cache continues in memory.",
             L3_STATES,
             Query(l3_state(), POD_NAME),
         ),
-        unit_of(configuration, "last one taken", "bool_yes_no"),
+        unit_of(configuration, "latest accepted", "bool_yes_no"),
         lines(
             "Free on L3's volume",
-            f"Bytes free on the volume that L3 is on. The {MANY} fullest ones.",
+            f"Bytes free on L3's volume. The {MANY} pods with the fewest.",
             "bytes",
             Query(f"bottomk({MANY}, {series('l3_disk_free_bytes')})", POD_NAME),
             width=8,
@@ -191,7 +191,7 @@ def _state() -> list[Builder[Panel]]:
         l3_restarts(),
         bars(
             "Container restarts",
-            "Restarts of the sidecar's container, as kube-state-metrics has them.",
+            "Restarts of the sidecar's container, as reported by kube-state-metrics.",
             "none",
             Query(container_restarts(), POD_NAME),
             width=8,

@@ -1,4 +1,4 @@
-"""Panels as all three dashboards have them: colours, legends, units, sizes."""
+"""Panels in the style of all dashboards: colours, legends, units, sizes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 GREEN, ORANGE, RED, GREY, BLUE = "green", "orange", "red", "#7F7F7F", "blue"
 TIER_COLOURS = {"l1": "#0072B2", "l2": "#009E73", "l3": "#E69F00"}
-"""One colour a tier, wherever it is shown; people who see few colours can tell them apart."""
+"""The colour of each tier on every panel, distinguishable with colour blindness."""
 
 HEIGHT = 8
 BAR = "2m"
-"""At least four scrapes as a rule, so that what happened once is in one bar: `$__rate_interval` is
-never shorter than four, and bars that are would each look back into the ones before.
+"""The width of a bar: usually at least four scrapes. `$__rate_interval` is never shorter than that,
+so a narrower bar would count events of the bars before it again.
 """
 
 DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -37,13 +37,13 @@ P = TypeVar("P", timeseries.Panel, stat.Panel, bargauge.Panel, statetimeline.Pan
 
 
 Steps = Mapping[float, str]
-"""Colours from each value on; below them all it is green, or what BELOW says."""
+"""The colour from each value upwards; below the lowest it is green, or that of BELOW."""
 BELOW = float("-inf")
 
 
 @dataclass(frozen=True)
 class Query:
-    """An expression, and the name of each of its series: text with `{{label}}` in it."""
+    """An expression, and the legend of its series: a text with `{{label}}` in it."""
 
     expr: str
     legend: str
@@ -58,7 +58,7 @@ def lines(
     most: float | None = None,
     least: float | None = 0.0,
 ) -> timeseries.Panel:
-    """Lines over time. The unit is one of Grafana's, the width is of 24."""
+    """Lines over time. `unit` is one of Grafana's; `width` is in columns, of 24."""
     panel = _framed(timeseries.Panel(), title, text, unit, width)
     panel.line_width(2).fill_opacity(0).show_points(options.VisibilityMode.NEVER)
     panel.legend(_legend()).tooltip(_tooltip())
@@ -72,13 +72,13 @@ def lines(
 def areas(
     title: str, text: str, unit: str, *queries: Query, width: int = 12, most: float | None = None
 ) -> timeseries.Panel:
-    """Areas that add up to a whole."""
+    """Stacked areas."""
     panel = lines(title, text, unit, *queries, width=width, most=most)
     return panel.line_width(1).fill_opacity(60).stacking(_stacked())
 
 
 def bars(title: str, text: str, unit: str, *queries: Query, width: int = 12) -> timeseries.Panel:
-    """Stacked bars, for what happens now and then, each for BAR or more."""
+    """Stacked bars for rare events, each at least BAR wide."""
     panel = lines(title, text, unit, *queries, width=width).interval(BAR)
     return panel.draw_style(options.GraphDrawStyle.BARS).fill_opacity(80).stacking(_stacked())
 
@@ -93,8 +93,8 @@ def figure(
     width: int = 3,
     course: bool = True,
 ) -> stat.Panel:
-    """One number of now, in the colour of the highest step it reaches, and its course behind it;
-    that of the whole time shown has no course, and costs one evaluation.
+    """The current value, in the colour of the highest step it reaches, with a sparkline if
+    `course`. Without one, the expression is evaluated once, over the whole time range.
     """
     panel = _framed(stat.Panel(), title, text, unit, width).height(4)
     mode = options.BigValueGraphMode.AREA if course else options.BigValueGraphMode.NONE
@@ -107,7 +107,7 @@ def figure(
 def ranking(
     title: str, text: str, unit: str, query: Query, steps: Steps, *, width: int = 6
 ) -> bargauge.Panel:
-    """Horizontal bars of now, one a series, from nothing to all."""
+    """Horizontal bars of the current values from 0 to 1, one per series."""
     panel = _framed(bargauge.Panel(), title, text, unit, width)
     panel.orientation(options.VizOrientation.HORIZONTAL).min(0).max(1)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -118,7 +118,7 @@ def ranking(
 def states(
     title: str, text: str, names: Sequence[tuple[str, str]], query: Query, *, width: int = 12
 ) -> statetimeline.Panel:
-    """A bar of states over time, one a series; `names` are text and colour of 0, 1, 2 and on."""
+    """States over time, one bar per series; `names` are the text and colour of 0, 1, 2, ..."""
     panel = _framed(statetimeline.Panel(), title, text, "none", width)
     results = {
         str(value): models.ValueMappingResult(text=text, color=colour, index=value)
@@ -131,10 +131,10 @@ def states(
 
 
 def rows(title: str, text: str, unit: str, columns: Mapping[str, str], *exprs: str) -> table.Panel:
-    """A table of now: the series of all expressions, joined by their labels.
+    """A table of current values: the series of all expressions, joined by their labels.
 
-    `columns` are the fields to show, in their order, with their titles. A field is a label, or the
-    value of an expression: `Value #A`, `Value #B`, or `Value` where there is one alone.
+    `columns` are the fields to show, in order, with their titles. A field is a label, or the value
+    of an expression: `Value #A`, `Value #B`, or `Value` if there is only one.
     """
     panel = _framed(table.Panel(), title, text, unit, 12)
     panel.with_transformation(_transformation("merge", {}))
@@ -150,7 +150,9 @@ def rows(title: str, text: str, unit: str, columns: Mapping[str, str], *exprs: s
 
 
 def matrix(title: str, text: str, row: str, column: str, expr: str) -> table.Panel:
-    """A table of now with a row and a column for each value of two labels; of whole numbers."""
+    """A table of current values with a row for each value of one label and a column for each value
+    of another.
+    """
     panel = _framed(table.Panel(), title, text, "none", 12)
     grouping = {"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "zero"}
     panel.with_transformation(_transformation("groupingToMatrix", grouping))
@@ -161,7 +163,7 @@ def matrix(title: str, text: str, row: str, column: str, expr: str) -> table.Pan
 
 
 def coloured(panel: P, colours: Mapping[str, str]) -> P:
-    """Series in fixed colours, by their name."""
+    """Series in fixed colours, by name."""
     for name, colour in colours.items():
         fixed = {"mode": "fixed", "fixedColor": colour}
         panel.override_by_name(name, [models.DynamicConfigValue(id_val="color", value=fixed)])
@@ -169,12 +171,12 @@ def coloured(panel: P, colours: Mapping[str, str]) -> P:
 
 
 def of_tiers(panel: P) -> P:
-    """Series that are named like tiers, in the tiers' colours."""
+    """Series that are named after tiers, in the tiers' colours."""
     return coloured(panel, TIER_COLOURS)
 
 
 def dashed(panel: timeseries.Panel, pattern: str, colour: str) -> timeseries.Panel:
-    """Series that are no measurements, as a dashed line: by a regular expression."""
+    """Series whose name matches the pattern, such as targets, as a dashed line."""
     properties: list[tuple[str, Any]] = [
         ("custom.lineStyle", {"fill": "dash", "dash": [8, 8]}),
         ("color", {"mode": "fixed", "fixedColor": colour}),
@@ -185,7 +187,7 @@ def dashed(panel: timeseries.Panel, pattern: str, colour: str) -> timeseries.Pan
 
 
 def unit_of(panel: table.Panel, column: str, unit: str) -> table.Panel:
-    """Another unit for one column, by its title."""
+    """Sets the unit of one column, by its title."""
     return panel.override_by_name(column, [models.DynamicConfigValue(id_val="unit", value=unit)])
 
 

@@ -1,6 +1,6 @@
-"""Recording rules: what alerts judge, and what is worth keeping for longer than its parts.
+"""Recording rules: inputs of alerts, and series worth a longer retention than their sources.
 
-Names are `level:metric:operations`: the labels that are left, the metric, what was done to it.
+Names are `level:metric:operations`: the remaining labels, the metric, the operations applied.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 LOOKUPS = 'cache_sidecar_lookups_total{tier="l1"}'
-"""Every look-up reaches l1 first."""
+"""Every lookup reaches l1 first."""
 HITS = 'cache_sidecar_lookups_total{result="hit"}'
 
 Record = dict[str, Any]
@@ -78,7 +78,7 @@ def _workloads() -> list[Record]:
 
 
 def _rules() -> list[Record]:
-    """What became of a rule's changes in a day. Interrupted ones say nothing about the rule."""
+    """Outcomes of a rule's changes within a day. Interrupted trials say nothing about the rule."""
     by, level = "namespace, workload, rule", "namespace_workload_rule"
     outcomes = "cache_sidecar_optimizer_outcomes_total"
     undone = f'{outcomes}{{outcome=~"regressed|neutral|failed"}}'

@@ -1,4 +1,4 @@
-"""Names, colours of judgement and panels that more than one dashboard has."""
+"""Names, threshold colours and panels that several dashboards share."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from dashboards.mixin.queries import (
 
 NAME, POD_NAME = "{{namespace}}/{{workload}}", "{{namespace}}/{{pod}}"
 MANY = 10
-"""Of how many pods a panel shows the highest, where a fleet has more."""
+"""The number of pods in panels that show only the highest values of a fleet."""
 LOW_IS_BAD = {BELOW: RED, 0.25: ORANGE, 0.5: GREEN}
 HIGH_IS_BAD = {0.85: ORANGE, 0.95: RED}
 ANY_IS_BAD = {1.0: RED}
-L3_STATES = [("down", RED), ("up", GREEN), ("switched off", GREY)]
+L3_STATES = [("down", RED), ("up", GREEN), ("disabled", GREY)]
 HTTP = 'protocol="http"'
 
 
-def where_look_ups_are_answered() -> list[Builder[Panel]]:
-    """The two panels that say most about a cache."""
+def lookups_by_tier() -> list[Builder[Panel]]:
+    """Which tier answers, as shares and as rates."""
     shares = areas(
-        "Where look-ups are answered",
-        "The share of all look-ups that each tier answered. What is left to 100% are misses.",
+        "Lookups by tier, share",
+        "Share of all lookups that each tier answered. The rest up to 100% are misses.",
         "percentunit",
         Query(answered_by(), "{{tier}}"),
         most=1,
     )
     rates = areas(
-        "Look-ups by answer",
-        "Look-ups a second that each tier answered, and misses.",
+        "Lookups by tier, rate",
+        "Lookups per second that each tier answered, and misses.",
         "reqps",
         Query(hits(by=["tier"]), "{{tier}}"),
         Query(misses(), "miss"),
@@ -54,10 +54,10 @@ def where_look_ups_are_answered() -> list[Builder[Panel]]:
 
 
 def l3_restarts() -> Builder[Panel]:
-    """When and why L3's process ended."""
+    """When and why L3's process exited."""
     return bars(
         "L3 restarts",
-        "Times that L3's process ended, by reason.",
+        "Number of times that L3's process exited, by reason.",
         "none",
         Query(growth("l3_restarts_total", by=["reason"], over="$__rate_interval"), "{{reason}}"),
         width=8,

@@ -1,4 +1,4 @@
-"""One pod: where its hits come from, what moves between its tiers, how full they are, how old."""
+"""One pod: hits by tier, moves between tiers, fill, and residence time of entries."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ from dashboards.mixin.shared import (
     L3_STATES,
     LOW_IS_BAD,
     l3_restarts,
-    where_look_ups_are_answered,
+    lookups_by_tier,
 )
 
 
 def tiers() -> builders.Dashboard:
-    """All that there is to see of one pod's tiers."""
+    """The tiers of one pod."""
     return dashboard(
         "cache-sidecar-tiers",
         "cache-sidecar / Tiers",
-        "One pod: where its hits come from, what moves between the tiers, and how full they are.",
+        "One pod: hits by tier, moves between tiers, and how full the tiers are.",
         {
             "At a glance": _at_a_glance(),
-            "Where hits come from": where_look_ups_are_answered() + _hits(),
-            "What moves": _moves(),
-            "What is in the tiers": _contents(),
+            "Hits": lookups_by_tier() + _hits(),
+            "Moves between tiers": _moves(),
+            "Contents": _contents(),
             "L3 and the processes": _l3(),
         },
         one_pod=True,
@@ -62,7 +62,7 @@ def _at_a_glance() -> list[Builder[Panel]]:
     return [
         figure(
             "Hit ratio",
-            "Look-ups that any tier answered over all look-ups.",
+            "Lookups answered by any tier, over all lookups.",
             "percentunit",
             Query(hit_ratio(), "Hit ratio"),
             LOW_IS_BAD,
@@ -71,7 +71,7 @@ def _at_a_glance() -> list[Builder[Panel]]:
         *(
             figure(
                 f"Answered by {tier}",
-                f"The share of all look-ups that {tier} answered.",
+                f"Share of all lookups that {tier} answered.",
                 "percentunit",
                 Query(f"""{hits(f'tier="{tier}"')} / {lookups()}""", tier),
                 {BELOW: colour},
@@ -94,15 +94,15 @@ def _hits() -> list[Builder[Panel]]:
     reached = rate("lookups_total", by=["tier"])
     own = lines(
         "Hit ratio of each tier",
-        "Hits of a tier over the look-ups that reached it, since no tier above it had an answer.",
+        "Hits of a tier over the lookups that reached it because no faster tier had the entry.",
         "percentunit",
         Query(f"{hits(by=['tier'])} / {reached}", "{{tier}}"),
         width=8,
         most=1,
     )
     expired = lines(
-        "Found expired",
-        "Look-ups a second that found an entry past its life: with a longer one it were a hit.",
+        "Lookups of expired entries",
+        "Lookups per second that found an expired entry. With a longer TTL they would be hits.",
         "reqps",
         Query(rate("lookups_total", 'result="expired"', by=["tier"]), "{{tier}}"),
         width=8,
@@ -114,7 +114,7 @@ def _hits() -> list[Builder[Panel]]:
         of_tiers(expired),
         lines(
             "Hit ratio by namespace",
-            "Hits over look-ups in the namespaces of the cache that cache.yaml names for it.",
+            "Hits over lookups in the namespaces that cache.yaml lists.",
             "percentunit",
             Query(f"{found} / {rate('namespace_lookups_total', by=by)}", "{{cache_namespace}}"),
             width=8,
@@ -127,14 +127,14 @@ def _moves() -> list[Builder[Panel]]:
     ways = ["from", "to"]
     evictions = lines(
         "Evictions",
-        "Entries a second that a tier let go of to make room.",
+        "Entries per second that a tier removed to make room.",
         "ops",
         Query(rate("evictions_total", by=["tier"]), "{{tier}}"),
         width=6,
     )
     expirations = lines(
         "Expirations",
-        "Entries a second that were removed because their life was over.",
+        "Entries per second that were removed because they had expired.",
         "ops",
         Query(rate("expirations_total", by=["tier"]), "{{tier}}"),
         width=6,
@@ -142,14 +142,14 @@ def _moves() -> list[Builder[Panel]]:
     return [
         lines(
             "Promotions",
-            "Entries a second that moved to a faster tier because they were used.",
+            "Entries per second that moved to a faster tier because they were read.",
             "ops",
             Query(rate("promotions_total", by=ways), "{{from}} to {{to}}"),
             width=6,
         ),
         lines(
             "Demotions",
-            "Entries a second that moved to a slower tier because room was needed.",
+            "Entries per second that moved to a slower tier to make room.",
             "ops",
             Query(rate("demotions_total", by=ways), "{{from}} to {{to}}"),
             width=6,
@@ -161,16 +161,16 @@ def _moves() -> list[Builder[Panel]]:
 
 def _contents() -> list[Builder[Panel]]:
     age = lines(
-        "Age that entries reach",
-        "How long an entry stays in a tier: the entries that are there over those that leave it in "
-        "a second (Little's law). Deletes are not counted; with many of them it is less.",
+        "Residence time of entries",
+        "How long an entry stays in a tier: its entries over the entries that leave it per second "
+        "(Little's law). Deletes are not counted; with many deletes the actual time is shorter.",
         "s",
         *(Query(stay(tier), tier) for tier in TIER_COLOURS),
         width=8,
     )
     size = lines(
         "Size of an entry",
-        "Bytes that an entry takes on average, with what it costs to keep it.",
+        "Average bytes per entry, overhead included.",
         "bytes",
         Query(
             f"{total('used_bytes', by=['tier'])} / ({total('entries', by=['tier'])} > 0)",
@@ -190,7 +190,7 @@ def _contents() -> list[Builder[Panel]]:
 def _fill(of: str) -> timeseries.Panel:
     return lines(
         f"Fill in {of}",
-        f"What a tier holds over what it may hold, in {of}. One that is full evicts.",
+        f"A tier's {of} over its limit. A full tier evicts.",
         "percentunit",
         Query(fill(of), "{{tier}}"),
         width=8,
@@ -201,7 +201,7 @@ def _fill(of: str) -> timeseries.Panel:
 def _held(of: str, metric: str, unit: str) -> Builder[Panel]:
     panel = lines(
         f"{of} by tier",
-        f"{of} in each tier; dashed what it may hold, as the optimizer has it now.",
+        f"{of} in each tier. The dashed line is the limit in force, as set by the optimizer.",
         unit,
         Query(total(metric, by=["tier"]), "{{tier}}"),
         Query(total(f"capacity_{of.lower()}", by=["tier"]), "limit of {{tier}}"),
@@ -214,36 +214,36 @@ def _l3() -> list[Builder[Panel]]:
     return [
         states(
             "State of L3",
-            "Whether L3 answers. While it is down, the cache goes on in memory alone.",
+            "Whether L3 answers. While it is down, the cache continues in memory.",
             L3_STATES,
             Query(l3_state(), "L3"),
             width=8,
         ),
         lines(
-            "L3 time-outs",
-            "Reads a second that L3 did not answer in time; each is a miss.",
+            "L3 timeouts",
+            "Reads per second that L3 did not answer in time. Each one is a miss.",
             "reqps",
-            Query(rate("l3_timeouts_total"), "time-outs"),
+            Query(rate("l3_timeouts_total"), "timeouts"),
             width=8,
         ),
         l3_restarts(),
         lines(
             "Pending compaction",
-            "Bytes that RocksDB has yet to rewrite; where it only grows, the volume is too slow.",
+            "Bytes that RocksDB has yet to compact. If it only grows, the volume is too slow.",
             "bytes",
             Query(series("l3_pending_compaction_bytes"), "pending"),
             width=8,
         ),
         lines(
             "Free on L3's volume",
-            "Bytes free on the volume that L3 is on.",
+            "Bytes free on L3's volume.",
             "bytes",
             Query(series("l3_disk_free_bytes"), "free"),
             width=8,
         ),
         areas(
             "Memory of the processes",
-            "Memory that the sidecar's own process (main) and that of L3 have in RAM.",
+            "Resident memory of the sidecar's main process and of L3's process.",
             "bytes",
             Query(total("process_resident_memory_bytes", by=["process"]), "{{process}}"),
             width=8,

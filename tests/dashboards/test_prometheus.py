@@ -61,7 +61,7 @@ def test_trials_are_marked(seen: Observed) -> None:
     assert {each["rule"] for each in labels} >= {"tidy"}
     for each in labels:
         assert each.keys() >= {"rule", "outcome", "namespace", "pod"}
-    assert not found["Changes only thought of"]
+    assert not found["Dry-run changes"]
 
 
 def test_the_rules_are_evaluated(seen: Observed) -> None:

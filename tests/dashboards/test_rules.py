@@ -57,12 +57,15 @@ def test_an_alert_says_what_how_bad_and_where_to_read_on(name: str) -> None:
     assert said["runbook_url"] == f"{alerts.RUNBOOK}#{name.lower()}"
 
 
+TOPICS = ["Meaning", "Diagnosis", "Mitigation"]
+
+
 def test_the_runbook_has_an_entry_for_each_alert_and_no_other() -> None:
-    """What it means, how to look, what to do, in the order of the alerts."""
+    """Its meaning, its diagnosis and its mitigation, in the order of the alerts."""
     headings = re.findall(r"^## (.*)$", RUNBOOK, re.MULTILINE)
     assert headings == list(ALERTS)
     for entry in RUNBOOK.split("\n## ")[1:]:
-        assert re.findall(r"^\*\*(\w+)\.\*\*", entry, re.MULTILINE) == ["Means", "Look", "Do"]
+        assert re.findall(r"^\*\*(\w+)\.\*\*", entry, re.MULTILINE) == TOPICS
 
 
 def test_the_links_in_the_runbook_lead_somewhere() -> None:

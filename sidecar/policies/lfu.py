@@ -99,6 +99,17 @@ class Lfu:
         if newest in self._buckets:
             yield newest
 
+    def check(self) -> None:
+        """Buckets ascend in count, none is empty, and each key is in the bucket it points to."""
+        count, bucket, keys = 0, self._root.above, 0
+        while bucket is not self._root:
+            assert bucket.below.above is bucket
+            assert bucket.count > count
+            assert bucket.keys
+            assert all(self._buckets[key] is bucket for key in bucket.keys)
+            count, bucket, keys = bucket.count, bucket.above, keys + len(bucket.keys)
+        assert keys == len(self._buckets)
+
     def _put(self, key: bytes, bucket: _Bucket) -> None:
         bucket.keys[key] = None
         self._buckets[key] = bucket
@@ -112,4 +123,5 @@ SPEC = PolicySpec(
     make=lambda capacity, *, rng: Lfu(),
     traits=frozenset({"reads", "scan_resistant"}),
     score="sidecar.policies.lfu:score",
+    check=Lfu.check,
 )

@@ -64,6 +64,10 @@ class Random:
         """In no particular order: all are equally likely to be next."""
         return iter(self._keys)
 
+    def check(self) -> None:
+        """The list is dense, and each key knows its place in it."""
+        assert [self._places[key] for key in self._keys] == list(range(len(self._places)))
+
 
 def score(meta: Metadata) -> float:
     """All alike: the first of a random sample is as good as any."""
@@ -76,4 +80,5 @@ SPEC = PolicySpec(
     make=lambda capacity, *, rng: Random(rng),
     traits=frozenset({"chance"}),
     score="sidecar.policies.random:score",
+    check=Random.check,
 )

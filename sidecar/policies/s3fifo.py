@@ -109,6 +109,15 @@ class S3Fifo:
         yield from sorted(self._main, key=self._main.__getitem__)
         yield from (key for key, hits in self._small.items() if hits >= _HITS_TO_PASS)
 
+    def check(self) -> None:
+        """A key is in one queue with at most three hits; ghosts are as many as main has room for,
+        and each is in its queue.
+        """
+        assert not self._small.keys() & self._main.keys()
+        assert all(0 <= hits <= _MOST_HITS for hits in (self._small | self._main).values())
+        assert self._ghosts <= set(self._ghost_queue)
+        assert not self._ghosts & set(map(hash, self._small))
+
     def _bound_ghosts(self, room: int) -> None:
         """Forget the oldest ghosts; those that came back may fill a fifth of the deque."""
         while len(self._ghosts) > room or len(self._ghost_queue) > 1.25 * room:
@@ -120,4 +129,5 @@ SPEC = PolicySpec(
     meaning="A small queue on trial before the main queue, and the hashes of keys that failed.",
     make=lambda capacity, *, rng: S3Fifo(),
     traits=frozenset({"reads", "scan_resistant"}),
+    check=S3Fifo.check,
 )

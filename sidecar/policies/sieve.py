@@ -84,6 +84,11 @@ class Sieve:
         if self._newest in self:
             yield self._newest
 
+    def check(self) -> None:
+        """A key is in one queue, and there is one ahead of the hand unless there is none at all."""
+        assert not self._ahead.keys() & self._passed.keys()
+        assert self._ahead or not self._passed
+
     def _start_over(self) -> None:
         """Put the hand back to the oldest key; O(1), as at most the newest is still ahead."""
         self._passed.update(self._ahead)
@@ -95,4 +100,5 @@ SPEC = PolicySpec(
     meaning="A queue in order of arrival, from which keys that were not read are sifted out.",
     make=lambda capacity, *, rng: Sieve(),
     traits=frozenset({"reads", "scan_resistant"}),
+    check=Sieve.check,
 )

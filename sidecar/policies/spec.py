@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sidecar.model.metadata import Metadata
 from sidecar.model.option import Option
 from sidecar.policies.protocol import Policy
 
 Trait = Literal["reads", "expiry", "chance", "scan_resistant"]
-"""Reads change the order; so does expiry; victims depend on the generator handed in; keys that are
-read often survive a scan of keys that are read once. The contract suite asserts each, and for the
-first three that a policy without the trait does not have it."""
+"""`reads`: a read changes who leaves first. `expiry`: so does the expiry. `chance`: so does the
+generator handed in. `scan_resistant`: keys that are read often survive a scan. The contract suite
+asserts that a policy has the traits that it states, and none of the first three without."""
 
 Score = Callable[[Metadata], float | tuple[float, float]]
 """The entry with the lowest score leaves L3 first."""
@@ -35,3 +35,5 @@ class PolicySpec:
     score: str | None = None
     """The import path of a Score (`package.module:name`), by which L3 can use the policy: L3 is
     another process, which imports it. None where stored metadata cannot decide the order."""
+    check: Callable[[Any], None] | None = None
+    """Raises AssertionError where the policy's own structures disagree, in O(n): for tests."""

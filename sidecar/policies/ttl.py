@@ -75,6 +75,13 @@ class Ttl:
         """From the nearest expiry to the last; O(n log n)."""
         return (key for _, _, key in sorted(self._places.values()))
 
+    def check(self) -> None:
+        """Every place in force is in the heap, which is in order and at most half as long again."""
+        heap = self._heap
+        assert set(self._places.values()) <= set(heap)
+        assert all(heap[(at - 1) // 2] <= heap[at] for at in range(1, len(heap)))
+        assert 2 * len(heap) <= 3 * len(self._places)
+
     def _bound_heap(self) -> None:
         # Abandoned places keep their keys alive, so they may be a third of the heap and no more.
         # The removals that made them pay for clearing them out.
@@ -91,4 +98,5 @@ SPEC = PolicySpec(
     make=lambda capacity, *, rng: Ttl(),
     traits=frozenset({"expiry"}),
     score="sidecar.policies.ttl:score",
+    check=Ttl.check,
 )

@@ -109,6 +109,16 @@ class WTinyLfu:
         yield from self._window
         yield from self._protected
 
+    def check(self) -> None:
+        """A key is in one queue, protected keys stay within their share of the main part, and there
+        are counters for all keys, a power of two.
+        """
+        queues = (self._window.keys(), self._probation.keys(), self._protected.keys())
+        assert len(set().union(*queues)) == len(self)
+        counters = self._sketch.size
+        assert counters & (counters - 1) == 0
+        assert counters >= _COUNTERS_PER_KEY * len(self)
+
     def _trim_window(self) -> None:
         window_room = max(1, int(len(self) * self._window_share))
         while len(self._window) > window_room:
@@ -137,6 +147,11 @@ class _Sketch:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._counters = bytearray(_COUNTERS_PER_KEY * _FEWEST_KEYS)
+
+    @property
+    def size(self) -> int:
+        """How many counters there are."""
+        return len(self._counters)
 
     def add(self, key: bytes) -> None:
         counters = self._counters
@@ -181,4 +196,5 @@ SPEC = PolicySpec(
     make=lambda capacity, *, rng, window=WINDOW.default: WTinyLfu(rng, window),
     traits=frozenset({"reads", "chance", "scan_resistant"}),
     options=(WINDOW,),
+    check=WTinyLfu.check,
 )

@@ -1,12 +1,12 @@
 """What every eviction policy has to do, whatever its order: a suite for those of plugins too.
 
-A plugin's tests subclass PolicyContract and override `make`:
+A plugin's tests subclass PolicyContract and override `spec`:
 
     class TestMine(PolicyContract):
         @pytest.fixture(scope="class")
         @classmethod
-        def make(cls) -> Callable[[], Policy]:
-            return lambda: Mine(capacity=64)
+        def spec(cls) -> PolicySpec:
+            return mine.SPEC
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, islice
 from random import Random
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.policies.protocol import NEVER, Policy
+from sidecar.policies.spec import PolicySpec
 from sidecar.testing.traces import drain, insert, replay, zipf
 
 Make = Callable[[], Policy]
@@ -40,12 +41,59 @@ operations = st.lists(
 
 
 class PolicyContract:
-    """`make` gives a new, empty policy for 64 entries; all that it gives behave alike."""
+    """`spec` is what the policy declares; `make` gives a new, empty one for 64 entries."""
 
     @pytest.fixture(scope="class")
     @classmethod
-    def make(cls) -> Make:
+    def spec(cls) -> PolicySpec:
         raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, spec: PolicySpec) -> Make:
+        return lambda: spec.make(len(KEYS), rng=Random(5))
+
+    def test_it_is_what_it_declares(self, spec: PolicySpec, make: Make) -> None:
+        """Its name is the one in metrics; its options have their defaults within their bounds."""
+        assert make().name == spec.name
+        assert spec.meaning.endswith(".")
+        assert all(option.above < option.default < option.below for option in spec.options)
+        chosen = {option.name: option.default for option in spec.options}
+        assert spec.make(len(KEYS), rng=Random(5), **chosen).name == spec.name
+
+    def test_reads_change_the_order_where_it_says_so(self, spec: PolicySpec, make: Make) -> None:
+        """Reading the first of 64 keys again and again changes who leaves, or nothing."""
+        unread, read = make(), make()
+        for policy in (unread, read):
+            insert(policy, KEYS)
+        for _ in range(20):
+            read.hit(KEYS[0])
+        assert (drain(read) != drain(unread)) == ("reads" in spec.traits)
+
+    def test_expiry_changes_the_order_where_it_says_so(self, spec: PolicySpec, make: Make) -> None:
+        """Whether keys expire in the order in which they came, or the other way round."""
+        rising, falling = make(), make()
+        for number, key in enumerate(KEYS):
+            rising.insert(key, float(number))
+            falling.insert(key, float(-number))
+        assert (drain(rising) != drain(falling)) == ("expiry" in spec.traits)
+
+    def test_chance_decides_where_it_says_so(self, spec: PolicySpec) -> None:
+        """Five generators give five courses of 20,000 requests that differ, or one."""
+        trace = zipf(11, requests=20_000, keys=2_000)
+        courses = {
+            replay(spec.make(len(KEYS), rng=Random(seed)), trace, entries=64) for seed in range(5)
+        }
+        assert (len(courses) > 1) == ("chance" in spec.traits)
+
+    def test_it_survives_a_scan_where_it_says_so(self, spec: PolicySpec, make: Make) -> None:
+        """Of 32 keys that were read often, half are there after 1,000 that were read once."""
+        policy, often = make(), KEYS[:32]
+        for _ in range(10):
+            replay(policy, often, entries=64)
+        replay(policy, islice(_distinct_keys(), 1_000), entries=64)
+        if "scan_resistant" in spec.traits:
+            assert sum(key in policy for key in often) >= 16
 
     def test_a_new_policy_is_empty(self, make: Make) -> None:
         """No length, no keys, and nothing to evict."""
@@ -127,10 +175,12 @@ class PolicyContract:
 
     @given(operations)
     def test_it_holds_what_a_set_would(
-        self, make: Make, operations: list[tuple[str, bytes, float]]
+        self, spec: PolicySpec, make: Make, operations: list[tuple[str, bytes, float]]
     ) -> None:
-        """After any sequence of operations the keys are those of a set that saw the same."""
-        policy = make()
+        """After any sequence of operations the keys are those of a set that saw the same, and the
+        policy's own invariants hold.
+        """
+        policy, check = make(), spec.check or _nothing
         model: set[bytes] = set()
         for operation, key, expires_at in operations:
             if operation == "evict" and model:
@@ -147,6 +197,7 @@ class PolicyContract:
                 model.remove(key)
             assert len(policy) == len(model)
             assert (key in policy) == (key in model)
+            check(policy)
         assert sorted(policy) == sorted(model)
         assert set(drain(policy)) == model
 
@@ -202,6 +253,10 @@ class PolicyContract:
             for bytes_a_key in _bytes_a_key(make(), entries)
         )
         assert 0.75 * policy.overhead_bytes <= most <= policy.overhead_bytes
+
+
+def _nothing(_: Policy) -> None:
+    """What there is to check where a policy has one structure only."""
 
 
 def _bytes_a_key(policy: Policy, entries: int) -> Iterator[float]:

@@ -7,17 +7,18 @@ from random import Random
 import pytest
 
 from sidecar.catalogue import CATALOGUE
-from sidecar.testing.policies import KEYS, Make, PolicyContract
+from sidecar.policies.spec import PolicySpec
+from sidecar.testing.policies import PolicyContract
 from sidecar.testing.traces import insert, replay, zipf
 
 
 class TestBuiltIn(PolicyContract):
-    """Every policy of the registry."""
+    """Every policy of the catalogue."""
 
     @pytest.fixture(scope="class", params=sorted(CATALOGUE.policies))
     @classmethod
-    def make(cls, request: pytest.FixtureRequest) -> Make:
-        return lambda: CATALOGUE.policies.make(request.param, len(KEYS), rng=Random(5))
+    def spec(cls, request: pytest.FixtureRequest) -> PolicySpec:
+        return CATALOGUE.policies[request.param]
 
 
 @pytest.mark.parametrize("after", sorted(CATALOGUE.policies))

@@ -1,5 +1,5 @@
 # The image: the interpreter, cache-sidecar and what it depends on, and nothing else. `make image`
-# builds it; what is in it, and how large that is, stands in README.md under "The image".
+# builds it; docs/kubernetes.md describes what is in it and how large that is, under "The image".
 ARG BASE=python:3.13-slim-trixie
 
 # ---- what builds the package
@@ -51,8 +51,8 @@ FROM scratch
 COPY --from=gathered /rootfs/ /
 COPY --from=gathered --chown=65532:65532 /empty/ /etc/cache-sidecar/
 COPY --from=gathered --chown=65532:65532 /empty/ /var/lib/cache-sidecar/
-# glibc's allocator, which the process tunes, has the figures on its side (tests/bench/allocator.py;
-# README.md has them). By default it takes up to eight arenas for each processor of the node.
+# glibc's allocator, which the process tunes: docs/kubernetes.md has the figures, made by
+# tests/bench/allocator.py. By default it takes up to eight arenas for each processor of the node.
 ENV MALLOC_ARENA_MAX=2 \
     PATH=/opt/cache-sidecar/bin \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -122,9 +122,7 @@ def _trials() -> list[Builder[Panel]]:
         most=1,
     )
     ended = growth(OUTCOMES, by=["outcome"], over="$__rate_interval")
-    outcomes = bars(
-        "Outcomes", "Finished trials by outcome.", "none", Query(ended, "{{outcome}}")
-    )
+    outcomes = bars("Outcomes", "Finished trials by outcome.", "none", Query(ended, "{{outcome}}"))
     colours = {outcome: colour for _, names, colour in TRIALS for outcome in names.split("|")}
     limits = lines(
         "Limits of the tiers",

@@ -13,7 +13,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from tests.contracts.readme import ROOT
+from tests.contracts.pages import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONTRACTS = [each["name"] for each in PYPROJECT["tool"]["importlinter"]["contracts"]]

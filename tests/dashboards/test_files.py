@@ -9,8 +9,7 @@ import pytest
 
 from dashboards.mixin.__main__ import files
 from dashboards.mixin.panels import TIER_COLOURS
-from tests.contracts.readme import first_column, section
-from tests.contracts.test_rules_in_readme import expanded
+from tests.contracts.pages import code, expanded, first_column, read
 from tests.dashboards.boards import (
     ALERTS_FILE,
     BOARDS,
@@ -66,15 +65,12 @@ def test_trials_are_marked_on_every_dashboard(board: str) -> None:
     """Every outcome in one of the annotations, each of which says whose trial it was."""
     trials = [each for each in BOARDS[board]["annotations"]["list"] if "expr" in each]
     marked = "|".join(re.findall(r'outcome=~"([^"]+)"', " ".join(each["expr"] for each in trials)))
-    outcomes = {cell.strip("`") for cell in first_column(section(WHAT_IT_DID), "outcome")}
+    outcomes = {cell.strip("`") for cell in first_column(read("docs/optimizer.md"), "outcome")}
     assert set(marked.split("|")) == outcomes
     for each in trials:
         assert each["datasource"] == DATASOURCE
         assert "{{rule}}" in each["titleFormat"]
         assert "{{pod}}" in each["textFormat"]
-
-
-WHAT_IT_DID = "What the optimizer did, and whether it helped"
 
 
 @every_board
@@ -147,9 +143,9 @@ def _colours(panel: Any) -> dict[str, str]:
 
 
 def test_only_metrics_that_exist_are_asked_for() -> None:
-    """Those of the README's table, which is held against the program."""
-    table = first_column(section("Metrics"), "name")
-    written = {name.partition("{")[0] for cell in table for name in re.findall(r"`([^`]+)`", cell)}
+    """Those of the documented table, which is held against the program."""
+    table = first_column(read("docs/signals-and-metrics.md"), "name")
+    written = {name.partition("{")[0] for cell in table for name in code(cell)}
     recorded = {rule["record"] for rule in rules(RECORDS_FILE)}
     exprs = [target.expr for target in targets()]
     exprs += [rule["expr"] for path in (RECORDS_FILE, ALERTS_FILE) for rule in rules(path)]
@@ -161,15 +157,13 @@ def test_only_metrics_that_exist_are_asked_for() -> None:
 
 
 def test_signals_that_are_asked_for_exist() -> None:
-    """Each signal of the README's table is in the one panel of its unit."""
+    """Each signal of the documented table is in the one panel of its unit."""
     named = {
         signal
         for target in targets()
         for found in re.findall(r'signal=~"([^"]+)"', target.expr)
         for signal in found.split("|")
     }
-    cells = first_column(section("Rules"), "signal")
-    written = {
-        name for cell in cells for code in re.findall(r"`([^`]+)`", cell) for name in expanded(code)
-    }
+    cells = first_column(read("docs/signals-and-metrics.md"), "signal")
+    written = {name for cell in cells for pattern in code(cell) for name in expanded(pattern)}
     assert named == written

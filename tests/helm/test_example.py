@@ -10,7 +10,7 @@ import yaml
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
-from tests.contracts.readme import blocks
+from tests.contracts.pages import shell_lines
 from tests.helm.accepted import faults, pods
 from tests.helm.charts import EXAMPLE, IMAGE, OPERATOR, Object, helms, objects, of_kind, one, render
 from tests.helm.restricted import violations
@@ -59,8 +59,7 @@ def test_the_example_is_well_formed(example: Path) -> None:
 
 def test_the_commands_of_its_readme_install_and_change_it(example: Path) -> None:
     """What Helm would render for them, and the objects that kubectl is pointed at."""
-    lines = [line for block in blocks("sh", README) for line in block.splitlines()]
-    commands = [shlex.split(line) for line in lines]
+    commands = [shlex.split(line) for line in shell_lines(README)]
     [install] = [line for line in commands if line[:2] == ["helm", "install"]]
     [upgrade] = [line for line in commands if line[:2] == ["helm", "upgrade"]]
     assert ["helm", "dependency", "build", "helm/example-app"] in commands

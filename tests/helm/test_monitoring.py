@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.contracts.readme import blocks
+from tests.contracts.pages import shell_lines
 from tests.helm.accepted import faults
 from tests.helm.charts import (
     OPERATOR,
@@ -202,8 +202,8 @@ def test_a_package_renders_what_the_folder_does(major: str, tmp_path: Path) -> N
 
 
 def test_the_command_for_a_cluster_brings_dashboards_and_rules() -> None:
-    lines = [line for block in blocks("sh", README) for line in block.splitlines()]
-    [command] = [shlex.split(line) for line in lines if line.startswith("helm install ")]
+    commands = [shlex.split(line) for line in shell_lines(README)]
+    [command] = [command for command in commands if command[:2] == ["helm", "install"]]
     assert command[2:4] == ["cache-sidecar", "helm/cache-sidecar"]
     flags = [*command[4:], *(f"--api-versions={api}" for api in OPERATOR)]
     for done in helms("template", command[2], str(SIDECAR), *flags).values():

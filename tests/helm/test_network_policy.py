@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.contracts.readme import blocks
+from tests.contracts.pages import blocks
 from tests.helm.accepted import faults
 from tests.helm.charts import SIDECAR, RefusedError, of_kind, one
 from tests.helm.shop import make_shop, render_shop

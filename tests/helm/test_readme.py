@@ -1,4 +1,4 @@
-"""What the two READMEs say of the chart, against the chart: their snippets, figures and values."""
+"""What the pages say of the chart, against the chart: their snippets, figures and values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import yaml
 from helm import docs
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
-from tests.contracts.readme import blocks, section
+from tests.contracts.pages import blocks, read, section, shell_lines
 from tests.helm.accepted import faults, pods
 from tests.helm.charts import ROOT, SIDECAR, Object, chart_of_ones_own, helms, of_kind, one, render
 from tests.helm.restricted import violations
@@ -29,8 +29,9 @@ README = (SIDECAR / "README.md").read_text()
 VALUES_TEXT = (SIDECAR / "values.yaml").read_text()
 VALUES: dict[str, Any] = yaml.safe_load(VALUES_TEXT)
 SCHEMA: dict[str, Any] = json.loads((SIDECAR / "values.schema.json").read_text())
-QUICK_START = section("In Kubernetes")
-COMMANDS = [line for block in blocks("sh", QUICK_START) for line in block.splitlines()]
+QUICK_START = section(read("README.md"), "Five minutes to Kubernetes")
+GUIDE = read("docs/kubernetes.md")
+COMMANDS = shell_lines(QUICK_START) + shell_lines(GUIDE)
 NO_VALUES = {"global", "calledWith"}
 """What the schema knows and nobody sets: the parent's, and the marker."""
 
@@ -82,15 +83,14 @@ def test_the_commands_name_what_is_installed(quick_start: Path) -> None:
     assert f"--configmap={edit.split()[-1]}" in sidecar["args"]
 
 
-@pytest.mark.parametrize("text", [QUICK_START, README], ids=["project", "chart"])
+@pytest.mark.parametrize("text", [GUIDE, README], ids=["project", "chart"])
 def test_the_config_map_that_kubectl_makes_is_the_one_that_pods_watch(
     tmp_path: Path, text: str
 ) -> None:
     """And the program takes its documents."""
     (tmp_path / "cache.yaml").write_text("tiers: {l1: {policy: sieve}}")
     (tmp_path / "rules.yaml").write_text("level: aggressive")
-    lines = [line for block in blocks("sh", text) for line in block.splitlines()]
-    [line] = [line for line in lines if line.startswith("kubectl create configmap ")]
+    [line] = [line for line in shell_lines(text) if line.startswith("kubectl create configmap ")]
     command = [str(KUBECTL), *shlex.split(line)[1:], "--dry-run=client", "--output=json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     made = json.loads(done.stdout)
@@ -133,9 +133,9 @@ def test_the_figures_are_those_of_the_defaults(plain: list[Object]) -> None:
     resources = sidecar_of(plain)["resources"]
     request, limit = resources["requests"]["memory"], resources["limits"]["memory"]
     assert f"request {request} and are limited to {limit}" in README
-    assert f"{request[:-2]} MiB are requested, {limit[:-2]} MiB are the limit" in QUICK_START
+    assert f"{request[:-2]} MiB are requested, {limit[:-2]} MiB are the limit" in GUIDE
     assert volumes_of(plain)["cache-sidecar-data"]["emptyDir"]["sizeLimit"] == "2560Mi"
-    assert "an `emptyDir` of 2.5 GiB" in QUICK_START
+    assert "an `emptyDir` of 2.5 GiB" in GUIDE
 
 
 def test_the_table_of_values_is_made_from_their_comments() -> None:

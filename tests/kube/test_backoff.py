@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from sidecar.kube.backoff import FIRST_SECONDS, MOST_SECONDS, QUIET_SECONDS, Backoff
-from tests.contracts.readme import README
+from tests.contracts.pages import read
 from tests.kube.simulation import OUTAGES_SECONDS, PODS, SEED, simulate
 
 
@@ -54,14 +54,14 @@ def test_the_same_seed_gives_the_same_waits() -> None:
 
 
 def test_thousands_of_pods_come_back_over_half_a_minute() -> None:
-    """However long the server was away, as README.md says; no second sees one in twenty of them."""
+    """However long the server was away, as documented; no second sees one in twenty of them."""
     returns = [simulate(PODS, outage, SEED) for outage in OUTAGES_SECONDS]
     assert all(len(after.seconds) == PODS for after in returns)
     spreads = [after.spread_seconds for after in returns]
     busiest = max(after.busiest_second for after in returns)
     assert min(spreads) >= 30
     assert busiest <= PODS / 20
-    said = " ".join(README.split())
+    said = " ".join(read("docs/configuration.md").split())
     assert f"of {PODS:,} pods whose API server comes back, 95% ask within" in said
     assert f"{min(spreads):.0f} to {max(spreads):.0f} seconds, at most {busiest} of them" in said
     assert f"within {MOST_SECONDS:.0f} seconds, at random" in said

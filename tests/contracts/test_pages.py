@@ -1,13 +1,10 @@
-"""README.md against the program: its commands run, and its tables name what there is, all of it."""
+"""The documentation against the program: its tables and examples name all that exists."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
-import shlex
-import subprocess
-import sys
 
 import click
 from prometheus_client.parser import text_string_to_metric_families
@@ -25,25 +22,20 @@ from sidecar.config.values import CacheConfig
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
 from tests.cli.examples import IMPROVED, watched
-from tests.contracts.readme import README, ROOT, blocks, code, first_column, section, table
+from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
 from tests.running import RunningSidecar
 
-CURLS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("curl ")]
-
-
-def test_every_curl_command_works(sidecar: RunningSidecar) -> None:
-    """In the order in which they stand, each with a 2xx."""
-    assert len(CURLS) > 5
-    for line in CURLS:
-        here = line.replace(":7070", f":{sidecar.port}").replace(":7071", f":{sidecar.ops_port}")
-        command = ["curl", "--silent", "--show-error", "--fail-with-body", *shlex.split(here)[1:]]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+STARTED = read("docs/getting-started.md")
+API = read("docs/http-api.md")
+CONFIGURATION = read("docs/configuration.md")
+OPTIMIZER = read("docs/optimizer.md")
+METRICS = read("docs/signals-and-metrics.md")
+OPERATIONS = read("docs/operations.md")
 
 
 def test_the_answer_that_is_shown_is_the_one_that_comes(sidecar: RunningSidecar) -> None:
     """Header by header, but for the values that change."""
-    [shown] = [block for block in blocks("") if block.startswith("HTTP/1.1 ")]
+    [shown] = [block for block in blocks("", STARTED) if block.startswith("HTTP/1.1 ")]
     fields = dict(line.split(": ", 1) for line in shown.splitlines()[1:])
     form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl says of itself
     sidecar.ask("PUT", "/v1/cache/demo/greeting", b"hello", form)
@@ -56,23 +48,15 @@ def test_the_answer_that_is_shown_is_the_one_that_comes(sidecar: RunningSidecar)
         assert masked(answer.headers[name]) == masked(value)
 
 
-def test_every_make_target_exists() -> None:
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
-    named = {line.split()[1] for line in lines if line.startswith("make ")}
-    makefile = (ROOT / "Makefile").read_text()
-    phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()
-    assert {"run", "setup", "test", "lint", "bench"} <= named <= set(phony)
-
-
 def test_the_defaults_are_those_of_the_program() -> None:
-    text = blocks("yaml", section("Configuration"))[0]
+    text = blocks("yaml", section(CONFIGURATION, "The document"))[0]
     document = parse({"cache.yaml": text}, vocabulary=CATALOGUE.vocabulary)
     assert document.cache == CacheConfig()
     assert document.cache == parse({}, vocabulary=CATALOGUE.vocabulary).cache
 
 
 def test_the_policies_are_all_there() -> None:
-    named = [name for cell in first_column(README, "policy") for name in code(cell)]
+    named = [name for cell in first_column(CONFIGURATION, "policy") for name in code(cell)]
     assert sorted(named) == sorted(CATALOGUE.policies)
     assert sorted(named[:5]) == sorted(CATALOGUE.policies.scores)
 
@@ -80,7 +64,7 @@ def test_the_policies_are_all_there() -> None:
 def test_the_commands_and_flags_are_all_there() -> None:
     """With their defaults."""
     context = click.Context(main)
-    named = [code(cell)[0].split()[1] for cell in first_column(README, "command")]
+    named = [code(cell)[0].split()[1] for cell in first_column(OPERATIONS, "command")]
     assert named == main.list_commands(context)
     serve = main.get_command(context, "serve")
     assert serve is not None
@@ -89,8 +73,8 @@ def test_the_commands_and_flags_are_all_there() -> None:
         for option in serve.params
         if isinstance(option, click.Option) and not option.hidden
     }
-    assert [code(cell)[0] for cell in first_column(README, "flag")] == list(options)
-    for line in section("Commands").splitlines():
+    assert [code(cell)[0] for cell in first_column(CONFIGURATION, "flag")] == list(options)
+    for line in section(CONFIGURATION, "Flags of the process").splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) > 3 and cells[1].startswith("`--"):
             default = options[code(cells[1])[0]].default
@@ -100,7 +84,7 @@ def test_the_commands_and_flags_are_all_there() -> None:
 
 def test_the_calls_are_all_there(sidecar: RunningSidecar) -> None:
     document = json.loads(sidecar.ask("GET", "/openapi.json").body)
-    table = " ".join(first_column(README, "call"))
+    table = " ".join(first_column(API, "call"))
     named = {found.partition("?")[0] for found in re.findall(r"/v1/[^`\s,]*", table)}
     assert named | {"/openapi.json", "/", "/console/{file}"} == set(document["paths"])
 
@@ -108,7 +92,7 @@ def test_the_calls_are_all_there(sidecar: RunningSidecar) -> None:
 def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
     """Every family, and none that does not exist; those that have samples with their labels."""
     written = {}
-    for cell in first_column(README, "name"):
+    for cell in first_column(METRICS, "name"):
         for name in code(cell):
             family, _, labels = name.partition("{")
             written[family] = set(labels.rstrip("}").split(",")) - {""}
@@ -128,7 +112,7 @@ def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
 def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
     """Every label that is served is in the table, and has no value that is not."""
     written: dict[str, set[str]] = {}
-    for labels, values in table(section("Metrics"), "label"):
+    for labels, values in table(METRICS, "label"):
         written |= {label: set(code(values)) for label in code(labels)}
     for method in ("PUT", "GET", "HEAD", "DELETE", "GET", "POST"):
         sidecar.ask(method, "/v1/cache/test/key", b"v" if method == "PUT" else None)
@@ -159,27 +143,13 @@ def test_the_sources_of_documents_are_all_there() -> None:
         for module in (ROOT / "sidecar").rglob("*.py")
         for source in re.findall(r'\b(?:offer|take|refuse)\(.*"(\w+)"', module.read_text())
     }
-    [named] = [
-        code(cells[1]) for cells in table(section("Metrics"), "label") if "source" in cells[0]
-    ]
+    [named] = [code(cells[1]) for cells in table(METRICS, "label") if "source" in cells[0]]
     assert set(named) == given
-
-
-def test_every_cache_sidecar_command_works(sidecar: RunningSidecar) -> None:
-    """Those that ask a running one, in the order in which they stand."""
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
-    commands = [line for line in lines if line.startswith("cache-sidecar ")]
-    assert len(commands) > 3
-    for line in commands:
-        command = [sys.executable, "-m", "sidecar", *shlex.split(line)[1:]]
-        command += ["--url", f"http://127.0.0.1:{sidecar.port}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
 
 
 def test_the_outcome_that_is_shown_is_printed_so() -> None:
     """Line by line, but for what a terminal does not show."""
-    [shown] = [block for block in blocks("") if block.startswith(" ended ")]
+    [shown] = [block for block in blocks("", OPTIMIZER) if block.startswith(" ended ")]
     with io.StringIO() as out:
         Console(file=out, width=100).print(outcomes_table([IMPROVED], Readings(CATALOGUE.signals)))
         printed = [line.rstrip() for line in out.getvalue().strip("\n").splitlines()]
@@ -188,7 +158,7 @@ def test_the_outcome_that_is_shown_is_printed_so() -> None:
 
 def test_the_screen_that_is_shown_is_the_one_that_top_draws() -> None:
     """In a terminal of the usual size, line by line."""
-    [shown] = [block for block in blocks("") if block.startswith("cache-sidecar ")]
+    [shown] = [block for block in blocks("", OPERATIONS) if block.startswith("cache-sidecar ")]
     with io.StringIO() as out:
         paint(Console(file=out, width=80, height=24)).print(
             Screen(watched(), Readings(CATALOGUE.signals), 2.0)
@@ -199,20 +169,20 @@ def test_the_screen_that_is_shown_is_the_one_that_top_draws() -> None:
 
 
 def test_the_keys_of_a_line_of_json_are_all_there() -> None:
-    [said] = [part for part in section("Commands").split("\n\n") if "With `--json`" in part]
+    [said] = [part for part in OPERATIONS.split("\n\n") if "With `--json`" in part]
     assert set(code(said.partition("With `--json`")[2])) == set(Line.__struct_fields__)
 
 
 def test_the_outcomes_and_states_are_all_there() -> None:
-    named = [code(cell)[0] for cell in first_column(README, "outcome")]
+    named = [code(cell)[0] for cell in first_column(OPTIMIZER, "outcome")]
     assert sorted(named) == sorted(VERDICTS)
-    [line] = [line for line in section("Metrics").splitlines() if "rule_state{" in line]
+    [line] = [line for line in METRICS.splitlines() if "rule_state{" in line]
     assert code(line)[1:] == list(STATES)
 
 
 def test_the_reasons_of_events_are_all_there() -> None:
     """Those that the program gives to a happening, in any of its modules."""
-    named = [code(cell)[0] for cell in first_column(README, "reason")]
+    named = [code(cell)[0] for cell in first_column(CONFIGURATION, "reason")]
     modules = (ROOT / "sidecar").rglob("*.py")
     given = {
         reason
@@ -224,7 +194,11 @@ def test_the_reasons_of_events_are_all_there() -> None:
 
 def test_the_pictures_are_there_and_small() -> None:
     """They are part of every clone."""
-    pictures = [ROOT / found for found in re.findall(r"!\[[^]]+\]\(([^)]+\.png)\)", README)]
+    pictures = {
+        (page.parent / found).resolve()
+        for page in PAGES
+        for found in re.findall(r"!\[[^]]+\]\(([^)]+\.png)\)", page.read_text())
+    }
     assert len(pictures) >= 2
     for picture in pictures:
         assert picture.stat().st_size < 150 << 10, picture.name

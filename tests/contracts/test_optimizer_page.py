@@ -1,9 +1,7 @@
-"""What README.md says of rules, conditions and baselines, against the program, both ways."""
+"""The documented rules, conditions and baselines against the program, both ways."""
 
 from __future__ import annotations
 
-import itertools
-import re
 from typing import Annotated, Any
 
 import yaml
@@ -16,9 +14,10 @@ from sidecar.config.rules_schema import Baseline, Expect, Guard, Rule, Rules
 from sidecar.config.section import Section
 from sidecar.config.values import DEFAULT_BASELINES, Document
 from sidecar.optimizer.situation import COOLDOWN_SCALES, STEPS
-from tests.contracts.readme import blocks, code, section, table
+from tests.contracts.pages import blocks, code, expanded, read, table
 
-RULES = section("Rules")
+RULES = read("docs/optimizer.md")
+SIGNALS_PAGE = read("docs/signals-and-metrics.md")
 RULES_YAML, BASELINES_YAML = blocks("yaml", RULES)
 
 
@@ -27,12 +26,6 @@ def parsed(**texts: str) -> Document:
     return parse(
         {f"{name}.yaml": text for name, text in texts.items()}, vocabulary=CATALOGUE.vocabulary
     )
-
-
-def expanded(name: str) -> list[str]:
-    """`gc.{gen0,gen1}.x` as the names that it stands for."""
-    parts = re.split(r"\{(.*?)\}", name)
-    return ["".join(names) for names in itertools.product(*(part.split(",") for part in parts))]
 
 
 def keys_of(model: type[Section]) -> set[str]:
@@ -109,7 +102,7 @@ def test_the_signals_are_all_there() -> None:
     """With their unit, and the direction that is better."""
     written = {
         name: (unit, better)
-        for cell, unit, better, _ in table(RULES, "signal")
+        for cell, unit, better, _ in table(SIGNALS_PAGE, "signal")
         for pattern in code(cell)
         for name in expanded(pattern)
     }

@@ -1,0 +1,147 @@
+"""Every command, path, link and anchor of the documentation: it works, or the test fails."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import StartSidecar
+from tests.contracts.commands import KINDS, PARSERS, URL, FailedError, Terminal, parse
+from tests.contracts.links import anchors, broken, prose
+from tests.contracts.pages import PAGES, ROOT, blocks, code, fenced, shell_lines
+
+README_BYTES = 8192
+LANGUAGES = {"sh", "yaml", ""}
+"""Of code blocks; one without a language shows output, text or a drawing."""
+
+every_page = pytest.mark.parametrize(
+    "page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]
+)
+
+
+@pytest.fixture
+def terminal(
+    tmp_path: Path, start_sidecar: StartSidecar, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Terminal]:
+    monkeypatch.chdir(tmp_path)
+    terminal = Terminal(tmp_path, start_sidecar)
+    yield terminal
+    terminal.close()
+
+
+def inline(text: str) -> list[str]:
+    """The commands that stand in a sentence: a program that is known, and at least one word."""
+    spans = [" ".join(span.split()) for span in code(prose(text))]
+    return [span for span in spans if span.split()[0] in {*PARSERS, "curl"} and " " in span]
+
+
+def unlabelled(text: str) -> list[str]:
+    """The commands in blocks that are not marked as shell."""
+    lines = [line for block in blocks("", text) for line in block.splitlines()]
+    return [line for line in lines if re.match(rf"({'|'.join(map(re.escape, KINDS))}) \S", line)]
+
+
+def test_the_readme_is_short() -> None:
+    assert (ROOT / "README.md").stat().st_size <= README_BYTES
+
+
+@every_page
+def test_commands_work_in_the_order_of_the_page(page: Path, terminal: Terminal) -> None:
+    for line in shell_lines(page.read_text()):
+        terminal.type(line)
+
+
+@every_page
+def test_commands_in_sentences_work(page: Path, terminal: Terminal) -> None:
+    for line in inline(page.read_text()):
+        if line.startswith("curl "):
+            terminal.type(line)
+        else:
+            parse(line)
+
+
+@every_page
+def test_addresses_in_sentences_are_answered(page: Path, terminal: Terminal) -> None:
+    for url in URL.findall(prose(page.read_text())):
+        with urllib.request.urlopen(terminal.here(url.rstrip("."))) as answer:
+            assert answer.status == 200
+
+
+@every_page
+def test_every_block_is_of_a_kind_that_is_tested(page: Path) -> None:
+    text = page.read_text()
+    assert {language for language, _ in fenced(text)} <= LANGUAGES
+    assert text.count("```") == 2 * len(fenced(text)), "a fence is indented or not closed"
+    assert unlabelled(text) == []
+    for block in blocks("yaml", text):
+        if "{{" not in block:
+            yaml.safe_load(block)
+
+
+@every_page
+def test_links_anchors_and_paths_lead_somewhere(page: Path) -> None:
+    assert list(broken(page, page.read_text())) == []
+
+
+def test_every_page_of_the_docs_is_linked_from_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [page.name for page in PAGES if f"]({page.relative_to(ROOT)})" not in text] == [
+        "README.md"
+    ]
+
+
+# ---- what is broken is found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "curl http://127.0.0.1:7070/v1/nowhere",
+        "cache-sidecar optimizer nothing",
+        "cache-sidecar check nowhere",
+        "make nothing",
+        "helm dependency bild shop",
+        "helm install a helm/nowhere",
+        "helm upgrade --instal shop shop",
+        "kubectl port-foward pod 7070",
+        "kubectl logs POD --bogus",
+        "python -m tests.bench.nothing",
+    ],
+)
+def test_a_command_that_does_not_work_fails(line: str, terminal: Terminal) -> None:
+    with pytest.raises(FailedError):
+        terminal.type(line)
+
+
+def test_a_command_of_an_unknown_kind_fails(terminal: Terminal) -> None:
+    with pytest.raises(KeyError):
+        terminal.type("rm -rf shop")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a](nowhere.md)",
+        "[a](README.md#nowhere)",
+        "[a](#nowhere)",
+        "[a](http://example.com)",
+        "`sidecar/nowhere.py`",
+        "`nowhere.py`",
+    ],
+)
+def test_what_leads_nowhere_is_found(text: str) -> None:
+    assert len(list(broken(ROOT / "CONTRIBUTING.md", text))) == 1
+
+
+def test_a_command_without_its_language_is_found() -> None:
+    assert unlabelled("```\nkubectl logs POD\n```\n") == ["kubectl logs POD"]
+
+
+def test_anchors_are_those_of_github() -> None:
+    text = "# A `b`: c/d_e\n\n## A\n\n## A\n\n```\n# comment\n```\n"
+    assert anchors(ROOT / "README.md", text) == {"a-b-cd_e", "a", "a-1"}

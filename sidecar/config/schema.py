@@ -102,7 +102,7 @@ Ceiling = Annotated[float, BeforeValidator(_ceiling)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
-class MemoryTier(Section):
+class L1(Section):
     """`tiers.l1`; the options of its policy stand beside these keys."""
 
     enabled: bool = UNSTATED
@@ -111,13 +111,13 @@ class MemoryTier(Section):
     max_bytes: Size = UNSTATED
 
 
-class CompressedTier(MemoryTier):
+class L2(L1):
     """`tiers.l2`."""
 
     compression: Compression = UNSTATED
 
 
-class DiskTier(Section):
+class L3(Section):
     """`tiers.l3`."""
 
     enabled: bool = UNSTATED
@@ -130,9 +130,9 @@ class DiskTier(Section):
 class Tiers(Section):
     """`tiers`."""
 
-    l1: MemoryTier = UNSTATED
-    l2: CompressedTier = UNSTATED
-    l3: DiskTier = UNSTATED
+    l1: L1 = UNSTATED
+    l2: L2 = UNSTATED
+    l3: L3 = UNSTATED
 
 
 class Metrics(Section):
@@ -161,8 +161,8 @@ def cache_schema(vocabulary: Vocabulary) -> type[Cache]:
         name: (_policy_option(option, policies), UNSTATED)
         for name, (option, policies) in vocabulary.policy_options.items()
     }
-    l1 = create_model("MemoryTier", __base__=MemoryTier, **options)
-    l2 = create_model("CompressedTier", __base__=CompressedTier, **options)
+    l1 = create_model("L1", __base__=L1, **options)
+    l2 = create_model("L2", __base__=L2, **options)
     tiers = create_model("Tiers", __base__=Tiers, l1=(l1, UNSTATED), l2=(l2, UNSTATED))
     return create_model("Cache", __base__=Cache, tiers=(tiers, UNSTATED))
 

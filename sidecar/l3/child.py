@@ -3,6 +3,8 @@
 One thread does everything that has an order; only a rewrite of the tables runs beside it. Reads are
 answered as they come. Writes wait in order where the folder has no room for them, or where much
 must be evicted first, and reads overtake them: the sidecar does not ask for what is being written.
+
+One file of more than 300 lines, so that one turn of the loop can be read from its top to its end.
 """
 
 from __future__ import annotations

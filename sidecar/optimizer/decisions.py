@@ -12,7 +12,7 @@ from sidecar.model.change import Deed
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.evaluation import Ready, Sight
 from sidecar.optimizer.learning import Learned
-from sidecar.optimizer.overlay import Kept
+from sidecar.optimizer.overlay import KeptTurn
 from sidecar.optimizer.rules import Rule
 from sidecar.optimizer.standing import Cooldown, Standing
 
@@ -47,7 +47,7 @@ class Explanation:
 class SavedState(msgspec.Struct):
     """What an engine knows that a restart must not lose."""
 
-    kept: dict[str, Kept] = {}
+    kept: dict[str, KeptTurn] = {}
     outcomes: list[Outcome] = []
     cooldowns: dict[str, Cooldown] = {}
     learned: dict[str, Learned] = {}

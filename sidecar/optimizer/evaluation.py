@@ -143,7 +143,7 @@ def proposal(rule: Rule, situation: Situation) -> Ready | NotReady:
 def prepared(
     rule: Rule,
     ready: Ready,
-    untouched: NoiseMonitor,
+    noise_monitor: NoiseMonitor,
     history: History,
     *,
     now: float,
@@ -155,11 +155,11 @@ def prepared(
     and however often trials are made, the noise they are judged by is of these days.
     """
     guarded, compared = rule.guarded, rule.compared
-    worst = None if guarded is None else untouched.worst(guarded)
+    worst = None if guarded is None else noise_monitor.worst(guarded)
     guard_noise = 0.0 if worst is None else worst.loss
     if compared is None:  # a measure does not wait
         return Ready(ready.change, ready.from_, guard_noise=guard_noise)
-    pairs = untouched.pairs(compared)
+    pairs = noise_monitor.pairs(compared)
     if len(pairs) < LEAST_PAIRS:
         return _waits(len(pairs), "pairs of untouched windows")
     if worst is not None and len(worst) < LEAST_PAIRS:

@@ -31,7 +31,7 @@ class Evaluator:
 
     book: Rulebook
     baselines: Baselines
-    untouched: NoiseMonitor
+    noise_monitor: NoiseMonitor
     trials: Trials
 
     def value(self, history: History, signal: str) -> float | None:
@@ -60,7 +60,7 @@ class Evaluator:
         return prepared(
             rule,
             ready,
-            self.untouched,
+            self.noise_monitor,
             moment.history,
             now=now,
             quiet_since=self.trials.quiet_since,

@@ -19,7 +19,7 @@ from sidecar.optimizer.relief import Relief
 from sidecar.optimizer.rules import Rule
 
 
-class Kept(msgspec.Struct, frozen=True):
+class KeptTurn(msgspec.Struct, frozen=True):
     """A knob's proven value, and what was configured when it was proven."""
 
     value: Value
@@ -41,7 +41,7 @@ class Overlay:
     def __init__(self, configured: Effective, knobs: Knobs) -> None:
         self.configured = configured
         self.knobs = knobs
-        self.kept: dict[str, Kept] = {}
+        self.kept: dict[str, KeptTurn] = {}
         self.held: list[Held] = []
         self.trial: Turn | None = None
 
@@ -56,9 +56,9 @@ class Overlay:
 
     def keep(self, turn: Turn) -> None:
         """A proven turn stays."""
-        self.kept[turn.knob] = Kept(turn.to, self.knobs[turn.knob].read(self.configured))
+        self.kept[turn.knob] = KeptTurn(turn.to, self.knobs[turn.knob].read(self.configured))
 
-    def restore(self, kept: Mapping[str, Kept]) -> None:
+    def restore(self, kept: Mapping[str, KeptTurn]) -> None:
         """Take over what an earlier process has proven, where the configuration is the same.
 
         That process may have been of another version: what is not of the knob's kind is left out.
@@ -83,8 +83,8 @@ class Overlay:
             self.trial = None
         self.held = [held for held in self.held if held.turn is not turn]
 
-    def let_go(self, goes: Callable[[Held], bool]) -> list[Held]:
-        """Let go of what is held and has to go; the last one first."""
+    def release_where(self, goes: Callable[[Held], bool]) -> list[Held]:
+        """Release the held turns that this is true of, the last one first."""
         gone = [held for held in reversed(self.held) if goes(held)]
         self.held = [held for held in self.held if held not in gone]
         return gone

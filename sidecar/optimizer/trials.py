@@ -116,13 +116,13 @@ class Trials:
         return [*decisions, Decision("rolled_back", trial.rule, fields)]
 
     def release(self, rule: Rule, now: float) -> list[Decision]:
-        """Let go of the last turn that a measure holds."""
+        """Release the last turn that a measure holds."""
         last = self.overlay.held_by(rule.name)[-1:]
-        return self.let_go(lambda held: held in last, now)
+        return self.release_where(lambda held: held in last, now)
 
-    def let_go(self, goes: Callable[[Held], bool], now: float) -> list[Decision]:
-        """Let go of what measures hold and has to go."""
-        gone = self.overlay.let_go(goes)
+    def release_where(self, goes: Callable[[Held], bool], now: float) -> list[Decision]:
+        """Release the turns of measures that this is true of."""
+        gone = self.overlay.release_where(goes)
         if gone:
             self.touched(now, DEFAULT_SETTLE_SECONDS)
         return [

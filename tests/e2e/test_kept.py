@@ -15,7 +15,7 @@ from sidecar.control import FILE, remembered
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import SavedState
-from sidecar.optimizer.overlay import Kept
+from sidecar.optimizer.overlay import KeptTurn
 from tests.conftest import StartSidecar
 from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar, wait_until
@@ -46,7 +46,7 @@ def data_dir(tmp_path: Path) -> Path:
     """As an earlier process has left it, which had proven a larger L2."""
     folder = tmp_path / "data"
     folder.mkdir()
-    memory = SavedState(kept={"tiers.l2.size": Kept(PROVEN, CONFIGURED)}, outcomes=[GROWN])
+    memory = SavedState(kept={"tiers.l2.size": KeptTurn(PROVEN, CONFIGURED)}, outcomes=[GROWN])
     (folder / FILE).write_bytes(msgspec.msgpack.encode(memory))
     return folder
 
@@ -120,13 +120,13 @@ def test_switched_off_only_what_was_configured_is_in_force(
 @pytest.mark.parametrize(
     ("knob", "kept"),
     [
-        ("tiers.l2.policy", Kept("of_another_version", "lru")),
-        ("promote_after", Kept("often", 2)),
-        ("tiers.l2.size", Kept(5, CONFIGURED)),
+        ("tiers.l2.policy", KeptTurn("of_another_version", "lru")),
+        ("promote_after", KeptTurn("often", 2)),
+        ("tiers.l2.size", KeptTurn(5, CONFIGURED)),
     ],
 )
 def test_what_can_not_be_put_in_force_any_more_is_dropped(
-    start_sidecar: StartSidecar, data_dir: Path, knob: str, kept: Kept
+    start_sidecar: StartSidecar, data_dir: Path, knob: str, kept: KeptTurn
 ) -> None:
     """What was configured is in force, as the knobs say, and for good."""
     (data_dir / FILE).write_bytes(msgspec.msgpack.encode(SavedState(kept={knob: kept})))

@@ -21,7 +21,7 @@ from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.learning import Learned
-from sidecar.optimizer.overlay import Kept
+from sidecar.optimizer.overlay import KeptTurn
 from sidecar.optimizer.standing import Cooldown
 from tests.optimizer.virtual import EPOCH, SIGNAL, World, a_document, a_rule
 
@@ -265,10 +265,10 @@ def test_all_that_outlives_a_process_is_read_as_it_was_written() -> None:
     )
     memory = SavedState(
         kept={
-            "default_ttl": Kept(math.inf, 3600.0),
-            "tiers.l2.size": Kept(Size(10, 20), Size(1, 2)),
-            "promote_after": Kept(3, 2),
-            "tiers.l1.policy": Kept("sieve", "lru"),
+            "default_ttl": KeptTurn(math.inf, 3600.0),
+            "tiers.l2.size": KeptTurn(Size(10, 20), Size(1, 2)),
+            "promote_after": KeptTurn(3, 2),
+            "tiers.l1.policy": KeptTurn("sieve", "lru"),
         },
         outcomes=[outcome],
         cooldowns={"r": Cooldown(1e9, 4)},

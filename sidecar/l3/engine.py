@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
-from pkgutil import resolve_name
 
 import msgspec
 
@@ -28,6 +27,7 @@ from sidecar.model.life import is_expired
 from sidecar.model.metadata import EXPIRES_AT, FREQUENCY, SEQ, SIZE
 from sidecar.model.writes import Invalidate, Put, Write
 from sidecar.policies import lru
+from sidecar.policies.spec import import_score
 
 READ_BYTES = 4 << 20
 """About what one multi-get may bring into memory; the largest values make it READS_AT_LEAST."""
@@ -89,7 +89,7 @@ class Engine:
         self._tier.max_bytes = min(self._tier.max_bytes, live_bytes)
 
     def configure(self, call: wire.Configure) -> None:
-        self._tier.score = resolve_name(call.score)
+        self._tier.score = import_score(call.score)
         self._tier.max_entries = call.max_entries
         self._tier.max_bytes = min(call.max_bytes, self._cap_bytes)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from pkgutil import resolve_name
 
 from sidecar.config.values import TierConfig
 from sidecar.policies.protocol import Policy
-from sidecar.policies.spec import PolicySpec
+from sidecar.policies.spec import PolicySpec, import_score
 
 
 class UnknownPolicyError(LookupError):
@@ -65,11 +64,9 @@ class Policies(Mapping[str, PolicySpec]):
 
 def _check_importable(path: str) -> None:
     try:
-        found = resolve_name(path)
-    except (ImportError, AttributeError, ValueError) as error:
+        import_score(path)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ValueError(f"the score {path} cannot be imported: {error}") from error
-    if not callable(found):
-        raise ValueError(f"the score {path} is no function")
 
 
 def _check_options(specs: Iterable[PolicySpec]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 from sidecar.model.metadata import Metadata
@@ -37,3 +38,13 @@ class PolicySpec:
     another process, which imports it. None where stored metadata cannot decide the order."""
     check: Callable[[Any], None] | None = None
     """Raises AssertionError where the policy's own structures disagree, in O(n): for tests."""
+
+
+def import_score(path: str) -> Score:
+    """The score at an import path. Raises ImportError, AttributeError, ValueError or TypeError."""
+    module, _, name = path.partition(":")
+    found = getattr(import_module(module), name)
+    if not callable(found):
+        raise TypeError("it is not a function")
+    score: Score = found
+    return score

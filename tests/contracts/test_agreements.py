@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pkgutil import resolve_name
-
 import pytest
 
 from sidecar.catalogue import CATALOGUE
@@ -11,12 +9,13 @@ from sidecar.config.limits import L3_SPARE_BYTES, largest_l3_bytes
 from sidecar.config.values import MIB
 from sidecar.l3.records import pack_meta, unpack_meta
 from sidecar.l3.space import SLACK_BYTES, most_live_bytes
+from sidecar.policies.spec import import_score
 
 
 @pytest.mark.parametrize("policy", CATALOGUE.policies.scores)
 def test_every_score_orders_what_l3_stores(policy: str) -> None:
     """What L3's process imports by the path in the catalogue takes a row of its metadata."""
-    score = resolve_name(CATALOGUE.policies.scores[policy])
+    score = import_score(CATALOGUE.policies.scores[policy])
     row = unpack_meta(pack_meta((7, 70.0, 60.0, 3, 100)))
     assert score(row) <= score(row)
 

@@ -56,7 +56,7 @@ def test_policies_can_be_extended_without_touching_the_original() -> None:
         ({}, "two policies are named lru"),
         ({"name": "mine", "score": "sidecar.policies.lru:absent"}, "cannot be imported"),
         ({"name": "mine", "score": "sidecar.absent:score"}, "cannot be imported"),
-        ({"name": "mine", "score": "sidecar.policies.lru:__doc__"}, "is no function"),
+        ({"name": "mine", "score": "sidecar.policies.lru:__doc__"}, "it is not a function"),
         (
             {"name": "mine", "options": (replace(w_tinylfu.WINDOW, default=0.5),)},
             "the option window is declared in two ways",

@@ -17,7 +17,7 @@ def test_every_score_orders_what_l3_stores(policy: str) -> None:
     """What L3's process imports by the path in the catalogue takes a row of its metadata."""
     score = import_score(CATALOGUE.policies.scores[policy])
     row = unpack_meta(pack_meta((7, 70.0, 60.0, 3, 100)))
-    assert score(row) <= score(row)
+    assert isinstance(score(row), int | float | tuple)
 
 
 @pytest.mark.parametrize("data_limit", [0, 1, 64 * MIB, 64 * MIB + 1, 200 * MIB, 10_000 * MIB])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
 import yaml
-from pydantic import TypeAdapter
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
@@ -14,7 +11,8 @@ from sidecar.config.rules_schema import Baseline, Expect, Guard, Rule, Rules
 from sidecar.config.section import Section
 from sidecar.config.values import DEFAULT_BASELINES, Document
 from sidecar.optimizer.situation import COOLDOWN_SCALES, STEPS
-from tests.contracts.pages import blocks, code, expanded, read, table
+from tests.contracts.pages import blocks, code, read, table
+from tests.contracts.tables import check_actions, check_functions, check_signals
 
 RULES = read("docs/optimizer.md")
 SIGNALS_PAGE = read("docs/signals-and-metrics.md")
@@ -71,41 +69,8 @@ def test_the_levels_are_all_there() -> None:
     }
 
 
-def test_the_actions_are_all_there() -> None:
-    """With their type, their options and the defaults of those."""
-    rows = {code(row[0])[0]: row for row in table(RULES, "action")}
-    assert list(rows) == list(CATALOGUE.actions)
-    for name, (_, rule_type, options, _) in rows.items():
-        action = CATALOGUE.actions[name]
-        assert rule_type == action.rule_type, name
-        stated = dict(option.partition(": ")[::2] for option in code(options))
-        assert stated.keys() == action.Options.model_fields.keys(), name
-        for key, field in action.Options.model_fields.items():
-            if field.is_required():
-                assert stated[key] == "", name
-                continue
-            kind: Any = Annotated[(field.annotation, *field.metadata)]
-            read = TypeAdapter(kind).validate_python(yaml.safe_load(stated[key]))
-            assert read == field.default, (name, key)
-
-
-def test_the_functions_are_all_there() -> None:
-    """Each example is a condition's operand."""
-    examples = [code(row[0])[0] for row in table(RULES, "function")]
-    assert [example.partition("(")[0] for example in examples] == list(CATALOGUE.functions)
-    for example in examples:
-        [operand] = CATALOGUE.conditions.compile(f"{example} > 0.0").operands
-        assert operand.text == example
-
-
-def test_the_signals_are_all_there() -> None:
-    """With their unit, and the direction that is better."""
-    written = {
-        name: (unit, better)
-        for cell, unit, better, _ in table(SIGNALS_PAGE, "signal")
-        for pattern in code(cell)
-        for name in expanded(pattern)
-    }
-    assert written == {
-        signal.name: (signal.unit, signal.better or "") for signal in CATALOGUE.signals.values()
-    }
+def test_the_actions_the_functions_and_the_signals_are_all_there() -> None:
+    """As the catalogue has them."""
+    check_actions(RULES, CATALOGUE)
+    check_functions(RULES, CATALOGUE)
+    check_signals(SIGNALS_PAGE, CATALOGUE)

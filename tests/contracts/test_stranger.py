@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from playwright.sync_api import sync_playwright
 
-from sidecar.catalogue import CATALOGUE
+from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.cli import main
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
@@ -19,9 +19,11 @@ from sidecar.policies.spec import PolicySpec
 from sidecar.testing.actions import ActionContract
 from sidecar.testing.policies import PolicyContract
 from tests.console.browsing import Console, launch
+from tests.contracts.pages import read
 from tests.contracts.stranger import mru
 from tests.contracts.stranger.__main__ import EXTENDED
 from tests.contracts.stranger.rest import Rest
+from tests.contracts.tables import check_actions, check_policies, check_signals
 from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar, wait_until
 
@@ -133,6 +135,30 @@ def test_simulate_takes_the_policy_and_its_option(tmp_path: Path) -> None:
     help_text = run("simulate", "--help").stdout
     assert "mru" in help_text
     assert "--spared" in help_text
+
+
+@pytest.mark.parametrize(
+    ("check", "page", "last", "row"),
+    [
+        (check_policies, "configuration", "| `lru` |", "| `mru` | the most recent | `spared: 1` |"),
+        (check_actions, "optimizer", "| `freeze` |", "| `rest` | moon | `to: 50%` | rests |"),
+        (
+            check_signals,
+            "signals-and-metrics",
+            "| `gc.tracked_objects` |",
+            "| `moon.light` | ratio | higher | how full it is |",
+        ),
+    ],
+)
+def test_the_documentation_misses_them_until_they_are_in_its_tables(
+    check: Callable[[str, Catalogue], None], page: str, last: str, row: str
+) -> None:
+    text = read(f"docs/{page}.md")
+    with pytest.raises(AssertionError):
+        check(text, EXTENDED)
+    lines = text.splitlines()
+    [at] = [number for number, line in enumerate(lines) if line.startswith(last)]
+    check("\n".join([*lines[: at + 1], row, *lines[at + 1 :]]), EXTENDED)
 
 
 def test_memory_evicts_by_the_policy(sidecar: RunningSidecar) -> None:

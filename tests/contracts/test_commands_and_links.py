@@ -56,6 +56,17 @@ def test_commands_work_in_the_order_of_the_page(page: Path, terminal: Terminal) 
         terminal.type(line)
 
 
+def test_there_are_commands_of_every_kind() -> None:
+    """So many that none of the tests here passes for want of any."""
+    lines = [line for page in PAGES for line in shell_lines(page.read_text())]
+    spans = [span for page in PAGES for span in inline(page.read_text())]
+    targets = {line.split()[1] for line in (*lines, *spans) if line.startswith("make ")}
+    assert {"run", "setup", "test", "lint", "bench"} <= targets
+    assert len([line for line in lines if line.startswith("curl ")]) > 10
+    assert len([line for line in lines if line.startswith("cache-sidecar ")]) > 5
+    assert len([line for line in lines if line.startswith(("helm ", "kubectl "))]) > 10
+
+
 @every_page
 def test_commands_in_sentences_work(page: Path, terminal: Terminal) -> None:
     for line in inline(page.read_text()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import tomllib
 
 import click
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,9 +19,12 @@ from sidecar.cli.palette import paint
 from sidecar.cli.report import outcomes_table
 from sidecar.cli.screen import Screen
 from sidecar.config.document import parse
+from sidecar.config.rules_schema import MAX_BASELINES, MAX_RULES
 from sidecar.config.values import CacheConfig
+from sidecar.http.batch import MAX_KEYS
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
+from sidecar.serving.limits import Limits
 from tests.cli.examples import IMPROVED, watched
 from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
 from tests.contracts.tables import check_policies
@@ -202,3 +206,34 @@ def test_the_pictures_are_there_and_small() -> None:
     assert len(pictures) >= 2
     for picture in pictures:
         assert picture.stat().st_size < 150 << 10, picture.name
+
+
+def test_the_layers_are_all_there() -> None:
+    """In the order in which import-linter holds them."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [layers] = [each["layers"] for each in contracts["contracts"] if each["type"] == "layers"]
+    named = [code(cell) for cell in first_column(read("docs/architecture.md"), "layer")]
+    assert named == [layer.split(" | ") for layer in layers]
+
+
+def test_the_limits_are_those_of_the_program() -> None:
+    """Those of the threat model."""
+    limits = {what: limit for what, limit, _ in table(read("docs/security.md"), "what")}
+    served = Limits()
+    assert limits["open connections"] == f"{served.connections:,}"
+    assert limits["bytes of bodies in progress, over all connections"] == "128 MiB"
+    assert served.buffered_bytes == 128 << 20
+    assert limits["an idle connection, or the head of a request"] == f"{served.idle_seconds:g} s"
+    assert limits["a body"] == f"{served.body_seconds:g} s"
+    assert limits["a client that does not read its answer"] == f"{served.send_seconds:g} s"
+    assert limits["keys in a batch"] == f"{MAX_KEYS:,}"
+    assert limits["rules, baselines"] == f"{MAX_RULES}, {MAX_BASELINES}"
+
+
+def test_every_term_of_the_glossary_is_easy_to_find() -> None:
+    """Each table is in alphabetical order, and no term is in two."""
+    text = read("docs/glossary.md")
+    tables = [first_column(part, "term") for part in text.split("\n## ")[1:]]
+    assert all(terms == sorted(terms, key=str.lower) for terms in tables)
+    terms = [term for terms in tables for term in terms]
+    assert len(terms) == len(set(terms)) > 50

@@ -1,4 +1,4 @@
-"""The table of values in the chart's README.md, made from the comments in its values.yaml.
+"""Generates the table of values in the chart's README.md from the comments in its values.yaml.
 
 A comment that begins with `# -- ` describes the key below it, with everything in that key. Run it
 with `make chart-docs`.
@@ -18,13 +18,13 @@ import yaml
 CHART = Path(__file__).parent / "cache-sidecar"
 BEGIN, END = "<!-- values: made by `make chart-docs` -->\n", "<!-- end of values -->"
 LONGEST_DEFAULT = 48
-"""Characters of a default that a cell still takes."""
+"""The most characters of a default that a cell shows."""
 
 _KEY = re.compile(r"( *)([A-Za-z0-9]+):")
 
 
 class Value(NamedTuple):
-    """A value of the chart; its path is dotted."""
+    """A value of the chart, with its dotted path."""
 
     path: str
     default: Any
@@ -32,7 +32,7 @@ class Value(NamedTuple):
 
 
 def described(text: str) -> Iterator[Value]:
-    """The values of a values.yaml that have a description, in their order."""
+    """The values in a values.yaml that have a description, in order."""
     defaults = yaml.safe_load(text)
     description: list[str] = []
     parents: list[str] = []
@@ -50,7 +50,7 @@ def described(text: str) -> Iterator[Value]:
 
 def table(text: str) -> str:
     """The table, in Markdown."""
-    rows = ["| value | default | what |", "|---|---|---|"]
+    rows = ["| value | default | description |", "|---|---|---|"]
     for path, default, description in described(text):
         shown = json.dumps(default)
         cell = f"`{shown}`" if len(shown) <= LONGEST_DEFAULT else "see values.yaml"
@@ -59,7 +59,7 @@ def table(text: str) -> str:
 
 
 def updated(readme: str, values: str) -> str:
-    """The README with the table of these values in its place."""
+    """The README with its table replaced by that of these values."""
     before, rest = readme.split(BEGIN)
     after = rest.split(END)[1]
     return f"{before}{BEGIN}\n{table(values)}\n{END}{after}"

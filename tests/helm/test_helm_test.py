@@ -70,7 +70,7 @@ def test_the_pod_can_be_left_out(shop: Path) -> None:
 
 def test_a_value_is_put_and_comes_back(shop: Path, sidecar: RunningSidecar) -> None:
     done = _run(render_shop(shop), sidecar.port)
-    assert (done.returncode, done.stdout) == (0, "A value was put, and came back.\n")
+    assert (done.returncode, done.stdout) == (0, "A value was stored and read.\n")
     assert sidecar.ask("GET", "/v1/cache/helm-test/greeting").body == b"hello"
 
 

@@ -28,7 +28,7 @@ def test_there_is_no_network_policy_unless_it_is_asked_for(shop: Path) -> None:
 
 def test_a_network_policy_has_to_be_told_the_applications_rules(shop: Path) -> None:
     """It selects the whole pod, and would close ports that it does not name."""
-    with pytest.raises(RefusedError, match=r"networkPolicy\.ingress is not stated"):
+    with pytest.raises(RefusedError, match=r"networkPolicy\.ingress is required"):
         render_shop(shop, {"networkPolicy": {"enabled": True}})
     found = render_shop(shop, {"networkPolicy": {"enabled": True, "ingress": []}})
     assert len(one(found, "NetworkPolicy")["spec"]["ingress"]) == 1

@@ -15,13 +15,13 @@ TWO = [{"name": "TZ", "value": "UTC"}, {"name": "TZ", "value": "CET"}]
 
 REFUSED: list[tuple[Values, str]] = [
     ({"probes": {"liveness": {"httpGet": None}}}, "probes.liveness has no handler"),
-    ({"image": {}}, "image.repository is not stated"),
-    ({"image": {"repository": "a.example:5000/b:1.0"}}, "write the tag as image.tag"),
-    ({"serviceAccountName": ""}, "serviceAccountName is not stated"),
-    ({"events": "all", "config": {"watch": False}}, "Events are only written with config.watch"),
-    ({"config": {"owner": "operator", "documents": LARGE_L2}}, "write config.owner: helm"),
-    ({"config": {"documents": {"rules.yaml": "- 1"}}}, "rules.yaml is no YAML map"),
-    ({"config": {"documents": {"cache.yaml": "a: [}"}}}, "cache.yaml is no YAML map"),
+    ({"image": {}}, "image.repository is required"),
+    ({"image": {"repository": "a.example:5000/b:1.0"}}, "set the tag as image.tag"),
+    ({"serviceAccountName": ""}, "serviceAccountName is required"),
+    ({"events": "all", "config": {"watch": False}}, "Events require config.watch"),
+    ({"config": {"owner": "operator", "documents": LARGE_L2}}, "set config.owner: helm"),
+    ({"config": {"documents": {"rules.yaml": "- 1"}}}, "rules.yaml is not a YAML map"),
+    ({"config": {"documents": {"cache.yaml": "a: [}"}}}, "cache.yaml is not a YAML map"),
     (
         {"config": {"documents": {"cache.yaml": "tiers: {l1: {max_bytes: 1TB}}"}}},
         "the max_bytes of tiers.l1 is not a size",
@@ -30,20 +30,20 @@ REFUSED: list[tuple[Values, str]] = [
         {"config": {"documents": {"cache.yaml": "tiers: {l2: {max_bytes: 100M}}"}}},
         "the max_bytes of tiers.l2 is not a size",
     ),
-    ({"l3": {"type": "none"}, "config": {"documents": LARGE_L3}}, "leaves no room for L3"),
-    ({"l3": {"size": "73Mi"}}, "write at least 74Mi, or l3.type: none"),
+    ({"l3": {"type": "none"}, "config": {"documents": LARGE_L3}}, "there is no volume for L3"),
+    ({"l3": {"size": "73Mi"}}, "set at least 74Mi, or l3.type: none"),
     (
         {"config": {"documents": LARGE_L3}},
-        "write at least 4623Mi, or a max_bytes of at most 1120MiB",
+        "set at least 4623Mi, or a max_bytes of at most 1120MiB",
     ),
-    ({"l3": {"type": "existingClaim"}, "replicas": 1}, "l3.existingClaim is not stated"),
-    ({"l3": {"type": "existingClaim", "existingClaim": "c"}}, "write replicas: 1"),
+    ({"l3": {"type": "existingClaim"}, "replicas": 1}, "l3.existingClaim is required"),
+    ({"l3": {"type": "existingClaim", "existingClaim": "c"}}, "set replicas: 1"),
     (
         {"l3": {"type": "existingClaim", "existingClaim": "c"}, "replicas": 2},
-        "but replicas is 2: take l3.type ephemeral",
+        "but replicas is 2: use l3.type ephemeral",
     ),
-    ({"l3": {"existingClaim": "c"}}, "l3.existingClaim is stated, but l3.type is emptyDir"),
-    ({"l3": {"storageClassName": "fast"}}, "l3.type emptyDir asks no storage class"),
+    ({"l3": {"existingClaim": "c"}}, "l3.existingClaim is set, but l3.type is emptyDir"),
+    ({"l3": {"storageClassName": "fast"}}, "l3.type emptyDir does not use a storage class"),
     ({"resources": {"limits": {"memory": "230Mi"}}}, "with full tiers the sidecar needs 231Mi"),
     (
         {"resources": {"limits": {"memory": "1Gi"}}, "config": {"documents": LARGE_L2}},
@@ -51,7 +51,7 @@ REFUSED: list[tuple[Values, str]] = [
     ),
     (
         {"resources": {"limits": {"memory": "103Mi"}}, "config": {"owner": "operator"}},
-        "needs 104Mi before",
+        "needs 104Mi with empty tiers",
     ),
     (
         {"resources": {"requests": {"memory": "2G"}, "limits": {"memory": "1Gi"}}},
@@ -61,18 +61,21 @@ REFUSED: list[tuple[Values, str]] = [
     ({"resources": {"limits": {"cpu": 0.05}}}, "requests.cpu 100m is more than"),
     ({"resources": {"limits": {"ephemeral-storage": "2Gi"}}}, "the pod would be evicted"),
     ({"ports": {"data": 7071}}, "ports.data and ports.ops are both 7071"),
-    ({"probes": {"liveness": {"grpc": {"port": 1}}}}, "write probes.liveness.httpGet: null too"),
+    (
+        {"probes": {"liveness": {"grpc": {"port": 1}}}},
+        "set probes.liveness.httpGet: null",
+    ),
     ({"probes": {"startup": {"successThreshold": 2}}}, "probes.startup.successThreshold is 2"),
     (
         {"probes": {"readiness": {"terminationGracePeriodSeconds": 9}}},
-        "probes.readiness.terminationGracePeriodSeconds: this probe ends nothing",
+        "probes.readiness.terminationGracePeriodSeconds is set, but Kubernetes",
     ),
     ({"probes": {"liveness": {"httpGet": {"port": "ops"}}}}, "match pattern '^cache-ops$'"),
     ({"securityContext": {"runAsUser": 0}}, "runAsUser is 0, which is root"),
     ({"securityContext": {"privileged": True}}, "but allowPrivilegeEscalation is false"),
     (
         {"l3": {"type": "ephemeral", "accessModes": ["ReadWriteOncePod", "ReadWriteOnce"]}},
-        "l3.accessModes has ReadWriteOncePod beside others",
+        "l3.accessModes has ReadWriteOncePod and other modes",
     ),
     (
         {"extraEnv": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {}}}]},
@@ -85,10 +88,10 @@ REFUSED: list[tuple[Values, str]] = [
     ({"extraArgs": ["--data-limit=1GiB"]}, "--data-limit is set by l3.size"),
     ({"extraArgs": ["--linger", "5s"]}, "--linger is set by linger"),
     ({"extraEnv": [{"name": "CACHE_SIDECAR_OPS_BIND", "value": "x"}]}, "is set by ports.ops"),
-    ({"extraEnv": TWO}, "TZ stands there twice"),
+    ({"extraEnv": TWO}, "TZ is defined twice"),
     (
         {"extraVolumeMounts": [{"name": "x", "mountPath": "/etc/cache-sidecar/"}]},
-        "something is mounted at /etc/cache-sidecar/ already",
+        "/etc/cache-sidecar/ is already a mount point",
     ),
 ]
 
@@ -162,5 +165,5 @@ def test_the_chart_alone_has_no_pods_to_speak_of() -> None:
 
 def test_templates_for_pods_are_refused_where_there_are_none(shop: Path) -> None:
     """`workload: false` in a chart that calls them is a contradiction."""
-    with pytest.raises(RefusedError, match="`workload: false` says"):
+    with pytest.raises(RefusedError, match="`workload: false` declares"):
         render_shop(shop, {"workload": False})

@@ -84,7 +84,7 @@ def test_two_sidecars_in_one_release_are_told_apart(tmp_path: Path) -> None:
     assert faults(found, "1.36") == []
     names = [thing["metadata"]["name"] for thing in of_kind(found, "ConfigMap")]
     assert names == ["demo-cache-sidecar", "other-cache-sidecar"]
-    with pytest.raises(RefusedError, match="two sidecars of this release are called demo"):
+    with pytest.raises(RefusedError, match="two sidecars of this release have the instance demo"):
         render(shop, {"first": STATED, "second": STATED})
     off = STATED | {"enabled": False}
     assert of_kind(render(shop, {"first": STATED, "second": off}), "ConfigMap")

@@ -1,6 +1,6 @@
 {{/*
-The sidecar's container as an item of a list. Takes (list context linger), since only the caller knows
-whether the application is ended before the sidecar or together with it.
+The sidecar's container as a list item. Takes (list context linger), since only the caller knows whether
+the application is terminated before the sidecar or together with it.
 */}}
 {{- define "cache-sidecar.item" -}}
 {{- $linger := index . 1 }}
@@ -30,7 +30,7 @@ whether the application is ended before the sidecar or together with it.
     {{- include "cache-sidecar.securityContext" . | nindent 4 }}
   volumeMounts:
     {{- include "cache-sidecar.mounts" . | nindent 4 }}
-  terminationMessagePolicy: FallbackToLogsOnError  # what stops it at the start is said in one line
+  terminationMessagePolicy: FallbackToLogsOnError  # the last line of the log states why startup failed
 {{- end }}
 {{- end }}
 
@@ -56,7 +56,7 @@ whether the application is ended before the sidecar or together with it.
 {{- end }}
 {{- end }}
 
-{{/* Who the pod is, for the watch and for Events. */}}
+{{/* The pod's identity, for the watch and for Events. */}}
 {{- define "cache-sidecar.environment" -}}
 {{- if .Values.config.watch -}}
 {{- range $name, $path := dict "NAME" "metadata.name" "NAMESPACE" "metadata.namespace" "UID" "metadata.uid" }}
@@ -72,7 +72,7 @@ whether the application is ended before the sidecar or together with it.
 {{- end }}
 {{- end }}
 
-{{/* Without what is left to the cluster by "". */}}
+{{/* Omits the fields that are "", which the cluster assigns. */}}
 {{- define "cache-sidecar.securityContext" -}}
 {{- $stated := dict }}
 {{- range $name, $value := .Values.securityContext }}
@@ -81,7 +81,7 @@ whether the application is ended before the sidecar or together with it.
 {{- toYaml $stated }}
 {{- end }}
 
-{{/* What `resources` states, and what follows from the tiers and the volume where it does not. */}}
+{{/* `resources`, completed with defaults derived from the tiers and the volume. */}}
 {{- define "cache-sidecar.resources" -}}
 {{- $stated := .Values.resources }}
 {{- $need := include "cache-sidecar.memoryNeed" . | int64 }}

@@ -1,10 +1,10 @@
 {{/*
-What the objects for monitoring share, and what may be wrong with their values.
+Shared parts of the monitoring objects, and the validation of their values.
 */}}
 
 {{/*
-What becomes of an object of the Prometheus operator: "true", "false", or "unknown" where `auto` can't
-tell, because no cluster was asked or it lacks the operator. Takes (list context values kind).
+Whether to render an object of the Prometheus operator: "true", "false", or "unknown" if `auto` cannot
+decide because no cluster was queried or it lacks the operator. Takes (list context values kind).
 */}}
 {{- define "cache-sidecar.operatorObject" -}}
 {{- $known := (index . 0).Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 2)) }}
@@ -30,7 +30,7 @@ tell, because no cluster was asked or it lacks the operator. Takes (list context
 {{- end }}
 {{- end }}
 
-{{/* What `auto` left out, a sentence a line: for the notes, and for whoever reads what was rendered. */}}
+{{/* The objects that `auto` omitted, one sentence per line, for the notes and the rendered output. */}}
 {{- define "cache-sidecar.leftOut" -}}
 {{- if eq (include "cache-sidecar.podMonitor" .) "unknown" }}
 {{ include "cache-sidecar.leftOut.sentence" (list "podMonitor" "PodMonitor") }}
@@ -41,12 +41,12 @@ tell, because no cluster was asked or it lacks the operator. Takes (list context
 {{- end }}
 
 {{- define "cache-sidecar.leftOut.sentence" -}}
-No {{ index . 1 }}: {{ index . 0 }}.enabled is auto, and nothing says that the cluster knows the kind. State true or false.
+No {{ index . 1 }} was created: {{ index . 0 }}.enabled is auto, and the cluster does not report that it supports the kind. Set it to true or false.
 {{- end }}
 
 {{- define "cache-sidecar.problems.monitoring" -}}
 {{- if and .Values.workload .Values.networkPolicy.enabled (kindIs "invalid" .Values.networkPolicy.ingress) }}
-- networkPolicy.ingress is not stated, and the policy would close the application's own ports: write the rules that let its callers in, or [] where it has none.
+- networkPolicy.ingress is required, since the policy would otherwise block the application's ports: set the rules that admit its clients, or [] if it has none.
 {{- end }}
 {{- if and (not .Values.workload) .Values.networkPolicy.enabled }}
 - networkPolicy.enabled is true, but with workload: false there are no pods to protect: set it to false.
@@ -56,12 +56,12 @@ No {{ index . 1 }}: {{ index . 0 }}.enabled is auto, and nothing says that the c
 {{- end }}
 {{- with .Values.podMonitor }}
 {{- if and .interval (gt (include "cache-sidecar.milliseconds" .scrapeTimeout | int64) (include "cache-sidecar.milliseconds" .interval | int64)) }}
-- podMonitor.scrapeTimeout {{ .scrapeTimeout }} is more than podMonitor.interval {{ .interval }}, and the operator would pass over the PodMonitor: write less.
+- podMonitor.scrapeTimeout {{ .scrapeTimeout }} is more than podMonitor.interval {{ .interval }}, and the operator would ignore the PodMonitor: lower scrapeTimeout.
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* Of a duration as Prometheus writes it: `1m30s`. */}}
+{{/* A duration in Prometheus' format, such as `1m30s`, in milliseconds. */}}
 {{- define "cache-sidecar.milliseconds" -}}
 {{- $factors := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 }}
 {{- $total := 0 }}

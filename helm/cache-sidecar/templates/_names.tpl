@@ -1,5 +1,5 @@
 {{/*
-Names and labels. None is made from .Chart.Name, which an alias changes.
+Names and labels. None is derived from .Chart.Name, which an alias changes.
 */}}
 
 {{- define "cache-sidecar.instance" -}}
@@ -29,7 +29,7 @@ helm.sh/chart: cache-sidecar-{{ .Chart.Version | replace "+" "_" }}
 cache-sidecar/instance: {{ include "cache-sidecar.instance" . | quote }}
 {{- end }}
 
-{{/* The image's reference: the digest before the tag. */}}
+{{/* The image's reference. The digest takes precedence over the tag. */}}
 {{- define "cache-sidecar.image" -}}
 {{- with .Values.image -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}

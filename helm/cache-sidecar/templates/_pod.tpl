@@ -1,6 +1,6 @@
 {{/*
-What a chart of your own calls, with (index .Subcharts "cache-sidecar") as context. Each gives items of
-a list, or keys of a map, without indentation; nothing where `enabled` is false.
+The templates that your chart calls, with (index .Subcharts "cache-sidecar") as context. Each renders list
+items or map keys without indentation, or nothing if `enabled` is false.
 */}}
 
 {{/* For `initContainers`: a native sidecar, on Kubernetes 1.29 and later. */}}
@@ -9,7 +9,7 @@ a list, or keys of a map, without indentation; nothing where `enabled` is false.
 {{- if .Values.enabled }}
 {{- with .Capabilities.KubeVersion.Version }}
 {{- if semverCompare "<1.29-0" . }}
-{{- fail (printf "cache-sidecar: Kubernetes %s has no native sidecars; write {{ include \"cache-sidecar.container\" ... }} below `containers` instead of \"cache-sidecar.initContainer\" below `initContainers`. It is sent SIGTERM together with the application and serves on for `linger` (--linger), 25s unless stated." .) }}
+{{- fail (printf "cache-sidecar: Kubernetes %s does not support native sidecars. Use {{ include \"cache-sidecar.container\" ... }} in `containers` instead of \"cache-sidecar.initContainer\" in `initContainers`. That container receives SIGTERM together with the application and continues to serve for `linger` (--linger), by default 25s." .) }}
 {{- end }}
 {{- end }}
 {{- include "cache-sidecar.item" (list . "0s") }}
@@ -17,7 +17,7 @@ a list, or keys of a map, without indentation; nothing where `enabled` is false.
 {{- end }}
 {{- end }}
 
-{{/* For `containers`, on older clusters: serves on while the application ends. */}}
+{{/* For `containers`, on older clusters: continues to serve while the application shuts down. */}}
 {{- define "cache-sidecar.container" -}}
 {{- include "cache-sidecar.podGuard" . }}
 {{- if .Values.enabled }}
@@ -50,7 +50,7 @@ a list, or keys of a map, without indentation; nothing where `enabled` is false.
 {{- end }}
 {{- end }}
 
-{{/* For `env` of the application's containers: where the cache is. */}}
+{{/* For `env` of the application's containers: the cache's address. */}}
 {{- define "cache-sidecar.env" -}}
 {{- include "cache-sidecar.podGuard" . }}
 {{- if .Values.enabled -}}
@@ -59,7 +59,7 @@ a list, or keys of a map, without indentation; nothing where `enabled` is false.
 {{- end }}
 {{- end }}
 
-{{/* For `labels` of the pod's metadata: the workload that metrics name. */}}
+{{/* For `labels` of the pod's metadata: the workload's name in metrics. */}}
 {{- define "cache-sidecar.podLabels" -}}
 {{- include "cache-sidecar.podGuard" . }}
 {{- if .Values.enabled -}}
@@ -68,9 +68,8 @@ cache-sidecar/instance: {{ include "cache-sidecar.instance" . | quote }}
 {{- end }}
 
 {{/*
-For `securityContext` of the pod: a group that may write to L3's volume. Nothing for an emptyDir, which
-everybody may write to. A change of the group goes through all volumes of the pod, but only where the
-top folder isn't as it should be.
+For `securityContext` of the pod: a group that may write to L3's volume. Empty for an emptyDir, which is
+writable by all users. `OnRootMismatch` avoids a recursive chown of the pod's volumes at every start.
 */}}
 {{- define "cache-sidecar.podSecurityContext" -}}
 {{- include "cache-sidecar.podGuard" . }}

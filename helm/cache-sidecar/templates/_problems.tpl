@@ -1,6 +1,6 @@
 {{/*
-Values that are wrong, or cannot work together: a sentence a line, each says what to change. They are
-all looked for, so that nobody has to render again to hear of the next; none while `enabled` is false.
+Invalid or conflicting values: one sentence per line, each with the change to make. All of them are
+reported at once. No values are validated while `enabled` is false.
 */}}
 {{- define "cache-sidecar.problems" -}}
 {{- if .Values.enabled }}
@@ -18,39 +18,39 @@ all looked for, so that nobody has to render again to hear of the next; none whi
 
 {{- define "cache-sidecar.problems.workload" -}}
 {{- if .Chart.IsRoot }}
-- the chart has no pods of its own: make it a dependency of your application's chart, or write workload: false for what a cluster needs once (dashboards and alert rules).
+- the chart has no pods of its own: make it a dependency of your application's chart, or set workload: false to install only dashboards and alert rules.
 {{- end }}
 {{- with .Values.image }}
 {{- if not .repository }}
-- image.repository is not stated: write where your cluster finds the image, without a tag.
+- image.repository is required: set the image's name in your registry, without a tag.
 {{- else if regexMatch ":[^/]*$|@" .repository }}
-- image.repository {{ .repository | quote }} holds more than a name: write the tag as image.tag, or the digest as image.digest.
+- image.repository {{ .repository | quote }} contains more than a name: set the tag as image.tag, or the digest as image.digest.
 {{- end }}
 {{- end }}
 {{- if and .Values.rbac.create .Values.config.watch (not .Values.serviceAccountName) }}
-- serviceAccountName is not stated: write the service account that the pods run with (`default` where they name none), which is given the rights to watch the ConfigMap; or write config.watch: false.
+- serviceAccountName is required: set the service account of the pods (`default` if they set none), which needs permission to watch the ConfigMap; or set config.watch: false.
 {{- end }}
 {{- if and (eq .Values.events "all") (not .Values.config.watch) }}
-- events: all, but Events are only written with config.watch: write config.watch: true, or events: none.
+- events is all, but Events require config.watch: set config.watch: true or events: none.
 {{- end }}
 {{- end }}
 
 {{- define "cache-sidecar.problems.documents" -}}
 {{- with .Values.config }}
 {{- if and (eq .owner "operator") .documents }}
-- config.owner: operator says that the ConfigMap is not Helm's, but config.documents has {{ keys .documents | sortAlpha | join ", " }}: write them into the ConfigMap {{ include "cache-sidecar.configName" $ }}, or write config.owner: helm.
+- config.owner is operator, so Helm does not manage the ConfigMap, but config.documents has {{ keys .documents | sortAlpha | join ", " }}: move them to the ConfigMap {{ include "cache-sidecar.configName" $ }}, or set config.owner: helm.
 {{- end }}
 {{- range $name, $document := .documents }}
 {{- if kindIs "string" $document }}
 {{- with (fromYaml $document).Error }}
-- config.documents: {{ $name }} is no YAML map: {{ . | replace "\n" " " }}.
+- config.documents: {{ $name }} is not a YAML map: {{ . | replace "\n" " " }}.
 {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- range $name, $tier := include "cache-sidecar.tiers" . | fromJson }}
 {{- if and $tier.stated (not $tier.bytes) }}
-- config.documents: cache.yaml: the max_bytes of tiers.{{ $name }} is not a size: write for example 100MiB.
+- config.documents: cache.yaml: the max_bytes of tiers.{{ $name }} is not a size: set a value such as 100MiB.
 {{- end }}
 {{- end }}
 {{- end }}
@@ -63,30 +63,30 @@ all looked for, so that nobody has to render again to hear of the next; none whi
 {{- with .Values.l3 }}
 {{- if eq .type "none" }}
 {{- if $tier.wanted }}
-- l3.type: none leaves no room for L3, but cache.yaml in config.documents wants it: take max_bytes and enabled out of its tiers.l3, or take another l3.type.
+- l3.type is none, so there is no volume for L3, but cache.yaml in config.documents enables it: remove max_bytes and enabled from its tiers.l3, or use another l3.type.
 {{- end }}
 {{- else if lt $most 1048576 }}
-- l3.size {{ .size }} is too small for an L3, which needs twice what it holds and 64MiB more, in nine tenths of the volume: write at least 74Mi, or l3.type: none.
+- l3.size {{ .size }} is too small for L3, which needs twice its max_bytes plus 64MiB in 90 % of the volume: set at least 74Mi, or l3.type: none.
 {{- else if gt (int64 $tier.bytes) $most }}
-- l3.size {{ .size }} is too small for tiers.l3.max_bytes in config.documents, which needs twice as much and 64MiB more, in nine tenths of the volume: write at least {{ include "cache-sidecar.mebibytes" (div (mul (add (mul (int64 $tier.bytes) 2) 67108864) 10) 9 | add 1) }}, or a max_bytes of at most {{ div $most 1048576 }}MiB.
+- l3.size {{ .size }} is too small for tiers.l3.max_bytes in config.documents, since L3 needs twice that plus 64MiB in 90 % of the volume: set at least {{ include "cache-sidecar.mebibytes" (div (mul (add (mul (int64 $tier.bytes) 2) 67108864) 10) 9 | add 1) }}, or a max_bytes of at most {{ div $most 1048576 }}MiB.
 {{- end }}
 {{- if and (has "ReadWriteOncePod" .accessModes) (gt (len .accessModes) 1) }}
-- l3.accessModes has ReadWriteOncePod beside others, and Kubernetes takes that alone: write one of them.
+- l3.accessModes has ReadWriteOncePod and other modes, which Kubernetes does not allow together: set only one of them.
 {{- end }}
 {{- if eq .type "existingClaim" }}
 {{- if not .existingClaim }}
-- l3.existingClaim is not stated: write the claim's name, or take another l3.type.
+- l3.existingClaim is required with l3.type: existingClaim: set the claim's name, or use another l3.type.
 {{- end }}
 {{- if kindIs "invalid" $.Values.replicas }}
-- l3.type: existingClaim is for one pod alone: write replicas: 1 if the workload has no more, or take l3.type ephemeral or volumeClaimTemplate.
+- l3.type: existingClaim supports one pod only: set replicas: 1 if the workload has one, or use l3.type ephemeral or volumeClaimTemplate.
 {{- else if gt (int64 $.Values.replicas) 1 }}
-- l3.type: existingClaim is for one pod alone, but replicas is {{ $.Values.replicas }}: take l3.type ephemeral, or volumeClaimTemplate in a StatefulSet.
+- l3.type: existingClaim supports one pod only, but replicas is {{ $.Values.replicas }}: use l3.type ephemeral, or volumeClaimTemplate in a StatefulSet.
 {{- end }}
 {{- else if .existingClaim }}
-- l3.existingClaim is stated, but l3.type is {{ .type }}: write l3.type: existingClaim, or take the claim away.
+- l3.existingClaim is set, but l3.type is {{ .type }}: set l3.type: existingClaim, or remove the claim.
 {{- end }}
 {{- if and (not (kindIs "invalid" .storageClassName)) (not (has .type (list "ephemeral" "volumeClaimTemplate"))) }}
-- l3.storageClassName is stated, but l3.type {{ .type }} asks no storage class: write l3.type: ephemeral or volumeClaimTemplate, or take it away.
+- l3.storageClassName is set, but l3.type {{ .type }} does not use a storage class: set l3.type: ephemeral or volumeClaimTemplate, or remove it.
 {{- end }}
 {{- end }}
 {{- end }}

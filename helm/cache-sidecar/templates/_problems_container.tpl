@@ -1,5 +1,5 @@
 {{/*
-What may be wrong with the container: its resources, and what comes from the user as it is.
+Validation of the container's resources, and of the values that are rendered unchanged.
 */}}
 
 {{- define "cache-sidecar.problems.resources" -}}
@@ -9,9 +9,9 @@ What may be wrong with the container: its resources, and what comes from the use
 {{- $empty := include "cache-sidecar.memoryEmpty" $ | int64 }}
 {{- $need := include "cache-sidecar.memoryNeed" $ | int64 }}
 {{- if lt $limit $empty }}
-- resources.limits.memory {{ . }} is too small: the sidecar needs {{ include "cache-sidecar.mebibytes" $empty }} before it has anything in its tiers; write {{ include "cache-sidecar.mebibytes" $need }} or more.
+- resources.limits.memory {{ . }} is too small: the sidecar needs {{ include "cache-sidecar.mebibytes" $empty }} with empty tiers; set at least {{ include "cache-sidecar.mebibytes" $need }}.
 {{- else if and (lt $limit $need) (eq $.Values.config.owner "helm") }}
-- resources.limits.memory {{ . }} is too small: with full tiers the sidecar needs {{ include "cache-sidecar.mebibytes" $need }}; write as much or more, or less for the tiers in config.documents.
+- resources.limits.memory {{ . }} is too small: with full tiers the sidecar needs {{ include "cache-sidecar.mebibytes" $need }}; set at least that, or lower the tiers' max_bytes in config.documents.
 {{- end }}
 {{- end }}
 {{- range $name, $request := .Values.resources.requests | default dict }}
@@ -24,12 +24,12 @@ What may be wrong with the container: its resources, and what comes from the use
 {{- $volume := include "cache-sidecar.bytes" .Values.l3.size | int64 }}
 {{- with get $limits "ephemeral-storage" }}
 {{- if and (eq $.Values.l3.type "emptyDir") (lt (include "cache-sidecar.bytes" . | int64) $volume) }}
-- resources.limits.ephemeral-storage {{ . }} is less than l3.size {{ $.Values.l3.size }}, which counts towards it, so the pod would be evicted: write at least as much.
+- resources.limits.ephemeral-storage {{ . }} is less than l3.size {{ $.Values.l3.size }}, which counts towards it, so the pod would be evicted: set at least as much.
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* A quantity as a number, also of processors: `250m` is 0.25. */}}
+{{/* A quantity as a number. `250m` of CPU is 0.25. */}}
 {{- define "cache-sidecar.quantity" -}}
 {{- $text := toString . }}
 {{- if hasSuffix "m" $text }}{{ divf (trimSuffix "m" $text) 1000 }}
@@ -37,21 +37,21 @@ What may be wrong with the container: its resources, and what comes from the use
 {{- else }}{{ include "cache-sidecar.bytes" . }}{{ end }}
 {{- end }}
 
-{{/* What a kubelet or an API server would refuse only later. */}}
+{{/* Values that the API server or the kubelet would reject only after the install. */}}
 {{- define "cache-sidecar.problems.security" -}}
 {{- with .Values.securityContext }}
 {{- if and .runAsNonRoot (eq (toString .runAsUser) "0") }}
-- securityContext.runAsUser is 0, which is root, but runAsNonRoot is true: write another user, or runAsNonRoot: false.
+- securityContext.runAsUser is 0, which is root, but runAsNonRoot is true: set another user, or runAsNonRoot: false.
 {{- end }}
 {{- if and .privileged (eq (toString .allowPrivilegeEscalation) "false") }}
-- securityContext.privileged is true, but allowPrivilegeEscalation is false: write true for that, or privileged: false.
+- securityContext.privileged is true, but allowPrivilegeEscalation is false: set allowPrivilegeEscalation: true or privileged: false.
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "cache-sidecar.problems.container" -}}
 {{- if eq (int .Values.ports.data) (int .Values.ports.ops) }}
-- ports.data and ports.ops are both {{ .Values.ports.ops }}: write another for one of them.
+- ports.data and ports.ops are both {{ .Values.ports.ops }}: change one of them.
 {{- end }}
 {{- range $name, $probe := .Values.probes }}
 {{- $handlers := list }}
@@ -59,23 +59,23 @@ What may be wrong with the container: its resources, and what comes from the use
 {{- if get ($probe | default dict) $handler }}{{ $handlers = append $handlers $handler }}{{ end }}
 {{- end }}
 {{- if gt (len $handlers) 1 }}
-- probes.{{ $name }} has {{ join " and " $handlers }}, of which Kubernetes takes one: write probes.{{ $name }}.{{ first $handlers }}: null too.
+- probes.{{ $name }} has {{ join " and " $handlers }}, but Kubernetes allows only one: set probes.{{ $name }}.{{ first $handlers }}: null to remove it.
 {{- else if and $probe (not $handlers) }}
-- probes.{{ $name }} has no handler: write httpGet, exec, tcpSocket or grpc, or probes.{{ $name }}: null for no probe.
+- probes.{{ $name }} has no handler: set httpGet, exec, tcpSocket or grpc, or probes.{{ $name }}: null to disable the probe.
 {{- end }}
 {{- with $probe }}
 {{- if and (ne $name "readiness") (gt (int64 .successThreshold) 1) }}
-- probes.{{ $name }}.successThreshold is {{ .successThreshold }}, but Kubernetes takes more than 1 for readiness alone: take it away.
+- probes.{{ $name }}.successThreshold is {{ .successThreshold }}, but Kubernetes allows more than 1 only for readiness: remove it.
 {{- end }}
 {{- if and (eq $name "readiness") .terminationGracePeriodSeconds }}
-- probes.readiness.terminationGracePeriodSeconds: this probe ends nothing, and Kubernetes takes it for the others alone: take it away.
+- probes.readiness.terminationGracePeriodSeconds is set, but Kubernetes allows it only for startup and liveness: remove it.
 {{- end }}
 {{- end }}
 {{- end }}
 {{- range $argument := .Values.extraArgs }}
 {{- $flag := regexReplaceAll "=.*$" $argument "" }}
 {{- with get (include "cache-sidecar.flags" . | fromYaml) $flag }}
-- extraArgs: {{ $flag }} is set by {{ . }}: write that instead.
+- extraArgs: {{ $flag }} is set by {{ . }}: set that instead.
 {{- end }}
 {{- end }}
 {{- $names := list }}
@@ -83,25 +83,25 @@ What may be wrong with the container: its resources, and what comes from the use
 {{- $flag := printf "--%s" (trimPrefix "CACHE_SIDECAR_" .name | lower | replace "_" "-") }}
 {{- $set := get (include "cache-sidecar.flags" . | fromYaml) $flag }}
 {{- if and (hasPrefix "CACHE_SIDECAR_" .name) $set }}
-- extraEnv: {{ .name }} is set by {{ $set }}: write that instead.
+- extraEnv: {{ .name }} is set by {{ $set }}: set that instead.
 {{- else if has .name $names }}
-- extraEnv: {{ .name }} stands there twice: take one away.
+- extraEnv: {{ .name }} is defined twice: remove one.
 {{- end }}
 {{- if and .value .valueFrom }}
-- extraEnv: {{ .name }} has both value and valueFrom: take one away.
+- extraEnv: {{ .name }} has both value and valueFrom: remove one.
 {{- end }}
 {{- $names = append $names .name }}
 {{- end }}
 {{- $paths := list "/etc/cache-sidecar" "/var/lib/cache-sidecar" "/var/run/secrets/kubernetes.io/serviceaccount" }}
 {{- range .Values.extraVolumeMounts }}
 {{- if has (trimSuffix "/" .mountPath) $paths }}
-- extraVolumeMounts: something is mounted at {{ .mountPath }} already: write another mountPath.
+- extraVolumeMounts: {{ .mountPath }} is already a mount point: set another mountPath.
 {{- end }}
 {{- $paths = append $paths (trimSuffix "/" .mountPath) }}
 {{- end }}
 {{- end }}
 
-{{/* The flags that the chart sets, and the value that stands for each. */}}
+{{/* The flags that the chart sets, and the chart value that controls each. */}}
 {{- define "cache-sidecar.flags" -}}
 --config: config.documents
 --configmap: config.name and config.watch

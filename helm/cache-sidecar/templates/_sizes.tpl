@@ -1,8 +1,8 @@
 {{/*
-Sizes: what the tiers may hold, the memory that this takes, and what of a volume L3 may use.
+Sizes: the limits of the tiers, the memory that they need, and the share of the volume that L3 may use.
 */}}
 
-{{/* Bytes of `10MiB`, `1.5Gi`, `500M` or a number of them; nothing where it is none of these. */}}
+{{/* Bytes of a size such as `10MiB`, `1.5Gi`, `500M` or a number; empty if it is not a size. */}}
 {{- define "cache-sidecar.bytes" -}}
 {{- $text := kindIs "float64" . | ternary (printf "%.0f" .) (toString .) }}
 {{- if regexMatch "^[0-9]{1,15}(\\.[0-9]{1,9})?[A-Za-z]{0,3}$" $text }}
@@ -19,7 +19,7 @@ Sizes: what the tiers may hold, the memory that this takes, and what of a volume
 {{ div (add (int64 .) 1048575) 1048576 }}Mi
 {{- end }}
 
-{{/* `cache.yaml` as far as the chart knows it, as JSON: a document that is text is read. */}}
+{{/* `cache.yaml` from config.documents, as JSON. A document given as text is parsed. */}}
 {{- define "cache-sidecar.cache" -}}
 {{- $cache := index .Values.config.documents "cache.yaml" | default dict }}
 {{- if kindIs "string" $cache }}{{ $cache = fromYaml $cache | default dict }}{{ end }}
@@ -27,9 +27,9 @@ Sizes: what the tiers may hold, the memory that this takes, and what of a volume
 {{- end }}
 
 {{/*
-The tiers, as JSON: of l1, l2 and l3 its `bytes` (of L3 only a `stated` size; "0" of a tier that is off)
-and `entries`, and whether the document asks for it (`wanted`). The defaults are those of the program, which takes no
-decimal units either.
+The tiers l1, l2 and l3, as JSON: `bytes` ("0" for a disabled tier; for L3 only if the document sets it),
+`entries`, whether the document sets max_bytes (`stated`), and whether it enables the tier (`wanted`). The
+defaults are those of the program, which does not accept decimal units either.
 */}}
 {{- define "cache-sidecar.tiers" -}}
 {{- $document := (include "cache-sidecar.cache" . | fromJson).tiers }}
@@ -51,8 +51,8 @@ decimal units either.
 {{- end }}
 
 {{/*
-Bytes of memory that the sidecar needs when its tiers are full: what it takes without an entry, L1 and L2
-with what an entry costs more than its value, and 16 bytes for each entry of L3.
+Bytes of memory that the sidecar needs with full tiers: the empty process, L1 and L2 with 15 % overhead, and
+16 bytes per entry of L3.
 */}}
 {{- define "cache-sidecar.memoryNeed" -}}
 {{- $tiers := include "cache-sidecar.tiers" . | fromJson }}
@@ -60,13 +60,13 @@ with what an entry costs more than its value, and 16 bytes for each entry of L3.
 {{- add (include "cache-sidecar.memoryEmpty" .) (div (mul $held 115) 100) (mul 16 (int64 $tiers.l3.entries)) }}
 {{- end }}
 
-{{/* Both processes idle (measured: 56 MiB, and 3 more for the watch), and RocksDB's buffers. */}}
+{{/* Both processes when idle (measured: 56 MiB, plus 3 MiB for the watch), and RocksDB's buffers. */}}
 {{- define "cache-sidecar.memoryEmpty" -}}
 {{ mul (add 80 24) 1048576 }}
 {{- end }}
 
-{{/* Bytes of the volume that L3 may use: nine tenths, since a kubelet evicts at the limit of an emptyDir
-and a file system has a part of a claim for itself. */}}
+{{/* Bytes of the volume that L3 may use: 90 %, since the kubelet evicts a pod at the limit of its emptyDir
+and the file system reserves a part of a claim. */}}
 {{- define "cache-sidecar.dataLimit" -}}
 {{- if eq .Values.l3.type "none" }}0{{ else }}{{ div (mul (include "cache-sidecar.bytes" .Values.l3.size | int64) 9) 10 }}{{ end }}
 {{- end }}

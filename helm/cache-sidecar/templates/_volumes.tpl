@@ -1,15 +1,15 @@
 {{/*
-The volumes of the pod. All their names are fixed: a pod has one sidecar.
+The volumes of the pod. Their names are fixed, since a pod has one sidecar.
 */}}
 
 {{- define "cache-sidecar.configVolume" -}}
 - name: cache-sidecar-config
   configMap:
     name: {{ include "cache-sidecar.configName" . | quote }}
-    optional: true  # a sidecar without its ConfigMap runs by its defaults
+    optional: true  # without its ConfigMap the sidecar runs with its defaults
 {{- end }}
 
-{{/* L3's volume; without L3, room for what else survives a restart of the container. */}}
+{{/* L3's volume; without L3, a volume for the other files that survive a restart of the container. */}}
 {{- define "cache-sidecar.dataVolume" -}}
 {{- $type := .Values.l3.type }}
 {{- if ne $type "volumeClaimTemplate" -}}
@@ -36,8 +36,8 @@ The volumes of the pod. All their names are fixed: a pod has one sidecar.
 {{- end }}
 
 {{/*
-The service account's token, its certificate authority and the namespace, as the kubelet would mount
-them in every container; so that the application's can go without (automountServiceAccountToken: false).
+The service account's token, the API server's CA certificate and the namespace, in the form that the kubelet
+mounts into every container, so that the pod can set automountServiceAccountToken: false.
 */}}
 {{- define "cache-sidecar.tokenVolume" -}}
 - name: cache-sidecar-token
@@ -70,7 +70,7 @@ resources:
     storage: {{ include "cache-sidecar.volumeSize" . }}
 {{- end }}
 
-{{/* `l3.size` as Kubernetes writes it. */}}
+{{/* `l3.size` as a Kubernetes quantity. */}}
 {{- define "cache-sidecar.volumeSize" -}}
 {{ hasSuffix "iB" .Values.l3.size | ternary (trimSuffix "B" .Values.l3.size) .Values.l3.size }}
 {{- end }}

@@ -1,7 +1,7 @@
-"""A web application that asks its cache first, and computes what the cache has not.
+"""A web application that looks a result up in its cache before it computes it.
 
-GET /primes/N answers how many primes there are below N; the header X-Cache says where the answer
-is from. The cache is a convenience: without it, every answer is computed. Standard library only.
+GET /primes/N returns the number of primes below N; the header X-Cache tells whether the answer came
+from the cache. Without a cache, every answer is computed. Needs only the standard library.
 """
 
 import http.client
@@ -20,7 +20,7 @@ LARGEST = 5_000_000
 
 
 def primes_below(number: int) -> bytes:
-    """How many there are, by the sieve of Eratosthenes."""
+    """The number of primes, by the sieve of Eratosthenes."""
     sieve = bytearray([1]) * max(number, 2)
     sieve[:2] = b"\0\0"
     for n in range(2, int(len(sieve) ** 0.5) + 1):
@@ -30,7 +30,7 @@ def primes_below(number: int) -> bytes:
 
 
 def cached(key: str, compute: Callable[[], bytes]) -> tuple[bytes, str]:
-    """The value of a key, and how it was come by: hit, miss or bypass."""
+    """The value of a key, and its source: hit, miss or bypass."""
     try:
         status, value = ask_cache("GET", key)
         if status == HTTPStatus.OK:
@@ -45,7 +45,7 @@ def cached(key: str, compute: Callable[[], bytes]) -> tuple[bytes, str]:
 def ask_cache(
     method: str, key: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes]:
-    """One call to the sidecar, which is in the same pod: on 127.0.0.1, without any name server."""
+    """One call to the sidecar, which listens on 127.0.0.1 of the same pod."""
     if not CACHE_URL:
         raise ConnectionError("there is no cache")
     connection = http.client.HTTPConnection(
@@ -84,11 +84,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    daemon_threads = False  # what is under way is answered before the process ends
+    daemon_threads = False  # waits for requests in flight before the process exits
 
 
 def main() -> None:
-    """Serve until SIGTERM, which the first process of a container would not notice by itself."""
+    """Serve until SIGTERM, which has no default handler in the first process of a container."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     address = os.environ.get("HOST", ""), int(os.environ.get("PORT", "8080"))
     with Server(address, Handler) as server:

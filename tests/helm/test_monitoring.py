@@ -107,10 +107,10 @@ def test_what_auto_leaves_out_is_said_where_it_would_stand(shop: Path) -> None:
     """`helm template` knows no cluster and shows no notes: who reads its output is told."""
     stated = "cache-sidecar.image.repository=a,cache-sidecar.serviceAccountName=b"
     for done in helms("template", "demo", str(shop), "--set", stated).values():
-        assert "# No PodMonitor: podMonitor.enabled is auto" in done.stdout
+        assert "# No PodMonitor was created: podMonitor.enabled is auto" in done.stdout
         assert "PrometheusRule" not in done.stdout, "a dependency does not want it"
     for done in helms("template", "demo", str(SIDECAR), "--set", "workload=false").values():
-        assert "# No PrometheusRule: prometheusRule.enabled is auto" in done.stdout
+        assert "# No PrometheusRule was created: prometheusRule.enabled is auto" in done.stdout
         assert "PodMonitor" not in done.stdout, "there are no pods"
 
 
@@ -118,7 +118,8 @@ def test_what_auto_leaves_out_is_said_in_the_notes() -> None:
     """Helm 4 alone shows them without a cluster."""
     install = ("install", "demo", str(SIDECAR), "--dry-run=client", "--set")
     [left_out] = helms(*install, "workload=false", majors=["4"]).values()
-    assert "No PrometheusRule: prometheusRule.enabled is auto" in left_out.stdout.split("NOTES:")[1]
+    notes = left_out.stdout.split("NOTES:")[1]
+    assert "No PrometheusRule was created: prometheusRule.enabled is auto" in notes
     off = "workload=false,prometheusRule.enabled=false"
     [stated] = helms(*install, off, majors=["4"]).values()
     assert "No PrometheusRule" not in stated.stdout.split("NOTES:")[1]

@@ -11,10 +11,10 @@ import os
 from collections.abc import Awaitable, Callable
 
 from sidecar.config.knobs import Effective
-from sidecar.http.server import Server
 from sidecar.model.change import Deed
 from sidecar.process.runtime import Runtime, collect, trim_heap
 from sidecar.process.usage import resident_bytes
+from sidecar.serving.admission import Admission
 from sidecar.store.store import Store
 from sidecar.store.warming import warm_again
 from sidecar.tiers.disk import State
@@ -32,12 +32,12 @@ class Actuators:
     """The whole sidecar, as far as it can be steered."""
 
     def __init__(
-        self, store: Store, process: DiskProcess, server: Server, runtime: Runtime
+        self, store: Store, process: DiskProcess, admission: Admission, runtime: Runtime
     ) -> None:
-        """`server` is that of the data API; the ops API is never turned away or hurried."""
+        """`admission` is that of the data API; the ops API is never turned away or hurried."""
         self._store = store
         self._process = process
-        self._server = server
+        self._admission = admission
         self._runtime = runtime
         self.deeds: dict[str, Callable[[], Awaitable[Figures]]] = {
             "collect": self._collect,
@@ -51,7 +51,7 @@ class Actuators:
         cache, tuning = effective.cache, effective.tuning
         self._store.apply(cache, tuning)
         self._process.enable(enabled=cache.tiers.l3.enabled)
-        self._server.tune(in_flight=tuning.in_flight, keepalive_seconds=tuning.keepalive_seconds)
+        self._admission.tune(in_flight=tuning.in_flight, keepalive_seconds=tuning.keepalive_seconds)
         self._runtime.tune(gc_threshold=tuning.gc_threshold, gc_frozen=tuning.gc_frozen)
 
     async def perform(self, deed: Deed) -> Figures:

@@ -40,6 +40,7 @@ from sidecar.optimizer.engine import Engine
 from sidecar.process.cgroup import ControlGroup
 from sidecar.process.garbage import Collections
 from sidecar.process.runtime import Runtime
+from sidecar.serving.admission import Admission
 from sidecar.serving.socket_file import SocketFile
 from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
@@ -100,14 +101,13 @@ class Sidecar:
         )
         self.documents = Documents(self._clock, parse_here, settings.data_dir, self._tell)
         self._api: Api | None = None
-        self._requests = {"http": RequestStats(), "ops": RequestStats()}
+        self._admissions = {"http": Admission(RequestStats()), "ops": Admission(RequestStats())}
         self._process = DiskProcess(settings.data_dir, settings.data_limit)
         self._collections = Collections()
         self._stopping = False
         self._runners: list[web.BaseRunner] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._disk_task: asyncio.Task[None] | None = None
-        self._servers: dict[str, Server] = {}
         self._socket: SocketFile | None = None
         self.ports: dict[str, int] = {}
         """Of the data API (`http`) and of the ops API (`ops`): where 0 was asked for, any free."""
@@ -132,7 +132,9 @@ class Sidecar:
         )
         self.control = await self._connect_optimizer()
         await self._listen()
-        self.actuators = Actuators(self.store, self._process, self._servers["http"], self._runtime)
+        self.actuators = Actuators(
+            self.store, self._process, self._admissions["http"], self._runtime
+        )
         self.control.begin(self.actuators.put_in_force, self.actuators.perform)
         self._disk_task = self._keep("l3", lambda: self.store.run_l3(self._process.run))
         self._keep("upkeep", lambda: upkeep(self.store))
@@ -149,20 +151,19 @@ class Sidecar:
         signals = SignalsApi(self.control.history, wall=self._clock)
         others = table(batch, admin, OptimizerApi(self.control), signals)
         entries = EntryApi(self.store, self._clock, Console(others))
-        data = Server("http", entries, self._requests["http"])
+        data = Server("http", entries, self._admissions["http"])
         registered = metrics.registry(
             lambda: snapshot(self.store),
             self.documents.report,
             self._report_process,
-            self._requests,
+            {name: admission.stats for name, admission in self._admissions.items()},
             self.control,
         )
         ops = Server(
             "ops",
             ops_table(partial(metrics.render, registered), self._readiness),
-            self._requests["ops"],
+            self._admissions["ops"],
         )
-        self._servers = {"http": data, "ops": ops}
         self.ports = {
             "http": await self._bind(data, self._settings.data_bind, "--data-bind"),
             "ops": await self._bind(ops, self._settings.ops_bind, "--ops-bind"),
@@ -189,8 +190,8 @@ class Sidecar:
         """What signals are read from."""
         return Sources(
             look=lambda: snapshot(self.store),
-            requests=self._requests["http"],
-            connections=lambda: len(self._servers["http"].connections),
+            requests=self._admissions["http"].stats,
+            connections=lambda: self._admissions["http"].connections,
             collections=self._collections,
             pids=self._pids,
             data_dir=self._settings.data_dir,
@@ -301,7 +302,7 @@ class Sidecar:
             version=version("cache-sidecar"),
             l3_pid=self._process.pid,
             l3_restarts=self._process.restarts,
-            connections={name: len(server.connections) for name, server in self._servers.items()},
+            connections={name: each.connections for name, each in self._admissions.items()},
         )
 
     # ---- stop

@@ -6,7 +6,6 @@ Nothing here knows what is asked for: what HTTP leaves open about connections en
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from typing import Any, cast
 
 import structlog
@@ -15,15 +14,10 @@ from aiohttp.web_protocol import RequestHandler
 
 from sidecar.http.messages import problem_reply
 from sidecar.http.problems import ProblemError, problem_body
-from sidecar.model.stats import RequestStats
-from sidecar.serving.limits import Buffers, Limits
+from sidecar.serving.admission import Admission
 
 HEADER_BYTES, MAX_HEADERS = 8190, 128
 """What one line of a request's head may take, and how many header fields there may be."""
-
-LEAST_IDLE_SECONDS = 1.0
-"""Below it a client that asks once a second would connect for every request."""
-LOOK_SECONDS = 1.0
 
 log = structlog.get_logger("sidecar.http")
 
@@ -31,17 +25,16 @@ log = structlog.get_logger("sidecar.http")
 class Connection(RequestHandler):
     """A connection that counts what it buffers, and whose protocol errors are problems too."""
 
-    __slots__ = ("_held_bytes", "_stats", "buffers", "limits")
+    __slots__ = ("_held_bytes", "admission")
 
     def __init__(
         self,
         manager: Any,
         *,
         loop: asyncio.AbstractEventLoop,
-        limits: Limits,
-        buffers: Buffers,
-        stats: RequestStats,
+        admission: Admission,
     ) -> None:
+        limits = admission.limits
         super().__init__(
             manager,
             loop=loop,
@@ -54,37 +47,36 @@ class Connection(RequestHandler):
             max_headers=MAX_HEADERS,
             auto_decompress=False,  # bounded, and off the loop: see `messages`
         )
-        self.limits = limits
-        self.buffers = buffers
-        self._stats = stats
+        self.admission = admission
         self._held_bytes = 0
 
     def hold(self, size: int) -> None:
         """Count bytes of a body under way; until `release`, or the connection's end."""
         self._held_bytes += size
-        self.buffers.bytes += size
+        self.admission.buffered_bytes += size
 
     def release(self) -> None:
         if self._held_bytes:
-            self.buffers.bytes -= self._held_bytes
+            self.admission.buffered_bytes -= self._held_bytes
             self._held_bytes = 0
-
-    def shed(self, reason: str) -> None:
-        """Count a request that is turned away."""
-        self._stats.shed[reason] += 1
 
     def others_fill_buffers(self) -> bool:
         """Whether others leave no room. One alone may take more: else it never could."""
-        return self.buffers.bytes - self._held_bytes >= self.limits.buffered_bytes
+        return not self.admission.admits_bytes(self._held_bytes)
 
     def end_if_idle_since(self, moment: float) -> None:
         """End it as aiohttp does when its own time-out is over, `limits.idle_seconds` later."""
-        idle_since = self._next_keepalive_close_time - self.limits.idle_seconds
+        idle_since = self._next_keepalive_close_time - self.admission.limits.idle_seconds
         if idle_since <= moment and self._waiter is not None and not self._waiter.done():
             self.force_close()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.admission.connections += 1
+
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        self.admission.connections -= 1
         self.release()
 
     def handle_error(
@@ -108,49 +100,8 @@ class Connection(RequestHandler):
             detail = f"The request is not HTTP as it should be: {_one_line(message)}"
         else:
             detail = "An error of cache-sidecar; its log has more."
-        self._stats.observe("unknown", status, 0.0)
+        self.admission.stats.observe("unknown", status, 0.0)
         return problem_reply(ProblemError(status, detail, close=True))
-
-
-class IdleConnections:
-    """Ends connections that have been idle for longer than is wanted now.
-
-    aiohttp reads its own time-out once a connection. That one stays as the longest there is; what
-    is shorter is held here, by a look at all connections once a second while it is.
-    """
-
-    def __init__(self, connections: Collection[Any], most_seconds: float) -> None:
-        self._connections = connections
-        self._most_seconds = most_seconds
-        self._seconds = most_seconds
-        self._since = 0.0
-        self._next_look: asyncio.TimerHandle | None = None
-
-    def close_after(self, seconds: float) -> None:
-        """From the next idle period of each connection on; one that has begun starts again now."""
-        seconds = max(LEAST_IDLE_SECONDS, seconds)
-        if seconds == self._seconds:
-            return
-        self._seconds = seconds
-        loop = asyncio.get_running_loop()
-        self._since = loop.time()
-        if self._next_look is None and seconds < self._most_seconds:
-            self._next_look = loop.call_later(LOOK_SECONDS, self._look)
-
-    def stop(self) -> None:
-        if self._next_look is not None:
-            self._next_look.cancel()
-
-    def _look(self) -> None:
-        self._next_look = None
-        if self._seconds >= self._most_seconds:
-            return
-        loop = asyncio.get_running_loop()
-        begun_before = loop.time() - self._seconds
-        if self._since <= begun_before:
-            for connection in [*self._connections]:
-                connection.end_if_idle_since(begun_before)
-        self._next_look = loop.call_later(LOOK_SECONDS, self._look)
 
 
 class Refusal(asyncio.Protocol):
@@ -160,18 +111,18 @@ class Refusal(asyncio.Protocol):
     the request that is under way, and the client would see that in place of the reply.
     """
 
-    def __init__(self, limits: Limits, refusals: set[Refusal]) -> None:
-        self._limits = limits
-        self._refusals = refusals
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
         self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        if len(self._refusals) >= self._limits.refusals:
+        if not self._admission.admits_refusal():
             transport.abort()
             return
-        self._refusals.add(self)
+        self._admission.refusals += 1
+        limits = self._admission.limits
         body = problem_body(
-            503, f"{self._limits.connections} connections are open; close some, or try again."
+            503, f"{limits.connections} connections are open; close some, or try again."
         )
         head = (
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
@@ -180,11 +131,11 @@ class Refusal(asyncio.Protocol):
         transport.write(head.encode() + body)
         transport.write_eof()
         loop = asyncio.get_running_loop()
-        self._end = loop.call_later(self._limits.linger_seconds, transport.abort)
+        self._end = loop.call_later(limits.linger_seconds, transport.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._refusals.discard(self)
         if self._end is not None:
+            self._admission.refusals -= 1
             self._end.cancel()
 
 

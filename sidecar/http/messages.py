@@ -20,7 +20,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from sidecar.http.problems import ProblemError, problem_body, retry_later
-from sidecar.serving.limits import Limits
+from sidecar.serving.admission import Admission
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -43,7 +43,7 @@ JSON_HEADER = "Content-Type: application/json\r\n"
 class Connection(Protocol):
     """What requests and replies need of their connection."""
 
-    limits: Limits
+    admission: Admission
 
     @property
     def transport(self) -> asyncio.Transport | None: ...
@@ -54,8 +54,6 @@ class Connection(Protocol):
     def hold(self, size: int) -> None: ...
 
     def release(self) -> None: ...
-
-    def shed(self, reason: str) -> None: ...
 
     def others_fill_buffers(self) -> bool: ...
 
@@ -132,7 +130,7 @@ class Request:
         chunks = []
         size = 0
         try:
-            async with asyncio.timeout(connection.limits.body_seconds):
+            async with asyncio.timeout(connection.admission.limits.body_seconds):
                 while chunk := await self.payload.readany():
                     chunks.append(chunk)
                     size += len(chunk)
@@ -140,10 +138,9 @@ class Request:
                     if size > limit:
                         raise _too_large(limit)
                     if connection.others_fill_buffers():
-                        connection.shed("buffers")
                         raise retry_later("Too many large bodies are under way.", close=True)
         except TimeoutError:
-            seconds = connection.limits.body_seconds
+            seconds = connection.admission.limits.body_seconds
             detail = f"The body did not arrive within {seconds:g} s; send it faster, or less."
             raise ProblemError(408, detail, close=True) from None
         return b"".join(chunks)
@@ -219,7 +216,7 @@ async def _drain(connection: Connection, transport: asyncio.Transport, size: int
     """Wait for a slow reader, within bounds: what it does not take stays in memory."""
     connection.hold(size)
     try:
-        async with asyncio.timeout(connection.limits.send_seconds):
+        async with asyncio.timeout(connection.admission.limits.send_seconds):
             await connection._drain_helper()
     except TimeoutError:
         transport.abort()

@@ -5,22 +5,22 @@ Below aiohttp's router: `web.Server` with requests and replies of our own (see `
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Protocol, cast
 
 import structlog
 from aiohttp import web
 
 from sidecar.api.errors import InvalidRequestError
-from sidecar.config.knobs import InFlight
-from sidecar.http.connection import Connection, IdleConnections, Refusal
+from sidecar.http.connection import Connection, Refusal
 from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
 from sidecar.http.parameters import refuse_parameters
 from sidecar.http.problems import ProblemError, retry_later
-from sidecar.model.stats import RequestStats
-from sidecar.serving.limiter import Limiter, usual_seconds
-from sidecar.serving.limits import Buffers, Limits
+from sidecar.serving.admission import Admission
+from sidecar.serving.idle import IdleConnections
+from sidecar.serving.limiter import Limiter
 
 Handler = Callable[[Request], Awaitable[Reply]]
 
@@ -40,69 +40,39 @@ class Router(Protocol):
 class Server(web.Server):
     """One API on any number of sockets."""
 
-    def __init__(
-        self, protocol: str, router: Router, stats: RequestStats, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, protocol: str, router: Router, admission: Admission) -> None:
         super().__init__(cast(Any, self._serve), request_factory=cast(Any, Request))
         self._protocol = protocol
-        self._router = router
-        self._stats = stats
-        self._limits = limits or Limits()
-        self._buffers = Buffers()
-        self._refusals: set[Refusal] = set()
-        self._limiter: Limiter | None = None
-        self._idle = IdleConnections(self._connections, self._limits.idle_seconds)
-
-    def tune(self, *, in_flight: InFlight, keepalive_seconds: float) -> None:
-        """Bound what is under way by its latency, or not at all; close connections that have been
-        idle for so long, which is 1 s at least and the server's own limit at most.
-        """
-        if in_flight == "unlimited":
-            self._limiter = None
-        elif self._limiter is None:
-            self._limiter = Limiter(usual_seconds(self._stats))
-        self._idle.close_after(keepalive_seconds)
+        self._find, self._waits = router.find, router.waits  # bound once: each request calls them
+        self._admission = admission
+        self._idle = IdleConnections(cast(Any, self._connections), admission)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's)
         self._idle.stop()
         await super().shutdown(timeout)
 
-    @property
-    def buffered_bytes(self) -> int:
-        """What bodies under way take now, in both directions."""
-        return self._buffers.bytes
-
     def __call__(self) -> Any:
-        if len(self._connections) >= self._limits.connections:
-            self._stats.shed["connections"] += 1
-            return Refusal(self._limits, self._refusals)
-        return Connection(
-            self,
-            loop=self._loop,
-            limits=self._limits,
-            buffers=self._buffers,
-            stats=self._stats,
-        )
+        if self._admission.admits_connection():
+            return Connection(self, loop=self._loop, admission=self._admission)
+        return Refusal(self._admission)
 
     async def _serve(self, request: Request) -> Reply:
-        start = time.perf_counter()
-        stats = self._stats
-        in_flight = stats.in_flight = stats.in_flight + 1
-        if in_flight > stats.most_in_flight:  # noqa: PLR1730  (a call would cost more than the rest)
-            stats.most_in_flight = in_flight
+        admission = self._admission
         operation = "unknown"
+        began_at = admission.begin()
         try:
-            operation, handler = self._router.find(request)
-            if self._limiter is not None:
-                self._stay_within(self._limiter, request)
+            operation, handler = self._find(request)
+            if admission.limiter is not None:
+                self._stay_within_limit(admission.limiter, request)
             reply = await handler(request)
-            if len(reply.body) > LARGE_BYTES and self._buffers_are_full():
+            if len(reply.body) > LARGE_BYTES and not admission.admits_bytes():
                 raise retry_later("Too much is under way; read what you asked for, then try again.")
         except ProblemError as problem:
             reply = problem_reply(problem)
         except InvalidRequestError as error:
             reply = problem_reply(ProblemError(400, error.detail))
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError):
+            admission.end(operation, None, began_at)
             raise
         except Exception:
             log.exception(
@@ -112,29 +82,14 @@ class Server(web.Server):
                 path=request.path,
             )
             reply = problem_reply(ProblemError(500, "An error of cache-sidecar; its log has more."))
-        finally:
-            stats.in_flight -= 1
-        ended_at = time.perf_counter()
-        stats.observe(operation, reply.status, ended_at - start)
-        if self._limiter is not None:
-            self._limiter.observe(ended_at, ended_at - start, stats.in_flight + 1)
+        admission.end(operation, reply.status, began_at)
         return reply
 
-    def _stay_within(self, limiter: Limiter, request: Request) -> None:
-        """Turn a request away that would wait behind too many. A hit in memory never does: to
-        answer it costs no more than to refuse it.
-        """
-        if self._stats.in_flight > limiter.limit and self._router.waits(request):
-            self._stats.shed["in_flight"] += 1
+    def _stay_within_limit(self, limiter: Limiter, request: Request) -> None:
+        if not self._admission.admits_request(partial(self._waits, request)):
             raise retry_later(
                 f"{limiter.limit} requests are under way, and more would only wait; try again."
             )
-
-    def _buffers_are_full(self) -> bool:
-        full = self._buffers.bytes >= self._limits.buffered_bytes
-        if full:
-            self._stats.shed["buffers"] += 1
-        return full
 
 
 class Table:

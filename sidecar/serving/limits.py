@@ -23,12 +23,3 @@ class Limits:
     """How long a client may take to make room for a reply that it asked for."""
     linger_seconds: float = 1.0
     """How long the rest of a refused request is dropped, so that its sender sees the reply."""
-
-
-class Buffers:
-    """Bytes of bodies under way, over all connections of a server."""
-
-    __slots__ = ("bytes",)
-
-    def __init__(self) -> None:
-        self.bytes = 0

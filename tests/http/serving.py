@@ -22,6 +22,7 @@ from sidecar.http.signals import SignalsApi
 from sidecar.kube.settings import KubeSettings
 from sidecar.model.stats import RequestStats
 from sidecar.process.runtime import Runtime
+from sidecar.serving.admission import Admission
 from sidecar.serving.limits import Limits
 
 PATIENCE_SECONDS = 20.0
@@ -65,9 +66,9 @@ class Served:
             OptimizerApi(control or live.control),
             SignalsApi((control or live.control).history),
         )
-        self.stats = RequestStats()
+        self.admission = Admission(RequestStats(), limits)
         entries = EntryApi(store, time.time, others)
-        self.server = Server("http", entries, self.stats, limits)
+        self.server = Server("http", entries, self.admission)
         self._runner = web.ServerRunner(self.server, shutdown_timeout=0.1)
 
     async def start(self) -> Served:

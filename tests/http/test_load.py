@@ -24,7 +24,7 @@ MIB = 1 << 20
 async def idle(served: Served) -> None:
     """Until no connection is left; then nothing may count as buffered any more."""
     await eventually(lambda: not served.server.connections, "no connection is left")
-    assert served.server.buffered_bytes == 0
+    assert served.admission.buffered_bytes == 0
 
 
 # ---- bodies that break off, or dawdle
@@ -95,7 +95,7 @@ async def test_a_connection_too_many_gets_a_503(serve: Serve) -> None:
         answer = await exchange(served.port, request("PUT", PATH, "Content-Length: 1", body=b"v"))
         assert "2 connections" in raw_problem(answer, 503)
         assert b"Retry-After: 1\r\n" in answer
-    assert served.stats.shed["connections"] == 20
+    assert served.admission.stats.shed["connections"] == 20
     first[1].close()
     await eventually(lambda: len(served.server.connections) == 1, "one is closed")
     answer = await exchange(served.port, request("GET", "/v1/stats", CLOSE))
@@ -120,7 +120,7 @@ async def test_bodies_under_way_are_bounded_together(serve: Serve) -> None:
     served = await serve(Limits(buffered_bytes=MIB, linger_seconds=0.05))
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(request("PUT", PATH, f"Content-Length: {4 * MIB}", body=bytes(2 * MIB)))
-    await eventually(lambda: served.server.buffered_bytes >= 2 * MIB, "half has arrived")
+    await eventually(lambda: served.admission.buffered_bytes >= 2 * MIB, "half has arrived")
     second = request("PUT", PATH, f"Content-Length: {4 * MIB}", body=bytes(2 * MIB))
     answer = await exchange(served.port, second)
     assert b"Retry-After: 1\r\n" in answer
@@ -128,7 +128,7 @@ async def test_bodies_under_way_are_bounded_together(serve: Serve) -> None:
     small = request("PUT", f"{PATH}/small", "Content-Length: 1", CLOSE, body=b"v")
     assert (await exchange(served.port, small)).startswith(b"HTTP/1.1 201 ")
     writer.write(bytes(2 * MIB))
-    await eventually(lambda: served.server.buffered_bytes == 0, "the first is stored")
+    await eventually(lambda: served.admission.buffered_bytes == 0, "the first is stored")
     got = await exchange(served.port, request("HEAD", PATH, CLOSE))
     assert b"Content-Length: 4194304\r\n" in got
     writer.close()
@@ -161,11 +161,11 @@ async def test_slow_readers_are_bounded_together(
     await client.put(PATH, data=io.BytesIO(bytes(8 * MIB)))
     await client.put(f"{PATH}/small", data=b"v")
     lazy = [await lazy_reader(served.port) for _ in range(2)]
-    await eventually(lambda: served.server.buffered_bytes >= 16 * MIB, "both are waited for")
+    await eventually(lambda: served.admission.buffered_bytes >= 16 * MIB, "both are waited for")
     answer = await exchange(served.port, request("GET", PATH, CLOSE))
     assert b"Retry-After: 1\r\n" in answer
     raw_problem(answer, 503)
-    assert served.stats.shed["buffers"] == 1
+    assert served.admission.stats.shed["buffers"] == 1
     small = await exchange(served.port, request("GET", f"{PATH}/small", CLOSE))
     assert small.endswith(b"\r\n\r\nv")
     for each in lazy:
@@ -181,7 +181,7 @@ async def test_a_slow_reader_gets_all_in_the_end(
     value = bytes(range(256)) * (MIB // 32)
     await client.put(PATH, data=io.BytesIO(value))
     lazy = await lazy_reader(served.port)
-    await eventually(lambda: served.server.buffered_bytes, "it is waited for")
+    await eventually(lambda: served.admission.buffered_bytes, "it is waited for")
     loop = asyncio.get_running_loop()
     received = b""
     while len(received) < len(value):
@@ -190,7 +190,7 @@ async def test_a_slow_reader_gets_all_in_the_end(
         received.partition(b"\r\n\r\n")[2]
         == value[: len(received) - received.index(b"\r\n\r\n") - 4]
     )
-    await eventually(lambda: served.server.buffered_bytes == 0, "nothing is waited for")
+    await eventually(lambda: served.admission.buffered_bytes == 0, "nothing is waited for")
     lazy.close()
     await idle(served)
 
@@ -202,7 +202,7 @@ async def test_a_client_that_never_reads_is_ended(
     served = await serve(Limits(send_seconds=0.05))
     await client.put(PATH, data=io.BytesIO(bytes(8 * MIB)))
     lazy = await lazy_reader(served.port)
-    await eventually(lambda: served.server.buffered_bytes, "it is waited for")
+    await eventually(lambda: served.admission.buffered_bytes, "it is waited for")
     await idle(served)
     lazy.close()
 

@@ -15,6 +15,7 @@ from sidecar.catalogue import CATALOGUE
 from sidecar.http.server import Server, Table
 from sidecar.http.signals import MOST_POINTS, SignalsApi
 from sidecar.model.stats import RequestStats
+from sidecar.serving.admission import Admission
 from sidecar.signals.history import History
 from tests.http.serving import problem
 
@@ -43,7 +44,7 @@ async def served(history: History, clocks: Clocks) -> AsyncIterator[aiohttp.Clie
     """An API that shows a history, by clocks of a test."""
     api = SignalsApi(history, clock=clocks.steady, wall=clocks.wall)
     table = Table({"/v1/signals": {"GET": ("signals", api.course)}}, parametrized={"/v1/signals"})
-    runner = web.ServerRunner(Server("http", table, RequestStats()))
+    runner = web.ServerRunner(Server("http", table, Admission(RequestStats())))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

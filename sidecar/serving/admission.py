@@ -1,0 +1,117 @@
+"""What one listener takes on: connections, requests in flight, bytes of bodies, idle connections.
+
+An admission exists before its listener, and before whatever tunes it. The listener counts here what
+it takes on, and asks before it takes on more; how a client is told is up to its protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from sidecar.config.knobs import InFlight
+from sidecar.model.stats import RequestStats
+from sidecar.serving.limiter import Limiter, usual_seconds
+from sidecar.serving.limits import Limits
+
+
+class Admission:
+    """The limits of one listener, and what counts towards them, over all of its sockets."""
+
+    __slots__ = (
+        "_on_keepalive",
+        "buffered_bytes",
+        "connections",
+        "keepalive_seconds",
+        "limiter",
+        "limits",
+        "refusals",
+        "stats",
+    )
+
+    def __init__(self, stats: RequestStats, limits: Limits | None = None) -> None:
+        self.stats = stats
+        self.limits = limits or Limits()
+        self.connections = 0
+        """Open connections; the listener counts them. Refused ones are in `refusals`."""
+        self.refusals = 0
+        """Connections that are being told that they are one too many."""
+        self.buffered_bytes = 0
+        """Bodies under way in both directions, as far as they are large."""
+        self.limiter: Limiter | None = None
+        """None where requests in flight are unlimited."""
+        self.keepalive_seconds = self.limits.idle_seconds
+        self._on_keepalive: Callable[[float], None] | None = None
+
+    # ---- what tunes it
+
+    def tune(self, *, in_flight: InFlight, keepalive_seconds: float) -> None:
+        """Limit the requests in flight by their latency, or not at all; close connections that
+        have been idle for `keepalive_seconds`.
+        """
+        if in_flight == "unlimited":
+            self.limiter = None
+        elif self.limiter is None:
+            self.limiter = Limiter(usual_seconds(self.stats))
+        if keepalive_seconds != self.keepalive_seconds:
+            self.keepalive_seconds = keepalive_seconds
+            if self._on_keepalive is not None:
+                self._on_keepalive(keepalive_seconds)
+
+    def follow_keepalive(self, on_change: Callable[[float], None]) -> None:
+        """Call `on_change` with the seconds that hold now, and whenever they change."""
+        self._on_keepalive = on_change
+        on_change(self.keepalive_seconds)
+
+    # ---- connections and bytes: a refusal is counted where it is decided
+
+    def admits_connection(self) -> bool:
+        return self.connections < self.limits.connections or self._shed("connections")
+
+    def admits_refusal(self) -> bool:
+        """Whether one more client can be told; beyond it, a connection is ended without a word."""
+        return self.refusals < self.limits.refusals
+
+    def admits_bytes(self, own_bytes: int = 0) -> bool:
+        """Whether bodies leave room, without the `own_bytes` of who asks: a body that is larger
+        than the limit is accepted while there is no other.
+        """
+        return self.buffered_bytes - own_bytes < self.limits.buffered_bytes or self._shed("buffers")
+
+    # ---- requests
+
+    def begin(self) -> float:
+        """A request is in flight from now on. Gives the time for `end`."""
+        stats = self.stats
+        in_flight = stats.in_flight = stats.in_flight + 1
+        if in_flight > stats.most_in_flight:  # noqa: PLR1730  (a call would cost more than the rest)
+            stats.most_in_flight = in_flight
+        return perf_counter()
+
+    def admits_request(self, waits: Callable[[], bool]) -> bool:
+        """Whether a request that has begun may go on. One that does not wait always may: to answer
+        it costs no more than to refuse it. `waits` is called only where the limit is exceeded.
+        """
+        limiter = self.limiter
+        return (
+            limiter is None
+            or self.stats.in_flight <= limiter.limit
+            or not waits()
+            or self._shed("in_flight")
+        )
+
+    def end(self, operation: str, status: int | None, began_at: float) -> None:
+        """A request has been answered; with status None, its client did not wait for that."""
+        stats = self.stats
+        stats.in_flight -= 1
+        if status is None:
+            return
+        ended_at = perf_counter()
+        seconds = ended_at - began_at
+        stats.observe(operation, status, seconds)
+        if self.limiter is not None:
+            self.limiter.observe(ended_at, seconds, stats.in_flight + 1)
+
+    def _shed(self, reason: str) -> bool:
+        self.stats.shed[reason] += 1
+        return False

@@ -1,0 +1,105 @@
+"""A listener that speaks no HTTP: it answers each line with the line, through an admission."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from sidecar.serving.admission import Admission
+from sidecar.serving.idle import IdleConnections
+
+WAITS = b"wait"
+"""A line that is answered once `Lines.release` has been called."""
+ABSENT = b"absent"
+"""A line that is answered with status 404."""
+
+
+class Lines:
+    """The listener: its connections, and what lines that wait are waiting for."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission = admission
+        self.connections: set[LineConnection] = set()
+        self.released = asyncio.Event()
+        self._idle = IdleConnections(self.connections, admission)
+        self._server: asyncio.Server
+
+    async def start(self) -> int:
+        """Gives the port."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(partial(LineConnection, self), "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        self._idle.stop()
+        self._server.close()
+        for connection in [*self.connections]:
+            connection.transport.abort()
+        while self.connections:
+            await asyncio.sleep(0)
+        await self._server.wait_closed()
+
+
+class LineConnection(asyncio.Protocol):
+    """One client. A line that has not ended counts as a body under way."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, listener: Lines) -> None:
+        self._listener = listener
+        self._admission = listener.admission
+        self._begun = b""
+        self._admitted = False
+        self._idle_since = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._admitted = self._admission.admits_connection()
+        if not self._admitted:
+            transport.write(b"-too many connections\n")
+            transport.close()
+            return
+        self._admission.connections += 1
+        self._listener.connections.add(self)
+        self._idle_since = asyncio.get_running_loop().time()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._admitted:
+            self._admission.connections -= 1
+            self._admission.buffered_bytes -= len(self._begun)
+            self._listener.connections.discard(self)
+        for task in self._tasks:
+            task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        before = len(self._begun)
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        self._admission.buffered_bytes += len(self._begun) - before
+        if not self._admission.admits_bytes(len(self._begun)):
+            self.transport.write(b"-too many bytes\n")
+            self.transport.close()
+        for line in lines:
+            task = asyncio.get_running_loop().create_task(self._answer(line))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def end_if_idle_since(self, moment: float) -> None:
+        if not self._tasks and self._idle_since <= moment:
+            self.transport.close()
+
+    async def _answer(self, line: bytes) -> None:
+        began_at = self._admission.begin()
+        status: int | None = None
+        try:
+            if not self._admission.admits_request(lambda: line == WAITS):
+                status, answer = 503, b"-too many requests"
+            else:
+                if line == WAITS:
+                    await self._listener.released.wait()
+                status, answer = (404, b"-absent") if line == ABSENT else (200, line)
+            self.transport.write(answer + b"\n")
+        finally:
+            self._admission.end("echo", status, began_at)
+            self._idle_since = asyncio.get_running_loop().time()

@@ -17,12 +17,16 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
-# The backend is documented for direct use; the functions above it do not say when they listen.
-from watchfiles._rust_notify import RustNotify
-
 from sidecar.config.errors import UnreadableFolderError
 from sidecar.config.tree import MAX_TEXT_BYTES
 from sidecar.config.values import DOCUMENT_KEYS
+
+from sidecar.process.imports import hollow
+
+# The backend is documented for direct use; the functions above it do not say when they listen, and
+# import anyio and multiprocessing.
+with hollow("watchfiles"):
+    from watchfiles._rust_notify import RustNotify
 
 INTERVAL_SECONDS = 10.0
 """How often the content is looked at although nothing was heard."""

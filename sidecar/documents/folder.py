@@ -20,7 +20,6 @@ from pathlib import Path
 from sidecar.config.errors import UnreadableFolderError
 from sidecar.config.tree import MAX_TEXT_BYTES
 from sidecar.config.values import DOCUMENT_KEYS
-
 from sidecar.process.imports import hollow
 
 # The backend is documented for direct use; the functions above it do not say when they listen, and

@@ -26,6 +26,7 @@ from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
 from sidecar.serving.limits import Limits
 from tests.cli.examples import IMPROVED, watched
+from tests.contracts.links import prose
 from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
 from tests.contracts.tables import check_policies
 from tests.running import RunningSidecar
@@ -111,6 +112,23 @@ def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
     for name, samples in served.items():
         for sample in samples:
             assert sample.labels.keys() - {"le"} == written[name], name
+
+
+def test_metrics_that_any_page_names_exist() -> None:
+    """A family of the table, or a part of its histogram."""
+    cells = " ".join(first_column(METRICS, "name"))
+    families = set(re.findall(r"cache_sidecar_\w+", cells))
+    for page in PAGES:
+        named = set(re.findall(r"\bcache_sidecar_\w+", page.read_text()))
+        assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in named} <= families, page
+
+
+def test_calls_that_any_page_names_exist() -> None:
+    """Paths of the data API are those of the table of calls."""
+    calls = set(re.findall(r"/v1/[^`\s,?]*", " ".join(first_column(API, "call"))))
+    for page in PAGES:
+        named = {span.split()[-1].partition("?")[0] for span in code(prose(page.read_text()))}
+        assert {path for path in named if path.startswith("/v1/")} <= calls, page
 
 
 def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:

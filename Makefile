@@ -16,7 +16,7 @@ PROGRAMS += podman buildah runc mmdebstrap
 endif
 
 # What `make check` runs: tests without processes of their own, a browser or a container.
-QUICK := tests/config tests/contracts/test_layers.py tests/documents tests/optimizer/actions \
+QUICK := tests/config tests/contracts/test_layers.py tests/contracts/test_links.py tests/documents tests/optimizer/actions \
     tests/policies tests/process tests/serving tests/signals tests/store/test_doorkeeper.py \
     tests/store/test_listing.py tests/tiers/test_memory.py tests/tiers/test_packing.py
 

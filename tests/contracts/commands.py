@@ -61,8 +61,11 @@ class Terminal:
             self._application.stop()
 
     def type(self, line: str) -> None:
-        """Run a command as its kind is run. Raises FailedError, KeyError for an unknown kind."""
-        KINDS[line.split(maxsplit=1)[0]](self, line)
+        """Run a command as its kind is run. Raises FailedError, for an unknown kind too."""
+        kind = line.split(maxsplit=1)[0]
+        if kind not in KINDS:
+            raise FailedError(f"add a kind to KINDS that runs this: {line}")
+        KINDS[kind](self, line)
 
     # ---- kinds of commands
 
@@ -103,7 +106,7 @@ class Terminal:
 
 
 def parse(line: str) -> None:
-    """Check a command without running it. Raises FailedError, KeyError for an unknown program."""
+    """Check a command of one of PARSERS without running it. Raises FailedError."""
     command, _, _ = line.partition(" -- ")
     program, *arguments = shlex.split(command)
     PARSERS[program](arguments)

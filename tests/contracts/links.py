@@ -47,7 +47,7 @@ def _broken_paths(page: Path, text: str) -> Iterator[str]:
     """Of what is set as code: paths from the root, and names of files."""
     for span in code(text):
         if _PATH.fullmatch(span):
-            if not (ROOT / span.replace("NAME.py", "__init__.py")).exists():
+            if not (ROOT / span.removesuffix("NAME.py")).exists():
                 yield span
         elif _FILE.fullmatch(span) and not (
             (page.parent / span).exists() or span in DOCUMENTS or span in _names()

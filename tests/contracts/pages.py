@@ -6,6 +6,8 @@ import itertools
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
@@ -14,6 +16,10 @@ PAGES = [
     *sorted((ROOT / "helm").glob("*/README.md")),
 ]
 """Every page that users read, in the order in which a reader meets them."""
+
+every_page = pytest.mark.parametrize(
+    "page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]
+)
 
 
 def read(path: str) -> str:

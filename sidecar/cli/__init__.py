@@ -1,7 +1,7 @@
 """The commands of `cache-sidecar`, one module each.
 
-A command is imported when it is called, so that `serve` stays small. Commands that ask a running
-sidecar know its HTTP API and nothing of its inside. No other room imports this one.
+A command's module is imported when the command is called, so that `serve` stays small. Commands
+that query a running sidecar use only its HTTP API. No other package imports this one.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class _Commands(click.Group):
 
 
 def _end_on_sigterm() -> None:
-    """The kernel keeps from a container's first process every signal that it has no handler for,
-    and the import of a command takes a while: a pod that is deleted meanwhile would have to wait
-    for the end of its grace period.
+    """Exit on SIGTERM while a command is imported. The kernel does not deliver a signal without a
+    handler to a container's first process, so a pod that is deleted during the import would
+    otherwise wait until its grace period ends.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 @contextmanager
 def _in_one_line() -> Iterator[None]:
-    """Say what is wrong with a call, and leave the usage to --help."""
+    """Print a usage error without the usage, which --help prints."""
     try:
         yield
     except click.exceptions.NoArgsIsHelpError:
@@ -67,8 +67,8 @@ def _in_one_line() -> Iterator[None]:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("cache-sidecar"), prog_name="cache-sidecar")
 def main() -> None:
-    """A three-tier cache that runs beside an application in its pod.
+    """A three-tier cache that runs as a sidecar in an application's pod.
 
-    The exit status is 0, or 2 for a call that is wrong, or 1 for one that failed; why stands in one
-    line on stderr.
+    The exit status is 0 on success, 1 on failure, and 2 on a usage error. Errors are printed to
+    stderr, on one line.
     """

@@ -1,4 +1,4 @@
-"""What the commands that look at a running sidecar share: where it is, asking it, and a console."""
+"""Shared by the commands that query a running sidecar: its address, requests, and a console."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def _usual_url() -> str:
-    """No `envvar` of click's: that would come before what a group has been told."""
+    """The default URL. Click's `envvar` would take precedence over the options of a group."""
     return os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
 class NoSidecar(Unreachable):
-    """Something answers, and not as a sidecar does."""
+    """The server at this address is not a sidecar."""
 
 
 def locates(command: Command) -> Command:
-    """The options that say which sidecar: `url` and `socket`. The chart's variable for applications
-    is good for whoever comes by `kubectl exec`, too.
+    """Adds the options `url` and `socket`. The variable that the chart sets for applications also
+    works with `kubectl exec`.
     """
     options = (
         click.option(
             "--url",
             default=_usual_url,
-            help=f"Its data API.  [default: ${URL_VARIABLE}, or {DEFAULT_URL}]",
+            help=f"URL of the data API.  [default: ${URL_VARIABLE}, or {DEFAULT_URL}]",
         ),
-        click.option("--socket", type=click.Path(path_type=Path), help="Its Unix socket instead."),
+        click.option("--socket", type=click.Path(path_type=Path), help="Unix socket of the API."),
     )
     for option in reversed(options):
         command = option(command)
@@ -52,17 +52,15 @@ def locates(command: Command) -> Command:
 
 
 def asks(command: Command) -> Command:
-    """The options of a command that asks a sidecar once: `url`, `socket` and `as_json`."""
-    as_json = click.option(
-        "--json", "as_json", is_flag=True, help="Print the JSON that it answers."
-    )
+    """Adds the options of a command that sends one request: `url`, `socket` and `as_json`."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print the response as JSON.")
     return locates(as_json(command))
 
 
 def ask(
     address: Address, method: str, path: str, read: Callable[[bytes], Answered]
 ) -> tuple[bytes, Answered]:
-    """An answer's body, and what `read` makes of it. Raises ClickException, in one line."""
+    """A response's body, and the value that `read` decodes from it. Raises ClickException."""
     with in_one_line():
         return asyncio.run(_ask(address, method, path, read))
 
@@ -70,19 +68,19 @@ def ask(
 async def answered(
     connection: Connection, method: str, path: str, read: Callable[[bytes], Answered]
 ) -> tuple[bytes, Answered]:
-    """An answer's body, and what `read` makes of it. Raises Unreachable."""
+    """A response's body, and the value that `read` decodes from it. Raises Unreachable."""
     answer = await connection.request(method, path)
     if answer.status >= 300:
-        raise Unreachable(f"{connection.address} answers {answer.status}")
+        raise Unreachable(f"{connection.address} answered with {answer.status}")
     try:
         return answer.body, read(answer.body)
     except (msgspec.MsgspecError, KeyError, TypeError):
-        raise NoSidecar(f"{connection.address}: what answers there is no cache-sidecar") from None
+        raise NoSidecar(f"{connection.address}: the server is not a cache-sidecar") from None
 
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """Tell of a sidecar that does not answer, and ask what an operator would ask himself."""
+    """Report a sidecar that does not answer as an error on one line."""
     try:
         yield
     except NoSidecar as error:
@@ -92,9 +90,9 @@ def in_one_line() -> Iterator[None]:
 
 
 def console() -> Console:
-    """Stdout; no narrower than a table needs where it is no terminal."""
+    """Stdout; wide enough for a table if it is not a terminal."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # the µ of a latency is no reason to fail
+        sys.stdout.reconfigure(errors="replace")  # so that the µ of a latency does not fail
     found = Console(highlight=False)
     return paint(found if found.is_terminal else Console(highlight=False, width=PIPED_COLUMNS))
 

@@ -1,4 +1,4 @@
-"""`cache-sidecar check`: say whether a folder's document would be taken, without a sidecar."""
+"""`cache-sidecar check`: validate a directory's document without a sidecar."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from sidecar.documents import folder
 def check(
     catalogue: Catalogue, directory: Path, memory_limit: int | None, data_limit: int | None
 ) -> None:
-    """Check a folder's configuration, without a sidecar.
+    """Validate a configuration directory without a sidecar.
 
-    DIR is read as the sidecar would read it. Prints the revision and what would be in force, or
-    every mistake, one a line; the exit status is 1 then.
+    Reads DIR as the sidecar does. Prints the revision and a summary, or all errors, one per line,
+    and exits with status 1.
     """
     if not directory.is_dir():
         raise click.BadParameter(f"{directory} is not a directory.", param_hint="DIR")
@@ -47,12 +47,12 @@ def check(
 
 
 def _summary(document: Document) -> str:
-    """How many rules and baselines there are, and how many of the rules run."""
+    """The number of rules and baselines, and how many of the rules run."""
     optimizer = document.optimizer
     running = sum(rule.runs_at(optimizer.level) for rule in optimizer.rules)
     runs = f"{running} of them run at level {optimizer.level}"
     if optimizer.dry_run:
         runs += ", as a dry run"
     if not optimizer.enabled:
-        runs = "none of them runs, since the optimizer is switched off"
+        runs = "none of them runs, since the optimizer is disabled"
     return f"rules: {len(optimizer.rules)}, {runs}\nbaselines: {len(document.baselines)}"

@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client for a running sidecar, over TCP or a Unix socket.
 
-A replay must be faster than what it measures, and aiohttp's client is not. This one keeps to what
-the sidecar sends: every body has a Content-Length, or its status has none.
+A replay must be faster than the server that it measures, which aiohttp's client is not. This client
+supports only what the sidecar sends: a response has a Content-Length, or no body.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ANSWER_SECONDS = 30.0
 
 
 class Unreachable(Exception):  # noqa: N818  (a state of the other side)
-    """Nothing answers there, or something that is no sidecar. One line."""
+    """There is no server, or it is not a sidecar. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Address:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or 80
-        except ValueError:  # a port, or an address in brackets, that is none
+        except ValueError:  # an invalid port, or an invalid address in brackets
             host, port = None, 0
         if not host or parts.scheme != "http":
             raise click.BadParameter(
-                f"{url!r}; write for example {DEFAULT_URL}", param_hint="--url"
+                f"{url!r} is not an HTTP URL; write for example {DEFAULT_URL}", param_hint="--url"
             )
         return cls(host, port, socket)
 
@@ -53,7 +53,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response; names of headers in lower case."""
+    """A response, with header names in lower case."""
 
     status: int
     headers: Mapping[bytes, bytes]
@@ -61,7 +61,7 @@ class Answer:
 
 
 class Connection:
-    """One connection, one request at a time, each answered in `answer_seconds` or not at all."""
+    """One connection with one request at a time. Each request times out after `answer_seconds`."""
 
     def __init__(self, address: Address, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.address = address
@@ -69,7 +69,7 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def request(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """Ask, connecting first where needed. Raises Unreachable; the next call reconnects."""
+        """Send a request, and connect first if necessary. Raises Unreachable."""
         try:
             async with asyncio.timeout(self._answer_seconds):
                 if self._streams is None:
@@ -118,7 +118,7 @@ class Connection:
 
 
 def _why(error: Exception) -> str:
-    """In words of the system, where asyncio's are longer and say no more."""
+    """The system's message, since that of asyncio is longer and says no more."""
     if isinstance(error, TimeoutError):
         return "no answer"
     if isinstance(error, EOFError):
@@ -126,5 +126,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, OSError):
         if error.errno is not None and error.errno > 0:
             return os.strerror(error.errno)
-        return error.strerror or "no connection to any of its addresses"
-    return "what answers there does not speak HTTP"
+        return error.strerror or "cannot connect to any of its addresses"
+    return "the server does not speak HTTP"

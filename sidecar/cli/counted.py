@@ -1,4 +1,4 @@
-"""What /v1/stats answers, as shapes, and what was counted between two of its answers."""
+"""The structure of /v1/stats, and the differences between two of its responses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class TierCounts(Struct, frozen=True):
-    """One tier: what it holds and may hold, and its counters since the start."""
+    """One tier: its contents, its limits, and its counters since the start."""
 
     enabled: bool
     policy: str
@@ -23,17 +23,17 @@ class TierCounts(Struct, frozen=True):
 
     @property
     def lookups(self) -> int:
-        """Those that reached it."""
+        """Lookups that reached the tier."""
         return self.hits + self.misses + self.expired
 
     @property
     def fill(self) -> float:
-        """The larger of entries and bytes over their limits."""
+        """Entries or bytes over their limit, whichever is higher."""
         return max(self.entries / self.max_entries, self.used_bytes / self.max_bytes)
 
 
 class L3Health(Struct, frozen=True):
-    """How L3's process does: `state` is opening, up or down."""
+    """The state of L3's process; `state` is opening, up or down."""
 
     state: str
     folder_bytes: int
@@ -43,7 +43,7 @@ class L3Health(Struct, frozen=True):
 
 
 class Stats(Struct, frozen=True):
-    """GET /v1/stats. Tiers are those of this version, from the fastest."""
+    """The response of GET /v1/stats. Tiers are those of this version, fastest first."""
 
     hit_ratio: float
     hits: int
@@ -57,7 +57,7 @@ class Stats(Struct, frozen=True):
 
     @property
     def counters(self) -> list[int]:
-        """All that only grow while one process lives."""
+        """The counters, which only increase during the life of a process."""
         counters = [self.hits, self.misses, self.l3.timeouts]
         for tier in self.tiers.values():
             counters += [tier.hits, tier.misses, tier.expired, tier.evictions]
@@ -66,7 +66,7 @@ class Stats(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class TierGrowth:
-    """One tier between two looks. `hit_ratio` is None where no look-up reached it."""
+    """One tier between two samples. `hit_ratio` is None if no lookup reached it."""
 
     hits_per_second: float
     evictions_per_second: float
@@ -75,8 +75,8 @@ class TierGrowth:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The cache between two looks. `shares` are where look-ups were answered: each tier's name, and
-    `miss`; they add up to 1, and there are none without look-ups.
+    """The cache between two samples. `shares` are the shares of lookups by each tier's name, and
+    `miss`; they add up to 1. Without lookups there are none.
     """
 
     lookups_per_second: float
@@ -86,7 +86,7 @@ class Growth:
 
 
 def growth(before: Stats, after: Stats, seconds: float) -> Growth | None:
-    """What came between two looks so many seconds apart; None where another process counts now."""
+    """The difference of two samples that are `seconds` apart; None if the process has restarted."""
     if before.tiers.keys() != after.tiers.keys() or any(
         now < then for then, now in zip(before.counters, after.counters, strict=True)
     ):

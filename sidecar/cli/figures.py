@@ -1,4 +1,4 @@
-"""Figures for people: three digits and a unit, shares in per cent, times of the day."""
+"""Numbers for display: three digits and a unit, percentages, times of the day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sidecar.model.change import Size, Value
 from sidecar.signals.signal import Signals
 
 _WITHOUT_LIMIT = {"default_ttl": "never"}
-"""What a knob is called that stands at no finite number; any other is unlimited."""
+"""The name of an infinite value, by knob; for other knobs it is unlimited."""
 
 
 def size(count: float) -> str:
@@ -22,7 +22,7 @@ def size(count: float) -> str:
 
 
 def count(number: int) -> str:
-    """Things: 999,999, and 1.23 M beyond."""
+    """A count: up to 999,999, then 1.23 M."""
     if number < 1_000_000:
         return f"{number:,}"
     for unit in ("M", "G"):
@@ -38,7 +38,7 @@ def per_second(rate: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time: 49 µs, 1.2 ms, 45 s, 2 min 5 s, 1 h."""
+    """A duration: 49 µs, 1.2 ms, 45 s, 2 min 5 s, 1 h."""
     if 0 < seconds < 0.001:
         return f"{_digits(seconds * 1e6)} µs"
     if 0 < seconds < 1:
@@ -54,19 +54,19 @@ def span(seconds: float) -> str:
 
 
 def day_and_time(seconds: float) -> tuple[str, str]:
-    """Seconds since 1970 as date and time of day here."""
+    """Seconds since 1970 as the local date and time of day."""
     there = datetime.fromtimestamp(seconds).astimezone()
     return f"{there:%Y-%m-%d}", f"{there:%H:%M:%S}"
 
 
 def share(ratio: float) -> str:
-    """A share in per cent: 41.2%."""
+    """A share as a percentage: 41.2%."""
     return f"{ratio:.1%}"
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Values of signals in their units; one of a signal that is not known is a plain number."""
+    """Values of signals in their units; the value of an unknown signal is a plain number."""
 
     signals: Signals
 
@@ -87,14 +87,14 @@ class Readings:
         return _digits(value)
 
     def spread(self, signal: str, noise: float) -> str:
-        """A difference of two values. Two shares differ by points, not by per cent."""
+        """A difference of two values; of two shares it is in percentage points."""
         known = self.signals.get(signal)
         if known is not None and known.unit == "ratio":
             return f"{_digits(noise * 100)} points"
         return self.reading(signal, noise)
 
     def operand(self, text: str, value: float | None) -> str:
-        """What a condition is made of, `mean(cache.hit_ratio, "5m")` say, with its value."""
+        """An operand of a condition, such as `mean(cache.hit_ratio, "5m")`, with its value."""
         function, bracket, inside = text.partition("(")
         plain = inside.partition(",")[0].strip() if bracket else text
         signal = plain.removeprefix("baseline.").removeprefix("target.")
@@ -104,7 +104,7 @@ class Readings:
 
 
 def knob(name: str, value: Value | None) -> str:
-    """What a knob stands at."""
+    """The value of a knob."""
     match value:
         case None:
             return _WITHOUT_LIMIT.get(name, "unlimited")
@@ -120,5 +120,5 @@ def knob(name: str, value: Value | None) -> str:
 
 
 def _digits(value: float) -> str:
-    """Three of them, or all before the point."""
+    """Three significant digits, or all before the decimal point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

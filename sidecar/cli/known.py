@@ -1,7 +1,7 @@
-"""Hands a command the catalogue that the program was started with.
+"""Passes the catalogue that the program was started with to a command.
 
-It is the object of click's context, `main(obj=catalogue)`; without one, what comes with the sidecar
-is known. The import is late, since commands that only ask a sidecar for JSON need none of it.
+It is the object of click's context, `main(obj=catalogue)`, by default the sidecar's own. It is
+imported late, since commands that only print JSON do not need it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ R = TypeVar("R")
 
 
 def catalogue_of(ctx: click.Context) -> Catalogue:
-    """What is known in this call."""
+    """The catalogue of this call."""
     from sidecar.catalogue import CATALOGUE, Catalogue  # noqa: PLC0415
 
     return ctx.obj if isinstance(ctx.obj, Catalogue) else CATALOGUE
 
 
 def pass_catalogue(command: Callable[Concatenate[Catalogue, P], R]) -> Callable[P, R]:
-    """Give the catalogue as the first argument."""
+    """Pass the catalogue as the first argument."""
 
     @wraps(command)
     def with_catalogue(*args: P.args, **options: P.kwargs) -> R:

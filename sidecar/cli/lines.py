@@ -1,4 +1,4 @@
-"""What `top` writes where it has no screen: a line for each look, as text or as JSON."""
+"""The output of `top` without a terminal: a line per sample, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SIGNALS = {
 
 
 class Line(Struct, omit_defaults=True):
-    """One look as JSON, without what is not known.
+    """One sample as JSON; fields without a value are omitted.
 
-    `at` is seconds since 1970. Of a sidecar that is away there is only the reason beside it.
-    `stats`, `trial`, `rules` and `outcomes` are as in the API, the outcomes those that are new
-    since the line before; `signals` are values by name. Rates and shares, from 0 to 1, are those of
-    the time since the line before.
+    `at` is seconds since 1970. If the sidecar is unreachable, `away` is the reason and other fields
+    are omitted. `stats`, `trial`, `rules` and `outcomes` are as in the API; `outcomes` has only new
+    ones. `signals` are values by name. Rates, and shares from 0 to 1, cover the time since the
+    previous line.
     """
 
     at: float
@@ -73,7 +73,7 @@ def as_json(watch: Watch) -> Iterator[str]:
 
 
 class Text:
-    """Lines of columns, with a heading every now and then, and one for each outcome."""
+    """Columns with a repeated heading, and a line for each outcome."""
 
     def __init__(self, readings: Readings) -> None:
         self._readings = readings
@@ -81,7 +81,7 @@ class Text:
         self._told_away = False
 
     def __call__(self, watch: Watch) -> Iterator[str]:
-        """What there is to write of a look. That it is away is said once."""
+        """The lines of a sample. An unreachable sidecar is reported once."""
         if watch.away is not None:
             if not self._told_away:
                 yield f"{_clock(time.time())}  away: {watch.away}"
@@ -89,7 +89,7 @@ class Text:
             return
         self._told_away = False
         if self._rows % _HEADING_EVERY == 0:
-            yield _columns("time", "look-ups/s", "hit ratio", *_SHARES, *_SIGNALS)
+            yield _columns("time", "lookups/s", "hit ratio", *_SHARES, *_SIGNALS)
         self._rows += 1
         yield _columns(_clock(watch.latest.at), *_rates(watch), *_signals(watch, self._readings))
         for outcome in watch.fresh:

@@ -1,4 +1,4 @@
-"""`cache-sidecar optimizer`: what the optimizer of a running sidecar sees, would do and did."""
+"""`cache-sidecar optimizer`: the state of a running sidecar's optimizer, its rules and outcomes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from sidecar.cli.report import decisions_made, outcomes_table, overview_parts, r
 @asks
 @pass_catalogue
 def optimizer(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool) -> None:
-    """Show what the optimizer sees, would do, and did."""
+    """Show the state of the optimizer, its rules and its outcomes."""
     ctx = click.get_current_context()
-    if ctx.invoked_subcommand is not None:  # what was said before its name holds for it too
+    if ctx.invoked_subcommand is not None:  # the group's options also apply to the subcommand
         said = {"url": url, "socket": socket, "as_json": as_json}
         ctx.default_map = {ctx.invoked_subcommand: said}
         return
@@ -39,9 +39,9 @@ def optimizer(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json
 @asks
 @pass_catalogue
 def rules(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool) -> None:
-    """Show every rule, and why it would fire now or not.
+    """Show every rule, and why it would fire or not.
 
-    With the values in its condition, and the change that it would make.
+    Includes the values in its condition, and the change that it would make.
     """
     read = partial(msgspec.json.decode, type=Rules)
     body, found = ask(Address.parse(url, socket), "GET", "/v1/optimizer/rules", read)
@@ -54,13 +54,13 @@ def rules(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bo
 @optimizer.command()
 @asks
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show."
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Number of outcomes."
 )
 @pass_catalogue
 def outcomes(
     catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool, limit: int
 ) -> None:
-    """Show what was changed and what came of it, the newest first."""
+    """Show changes and their outcomes, newest first."""
     read = partial(msgspec.json.decode, type=Outcomes)
     _, found = ask(Address.parse(url, socket), "GET", "/v1/optimizer/outcomes", read)
     newest = Outcomes(found.outcomes[:limit])
@@ -69,19 +69,19 @@ def outcomes(
     elif newest.outcomes:
         console().print(outcomes_table(newest.outcomes, Readings(catalogue.signals)))
     else:
-        click.echo("Nothing has been changed yet; `cache-sidecar optimizer rules` says why.")
+        click.echo("No outcomes yet; `cache-sidecar optimizer rules` shows why.")
 
 
 @optimizer.command()
 @asks
-@click.option("--dry-run", is_flag=True, help="Change nothing, and say what every rule would do.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; print what each rule would do.")
 @pass_catalogue
 def run(
     catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool, dry_run: bool
 ) -> None:
-    """Have all rules looked at now instead of at the next interval.
+    """Evaluate all rules now instead of at the next interval.
 
-    The change of the first that nothing hinders is made.
+    Makes the change of the first rule that can fire.
     """
     path = f"/v1/optimizer/run?dry_run={'true' if dry_run else 'false'}"
     read = partial(msgspec.json.decode, type=Run)
@@ -93,15 +93,15 @@ def run(
     elif found.decisions:
         console().print(*decisions_made(found.decisions), sep="\n")
     else:
-        click.echo("No rule had anything to do; `cache-sidecar optimizer rules` says why.")
+        click.echo("No rule fired; `cache-sidecar optimizer rules` shows why.")
 
 
 @optimizer.command()
 @asks
 def reset(*, url: str, socket: Path | None, as_json: bool) -> None:
-    """Drop what was kept, so that all is as configured.
+    """Discard all changes, so that every knob has its configured value.
 
-    Every knob stands at what was configured again, and a trial under way is undone.
+    A trial in progress is rolled back.
     """
     ask(Address.parse(url, socket), "POST", "/v1/optimizer/reset", lambda _: None)
-    click.echo("null" if as_json else "Every knob stands at what was configured.")
+    click.echo("null" if as_json else "Every knob has its configured value.")

@@ -1,7 +1,7 @@
-"""A small plot of shares over time, in columns that are stacked from the bottom.
+"""A small plot of shares over time, as stacked columns.
 
-A cell of a terminal holds one character in one colour on another, so the blocks of an eighth to
-eight eighths give it eight steps, and two neighbours of the stack may meet in it.
+A terminal cell has a foreground and a background colour, so with block characters of one to eight
+eighths it has eight steps and can show two adjacent shares.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from rich.style import Style
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _MARGIN = 5
-"""Columns of the labels on the left, `100%` say."""
+"""Columns of the labels on the left, such as `100%`."""
 
 _Cell = tuple[str, Style]
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Columns of shares from 0 to 1, the newest on the right; as many as there is room for.
+    """Columns of shares from 0 to 1, newest on the right, as many as fit.
 
-    `styles` are the names of the shares from the bottom, each one's style too; a point may lack
-    them, and is a gap then. Where there are no colours, only the sum is shown.
+    `styles` are the names of the shares from the bottom, which are also the names of their styles.
+    A point without shares is a gap. Without colours, only the sum is shown.
     """
 
     points: Sequence[Mapping[str, float]]
@@ -50,7 +50,7 @@ class Plot:
             yield Segment.line()
 
     def _levels(self, width: int, *, told_apart: bool) -> Iterator[list[int]]:
-        """For each column the eighths of a cell up to which each share reaches."""
+        """For each column, the height of each share's upper edge in eighths of a cell."""
         for point in self.points[len(self.points) - min(width, len(self.points)) :]:
             total, levels = 0.0, []
             for name in self.styles:
@@ -62,14 +62,14 @@ class Plot:
 def _column(
     levels: list[int], height: int, colours: Sequence[Color | None], *, ascii_only: bool
 ) -> list[_Cell]:
-    """The cells of a column, from the lowest."""
+    """The cells of a column, lowest first."""
     inks: list[Color | None] = [*colours, None] if len(levels) > 1 else [None, None]
     return [_cell(levels, 8 * row, inks, ascii_only=ascii_only) for row in range(height)]
 
 
 def _cell(levels: list[int], floor: int, inks: list[Color | None], *, ascii_only: bool) -> _Cell:
-    """The two bands that take most of a cell, the lower one as a block on the other's colour. The
-    last band is what the shares leave, and has no ink.
+    """The two largest bands in a cell, the lower one as a block on the other's colour. The last
+    band is the rest above all shares and has no colour.
     """
     edges = [floor, *(min(max(level, floor), floor + 8) for level in levels), floor + 8]
     eighths = [above - below for below, above in pairwise(edges)]
@@ -83,6 +83,6 @@ def _cell(levels: list[int], floor: int, inks: list[Color | None], *, ascii_only
 
 
 def _merged(cells: Sequence[_Cell]) -> Iterator[Segment]:
-    """Neighbours of one style as one: a frame is a few kilobytes then, and not a hundred."""
+    """Merge neighbours of one style, which reduces a frame from about 100 KB to a few KB."""
     for style, run in groupby(cells, key=lambda cell: cell[1]):
         yield Segment("".join(text for text, _ in run), style)

@@ -1,9 +1,9 @@
 """`cache-sidecar replay`: drive a running sidecar with a trace, as an application would.
 
 Look-aside: each request is a GET, and a miss is followed by a PUT of a value of the trace's size.
-A few workers take requests from one iterator, and requests for one key wait for each other: so each
-key sees the trace's order, and a key that is asked for twice in a row misses once, as in the trace.
-A sidecar that goes away is waited for.
+Several workers take requests from one iterator. Requests for one key are serialized, so that their
+order is that of the trace: a key requested twice in a row misses once. If the sidecar becomes
+unreachable, the replay waits for it.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from sidecar.cli.client import Address, Connection, Unreachable
 from sidecar.store.turns import Turns
 
 DEFAULT_SIZE = 256
-"""The size of a value where the trace has none."""
+"""The size of a value if the trace has none."""
 MAX_SIZE = 64 << 20
 RECONNECT_SECONDS = 0.1
 GIVE_UP_SECONDS = 30.0
-"""How long a sidecar may be away before the replay ends."""
+"""How long the sidecar may be unreachable before the replay fails."""
 PERCENTILES = (0.5, 0.9, 0.99, 0.999)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a replay. `latencies` are those of the GETs, in seconds."""
+    """The result of a replay. `latencies` are those of the GETs, in seconds."""
 
     requests: int = 0
     hits: int = 0
@@ -74,15 +74,15 @@ class Outcome:
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @locates
-@click.option("--namespace", default="replay", show_default=True, help="Where the keys go.")
+@click.option("--namespace", default="replay", show_default=True, help="Namespace of the keys.")
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 1024),
     default=16,
     show_default=True,
-    help="Requests under way at once.",
+    help="Number of concurrent requests.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many requests.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after this many requests.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def replay(
     *,
@@ -96,9 +96,9 @@ def replay(
 ) -> None:
     """Drive a running sidecar with a trace of requests.
 
-    TRACE has one request a line, `key` or `key,size`, and may be gzipped. An answer that is neither
-    a value, nor a miss, nor stored is an error; so is one that does not come. A value that the
-    sidecar finds too large is counted apart.
+    TRACE has one request per line, `key` or `key,size`, and may be gzipped. A response other than a
+    hit, a miss or a stored value counts as an error, and so does a missing response. Values that
+    the sidecar rejects as too large are counted separately.
     """
     address = Address.parse(url, socket)
     bar = _bar(hidden=as_json)
@@ -122,14 +122,14 @@ class Replay:
         self._address = address
         self._prefix = f"/v1/cache/{quote(namespace, safe='')}/"
         self.outcome = Outcome()
-        """So far, while it runs."""
+        """Intermediate results while it runs."""
         self._turns = Turns()
-        # Half noise, half zeros: compressible, as values are. Every value is a piece of it.
+        # Half noise, half zeros: compressible, like real values. Every value is a slice of it.
         noise = random.Random(20240607).randbytes(1 << 15)  # noqa: S311  (no secret)
         self._matter = b"".join(bytes([byte, 0]) for byte in noise)
 
     async def run(self, requests: Iterator[traces.Request], concurrency: int) -> Outcome:
-        """Raises Unreachable where the sidecar is away for long, and traces.TraceError."""
+        """Raises Unreachable after GIVE_UP_SECONDS without the sidecar, and traces.TraceError."""
         start = time.perf_counter()
         async with asyncio.TaskGroup() as workers:
             tasks = [workers.create_task(self._work(requests)) for _ in range(concurrency)]

@@ -1,4 +1,4 @@
-"""What the optimizer says, as tables for a terminal. Nothing is cut: what is too long is folded."""
+"""The optimizer's state as tables for a terminal. Text that is too long wraps."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _STYLES = {
     "active": "cyan",
     "unavailable": "yellow",
 }
-"""Of outcomes and states; the others are plain."""
+"""Styles of outcomes and states; others have none."""
 
 
 def overview_parts(overview: Overview, readings: Readings) -> Iterator[RenderableType]:
-    """In sentences: whether it is on, and what is on trial. Then rules, knobs that are turned, and
-    signals that should be something.
+    """The optimizer's state and the trial in sentences, then tables of the rules, the changed
+    knobs, and the signals with a baseline or a target.
     """
     switched = "on" if overview.enabled else "off"
     if overview.enabled and overview.dry_run:
         switched = "in a dry run: it changes nothing"
     yield Text(
-        f"The optimizer is {switched}, at level {overview.level}. It looks every "
+        f"The optimizer is {switched}, at level {overview.level}. It evaluates its rules every "
         f"{figures.span(overview.interval_seconds)}, {overview.ticks:,} times since the start."
     )
     yield _trial(overview.trial, readings) if overview.trial else Text("No change is on trial.")
@@ -52,7 +52,7 @@ def overview_parts(overview: Overview, readings: Readings) -> Iterator[Renderabl
             table.add_row(name, figures.knob(name, configured), figures.knob(name, effective))
         yield table
     else:
-        yield Text("Every knob stands at what was configured.\n")
+        yield Text("Every knob has its configured value.\n")
     aims = {
         name: signal
         for name, signal in overview.signals.items()
@@ -68,11 +68,11 @@ def overview_parts(overview: Overview, readings: Readings) -> Iterator[Renderabl
                 signal.better,
             )
         yield table
-    yield Text("--json has every signal and every knob.", style="dim")
+    yield Text("Use --json for all signals and knobs.", style="dim")
 
 
 def rules_table(rules: Iterable[ShownRule], readings: Readings) -> Table:
-    """A row for each rule: its condition, what is in it, the change, and why or why not."""
+    """A row for each rule: its condition with its values, the change, and the reason."""
     table = _table("rule", "state", "condition, values, change and reason", apart=True)
     for rule in rules:
         table.add_row(
@@ -84,8 +84,8 @@ def rules_table(rules: Iterable[ShownRule], readings: Readings) -> Table:
 
 
 def outcomes_table(outcomes: Iterable[Outcome], readings: Readings) -> Table:
-    """A row for each change: what was turned, the figures, and the reason in full."""
-    table = _table("ended", "rule", "outcome", "change, figures and reason", apart=True)
+    """A row for each outcome: the change, the measurements and the reason."""
+    table = _table("ended", "rule", "outcome", "change, values and reason", apart=True)
     for outcome in outcomes:
         day, time = figures.day_and_time(outcome.ended_at)
         table.add_row(
@@ -113,14 +113,14 @@ def named(change: ShownChange) -> str:
 
 
 def change_of(outcome: Outcome) -> str:
-    """What an outcome is that of, in words."""
+    """The change of an outcome, in words."""
     if outcome.knob is None:
         return outcome.action
     return _turned(outcome.knob, outcome.from_, outcome.to)
 
 
 def comparison_of(outcome: Outcome, readings: Readings) -> str:
-    """The signal before and after, with the effect and the noise; empty where there was none."""
+    """The signal before and after, with the effect and the noise; empty if it was not measured."""
     signal = outcome.signal
     if signal is None or outcome.before is None:
         return ""
@@ -135,7 +135,7 @@ def comparison_of(outcome: Outcome, readings: Readings) -> str:
 
 
 def effect(ratio: float) -> str:
-    """An effect relative to before: 8.5% better."""
+    """An effect relative to the value before: 8.5% better."""
     return f"{figures.share(abs(ratio))} {'worse' if ratio < 0 else 'better'}"
 
 
@@ -165,7 +165,7 @@ def _explanation(rule: ShownRule, readings: Readings) -> Iterator[str | Text]:
     for text, value in rule.values.items():
         yield Text(f"  {readings.operand(text, value)}", "dim")
     if rule.would_fire and rule.change is not None:
-        verb = "do" if rule.change.knob is msgspec.UNSET else "turn"
+        verb = "do" if rule.change.knob is msgspec.UNSET else "change"
         yield Text(f"It would {verb} {named(rule.change)}.", "green")
     else:
         yield Text(rule.reason, _STYLES.get(rule.state, "none"))
@@ -179,7 +179,7 @@ def _account(outcome: Outcome, readings: Readings) -> Iterator[str | Text]:
 
 
 def _decided(decision: Mapping[str, Any]) -> str:
-    """A decision by its event; whatever is new to this version is named with its fields."""
+    """A decision in words; an event unknown to this version is shown with its fields."""
     match decision:
         case {"event": "fired", "condition": condition}:
             return f"fired, since {' '.join(str(condition).split())}"
@@ -187,11 +187,11 @@ def _decided(decision: Mapping[str, Any]) -> str:
             return f"did {deed}"
         case {"event": "changed" | "rolled_back" as event, "knob": _}:
             change = msgspec.convert(decision, ShownChange)
-            return f"{'turned' if event == 'changed' else 'turned back'} {named(change)}"
+            return f"{'changed' if event == 'changed' else 'rolled back'} {named(change)}"
         case {"event": "concluded", "outcome": outcome, "reason": reason}:
             return f"{outcome}. {reason}"
         case {"event": "released", "knob": knob}:
-            return f"let go of {knob}"
+            return f"released {knob}"
     return str(dict(decision))
 
 
@@ -200,8 +200,8 @@ def _turned(knob: str, from_: Value | None, to: Value | None) -> str:
 
 
 def _table(*columns: str, apart: bool = False) -> Table:
-    """Where it is too wide, the widest column is folded, which is the last. `apart` leaves a line
-    between its rows.
+    """A table whose last column wraps if the table is too wide. `apart` leaves an empty line
+    between rows.
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, leading=int(apart))
     for name in columns:
@@ -210,5 +210,5 @@ def _table(*columns: str, apart: bool = False) -> Table:
 
 
 def _lines(*lines: str | Text) -> Text:
-    """Lines of one cell; nothing in them is markup."""
+    """Lines of one cell, without markup."""
     return Text("\n").join(Text(line) if isinstance(line, str) else line for line in lines)

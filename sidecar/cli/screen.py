@@ -1,6 +1,6 @@
-"""What `top` shows on a terminal: one screen, from the whole down to single changes.
+"""The screen of `top`: from totals down to single changes.
 
-Whatever the size: what has no room is cut on the right, and lists show what matters most first.
+It fits any size: long lines are cut on the right, and lists show the most important rows first.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from sidecar.cli.watching import Watch
 from sidecar.model.outcome import Outcome
 
 _URGENCY = ("active", "pending", "cooling_down", "unavailable", "inactive", "disabled")
-"""In which order rules are shown; a state of a newer version comes first."""
+"""The order in which rules are shown; an unknown state of a newer version comes first."""
 _FIXED_LINES = 15
-"""All but the rows of the plot, of the rules and of the outcomes."""
+"""The rows other than those of the plot, the rules and the outcomes."""
 _LEAST = {"plot": 4, "rules": 3, "outcomes": 2}
 _USUAL_COLUMNS = 80
 _WIDE_COLUMNS = 100
-"""From here on there is room for bars."""
+"""The width from which bars are shown."""
 _BAR_COLUMNS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A watch, drawn to the size that the terminal has."""
+    """Draws a watch in the current size of the terminal."""
 
     watch: Watch
     readings: Readings
@@ -71,7 +71,7 @@ class Screen:
 
 
 def allot(height: int, wanted: dict[str, int]) -> dict[str, int]:
-    """The rows of each part of that height: the least first, then one by one in turn."""
+    """The rows of each part: first the minimum of each, then one more for each in turn."""
     rows = {name: min(least, wanted[name]) for name, least in _LEAST.items()}
     left = height - _FIXED_LINES - sum(rows.values())
     while left > 0 and rows != wanted:
@@ -87,13 +87,13 @@ def _title(watch: Watch, interval_seconds: float) -> Text:
     if watch.away is not None and watch.away_since is not None:
         since = figures.day_and_time(watch.away_since)[1]
         why = watch.away.removeprefix(f"{watch.address}").lstrip(": ")
-        return title.append(f"away since {since}, {why}", "bold red")
+        return title.append(f"down since {since}: {why}", "bold red")
     clock = figures.day_and_time(watch.latest.at)[1]
-    return title.append(f"{clock}, every {figures.span(interval_seconds)}; q ends it", "dim")
+    return title.append(f"{clock}, every {figures.span(interval_seconds)}; q quits", "dim")
 
 
 def _headline(watch: Watch, *, marked: bool) -> Text:
-    """The hit ratio, and where look-ups were answered: the plot's legend, too."""
+    """The hit ratio, and the share of lookups by tier, which is also the plot's legend."""
     growth = watch.growth
     ratio = "-" if growth is None or growth.hit_ratio is None else figures.share(growth.hit_ratio)
     rate = "-" if growth is None else f"{figures.per_second(growth.lookups_per_second)}/s"
@@ -117,7 +117,7 @@ def _tiers(watch: Watch, width: int) -> Table:
     wide = width >= _WIDE_COLUMNS
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     if width < _USUAL_COLUMNS:
-        table.width = _USUAL_COLUMNS  # else every column would be squeezed
+        table.width = _USUAL_COLUMNS  # otherwise every column would shrink
     table.add_column("")
     table.add_column("policy")
     for name in ("entries", "size", "full"):
@@ -178,12 +178,12 @@ def _memory(watch: Watch, *, wide: bool) -> RenderableType:
 def _rules_heading(overview: Overview) -> Text:
     heading = Text.assemble(("Rules", "bold"), f"  level {overview.level}")
     if not overview.enabled:
-        return heading.append("; the optimizer is off", "yellow")
+        return heading.append("; the optimizer is disabled", "yellow")
     if overview.dry_run:
         heading.append(", dry run", "yellow")
     counts = Counter(rule.state for rule in overview.rules)
     said = [f"{counts[name]} {name.replace('_', ' ')}" for name in _URGENCY if counts[name]]
-    return heading.append(f"; {', '.join(said)}" if said else "; there are none", "dim")
+    return heading.append(f"; {', '.join(said)}" if said else "; no rules", "dim")
 
 
 def _rules(overview: Overview, rows: int) -> Table:
@@ -206,7 +206,7 @@ def _reason(rule: ShownStanding, overview: Overview) -> Text:
 
 
 def _outcomes_heading(outcomes: list[Outcome]) -> Text:
-    nothing = "" if outcomes else "  nothing has been changed yet"
+    nothing = "" if outcomes else "  none yet"
     return Text.assemble(("Outcomes", "bold"), (nothing, "dim"))
 
 
@@ -238,7 +238,7 @@ def _bar(share: float, style: str) -> ProgressBar:
 
 
 def _list_of(*columns: str) -> Table:
-    """Without a heading; the last column has what the others leave, and is cut first."""
+    """A table without a heading; the last column gets the remaining width and is cut first."""
     table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False, expand=True)
     for name in columns:
         table.add_column(name, ratio=1 if name == columns[-1] else None)
@@ -246,7 +246,7 @@ def _list_of(*columns: str) -> Table:
 
 
 def _in_one_line(line: RenderableType) -> RenderableType:
-    """Cut what is too long, and never fold it: a screen has as many lines as it has."""
+    """Cut text that is too long instead of wrapping it, since the number of rows is fixed."""
     if isinstance(line, Text):
         line.no_wrap, line.overflow = True, "ellipsis"
     elif isinstance(line, Table):

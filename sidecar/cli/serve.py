@@ -17,14 +17,14 @@ from sidecar.cli.values import Bind, ConfigMapName, Duration, Size
 from sidecar.kube.settings import EventChoice, KubeSettings
 
 _GREETING = """\
-cache-sidecar serves on http://{host}:{port}. Try it from another terminal:
+cache-sidecar listens on http://{host}:{port}. Try it from another terminal:
 
     curl -X PUT http://{host}:{port}/v1/cache/demo/greeting -d hello
     curl -i     http://{host}:{port}/v1/cache/demo/greeting
     curl        http://{host}:{port}/v1/stats
 
-Metrics are on http://{ops_host}:{ops_port}/metrics.
-Ctrl-C stops it; what it has is kept in {data_dir}.
+Metrics are at http://{ops_host}:{ops_port}/metrics.
+Press Ctrl-C to stop it. Its data is kept in {data_dir}.
 """
 
 
@@ -34,12 +34,12 @@ Ctrl-C stops it; what it has is kept in {data_dir}.
     type=Bind(),
     default="127.0.0.1:7070",
     show_default=True,
-    help="Address of the data API. There is no authentication: keep it on loopback.",
+    help="Address of the data API. Use a loopback address, since there is no authentication.",
 )
 @click.option(
     "--data-socket",
     type=click.Path(path_type=Path),
-    help="Serve the data API on this Unix socket too.",
+    help="Unix socket on which to serve the data API as well.",
 )
 @click.option(
     "--ops-bind",
@@ -53,29 +53,29 @@ Ctrl-C stops it; what it has is kept in {data_dir}.
     type=click.Path(path_type=Path),
     default="/var/lib/cache-sidecar",
     show_default=True,
-    help="Folder of L3, of this sidecar alone.",
+    help="Directory of L3. It must not be shared with another sidecar.",
 )
 @click.option(
     "--data-limit",
     type=Size(),
-    help="Bytes of the volume that L3 may ever use.  [default: no limit]",
+    help="Most bytes of the volume that L3 may use.  [default: no limit]",
 )
 @click.option(
     "--linger",
     type=Duration(),
     default="0s",
     show_default=True,
-    help="How long to serve on after SIGTERM.",
+    help="How long to continue to serve after SIGTERM.",
 )
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="Folder with cache.yaml; reapplied when it changes.  [default: built-in defaults]",
+    help="Directory with cache.yaml, reloaded when it changes.  [default: built-in defaults]",
 )
 @click.option(
     "--configmap",
     type=ConfigMapName(),
-    help="ConfigMap to watch over the Kubernetes API; in a pod the namespace may be left out.",
+    help="ConfigMap to watch through the Kubernetes API. In a pod the namespace is optional.",
 )
 @click.option("--pod-name", help="Name of this pod, for Events.")
 @click.option("--pod-namespace", help="Namespace of this pod.  [default: its service account's]")
@@ -85,21 +85,21 @@ Ctrl-C stops it; what it has is kept in {data_dir}.
     type=click.Choice(["none", "problems", "all"]),
     default="problems",
     show_default=True,
-    help="Which Events to make on the pod, where --configmap is used.",
+    help="Which Events to create for the pod. Requires --configmap.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(["tree", "json"]),
     default="tree",
     show_default=True,
-    help="For people, or for machines.",
+    help="Log format: tree for people, json for machines.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
-    help="The least that is logged.",
+    help="Lowest level that is logged.",
 )
 @click.option("--greet", is_flag=True, hidden=True)
 @pass_catalogue
@@ -125,7 +125,7 @@ def serve(
 ) -> None:
     """Run the sidecar until SIGTERM or Ctrl-C.
 
-    Every option is also read from the environment: CACHE_SIDECAR_DATA_BIND and so on.
+    Options can also be set in the environment, for example as CACHE_SIDECAR_DATA_BIND.
     """
     settings = app.Settings(
         data_bind=data_bind,

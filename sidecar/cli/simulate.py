@@ -1,7 +1,7 @@
-"""The command `simulate`: what hit ratio a policy would have had on a trace.
+"""`cache-sidecar simulate`: the hit ratio of a policy on a trace.
 
-No server, no tiers, no bytes: one policy, bounded by entries. A request for a key that is there is
-a hit; a miss puts it in, and what the policy then evicts leaves. The start is cold and counts.
+One policy, bounded by entries; there is no server, no tier and no size. A miss inserts the key and
+evicts what the policy chooses. The cold start is included.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BATCH = 65_536
 
 
 class _Simulate(click.Command):
-    """Takes the policies that are known, and has an option for each of their options."""
+    """Accepts the catalogue's policies, and has an option for each of their options."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         policies = catalogue_of(ctx).policies
@@ -41,8 +41,8 @@ class _Simulate(click.Command):
 @click.command(cls=_Simulate)
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--entries", type=click.IntRange(min=1), required=True, help="Capacity in entries.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seeds all chance.")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many requests.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after this many requests.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @pass_catalogue
 def simulate(
@@ -57,15 +57,15 @@ def simulate(
     as_json: bool,
     **stated: float | None,
 ) -> None:
-    """Say what hit ratio a policy would have on a trace.
+    """Print the hit ratio of a policy on a trace.
 
-    TRACE has one request a line, `key` or `key,size`, and may end in .gz. Sizes are ignored, a miss
-    inserts, nothing expires, and the cold start is counted. The rate is that of the policy and of
-    asking which keys are there; reading the file is not part of it.
+    TRACE has one request per line, `key` or `key,size`, and may be gzipped (.gz). Sizes are
+    ignored, a miss inserts the key, entries do not expire, and the cold start is included. The rate
+    covers the policy and the lookups, not reading the file.
     """
     options = {name: value for name, value in stated.items() if value is not None}
     _refuse_foreign(catalogue, policy, options)
-    # Repeatable chance is what a simulation wants; nothing here is a secret.
+    # A simulation needs reproducible random numbers, not secure ones.
     rng = random.Random(seed)  # noqa: S311
     try:
         keys = (request.key for request in islice(traces.read(trace), limit))
@@ -83,7 +83,7 @@ def simulate(
 def _policy_options(policies: Policies) -> Iterator[click.Parameter]:
     for name, option in {it.name: it for spec in policies.values() for it in spec.options}.items():
         owners = ", ".join(spec.name for spec in policies.values() if name in _names(spec))
-        told = f"{owners} only: {option.meaning}; {option.default} if not given."
+        told = f"{owners} only: {option.meaning}; {option.default} by default."
         bounds = click.FloatRange(option.above, option.below)
         yield click.Option([f"--{name}"], type=bounds, help=told)
 
@@ -104,7 +104,7 @@ def _names(spec: PolicySpec) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a simulation; `hit_ratio` is from 0 to 1."""
+    """The result of a simulation; `hit_ratio` is from 0 to 1."""
 
     requests: int
     hits: int
@@ -115,10 +115,10 @@ class Outcome:
 def run(policy: Policy, entries: int, keys: Iterable[bytes]) -> Outcome:
     """Send `keys` through `policy`, which holds at most `entries` of them.
 
-    Only the policy and the set of keys held are timed, batch by batch: not how `keys` are made.
+    Only the policy and the set of stored keys are timed, in batches, not the production of `keys`.
     """
     hit, insert, evict = policy.hit, policy.insert, policy.evict
-    held: set[bytes] = set()  # a tier too asks its own table first, which a set stands for
+    held: set[bytes] = set()  # represents the tier's own table
     requests = misses = 0
     seconds = 0.0
     for batch in _batches(keys):

@@ -1,4 +1,4 @@
-"""`cache-sidecar stats`: one look at a running sidecar."""
+"""`cache-sidecar stats`: the counters of a running sidecar."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sidecar.cli.counted import Stats, TierCounts
 @click.command()
 @asks
 def stats(*, url: str, socket: Path | None, as_json: bool) -> None:
-    """Show what a running sidecar holds and has done since its start."""
+    """Show the contents and counters of a running sidecar."""
     read = partial(msgspec.json.decode, type=Stats)
     body, found = ask(Address.parse(url, socket), "GET", "/v1/stats", read)
     if as_json:
@@ -50,7 +50,7 @@ def tiers(found: Stats) -> Table:
 
 
 def state(name: str, tier: TierCounts, found: Stats) -> Text:
-    """A tier's policy, or why it has nothing to say."""
+    """A tier's policy, or the state of a tier that is not up."""
     if not tier.enabled:
         return Text("off", "dim")
     if name == "l3" and found.l3.state != "up":
@@ -59,7 +59,7 @@ def state(name: str, tier: TierCounts, found: Stats) -> Text:
 
 
 def held(tier: TierCounts) -> tuple[str, str, str]:
-    """Entries, bytes, and the larger share of their limits that they take."""
+    """Entries, bytes, and the fill ratio of whichever is nearer to its limit."""
     return (
         f"{figures.count(tier.entries)}/{figures.count(tier.max_entries)}",
         f"{figures.size(tier.used_bytes)}/{figures.size(tier.max_bytes)}",
@@ -68,12 +68,12 @@ def held(tier: TierCounts) -> tuple[str, str, str]:
 
 
 def totals(found: Stats) -> tuple[Text, ...]:
-    """A line about the whole, and one about L3 where it is in use."""
-    whole = Text(f"hit ratio {figures.share(found.hit_ratio)} of {found.lookups:,} look-ups")
+    """A line about the cache, and one about L3 if it is enabled."""
+    whole = Text(f"hit ratio {figures.share(found.hit_ratio)} of {found.lookups:,} lookups")
     if not found.tiers["l3"].enabled:
         return (whole,)
     l3 = found.l3
     return whole, Text(
-        f"L3 is {l3.state}, its folder takes {figures.size(l3.folder_bytes)}; "
-        f"{l3.waiting:,} requests wait for it, {l3.timeouts:,} were not answered in time"
+        f"L3 is {l3.state} and uses {figures.size(l3.folder_bytes)} on its volume; "
+        f"{l3.waiting:,} requests are waiting, {l3.timeouts:,} timed out"
     )

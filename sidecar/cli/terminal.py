@@ -1,4 +1,4 @@
-"""A terminal with a screen on it: single keys, its size, and all as it was afterwards."""
+"""A full-screen terminal: single keys, its size, and its state restored afterwards."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _USUAL_SIZE = (80, 24)
 
 
 class Canvas:
-    """The alternate screen of a terminal. It is drawn over and never cleared: nothing flickers.
+    """The alternate screen of a terminal. It is overwritten and never cleared, to avoid flicker.
 
-    `stop` is called for the key q, and when there is nobody left who could press it.
+    `stop` is called for the key q, and when the terminal is closed.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Canvas:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Take the terminal, and give it back however this ends."""
+        """Take over the terminal, and restore it in any case."""
         loop = asyncio.get_running_loop()
         self._take()
         loop.add_signal_handler(signal.SIGWINCH, self.draw)
@@ -59,14 +59,14 @@ class Canvas:
             self._give_back()
 
     def draw(self) -> None:
-        """Draw the content as it is now, to the size that the terminal has now."""
+        """Draw the current content in the current size of the terminal."""
         try:
             size = os.get_terminal_size(self._output)
-            if not all(size):  # that of `kubectl exec`, before its client has sent one
+            if not all(size):  # the size under `kubectl exec`, before its client has sent one
                 size = os.terminal_size(_USUAL_SIZE)
             self._console.size = ConsoleDimensions(*size)
             self._live.update(self._content, refresh=True)
-        except OSError:  # the terminal is gone, and who had it
+        except OSError:  # the terminal was closed
             self._stop()
 
     def _on_key(self) -> None:
@@ -75,30 +75,30 @@ class Canvas:
             pressed = os.read(self._keyboard, 1024)
         except OSError:
             pressed = b""
-        is_sequence = pressed.startswith(b"\x1b")  # an arrow, say
+        is_sequence = pressed.startswith(b"\x1b")  # an arrow key, for example
         if not pressed or (b"q" in pressed.lower() and not is_sequence):
             self._stop()
 
     def _suspend(self) -> None:
-        """Ctrl-Z: leave the terminal to the shell until it says `fg`."""
+        """Ctrl-Z: return the terminal to the shell until `fg`."""
         self._give_back()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._take()
         self.draw()
 
     def _take(self) -> None:
-        """Have keys at once and without an echo; Ctrl-C and Ctrl-Z stay signals."""
+        """Read single keys without echo; Ctrl-C and Ctrl-Z remain signals."""
         if self._keyboard is not None:
             self._usual_keys = termios.tcgetattr(self._keyboard)
             tty.setcbreak(self._keyboard)
-            # Else Ctrl-C drops the keys before it, and who was just told of them reads for ever.
+            # Otherwise Ctrl-C discards the keys before it, and a pending read would block forever.
             modes = termios.tcgetattr(self._keyboard)
             modes[tty.LFLAG] |= termios.NOFLSH
             termios.tcsetattr(self._keyboard, termios.TCSADRAIN, modes)
         self._live.start()
 
     def _give_back(self) -> None:
-        with suppress(OSError, termios.error):  # there may be nothing left to give back
+        with suppress(OSError, termios.error):  # the terminal may be closed
             self._live.stop()
             if self._keyboard is not None:
                 termios.tcsetattr(self._keyboard, termios.TCSADRAIN, self._usual_keys)

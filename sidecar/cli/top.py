@@ -1,4 +1,4 @@
-"""`cache-sidecar top`: a running sidecar, looked at again and again."""
+"""`cache-sidecar top`: a running sidecar, sampled periodically."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEAST_SECONDS, MOST_SECONDS = 0.1, 3600.0
 
 def _bounded(_ctx: click.Context, _param: click.Parameter, seconds: float) -> float:
     if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
-        raise click.BadParameter("a length of time from 100ms to 1h.")
+        raise click.BadParameter("must be a duration from 100ms to 1h.")
     return seconds
 
 
@@ -40,10 +40,10 @@ def _bounded(_ctx: click.Context, _param: click.Parameter, seconds: float) -> fl
     default="2s",
     show_default=True,
     callback=_bounded,
-    help="From one look to the next.",
+    help="Time between samples.",
 )
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many intervals.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many intervals.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @pass_catalogue
 def top(
     catalogue: Catalogue,
@@ -55,11 +55,11 @@ def top(
     count: int | None,
     as_json: bool,
 ) -> None:
-    """Watch a running sidecar, live.
+    """Watch a running sidecar.
 
-    Shows where its hits come from, latency, memory, rules and outcomes. On a terminal it is a
-    screen that is kept up to date; q or Ctrl-C ends it. Elsewhere it is a line of text for each
-    interval, and one for each outcome. A sidecar that is away is waited for.
+    Shows hits by tier, latency, memory, rules and outcomes. On a terminal it updates a screen; q or
+    Ctrl-C quits. Otherwise it prints a line for each interval and for each outcome. If the sidecar
+    becomes unreachable, it waits.
     """
     watch, readings = Watch(Address.parse(url, socket)), Readings(catalogue.signals)
     with in_one_line():
@@ -67,7 +67,7 @@ def top(
 
 
 async def _until_ended(watching: Coroutine[None, None, None]) -> None:
-    """Ctrl-C is how a look at something that goes on is ended: no failure."""
+    """Exit normally on Ctrl-C, which is how a user quits."""
     task = asyncio.create_task(watching)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -101,7 +101,7 @@ async def _keep_looking(
 ) -> None:
     due = time.monotonic()
     for _ in repeat(None) if count is None else repeat(None, count):
-        due = max(due + interval, time.monotonic())  # a look that took long is not made up for
+        due = max(due + interval, time.monotonic())  # late samples are not made up for
         await asyncio.sleep(due - time.monotonic())
         await watch.look()
         show()

@@ -1,6 +1,6 @@
-"""Trace files: what was asked for, one request a line, `key` or `key,size`, perhaps gzipped.
+"""Trace files: one request per line, `key` or `key,size`, optionally gzipped.
 
-There is no header, and a key has no comma. A file is streamed: a trace may be larger than memory.
+There is no header, and a key has no comma. A file is streamed, since it may be larger than memory.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import BinaryIO, NamedTuple, cast
 
 _LONGEST_KEY = 1024
 _MOST_DIGITS = 20
-_LONGEST_LINE = _LONGEST_KEY + _MOST_DIGITS + 3  # what is cut off beyond has one of both too long
+_LONGEST_LINE = _LONGEST_KEY + _MOST_DIGITS + 3  # a longer line has a key or size too long
 
 
 class Request(NamedTuple):
-    """One line of a trace; `size_bytes` is None where the trace has no sizes."""
+    """One line of a trace; `size_bytes` is None if the trace has no sizes."""
 
     key: bytes
     size_bytes: int | None
 
 
 class TraceError(Exception):
-    """The trace cannot be read; the message is one line and names the file and its line."""
+    """The trace cannot be read. The message is one line that names the file and its line."""
 
 
 def read(path: Path) -> Iterator[Request]:
-    """Yield the requests of the file in order. Raises TraceError at the first that is none."""
+    """Yield the requests of the file in order. Raises TraceError at the first invalid line."""
     number = 0
     try:
         with _open(path) as file:
@@ -44,7 +44,7 @@ def read(path: Path) -> Iterator[Request]:
 
 
 class _BadLineError(Exception):
-    """The line is no request."""
+    """The line is not a request."""
 
 
 def _open(path: Path) -> BinaryIO:
@@ -56,7 +56,7 @@ def _open(path: Path) -> BinaryIO:
 def _parse(line: bytes) -> Request:
     key, comma, size = line.partition(b",")
     if not 1 <= len(key) <= _LONGEST_KEY:
-        raise _BadLineError(f"a key has 1 to {_LONGEST_KEY} bytes, this one {len(key)}")
+        raise _BadLineError(f"a key must have 1 to {_LONGEST_KEY} bytes, this one has {len(key)}")
     if not comma:
         return Request(key, None)
     if not size.isdigit() or len(size) > _MOST_DIGITS:

@@ -1,4 +1,4 @@
-"""Flags with a form of their own: addresses, sizes, durations."""
+"""Types of flags: addresses, sizes, durations, names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sidecar.config.quantities import parse_duration, parse_size
 
 
 class Bind(click.ParamType[tuple[str, int]]):
-    """HOST:PORT; an IPv6 address stands in brackets."""
+    """HOST:PORT, with an IPv6 address in brackets."""
 
     name = "host:port"
 
@@ -52,7 +52,7 @@ class Duration(click.ParamType[float]):
 
 
 class ConfigMapName(click.ParamType[tuple[str | None, str]]):
-    """[NAMESPACE/]NAME, both as Kubernetes has them."""
+    """[NAMESPACE/]NAME, both valid in Kubernetes."""
 
     name = "[namespace/]name"
 

@@ -1,4 +1,4 @@
-"""Looking at a sidecar again and again: what it says, what came between, and whether it is away."""
+"""Samples a sidecar periodically: its responses, the differences, and whether it is reachable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sidecar.cli.counted import Growth, Stats, growth
 from sidecar.model.outcome import Outcome
 
 PATIENCE_SECONDS = 5.0
-"""After so long without an answer it is away: it hangs, or is stopped."""
+"""After this long without a response the sidecar counts as unreachable."""
 MOST_POINTS = 1000
 
 _NOTHING: Mapping[str, float] = {}
@@ -25,45 +25,45 @@ _NOTHING: Mapping[str, float] = {}
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a sidecar said. `at` is a wall clock's time; `taken_at` never goes back."""
+    """A sample. `at` is wall clock time; `taken_at` is monotonic."""
 
     at: float
     taken_at: float
     stats: Stats
     stats_body: bytes
-    """The whole of it."""
+    """The totals."""
     optimizer: Overview
     outcomes: list[Outcome]
 
     def signal(self, name: str) -> float | None:
-        """A signal now; None where it has no value, or this version does not know it."""
+        """The value of a signal; None if it has no value, or if the sidecar's version lacks it."""
         found = self.optimizer.signals.get(name)
         return None if found is None else found.value
 
 
 class Watch:
-    """A sidecar as it was seen last, and since when it is away if it is."""
+    """A sidecar's latest sample, and since when it is unreachable, if it is."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self.latest: Look
-        """The last that succeeded: there is one after `begin`."""
+        """The latest successful sample; `begin` takes the first."""
         self.growth: Growth | None = None
-        """What came between the last two; None where there is nothing to compare with."""
+        """The difference of the last two samples; None if they cannot be compared."""
         self.fresh: list[Outcome] = []
-        """Outcomes that are new in the last look, the oldest first."""
+        """New outcomes in the latest sample, oldest first."""
         self.away: str | None = None
-        """Why the last look failed, in one line."""
+        """Why the latest sample failed, in one line."""
         self.away_since: float | None = None
         self.points: deque[Mapping[str, float]] = deque(maxlen=MOST_POINTS)
-        """Where look-ups were answered, for each look; nothing where that is not known."""
+        """The shares of lookups by tier, for each sample; empty if unknown."""
 
     async def begin(self) -> None:
-        """Look for the first time. Raises Unreachable."""
+        """Take the first sample. Raises Unreachable."""
         self.latest = await self._ask()
 
     async def look(self) -> None:
-        """Look again. What is away is noted, and nothing is raised."""
+        """Take a sample. A failure is recorded and not raised."""
         try:
             found = await self._ask()
         except Unreachable as error:
@@ -83,7 +83,7 @@ class Watch:
         self.away = self.away_since = None
 
     async def _ask(self) -> Look:
-        """By a connection of its own: one that is kept may be closed as idle in between."""
+        """Use a new connection, since an idle one may have been closed between samples."""
         connection = Connection(self.address, PATIENCE_SECONDS)
         try:
             body, stats = await answered(connection, "GET", "/v1/stats", _read_stats)

@@ -35,7 +35,7 @@ def test_a_good_document_is_answered_with_its_revision(tmp_path: Path) -> None:
             "rules: 12, 12 of them run at level maximum, as a dry run",
         ),
         ("rules: []", "rules: 0, 0 of them run at level balanced"),
-        ("enabled: false", "rules: 12, none of them runs, since the optimizer is switched off"),
+        ("enabled: false", "rules: 12, none of them runs, since the optimizer is disabled"),
     ],
 )
 def test_a_good_document_is_answered_with_what_is_in_force(

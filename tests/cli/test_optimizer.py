@@ -140,7 +140,7 @@ def test_every_command_answers_in_plain_text_where_there_is_no_terminal(
         assert "Its condition is false." in text
     assert "promote_after from 2 to 1" in said["outcomes"]
     assert "dry run" in said["outcomes"]
-    assert "No rule had anything to do" in said_by(optimizing, "run")
+    assert "No rule fired" in said_by(optimizing, "run")
 
 
 @pytest.mark.parametrize("path", ["", "/rules", "/outcomes"])
@@ -163,7 +163,7 @@ def test_what_is_said_before_the_command_holds_for_it(optimizing: RunningSidecar
 
 
 def test_reset_says_what_holds_then(optimizing: RunningSidecar) -> None:
-    assert said_by(optimizing, "reset") == "Every knob stands at what was configured.\n"
+    assert said_by(optimizing, "reset") == "Every knob has its configured value.\n"
     assert said_by(optimizing, "reset", "--json") == "null\n"
 
 
@@ -213,7 +213,7 @@ def test_a_rule_is_shown_with_all_it_sees(width: int) -> None:
 def test_a_rule_that_would_fire_says_what_it_would_do() -> None:
     shown = printed(rules_table([replace(RULE, would_fire=True)], READINGS))
     assert "would fire" in shown
-    assert "It would turn promote_after from 2 to 1." in shown
+    assert "It would change promote_after from 2 to 1." in shown
     deed = replace(RULE, would_fire=True, change=ShownChange(deed="collect"))
     assert "It would do collect." in printed(rules_table([deed], READINGS))
 
@@ -241,7 +241,10 @@ def test_an_outcome_without_figures_claims_none() -> None:
 def test_the_overview_names_what_is_turned_and_what_should_be() -> None:
     """Knobs that stand at what was configured, and signals without an aim, are left to --json."""
     shown = printed(*overview_parts(OVERVIEW, READINGS))
-    assert "on, at level balanced. It looks every 30 s, 1,234 times since the start." in shown
+    assert (
+        "on, at level balanced. It evaluates its rules every 30 s, 1,234 times since the start."
+        in shown
+    )
     assert "No change is on trial." in shown
     assert "calm cooling down For another 5 s." in shown
     assert "promote_after 2 1" in shown
@@ -265,7 +268,7 @@ def test_the_overview_shows_the_trial() -> None:
         "On trial: promotion, tiers.l2.size from 10 entries, 1 KiB to 20 entries, 2 KiB. "
         "cache.hit_ratio was 41.2% before. Noise is 1.1 points. It is judged in 2 min 5 s."
     ) in shown
-    assert "Every knob stands at what was configured." in shown
+    assert "Every knob has its configured value." in shown
 
 
 def test_decisions_are_sentences() -> None:
@@ -282,10 +285,10 @@ def test_decisions_are_sentences() -> None:
     ]
     assert [str(line) for line in decisions_made(decided)] == [
         "a: fired, since cache.l2.fill > 0.5",
-        "a: turned tiers.l1.size from 10 entries, 1 KiB to 10 entries, 1 KiB",
+        "a: changed tiers.l1.size from 10 entries, 1 KiB to 10 entries, 1 KiB",
         "b: did collect",
         "a: neutral. No difference.",
-        "a: turned back default_ttl from 1 min to never",
-        "c: let go of promote_after",
+        "a: rolled back default_ttl from 1 min to never",
+        "c: released promote_after",
         "d: {'event': 'pondered', 'rule': 'd'}",
     ]

@@ -74,9 +74,9 @@ def test_a_file_is_streamed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (b"", "a key has 1 to 1024 bytes, this one 0"),
-        (b",5", "a key has 1 to 1024 bytes, this one 0"),
-        (b"k" * 1_025, "a key has 1 to 1024 bytes, this one 1025"),
+        (b"", "a key must have 1 to 1024 bytes, this one has 0"),
+        (b",5", "a key must have 1 to 1024 bytes, this one has 0"),
+        (b"k" * 1_025, "a key must have 1 to 1024 bytes, this one has 1025"),
         (b"a,", "expected `key` or `key,size`, got 'a,'"),
         (b"a,b", "expected `key` or `key,size`, got 'a,b'"),
         (b"a,-1", "expected `key` or `key,size`, got 'a,-1'"),

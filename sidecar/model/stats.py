@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import add
+from types import MappingProxyType
 
-from sidecar.model.entry import L1, L2, Tier
+from sidecar.model.entry import Tier
 
 
 @dataclass(slots=True)
@@ -47,9 +48,10 @@ class NamespaceStats:
 class StoreStats:
     """Counters of the whole cache since the start."""
 
-    l1: TierStats = field(default_factory=TierStats)
-    l2: TierStats = field(default_factory=TierStats)
-    l3: TierStats = field(default_factory=TierStats)
+    tiers: Mapping[Tier, TierStats] = field(
+        default_factory=lambda: MappingProxyType({tier: TierStats() for tier in Tier})
+    )
+    """In the order of lookup."""
     hit_bytes: int = 0  # of values that look-ups gave
     put_bytes: int = 0  # of values that came
     timeouts: int = 0  # reads that L3 did not answer in time: counted as misses
@@ -74,24 +76,15 @@ class StoreStats:
             namespace.misses += 1
 
     @property
-    def tiers(self) -> tuple[TierStats, ...]:
-        """In the order of looking. The data path itself counts in the fields."""
-        return self.l1, self.l2, self.l3
-
-    def of(self, tier: Tier) -> TierStats:
-        if tier is L1:
-            return self.l1
-        return self.l2 if tier is L2 else self.l3
-
-    @property
     def hits(self) -> int:
         """Look-ups that any tier answered."""
-        return sum(tier.hits for tier in self.tiers)
+        return sum(tier.hits for tier in self.tiers.values())
 
     @property
     def misses(self) -> int:
         """Look-ups that no tier answered. An expired entry ends the search where it is found."""
-        return self.tiers[-1].misses + sum(tier.expired for tier in self.tiers)
+        tiers = list(self.tiers.values())
+        return tiers[-1].misses + sum(tier.expired for tier in tiers)
 
     @property
     def hit_ratio(self) -> float:

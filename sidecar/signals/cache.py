@@ -15,8 +15,8 @@ def cache_readings(state: Snapshot) -> dict[str, float]:
         "cache.lookups": counts.hits + counts.misses,
         "cache.hit_bytes": counts.hit_bytes,
         "cache.moved_bytes": counts.hit_bytes + counts.put_bytes,
-        "cache.promotions": sum(tier.promotions for tier in counts.tiers),
-        "cache.demotions": sum(tier.demotions for tier in counts.tiers),
+        "cache.promotions": sum(tier.promotions for tier in counts.tiers.values()),
+        "cache.demotions": sum(tier.demotions for tier in counts.tiers.values()),
         "network.received_bytes": counts.put_bytes,
         "network.sent_bytes": counts.hit_bytes,
     }

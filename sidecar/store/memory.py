@@ -47,6 +47,7 @@ class MemoryTiers:
         self._config = config
         self._make_policy = make_policy
         self._invalidations = invalidations
+        self._l1_counts, self._l2_counts = stats.tiers[L1], stats.tiers[L2]
         self._stats = stats
         self._leave = leave
         self._packing: set[asyncio.Task[None]] = set()
@@ -90,7 +91,7 @@ class MemoryTiers:
         if entry.hits < self._config.promote_after or not self._config.tiers.l1.enabled:
             self.l2.policy.hit(entry.key)
             return
-        self._stats.l2.promotions += 1
+        self._l2_counts.promotions += 1
         self.l2.pop(entry.key)
         entry.value = value
         self._leave_l1(self.l1.put(entry))
@@ -103,7 +104,7 @@ class MemoryTiers:
     def expire(self, entry: Entry, tier: Tier) -> None:
         """A look-up has found it expired."""
         if tier is not L3:
-            self._stats.of(tier).expirations += 1
+            self._stats.tiers[tier].expirations += 1
             (self.l1 if tier is L1 else self.l2).pop(entry.key)
 
     # ---- a new configuration, and work in the background
@@ -128,7 +129,7 @@ class MemoryTiers:
         """Remove those of `keys` that have expired or were invalidated."""
         now = self._clock()
         for tier, memory in self.tiers:
-            counts = self._stats.of(tier)
+            counts = self._stats.tiers[tier]
             for key in keys:
                 entry = memory.entries.get(key)
                 if entry is None:
@@ -143,11 +144,11 @@ class MemoryTiers:
 
     def _leave_l1(self, victims: list[Entry]) -> None:
         for entry in victims:
-            self._stats.l1.evictions += 1
+            self._l1_counts.evictions += 1
             if self.dead(entry):
                 continue
             if self._config.tiers.l2.enabled:
-                self._stats.l1.demotions += 1
+                self._l1_counts.demotions += 1
                 self._into_l2(entry)
             else:
                 self._leave(entry)
@@ -166,7 +167,7 @@ class MemoryTiers:
 
     def _leave_l2(self, victims: list[Entry]) -> None:
         for entry in victims:
-            self._stats.l2.evictions += 1
+            self._l2_counts.evictions += 1
             self._leave(entry)
 
     def _pack(self, entry: Entry) -> None:

@@ -34,5 +34,5 @@ def _tier(store: Store, tier: Tier, entries: int, used_bytes: int) -> TierSnapsh
         used_bytes,
         config.max_entries,
         config.max_bytes,
-        store.stats.of(tier),
+        store.stats.tiers[tier],
     )

@@ -140,6 +140,9 @@ class Store:
             timeout_seconds=config.tiers.l3.timeout_seconds,
             sync=config.durability == "disk",
         )
+        self._counts = tuple(self.stats.tiers.items())
+        self._l1_counts = self.stats.tiers[L1]
+        self._l3_counts = self.stats.tiers[L3]
         self._scores = scores
         self._clock = clock
         self._write_clock = WriteClock(clock)
@@ -179,7 +182,7 @@ class Store:
         # than the comparison.
         if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
             stats = self.stats
-            stats.l1.hits += 1
+            self._l1_counts.hits += 1
             stats.hit_bytes += entry.size
             if stats.namespaces:
                 stats.count_in_namespace(key, hit=True)
@@ -253,7 +256,7 @@ class Store:
                 land(flight, None)
                 continue
             if not is_expired(entry.expires_at, now):
-                self.stats.l3.promotions += 1
+                self._l3_counts.promotions += 1
                 self.memory.bring(entry)
             land(flight, Found(entry, L3))
 
@@ -267,18 +270,14 @@ class Store:
     def _use(self, found: Found | None, value: bytes | None) -> Hit | None:
         stats = self.stats
         if found is None:
-            stats.l1.misses += 1
-            stats.l2.misses += 1
-            stats.l3.misses += 1
+            for _, counts in self._counts:
+                counts.misses += 1
             return None
         entry, tier = found.entry, found.tier
-        counts = stats.l1
-        if tier is not L1:
+        for at, counts in self._counts:
+            if at is tier:
+                break
             counts.misses += 1
-            counts = stats.l2
-            if tier is L3:
-                counts.misses += 1
-                counts = stats.l3
         if is_expired(entry.expires_at, self._clock()):
             counts.expired += 1
             self.memory.expire(entry, tier)
@@ -435,7 +434,7 @@ class Store:
         ):
             return
         if disk.state is UP and not disk.full:
-            self.stats.l2.demotions += 1
+            self.stats.tiers[L2].demotions += 1
             disk.write(put_of(entry), entry)
 
     def _on_status(self, status: Status, hello: bool) -> None:
@@ -443,11 +442,11 @@ class Store:
             self._write_clock.observe(status.max_seq)
             self._disk_expirations = 0
             self._configure_disk()
-        self.stats.l3.expirations += status.expirations - self._disk_expirations
+        self._l3_counts.expirations += status.expirations - self._disk_expirations
         self._disk_expirations = status.expirations
 
     def _on_evicted(self, keys: list[bytes]) -> None:
-        self.stats.l3.evictions += len(keys)
+        self._l3_counts.evictions += len(keys)
         for key in keys:
             entry = self.memory.find(key)
             if entry is not None:
@@ -460,7 +459,7 @@ class Store:
         for tier in Tier:
             policy = self.config.tiers.of(tier).policy
             if policy != config.tiers.of(tier).policy:
-                self.stats.of(tier).leave_policy(policy)
+                self.stats.tiers[tier].leave_policy(policy)
         self.config, self.tuning = config, tuning
         self.stats.name(config.metrics.namespaces)
         self.memory.apply(config)

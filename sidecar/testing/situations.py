@@ -48,7 +48,7 @@ def situation(
             used_bytes,
             config.max_entries,
             config.max_bytes,
-            counts.of(tier),
+            counts.tiers[tier],
         )
 
     return Situation(

@@ -11,6 +11,7 @@ import pytest
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.model.change import Size
+from sidecar.model.entry import Tier
 from sidecar.model.errors import NotReadyError, OutcomeUnknownError
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
@@ -200,7 +201,7 @@ async def test_what_memory_has_no_room_for_is_l3s(live: Sidecar) -> None:
         panel.turn("l3.admission", admission)
         written = await live.store.put(admission.encode(), b"value", "text/plain", 600.0)
         assert (written.durable, written.replaced) == (True, False)
-    assert live.store.stats.l2.demotions == 0
+    assert live.store.stats.tiers[Tier.L2].demotions == 0
 
 
 async def test_a_version_that_l3_was_not_given_hides_the_one_before(live: Sidecar) -> None:

@@ -173,7 +173,7 @@ def a_snapshot(cache: CacheConfig) -> Snapshot:
             config.max_bytes,
             config.max_entries,
             config.max_bytes,
-            stats.of(tier),
+            stats.tiers[tier],
         )
         for tier, config in (
             (Tier.L1, cache.tiers.l1),

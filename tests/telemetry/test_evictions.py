@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sidecar.config.values import CacheConfig
+from sidecar.model.entry import Tier
 from sidecar.store.snapshot import snapshot
 from sidecar.telemetry.cache import CacheCollector
 from tests.store.harness import Harness
@@ -18,7 +19,7 @@ def test_an_eviction_stays_with_the_policy_that_chose_it(tmp_path: Path) -> None
 
     def evict(count: int) -> None:
         for number in range(count):
-            key = b"test/%d" % (harness.store.stats.l1.evictions * 1000 + number)
+            key = b"test/%d" % (harness.store.stats.tiers[Tier.L1].evictions * 1000 + number)
             harness.run(harness.store.put(key, b"v", "text/plain", 3600.0))
 
     def counted() -> dict[str, float]:
@@ -40,7 +41,7 @@ def test_an_eviction_stays_with_the_policy_that_chose_it(tmp_path: Path) -> None
         harness.reconfigure(with_policy("lru"))
         evict(5)
         assert counted() == {"lru": 8, "sieve": 4}
-        assert harness.store.stats.l1.evictions == 12
+        assert harness.store.stats.tiers[Tier.L1].evictions == 12
     finally:
         harness.close()
 

@@ -20,7 +20,7 @@ from sidecar.config.knobs import Effective, turned
 from sidecar.config.values import CacheConfig, TiersConfig
 from sidecar.l3 import wire
 from sidecar.model.change import Declined, Turn
-from sidecar.model.entry import L1, L2, L3, Hit
+from sidecar.model.entry import L1, L2, L3, Hit, Tier
 from sidecar.optimizer.situation import Situation
 from sidecar.store.snapshot import snapshot
 from sidecar.testing.situations import situation
@@ -83,11 +83,13 @@ class Tuned:
     def memory_hit_ratio(self, keys: list[bytes], rounds: int) -> float:
         """Of reading the keys in this order, again and again."""
         stats = self.store.stats
-        before = stats.l1.hits + stats.l2.hits
+        before = stats.tiers[Tier.L1].hits + stats.tiers[Tier.L2].hits
         for _ in range(rounds):
             for key in keys:
                 self.get(key)
-        return (stats.l1.hits + stats.l2.hits - before) / (rounds * len(keys))
+        return (stats.tiers[Tier.L1].hits + stats.tiers[Tier.L2].hits - before) / (
+            rounds * len(keys)
+        )
 
 
 Tune = Callable[..., Tuned]

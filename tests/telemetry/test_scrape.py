@@ -24,7 +24,7 @@ from sidecar.telemetry.families import counter
 from sidecar.telemetry.metrics import render
 from tests.optimizer.controlled import Controlled
 from tests.optimizer.virtual import SIGNAL, a_document, a_rule
-from tests.running import RunningSidecar
+from tests.running import RunningSidecar, wait_until
 from tests.telemetry.test_metrics import CLASSIC, MOST_SERIES, OPENMETRICS, of, use
 
 MOST_BYTES = 64 << 10
@@ -52,6 +52,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
     (folder / "baselines.yaml").write_text("\n".join(["baselines:", *stated]))
     sidecar = RunningSidecar(tmp_path_factory.mktemp("data"), ("--config", str(folder))).start()
     use(sidecar)
+    wait_until(lambda: b"event_loop_lag" in scraped(sidecar), "the first sample is taken")
     yield sidecar
     assert sidecar.stop() == 0
 

@@ -84,13 +84,14 @@ class Terminal:
         return re.sub(r"(?<=:)(\d{4})", lambda port: str(ports[port[0]]()), url, count=1)
 
     def cache_sidecar(self, line: str) -> None:
-        """`serve` replaces the running sidecar; the other commands ask it."""
+        """`serve` replaces the running sidecar; `check` needs none; the other commands ask it."""
         name, *arguments = shlex.split(line)[1:]
         if name == "serve":
             self._sidecar = self._start(*arguments)
             return
         command = shlex.join([sys.executable, "-m", "sidecar", name, *arguments])
-        self.shell(f"CACHE_SIDECAR_URL={self.here('http://127.0.0.1:7070')} {command}")
+        address = "" if name == "check" else self.here("http://127.0.0.1:7070")
+        self.shell(f"CACHE_SIDECAR_URL={address} {command}")
 
     def shell(self, line: str) -> None:
         """In the folder of this terminal."""

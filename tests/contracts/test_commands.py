@@ -32,7 +32,7 @@ def terminal(
 def inline(text: str) -> list[str]:
     """The commands that stand in a sentence: a program that is known, and at least one word."""
     spans = [" ".join(span.split()) for span in code(prose(text))]
-    return [span for span in spans if span.split()[0] in {*PARSERS, "curl"} and " " in span]
+    return [span for span in spans if span.split()[0] in PARSERS and " " in span]
 
 
 def unlabelled(text: str) -> list[str]:
@@ -59,16 +59,15 @@ def test_there_are_commands_of_every_kind() -> None:
 
 
 @every_page
-def test_commands_in_sentences_work(page: Path, terminal: Terminal) -> None:
+def test_commands_in_sentences_are_possible(page: Path) -> None:
+    """They may have placeholders, so they are parsed and not run."""
     for line in inline(page.read_text()):
-        if line.startswith("curl "):
-            terminal.type(line)
-        else:
-            parse(line)
+        parse(line)
 
 
 @every_page
 def test_addresses_in_sentences_are_answered(page: Path, terminal: Terminal) -> None:
+    """Those of curl too."""
     for url in URL.findall(prose(page.read_text())):
         with urllib.request.urlopen(terminal.here(url.rstrip("."))) as answer:
             assert answer.status == 200

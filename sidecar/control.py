@@ -57,7 +57,9 @@ log = structlog.get_logger("sidecar.optimizer")
 class Control:
     """Owns the engine of a running sidecar; `look` gives the cache's state.
 
-    `clock` never goes back, and is the one of the sampler and the engine; `wall` is for records.
+    `put_in_force` has values hold from now on, `perform` does a deed and gives its figures; both
+    raise what went wrong. `clock` never goes back, and is the one of the sampler and the engine;
+    `wall` is for records.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Control:
         history: History,
         *,
         look: Callable[[], Snapshot],
+        put_in_force: Callable[[Effective], None],
+        perform: Callable[[Deed], Awaitable[Figures]],
         data_dir: Path,
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
@@ -75,8 +79,8 @@ class Control:
         self.history = history
         self._sampler = sampler
         self._look = look
-        self._put_in_force: Callable[[Effective], None] | None = None
-        self._perform: Callable[[Deed], Awaitable[Figures]]
+        self._put_in_force = put_in_force
+        self._perform = perform
         self._file = data_dir / FILE
         self._clock = clock
         self._wall = wall
@@ -86,17 +90,8 @@ class Control:
         self._saving: asyncio.Task[None] | None = None
         self._saving_fails = False
 
-    def begin(
-        self,
-        put_in_force: Callable[[Effective], None],
-        perform: Callable[[Deed], Awaitable[Figures]],
-    ) -> None:
-        """Put in force what the engine wants at the start, and say which rules there are.
-
-        `put_in_force` has values hold from now on, `perform` does a deed and gives its figures;
-        both raise what went wrong.
-        """
-        self._put_in_force, self._perform = put_in_force, perform
+    def start(self) -> None:
+        """Put in force what the engine wants at the start, and log the rules."""
         self._apply()
         _log_rules((), self.engine.rules)
 
@@ -158,8 +153,8 @@ class Control:
     def _apply(self) -> None:
         """Put in force what the engine wants; take back what can't be."""
         wanted = self.engine.effective
-        if self._put_in_force is None or wanted == self._in_force:
-            return  # before `begin`, which puts it in force, somebody may have asked already
+        if wanted == self._in_force:
+            return
         self._in_force = wanted
         try:
             self._put_in_force(wanted)

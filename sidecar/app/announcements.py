@@ -1,7 +1,7 @@
-"""What people around the pod should hear of L3 and of the optimizer.
+"""What is announced of L3 and of the optimizer to people around the pod.
 
-It looks at their state now and then, as a metric's collector does: neither knows that somebody
-tells.
+Their state is looked at now and then, as a metric's collector does: neither knows that it is
+announced.
 """
 
 from __future__ import annotations
@@ -18,30 +18,41 @@ UNDONE = frozenset({"regressed", "failed"})
 """The outcomes that are no routine; that a change was of no use is one."""
 
 
-class News:
-    """What is new since the last look. `l3_trouble` gives why L3 was last not up."""
+class Announcer:
+    """Announces what is new since the last look. `l3_trouble` gives why L3 was last not up."""
 
-    def __init__(self, l3_trouble: Callable[[], Trouble | None], engine: Engine) -> None:
+    def __init__(
+        self,
+        l3_trouble: Callable[[], Trouble | None],
+        engine: Engine,
+        announce: Callable[[Announcement], None],
+    ) -> None:
         self._l3_trouble = l3_trouble
         self._engine = engine
+        self._announce = announce
         self._trouble: Trouble | None = None
         self._outcomes = 0
 
-    async def tell(self, tell: Callable[[Announcement], None]) -> None:
+    async def run(self) -> None:
         """Look every INTERVAL_SECONDS, until cancelled."""
         while True:
-            for happening in self.look():
-                tell(happening)
+            self.look()
             await asyncio.sleep(INTERVAL_SECONDS)
 
-    def look(self) -> Iterator[Announcement]:
-        """What has happened since the last look."""
+    def look(self) -> None:
+        """Announce what has happened since the last look."""
+        for announcement in (*self._of_l3(), *self._of_optimizer()):
+            self._announce(announcement)
+
+    def _of_l3(self) -> Iterator[Announcement]:
         trouble = self._l3_trouble()
         wanted = self._engine.effective.cache.tiers.l3.enabled
         if wanted and trouble is not None and trouble is not self._trouble:
             note = f"Running without L3 ({trouble.reason}): {trouble.message}."
             yield Announcement("L3Unavailable", "Degrade", note)
         self._trouble = trouble
+
+    def _of_optimizer(self) -> Iterator[Announcement]:
         ended = sum(self._engine.tally.values())
         new, self._outcomes = ended - self._outcomes, ended
         for outcome in self._engine.outcomes[-new:] if new else ():

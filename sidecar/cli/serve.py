@@ -10,7 +10,8 @@ import uvloop
 from sidecar.telemetry import logs  # before all that imports structlog, and rich through it
 
 # isort: split
-from sidecar.app import sidecar as app
+from sidecar.app.running import run
+from sidecar.app.settings import Settings, StartError
 from sidecar.catalogue import Catalogue
 from sidecar.cli.known import pass_catalogue
 from sidecar.cli.values import Bind, ConfigMapName, Duration, Size
@@ -127,7 +128,7 @@ def serve(
 
     Options can also be set in the environment, for example as CACHE_SIDECAR_DATA_BIND.
     """
-    settings = app.Settings(
+    settings = Settings(
         data_bind=data_bind,
         data_socket=data_socket,
         ops_bind=ops_bind,
@@ -160,8 +161,8 @@ def serve(
 
     handle = logs.configure(log_format, log_level)
     try:
-        uvloop.run(app.run(settings, on_started, catalogue))
-    except app.StartError as error:
+        uvloop.run(run(settings, on_started, catalogue))
+    except StartError as error:
         raise click.ClickException(str(error)) from None
     finally:
         handle.close()

@@ -1,4 +1,4 @@
-"""The Kubernetes API where it is asked for: the ConfigMap that is followed, and Events on our pod.
+"""The Kubernetes API where it is asked for: the ConfigMap to follow, and Events on our pod.
 
 To import this is to load the official client.
 """
@@ -6,7 +6,6 @@ To import this is to load the official client.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -22,41 +21,36 @@ log = structlog.get_logger("sidecar.kube")
 
 
 class Api:
-    """Nothing is sent before its tasks run. The constructor raises CredentialsError."""
+    """Nothing is sent before its tasks run. The constructor raises CredentialsError.
 
-    def __init__(self, settings: KubeSettings, documents: Documents) -> None:
+    `events` writes them while it runs; None where none are made.
+    """
+
+    def __init__(self, settings: KubeSettings) -> None:
         own = settings.pod_namespace or namespace_of_pod()
         namespace = settings.namespace or own
         if namespace is None:
             raise CredentialsError("outside of a pod, write NAMESPACE/NAME")
         self._connection = Connection()
-        self._follower = ConfigMapFollower(documents, self._connection, namespace, settings.name)
+        self._namespace, self._name = namespace, settings.name
         self._every = settings.events == "all"
-        self._events: EventWriter | None = None
+        self.events: EventWriter | None = None
         if settings.events != "none":
             if own and settings.pod_name and settings.pod_uid:
                 pod = Pod(own, settings.pod_name, settings.pod_uid)
                 rng = random.Random()  # noqa: S311  (jitter, no secret)
-                self._events = EventWriter(self._connection, pod, rng=rng)
+                self.events = EventWriter(self._connection, pod, rng=rng)
             else:
                 log.info("No Events are made, since --pod-name and --pod-uid are not both given")
 
-    @property
-    def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        """What is to be kept running, by name."""
-        tasks: dict[str, Callable[[], Awaitable[None]]] = {"configmap": self._follower.run}
-        if self._events is not None:
-            tasks["events"] = self._events.run
-        return tasks
+    def follower(self, documents: Documents) -> ConfigMapFollower:
+        """What offers the content of the ConfigMap to `documents`."""
+        return ConfigMapFollower(documents, self._connection, self._namespace, self._name)
 
-    def tell(self, happening: Announcement) -> None:
+    def announce(self, announcement: Announcement) -> None:
         """Make an Event of it, if it is one of those that are wanted."""
-        if self._events is not None and (happening.problem or self._every):
-            self._events.put(happening)
-
-    def notes(self) -> list[str]:
-        """What is not as it should be, in sentences."""
-        return self._follower.notes()
+        if self.events is not None and (announcement.problem or self._every):
+            self.events.put(announcement)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -22,8 +22,8 @@ from sidecar.config.values import DOCUMENT_KEYS, Document, revision
 from sidecar.documents.in_force import InForce
 from sidecar.model.announcement import Announcement
 from sidecar.model.clock import Clock
+from sidecar.model.config_report import ConfigReport
 from sidecar.process import state_file
-from sidecar.telemetry.metrics import ConfigReport
 
 FILE = "configuration.state"
 MOST_FILE_BYTES = len(DOCUMENT_KEYS) * MAX_TEXT_BYTES + 4096
@@ -44,7 +44,7 @@ class KeptDocument(msgspec.Struct):
 class Documents:
     """What is in force. `parse` is pure; it may take tenths of a second and runs in a thread.
 
-    `tell` hears of what people around the pod should know.
+    `announce` is called with what people around the pod should hear of.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class Documents:
         clock: Clock,
         parse: Callable[[Texts], Document],
         data_dir: Path,
-        tell: Callable[[Announcement], None],
+        announce: Callable[[Announcement], None],
     ) -> None:
         self._in_force = InForce(clock, parse({}), applied_at=clock())
         self._parse = parse
         self._file = data_dir / FILE
-        self._tell = tell
+        self._announce = announce
         self._apply: Callable[[Document], None] | None = None
         self._turn = asyncio.Lock()
         self._offered: tuple[str, str] | None = None
@@ -80,8 +80,8 @@ class Documents:
         """Whether the last document that was looked at was refused."""
         return self._in_force.rejected is not None
 
-    def begin(self, apply: Callable[[Document], None]) -> None:
-        """Have `apply` put in force every document from now on; the one in force already is."""
+    def follow(self, apply: Callable[[Document], None]) -> None:
+        """Call `apply` with every document that comes in force from now on."""
         self._apply = apply
         short = self.document.revision[:12]
         log.info("Configuration in force at the start", revision=short, source=self.source)
@@ -125,7 +125,7 @@ class Documents:
             took = {} if heard_at is None else {"delay_seconds": time.monotonic() - heard_at}
             log.info("Configuration applied", revision=short, source=source, **took)
             note = f"Revision {short} from {source} is in force."
-            self._tell(Announcement("ConfigurationApplied", "Configure", note, problem=False))
+            self._announce(Announcement("ConfigurationApplied", "Configure", note, problem=False))
         elif not changed and before != (source, False):
             log.info("Configuration confirmed", revision=short, source=source)
         if document.revision != self._kept_revision:
@@ -138,7 +138,7 @@ class Documents:
         sentences = self._in_force.rejected.errors if self._in_force.rejected else ()
         log.error("Configuration rejected", errors=list(sentences), source=source)
         note = "; ".join(sentences)
-        self._tell(Announcement("ConfigurationRejected", "Configure", note))
+        self._announce(Announcement("ConfigurationRejected", "Configure", note))
 
     def expect(self) -> None:
         """There is a source that has not been heard yet: its last contact was never, which is 0."""

@@ -69,10 +69,10 @@ class EventWriter:
         """Of the clock: what is told before is passed over, since it could not be written."""
         self._forbidden = False
 
-    def put(self, happening: Announcement) -> None:
+    def put(self, announcement: Announcement) -> None:
         """Never blocks and never fails."""
         if self._clock() >= self.silenced_until:
-            self._ledger.put(happening)
+            self._ledger.put(announcement)
             self._told.set()
 
     async def run(self) -> None:
@@ -138,7 +138,7 @@ class EventWriter:
         raise refusal(status)
 
     def _event(self, name: str, series: Series) -> dict[str, Any]:
-        happening, pod = series.happening, self._pod
+        announcement, pod = series.announcement, self._pod
         body: dict[str, Any] = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -146,8 +146,8 @@ class EventWriter:
             "eventTime": _micro_time(series.first_at),
             "reportingController": CONTROLLER,
             "reportingInstance": pod.name[:128],
-            "action": happening.action,
-            "reason": happening.reason,
+            "action": announcement.action,
+            "reason": announcement.reason,
             "regarding": {
                 "apiVersion": "v1",
                 "kind": "Pod",
@@ -155,8 +155,8 @@ class EventWriter:
                 "name": pod.name,
                 "uid": pod.uid,
             },
-            "note": _cut(happening.note),
-            "type": "Warning" if happening.problem else "Normal",
+            "note": _cut(announcement.note),
+            "type": "Warning" if announcement.problem else "Normal",
         }
         if series.count > 1:
             body["series"] = _series(series)

@@ -1,6 +1,6 @@
 """Which Events to write, and when. Pure: it is told the time and writes nothing.
 
-The same happening again is not another Event but a series: its count rises, by a patch. A token
+The same announcement again is not another Event but a series: its count rises, by a patch. A token
 bucket limits writes of either kind, since a thousand pods may have the same trouble. What is not
 written for want of a token is not lost: its count waits.
 """
@@ -17,16 +17,16 @@ BURST = 10
 REFILL_SECONDS = 60.0
 """For one more write."""
 SERIES_SECONDS = 1800.0
-"""After so long without it, a happening is a new one: a server keeps an Event for an hour."""
+"""After so long without it, an announcement is a new one: a server keeps an Event for an hour."""
 MOST_OPEN = 32
-"""Different happenings that are remembered; the oldest gives way."""
+"""Different announcements that are remembered; the oldest gives way."""
 
 
 @dataclass(slots=True)
 class Series:
-    """One happening and how often. Times are wall clock seconds."""
+    """One announcement and how often. Times are wall clock seconds."""
 
-    happening: Announcement
+    announcement: Announcement
     first_at: float
     last_at: float
     count: int = 1
@@ -46,15 +46,15 @@ class Ledger:
         self._tokens = float(BURST)
         self._counted_at = clock()
 
-    def put(self, happening: Announcement) -> None:
+    def put(self, announcement: Announcement) -> None:
         """It has happened now."""
         now = self._wall()
-        series = self._open.pop(happening, None)
+        series = self._open.pop(announcement, None)
         if series is None or now - series.last_at > SERIES_SECONDS:
-            series = Series(happening, now, now)
+            series = Series(announcement, now, now)
         else:
             series.count, series.last_at = series.count + 1, now
-        self._open[happening] = series
+        self._open[announcement] = series
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
 

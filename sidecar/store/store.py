@@ -76,6 +76,8 @@ class Found(msgspec.Struct, eq=False, gc=False):
 
 Cargo = Found | Unanswered | None
 """What a flight brings."""
+Client = Disk[Flight[Cargo]]
+"""The client of L3, as the store uses it."""
 
 
 class Ask(NamedTuple):
@@ -112,10 +114,10 @@ class Store:
         config: CacheConfig,
         make_policy: PolicyFactory,
         scores: Mapping[str, str],
-        wake: Callable[[], None],
+        disk: Client,
     ) -> None:
-        """`scores` are the import paths of what L3 evicts by, by policy; `wake` is called when the
-        disk has something to send.
+        """`scores` are the import paths of what L3 evicts by, by policy; `disk` is the client
+        of L3, which delivers to this store from now on.
         """
         self.config = config
         self.tuning = UNTUNED
@@ -131,14 +133,11 @@ class Store:
             leave=self._leave_memory,
         )
         self.l1, self.l2 = self.memory.l1, self.memory.l2
-        self.disk: Disk[Flight[Cargo]] = Disk(
-            clock,
-            wake=wake,
-            on_answers=self._land,
-            on_status=self._on_status,
-            on_evicted=self._on_evicted,
-            timeout_seconds=config.tiers.l3.timeout_seconds,
-            sync=config.durability == "disk",
+        self.disk = disk
+        disk.timeout_seconds = config.tiers.l3.timeout_seconds
+        disk.sync = config.durability == "disk"
+        disk.deliver_to(
+            on_answers=self._land, on_status=self._on_status, on_evicted=self._on_evicted
         )
         self._counts = tuple(self.stats.tiers.items())
         self._l1_counts = self.stats.tiers[L1]
@@ -510,10 +509,6 @@ class Store:
     def l3_status(self) -> Status | None:
         """What L3 has last reported; None before its first report and while it is down."""
         return self.disk.status
-
-    async def run_l3(self, run: Callable[[Disk[Flight[Cargo]]], Awaitable[None]]) -> None:
-        """Connect the client of L3 to its process: `run` does so until it is cancelled."""
-        await run(self.disk)
 
     async def rewrite_l3(self) -> bool | None:
         """Start a rewrite of L3's tables. False if one is under way; None if L3 is not up."""

@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from sidecar.control import Control
+from sidecar.model.config_report import ConfigReport
 from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import LATENCY_BOUNDS, RequestStats
 from sidecar.process.usage import resident_bytes
@@ -24,20 +25,6 @@ from sidecar.tiers.process import ENDS
 
 TIMED = frozenset({"get", "put", "delete", "mget", "mset", "mdelete", "invalidate"})
 """The operations whose durations are of interest, and of which each has 19 series."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigReport:
-    """What a scrape says about the configuration."""
-
-    revision: str
-    source: str
-    last_reload_successful: bool
-    applied_at: float
-    last_contact_at: float | None
-    """When the source could last be read; None where there is no source but the defaults."""
-    reloads: Mapping[tuple[str, str], int]
-    """By source and result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,29 +105,19 @@ Asked = TypeVar("Asked", bound=Read)
 class Disk(Generic[Asked]):
     """The client's end of L3. Synchronous throughout; callbacks run inside `feed`, in order.
 
-    `wake` is called when there is something to `take`; `on_answers` with the answers to reads, each
-    read once, those of a reply together; `on_status` with each status, and whether it is the first
-    of a new child, before anything is sent; `on_evicted` with the keys that L3 has evicted.
+    The store asks, and hears by `deliver_to`; the link to the child takes and feeds, and hears by
+    `wake_by`. `timeout_seconds` and `sync` (fsync before a write is acknowledged) are the store's
+    to set.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        wake: Callable[[], None],
-        on_answers: Callable[[list[tuple[Asked, Answer]]], None],
-        on_status: Callable[[Status, bool], None],
-        on_evicted: Callable[[list[bytes]], None],
-        timeout_seconds: float,
-        sync: bool,
-    ) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self._wake = wake
-        self._on_answers = on_answers
-        self._on_status = on_status
-        self._on_evicted = on_evicted
-        self.timeout_seconds = timeout_seconds
-        self.sync = sync
+        self._wake: Callable[[], None] = _unheard
+        self._on_answers: Callable[[list[tuple[Asked, Answer]]], None] = _unheard
+        self._on_status: Callable[[Status, bool], None] = _unheard
+        self._on_evicted: Callable[[list[bytes]], None] = _unheard
+        self.timeout_seconds = 1.0
+        self.sync = False
         self.state = OPENING
         self.started = False  # whether a child has said hello, or L3 was given up, since the start
         self.epoch = 1  # grows when L3 has been emptied: what an entry knew of it is void
@@ -149,6 +139,21 @@ class Disk(Generic[Asked]):
         self._waiting_for_room: deque[Callable[[], None]] = deque()
 
     # ---- what the store asks
+
+    def deliver_to(
+        self,
+        *,
+        on_answers: Callable[[list[tuple[Asked, Answer]]], None],
+        on_status: Callable[[Status, bool], None],
+        on_evicted: Callable[[list[bytes]], None],
+    ) -> None:
+        """Call `on_answers` with the answers to reads, each read once, those of a reply together;
+        `on_status` with each status, and whether it is the first of a new child, before anything is
+        sent; `on_evicted` with the keys that L3 has evicted.
+        """
+        self._on_answers = on_answers
+        self._on_status = on_status
+        self._on_evicted = on_evicted
 
     def read(self, read: Asked) -> None:
         """Ask for a key that is not pending. Answered at once when L3 can't be asked."""
@@ -256,6 +261,10 @@ class Disk(Generic[Asked]):
         return len(self._unacked) + len(self._reads) + len(self._reads_out)
 
     # ---- what the link does
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when there is something to `take`."""
+        self._wake = wake
 
     def take(self, *, at_once: bool = False) -> bytes | None:
         """The next frame to send; None when there is nothing to send.
@@ -427,6 +436,10 @@ class Disk(Generic[Asked]):
     def _give_room(self) -> None:
         while self._waiting_for_room and self.accepts:
             self._waiting_for_room.popleft()()
+
+
+def _unheard(*_: object) -> None:
+    """For what nobody has asked to hear yet."""
 
 
 def entry_of(key: bytes, record: Record, epoch: int) -> Entry:

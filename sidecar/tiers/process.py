@@ -66,12 +66,18 @@ class DiskProcess(asyncio.Protocol):
     """Owns the child and the socket to it; the only one that calls `take`, `feed` and `lost`."""
 
     def __init__(
-        self, data_dir: Path, data_limit: int | None, *, stuck_seconds: float = STUCK_SECONDS
+        self,
+        disk: Disk[Any],
+        data_dir: Path,
+        data_limit: int | None,
+        *,
+        stuck_seconds: float = STUCK_SECONDS,
     ) -> None:
+        self._disk = disk
+        disk.wake_by(self._wake)
         self._data_dir = data_dir
         self._data_limit = data_limit
         self._stuck_seconds = stuck_seconds
-        self._disk: Disk[Any]
         self._loop = asyncio.get_running_loop()
         self._unframer = wire.Unframer()
         self._transport: asyncio.Transport | None = None
@@ -91,9 +97,8 @@ class DiskProcess(asyncio.Protocol):
 
     # ---- the life of the child
 
-    async def run(self, disk: Disk[Any]) -> None:
+    async def run(self) -> None:
         """Keep a child running until cancelled."""
-        self._disk = disk
         failures = 0
         while True:
             await self._while_disabled()
@@ -233,7 +238,7 @@ class DiskProcess(asyncio.Protocol):
 
     # ---- the socket
 
-    def wake(self) -> None:
+    def _wake(self) -> None:
         """Something waits to be sent: gather what this turn of the loop adds, then send it."""
         if not self._flushing:
             self._flushing = True

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sidecar.app.announcements import News
+from sidecar.app.announcements import Announcer
 from sidecar.config.values import CacheConfig, TiersConfig
 from sidecar.model.announcement import Announcement
 from sidecar.tiers.process import Trouble
@@ -24,19 +24,23 @@ def told_of(effect: float) -> list[Announcement]:
         },
         step_seconds=5.0,
     )
-    news = News(lambda: None, world.engine)
-    assert list(news.look()) == []
+    announced: list[Announcement] = []
+    announcer = Announcer(lambda: None, world.engine, announced.append)
+    announcer.look()
+    assert announced == []
     world.until_outcomes(1)
-    told = list(news.look())
-    assert list(news.look()) == []
+    announcer.look()
+    told = [*announced]
+    announcer.look()
+    assert announced == told
     return told
 
 
 def test_a_change_that_did_harm_is_told() -> None:
     """With its rule, and what was measured."""
-    [happening] = told_of(-10.0)
-    assert (happening.reason, happening.problem) == ("TrialRolledBack", True)
-    assert happening.note.startswith("nudge of rule nudging was undone (regressed). ")
+    [announcement] = told_of(-10.0)
+    assert (announcement.reason, announcement.problem) == ("TrialRolledBack", True)
+    assert announcement.note.startswith("nudge of rule nudging was undone (regressed). ")
 
 
 @pytest.mark.parametrize("effect", [0.0, 10.0])
@@ -49,10 +53,16 @@ def test_each_trouble_of_l3_is_told_once() -> None:
     crashed, again = Trouble("crashed", "it is gone"), Trouble("crashed", "it is gone")
     troubles = [None, crashed, crashed, again]
     current = iter(troubles)
-    news = News(lambda: next(current), World(a_document(), lambda *_: {}).engine)
-    told = [list(news.look()) for _ in troubles]
-    assert [len(each) for each in told] == [0, 1, 0, 1]
-    assert told[1][0].note == "Running without L3 (crashed): it is gone."
+    announced: list[Announcement] = []
+    engine = World(a_document(), lambda *_: {}).engine
+    announcer = Announcer(lambda: next(current), engine, announced.append)
+    counts = []
+    for _ in troubles:
+        announcer.look()
+        counts.append(len(announced))
+    assert counts == [0, 1, 1, 2]
+    assert announced[0].note == "Running without L3 (crashed): it is gone."
     tiers = replace(TiersConfig(), l3=replace(TiersConfig().l3, enabled=False))
     without = World(a_document(cache=CacheConfig(tiers=tiers)), lambda *_: {})
-    assert list(News(lambda: crashed, without.engine).look()) == []
+    Announcer(lambda: crashed, without.engine, announced.append).look()
+    assert len(announced) == 2

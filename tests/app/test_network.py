@@ -22,7 +22,7 @@ PATH = "/v1/cache/test/"
 @asynccontextmanager
 async def frozen(live: Sidecar) -> AsyncIterator[None]:
     """While L3's process stands still: what needs it waits."""
-    child = live._process.pid
+    child = live.l3.pid
     assert child is not None
     os.kill(child, signal.SIGSTOP)
     try:
@@ -42,7 +42,7 @@ async def test_what_would_wait_behind_too_many_is_turned_away(live: Sidecar) -> 
     statistics and the ops API are answered as ever; unlimited again, nobody is turned away."""
     panel = Panel(live, small(l3={"timeout_seconds": 60.0}))
     panel.turn("network.in_flight", "adaptive")
-    admission = live._admissions["http"]
+    admission = live.admissions["http"]
     stats = admission.stats
     async with session(live) as client, session(live, "ops") as ops:
         while admission.limiter is None or admission.limiter.limit == CEILING:
@@ -80,11 +80,11 @@ async def test_idle_connections_are_ended_sooner(live: Sidecar) -> None:
     assert (await idle.readline()).startswith(b"HTTP/1.1 404 ")
     async with frozen(live):
         busy_writer.write(request("GET", f"{PATH}other"))
-        await eventually(lambda: live._admissions["http"].stats.in_flight == 1, "it waits")
+        await eventually(lambda: live.admissions["http"].stats.in_flight == 1, "it waits")
         panel.turn("network.keepalive_seconds", 0.0)  # 1 s is the least
         async with asyncio.timeout(20):
             await idle.read()  # up to its end
-        await eventually(lambda: live._admissions["http"].connections == 1, "one is left")
+        await eventually(lambda: live.admissions["http"].connections == 1, "one is left")
     assert (await busy.readline()).startswith(b"HTTP/1.1 404 ")
     panel.turn("network.keepalive_seconds", 75.0)
     idle_writer.close()

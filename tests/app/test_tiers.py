@@ -213,10 +213,10 @@ async def test_a_version_that_l3_was_not_given_hides_the_one_before(live: Sideca
     await forget(panel, store)
     panel.turn("l3.admission", "second")
     await put(store, *names, value=b"new")
-    child = live._process.pid
+    child = live.l3.pid
     assert child is not None
     os.kill(child, signal.SIGKILL)
-    await eventually(lambda: live._process.restarts.total() == 1, "its end is seen")
+    await eventually(lambda: live.l3.restarts.total() == 1, "its end is seen")
     await eventually(lambda: store.disk.state is State.UP, "there is another child")
     await forget(panel, store)
     assert {await tier_of(store, name) for name in names} == {None}

@@ -24,6 +24,7 @@ OFFENCES = (
     ("store/upkeep.py", "import sidecar.l3.wire", "The store has a vocabulary of its own"),
     ("store/upkeep.py", "import rocksdict", "Only l3 knows RocksDB"),
     ("tiers/process.py", "import sidecar.l3.database", "The main process never loads RocksDB"),
+    ("documents/documents.py", "import sidecar.telemetry.metrics", "Documents know no metrics"),
     ("documents/documents.py", "import kubernetes", "Only kube knows Kubernetes"),
     ("control.py", "import psutil", "Only process asks the system"),
     ("store/upkeep.py", "import prometheus_client", "Only telemetry knows Prometheus"),

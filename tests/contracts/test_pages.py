@@ -203,7 +203,7 @@ def test_the_outcomes_and_states_are_all_there() -> None:
 
 
 def test_the_reasons_of_events_are_all_there() -> None:
-    """Those that the program gives to a happening, in any of its modules."""
+    """Those that the program gives to an announcement, in any of its modules."""
     named = [code(cell)[0] for cell in first_column(CONFIGURATION, "reason")]
     modules = (ROOT / "sidecar").rglob("*.py")
     given = {

@@ -28,7 +28,7 @@ def good(number: int) -> dict[str, str]:
 
 
 class Bench:
-    """Documents whose every application and happening is noted."""
+    """Documents whose every application and announcement is noted."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
@@ -39,7 +39,7 @@ class Bench:
         self.during_parse: threading.Event | None = None
         """What a parse waits for."""
         self.documents = Documents(lambda: 1000.0, self._parse, folder, self.told.append)
-        self.documents.begin(self._apply)
+        self.documents.follow(self._apply)
 
     def _parse(self, texts: Mapping[str, str]) -> Document:
         self.parsed_by.add(threading.current_thread().name)

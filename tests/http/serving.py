@@ -11,7 +11,8 @@ from pathlib import Path
 
 from aiohttp import ClientResponse, web
 
-from sidecar.app.sidecar import Settings, Sidecar
+from sidecar.app.settings import Settings
+from sidecar.app.sidecar import Sidecar, prepare
 from sidecar.control import Control
 from sidecar.http.admin import AdminApi, table
 from sidecar.http.batch import BatchApi
@@ -42,7 +43,7 @@ async def running_sidecar(folder: Path, kube: KubeSettings | None = None) -> Asy
         config=None,
         kube=kube,
     )
-    sidecar = Sidecar(settings, Runtime())
+    sidecar = await prepare(settings, Runtime())
     try:
         await sidecar.start()
         async with asyncio.timeout(PATIENCE_SECONDS):

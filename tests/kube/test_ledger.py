@@ -18,30 +18,30 @@ class Bench:
         written = []
         while (series := self.ledger.due()) is not None:
             series.written = series.count
-            written.append((series.happening.note, series.count))
+            written.append((series.announcement.note, series.count))
         return written
 
 
-def happening(note: str) -> Announcement:
+def announcement(note: str) -> Announcement:
     return Announcement("ConfigurationRejected", "Configure", note)
 
 
 def test_the_same_again_is_a_series() -> None:
     bench = Bench()
-    bench.ledger.put(happening("a"))
+    bench.ledger.put(announcement("a"))
     assert bench.write() == [("a", 1)]
     for _ in range(3):
-        bench.ledger.put(happening("a"))
-    bench.ledger.put(happening("b"))
+        bench.ledger.put(announcement("a"))
+    bench.ledger.put(announcement("b"))
     assert sorted(bench.write()) == [("a", 4), ("b", 1)]
 
 
 def test_after_long_it_is_a_new_one() -> None:
     bench = Bench()
-    bench.ledger.put(happening("a"))
+    bench.ledger.put(announcement("a"))
     bench.write()
     bench.now += SERIES_SECONDS + 1
-    bench.ledger.put(happening("a"))
+    bench.ledger.put(announcement("a"))
     assert bench.write() == [("a", 1)]
 
 
@@ -49,9 +49,9 @@ def test_writes_are_a_burst_and_then_one_a_minute() -> None:
     """What had no token is written when there is one, with the count of then."""
     bench = Bench()
     for number in range(BURST + 2):
-        bench.ledger.put(happening(str(number)))
+        bench.ledger.put(announcement(str(number)))
     assert [note for note, _ in bench.write()] == [str(number) for number in range(BURST)]
-    bench.ledger.put(happening(str(BURST)))
+    bench.ledger.put(announcement(str(BURST)))
     assert bench.write() == []
     bench.now += bench.ledger.wait_seconds()
     assert bench.now == 1000.0 + REFILL_SECONDS
@@ -66,7 +66,7 @@ def test_a_day_of_trouble_is_few_writes() -> None:
     bench, writes = Bench(), 0
     for second in range(86_400):
         bench.now += 1
-        bench.ledger.put(happening(str(second)))
+        bench.ledger.put(announcement(str(second)))
         writes += len(bench.write())
     assert writes <= BURST + 86_400 / REFILL_SECONDS + 1
 
@@ -75,7 +75,7 @@ def test_what_is_remembered_is_bounded() -> None:
     """The oldest gives way."""
     bench = Bench()
     for number in range(10 * MOST_OPEN):
-        bench.ledger.put(happening(str(number)))
+        bench.ledger.put(announcement(str(number)))
     written = []
     for _ in range(10 * MOST_OPEN):
         written += bench.write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sidecar.config.knobs import Effective
@@ -17,7 +18,8 @@ from tests.signals.reading import sources
 class Controlled:
     """A real control loop around a world's engine, whose time passes when `run` says so.
 
-    `in_force` holds what was put in force, in order, and `done` the deeds.
+    `in_force` holds what was put in force, in order, and `done` the deeds; a test may have
+    something else done by `put_in_force` and `perform`.
     """
 
     def __init__(
@@ -26,20 +28,21 @@ class Controlled:
         self._world = world = World(document, readings)
         self.in_force: list[Effective] = []
         self.done: list[Deed] = []
+        self.put_in_force: Callable[[Effective], None] = self.in_force.append
+        self.perform: Callable[[Deed], Awaitable[Figures]] = self._done
         self.control = Control(
             world.engine,
             Sampler(world.history, sources(data_dir)),
             world.history,
             look=lambda: a_snapshot(world.engine.effective.cache),
+            put_in_force=self._put_in_force,
+            perform=self._perform,
             data_dir=data_dir,
             clock=lambda: world.now,
             wall=lambda: world.wall,
         )
         if begun:
-            self.begin()
-
-    def begin(self) -> None:
-        self.control.begin(self.in_force.append, self._perform)
+            self.control.start()
 
     def run(self, seconds: float) -> list[Decision]:
         """Let so much time pass, with a look at all rules every second; what was decided in it."""
@@ -58,6 +61,12 @@ class Controlled:
         world.wall += world.step_seconds
         world.history.push(world.now, world.readings(world.now, world.engine.effective))
 
+    def _put_in_force(self, effective: Effective) -> None:
+        self.put_in_force(effective)
+
     async def _perform(self, deed: Deed) -> Figures:
+        return await self.perform(deed)
+
+    async def _done(self, deed: Deed) -> Figures:
         self.done.append(deed)
         return {"freed_bytes": 4096}

@@ -43,10 +43,7 @@ def test_what_cannot_be_put_in_force_is_taken_back(tmp_path: Path) -> None:
         if effective.cache.tiers.l2.max_bytes < configured:
             raise OSError("no such luck")
 
-    async def nothing(_deed: Deed) -> Figures:
-        return {}
-
-    controlled.control.begin(refuse_less, nothing)
+    controlled.put_in_force = refuse_less
     controlled.run(30)
     (outcome,) = controlled.control.engine.outcomes
     assert outcome.outcome == "failed"
@@ -56,12 +53,12 @@ def test_what_cannot_be_put_in_force_is_taken_back(tmp_path: Path) -> None:
     assert controlled.control.engine.standings["shrink"].state == "cooling_down"
 
 
-def test_who_asks_before_it_has_begun_spoils_nothing(tmp_path: Path) -> None:
+def test_who_asks_before_it_has_started_spoils_nothing(tmp_path: Path) -> None:
     """The data API listens some moments earlier."""
     controlled = Controlled(a_document(SHRINK), pressed, tmp_path, begun=False)
     controlled.control.evaluate()
     controlled.control.reset()
-    controlled.begin()
+    controlled.control.start()
     assert controlled.in_force == [controlled.control.engine.effective]
     assert controlled.control.engine.outcomes == []
 
@@ -75,7 +72,7 @@ async def test_a_deed_that_fails_is_an_outcome(tmp_path: Path) -> None:
         tried.append(deed)
         raise RuntimeError("the heap is shy")
 
-    controlled.control.begin(lambda _: None, fail)
+    controlled.perform = fail
     controlled.run(5)
     await settled()
     (outcome,) = controlled.control.engine.outcomes
@@ -97,7 +94,7 @@ async def test_a_deed_that_fails_late_is_an_outcome_too(tmp_path: Path) -> None:
         await end.wait()
         raise RuntimeError("the heap is shy")
 
-    controlled.control.begin(lambda _: None, fail)
+    controlled.perform = fail
     controlled.run(60)
     assert controlled.control.engine.trial is None
     await asyncio.sleep(0)
@@ -117,7 +114,7 @@ async def test_one_deed_at_a_time(tmp_path: Path) -> None:
         await end.wait()
         return {}
 
-    controlled.control.begin(lambda _: None, last)
+    controlled.perform = last
     controlled.run(60)
     await asyncio.sleep(0)
     end.set()

@@ -19,7 +19,7 @@ from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
 from sidecar.model.answers import ABSENT, Status
-from sidecar.store.store import UNTUNED, Store
+from sidecar.store.store import UNTUNED, Client, Store
 
 T = TypeVar("T")
 
@@ -45,7 +45,8 @@ class Harness:
         """Open L3 and begin with empty memory, as after a restart."""
         self.database = Database(self.folder)
         self.engine = Engine(self.database, random.Random(self._seed))
-        self.store = Store(lambda: self.now, self._config, self._policy, SCORES, lambda: None)
+        disk = Client(lambda: self.now)
+        self.store = Store(lambda: self.now, self._config, self._policy, SCORES, disk)
         self.store.apply(self._config, self._tuning)
         self.store.disk.feed(wire.Reply([], [], [], status=self.status()))
 

@@ -23,7 +23,7 @@ from sidecar.config.values import CacheConfig, Durability
 from sidecar.model.entry import Entry, Hit
 from sidecar.model.errors import NotReadyError, OutcomeUnknownError, PreconditionFailedError
 from sidecar.policies.lru import Lru
-from sidecar.store.store import Store
+from sidecar.store.store import Client, Store
 from sidecar.tiers.disk import State
 from tests.store.stepped import SteppedChild
 
@@ -222,7 +222,8 @@ SCORES = CATALOGUE.policies.scores
 
 def _store(durability: Durability) -> Store:
     config = replace(CacheConfig(), durability=durability, promote_after=1)
-    return Store(lambda: 1000.0, config, lambda _tier: Lru(), SCORES, lambda: None)
+    disk = Client(lambda: 1000.0)
+    return Store(lambda: 1000.0, config, lambda _tier: Lru(), SCORES, disk)
 
 
 def _put_old(store: Store) -> Coroutine[Any, Any, object]:

@@ -19,15 +19,7 @@ class Paced:
     def __init__(self, bytes_per_second: float) -> None:
         self.now = 1000.0
         self.seq = 0
-        self.disk: Disk[Read] = Disk(
-            lambda: self.now,
-            wake=lambda: None,
-            on_answers=lambda _answers: None,
-            on_status=lambda _status, _hello: None,
-            on_evicted=lambda _keys: None,
-            timeout_seconds=1.0,
-            sync=False,
-        )
+        self.disk: Disk[Read] = Disk(lambda: self.now)
         self.disk.feed(wire.Reply([], [], [], status=STATUS))
         self.disk.pace_writes(bytes_per_second)
 

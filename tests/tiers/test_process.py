@@ -16,7 +16,7 @@ import pytest
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
-from sidecar.store.store import Store
+from sidecar.store.store import Client, Store
 from sidecar.tiers.disk import State
 from sidecar.tiers.process import Activity, DiskProcess
 from tests.running import wait_until
@@ -25,9 +25,9 @@ PATIENCE_SECONDS = 20.0
 STUCK_SECONDS = 0.5
 
 
-def a_store(config: CacheConfig, process: DiskProcess) -> Store:
+def a_store(config: CacheConfig) -> Store:
     policies = CATALOGUE.policies
-    return Store(time.time, config, policies.make_for, policies.scores, process.wake)
+    return Store(time.time, config, policies.make_for, policies.scores, Client(time.time))
 
 
 async def eventually(condition: Callable[[], bool], what: str) -> None:
@@ -40,10 +40,10 @@ async def eventually(condition: Callable[[], bool], what: str) -> None:
 @pytest.fixture
 async def watched(tmp_path: Path) -> AsyncIterator[tuple[DiskProcess, Store]]:
     """A child with a short patience, and a store over it."""
-    process = DiskProcess(tmp_path, None, stuck_seconds=STUCK_SECONDS)
-    store = a_store(CacheConfig(), process)
+    store = a_store(CacheConfig())
+    process = DiskProcess(store.disk, tmp_path, None, stuck_seconds=STUCK_SECONDS)
     process.enable(enabled=True)
-    task = asyncio.create_task(process.run(store.disk))
+    task = asyncio.create_task(process.run())
     async with asyncio.timeout(PATIENCE_SECONDS):
         await store.opened()
     yield process, store
@@ -85,10 +85,10 @@ async def test_what_is_paced_is_written_when_it_stops(tmp_path: Path) -> None:
     """A stop waits for no rate: what was answered from memory is there after it."""
     config = CacheConfig(durability="memory")
     for life in range(2):
-        process = DiskProcess(tmp_path, None)
-        store = a_store(config, process)
+        store = a_store(config)
+        process = DiskProcess(store.disk, tmp_path, None)
         process.enable(enabled=True)
-        task = asyncio.create_task(process.run(store.disk))
+        task = asyncio.create_task(process.run())
         async with asyncio.timeout(PATIENCE_SECONDS):
             await store.opened()
         if life == 0:

@@ -1,0 +1,26 @@
+"""The settings of the process: what needs a restart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar.kube.settings import KubeSettings
+
+
+class StartError(Exception):
+    """The sidecar can't start; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the flags of `serve` say. Binds are (host, port)."""
+
+    data_bind: tuple[str, int]
+    data_socket: Path | None
+    ops_bind: tuple[str, int]
+    data_dir: Path
+    data_limit: int | None
+    linger_seconds: float
+    config: Path | None
+    kube: KubeSettings | None = None

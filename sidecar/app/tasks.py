@@ -1,0 +1,48 @@
+"""Background tasks: supervised, cancelled, and cut short where the sidecar has to end soon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+
+RESTART_SECONDS = 1.0
+"""Before a background task that failed is started again."""
+
+Work = Callable[[], Awaitable[object]]
+
+log = structlog.get_logger("sidecar.app")
+
+
+async def supervise(name: str, work: Work) -> None:
+    """Run `work` to its end; start it again whenever it fails."""
+    while True:
+        if await attempt(name, work):
+            return
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+async def attempt(name: str, work: Work) -> bool:
+    """Run `work` once, and log it if it fails. Whether it came to its end."""
+    try:
+        await work()
+    except Exception:
+        log.exception("A background task failed", task=name)
+        return False
+    return True
+
+
+async def cancel(tasks: Iterable[asyncio.Task[object]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    cancelled = list(tasks)
+    for task in cancelled:
+        task.cancel()
+    await asyncio.gather(*cancelled, return_exceptions=True)
+
+
+async def unless_hurried(hurry: asyncio.Event, work: Awaitable[object]) -> None:
+    """Await `work`, but cancel it once `hurry` is set. What it raises is dropped."""
+    tasks = asyncio.ensure_future(work), asyncio.ensure_future(hurry.wait())
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await cancel(tasks)

@@ -14,7 +14,8 @@ NEVER_SECONDS = 31_536_000
 MAX_TTL_SECONDS = 10 * NEVER_SECONDS
 MAX_CONTENT_TYPE = 255
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?: *;[ -~]*)?")
+MEDIA_TYPE_PATTERN = rf"{_WORD}/{_WORD}(?: *;[ -~]*)?"
+_MEDIA_TYPE = re.compile(MEDIA_TYPE_PATTERN)
 _DECIMAL = frozenset("0123456789.eE+-")
 """Python reads more as a number than others do: 1_0, digits of every script, nan."""
 

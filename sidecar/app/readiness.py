@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sidecar.http.ops import Readiness
+from sidecar.api.state import Readiness
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
 from sidecar.tiers.process import DiskProcess
@@ -30,7 +30,7 @@ class ReadinessCheck:
             notes += others()
         if self.stopping:
             notes.append("Stopping.")
-        return Readiness(not self.stopping and self._store.started, notes)
+        return Readiness(ready=not self.stopping and self._store.started, notes=notes)
 
     def _about_l3(self) -> list[str]:
         trouble, state = self._process.trouble, self._store.l3_state

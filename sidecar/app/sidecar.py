@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from sidecar.api.state import CacheSettings, Configuration
 from sidecar.app.actuators import Actuators
 from sidecar.app.announcements import Announcer
 from sidecar.app.listeners import Listeners
@@ -22,12 +23,16 @@ from sidecar.config.errors import UnreadableFolderError
 from sidecar.control import Control, remembered
 from sidecar.documents import following
 from sidecar.documents.documents import Documents
-from sidecar.http.admin import AdminApi, table
+from sidecar.http.admin import AdminApi
 from sidecar.http.batch import BatchApi
+from sidecar.http.browsers import refuse_cross_site
 from sidecar.http.console import Console
 from sidecar.http.data import EntryApi
-from sidecar.http.ops import ops_table
-from sidecar.http.optimizer import OptimizerApi, described_knobs
+from sidecar.http.openapi import Description
+from sidecar.http.ops import OpsApi
+from sidecar.http.optimizer import OptimizerApi, described_knobs, in_shape
+from sidecar.http.routes import DATA, OPS, DataApi
+from sidecar.http.routing import Table
 from sidecar.http.server import Server
 from sidecar.http.signals import SignalsApi
 from sidecar.kube.settings import KubeSettings
@@ -144,12 +149,20 @@ class Sidecar:
         )
 
     def _data_server(self) -> Server:
-        batch = BatchApi(self.store, self._clock)
-        admin = AdminApi(self.store, self._clock, self._describe_config)
-        signals = SignalsApi(self.control.history, wall=self._clock)
-        others = table(batch, admin, OptimizerApi(self.control), signals)
-        entries = EntryApi(self.store, self._clock, Console(others))
-        return Server("http", entries, self.admissions["http"])
+        table = Table(DATA, self.data_api(), refuse_cross_site)
+        return Server("http", table, self.admissions["http"])
+
+    def data_api(self) -> DataApi:
+        """What serves the data API."""
+        return DataApi(
+            entries=EntryApi(self.store, self._clock),
+            batch=BatchApi(self.store, self._clock),
+            admin=AdminApi(self.store, self._clock, self._describe_config),
+            optimizer=OptimizerApi(self.control),
+            signals=SignalsApi(self.control.history, wall=self._clock),
+            console=Console(),
+            description=Description(DATA),
+        )
 
     def _ops_server(self) -> Server:
         registered = metrics.registry(
@@ -159,8 +172,8 @@ class Sidecar:
             {name: admission.stats for name, admission in self.admissions.items()},
             self.control,
         )
-        routes = ops_table(partial(metrics.render, registered), self._readiness)
-        return Server("ops", routes, self.admissions["ops"])
+        api = OpsApi(partial(metrics.render, registered), self._readiness)
+        return Server("ops", Table(OPS, api), self.admissions["ops"])
 
     # ---- what parts ask
 
@@ -171,12 +184,13 @@ class Sidecar:
         child = self.l3.pid
         return {"main": os.getpid()} | ({} if child is None else {"l3": child})
 
-    def _describe_config(self) -> dict[str, Any]:
-        return {
+    def _describe_config(self) -> Configuration:
+        engine = self.control.engine
+        return Configuration(
             **self.documents.describe(),
-            "effective": self.control.engine.effective.cache,
-            "knobs": described_knobs(self.control.engine),
-        }
+            effective=in_shape(CacheSettings, engine.effective.cache),
+            knobs=described_knobs(engine),
+        )
 
     def _report_process(self) -> metrics.ProcessReport:
         return metrics.ProcessReport(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Raw, Struct, json
 
-from sidecar.api.answers import ShownStanding, ShownTrial
+from sidecar.api.answers import Standing, Trial
 from sidecar.cli import figures
 from sidecar.cli.figures import Readings
 from sidecar.cli.palette import TIERS
@@ -41,8 +41,8 @@ class Line(Struct, omit_defaults=True):
     shares: dict[str, float] | None = None
     stats: Raw | None = None
     level: str | None = None
-    trial: ShownTrial | None = None
-    rules: list[ShownStanding] | None = None
+    trial: Trial | None = None
+    rules: list[Standing] | None = None
     signals: dict[str, float] | None = None
     outcomes: list[Outcome] | None = None
 

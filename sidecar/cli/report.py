@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sidecar.api.answers import Overview, ShownChange, ShownRule, ShownTrial
+from sidecar.api.answers import Change, Overview, Rule, Trial
 from sidecar.cli import figures
 from sidecar.cli.figures import Readings
 from sidecar.model.change import Value
@@ -71,7 +71,7 @@ def overview_parts(overview: Overview, readings: Readings) -> Iterator[Renderabl
     yield Text("Use --json for all signals and knobs.", style="dim")
 
 
-def rules_table(rules: Iterable[ShownRule], readings: Readings) -> Table:
+def rules_table(rules: Iterable[Rule], readings: Readings) -> Table:
     """A row for each rule: its condition with its values, the change, and the reason."""
     table = _table("rule", "state", "condition, values, change and reason", apart=True)
     for rule in rules:
@@ -103,7 +103,7 @@ def decisions_made(decisions: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
         yield _lines(f"{decision['rule']}: {_decided(decision)}")
 
 
-def named(change: ShownChange) -> str:
+def named(change: Change) -> str:
     """A change in words."""
     if not isinstance(change.knob, str):
         return str(change.deed)
@@ -144,7 +144,7 @@ def styled(word: str) -> Text:
     return Text(word.replace("_", " "), _STYLES.get(word, "none"))
 
 
-def _trial(trial: ShownTrial, readings: Readings) -> Text:
+def _trial(trial: Trial, readings: Readings) -> Text:
     text = f"On trial: {trial.rule}, {named(trial.change)}."
     if trial.signal is not None and trial.before is not None:
         text += f" {trial.signal} was {readings.reading(trial.signal, trial.before)} before."
@@ -160,7 +160,7 @@ def _standings(overview: Overview) -> Table:
     return table
 
 
-def _explanation(rule: ShownRule, readings: Readings) -> Iterator[str | Text]:
+def _explanation(rule: Rule, readings: Readings) -> Iterator[str | Text]:
     yield " ".join(rule.when.split())
     for text, value in rule.values.items():
         yield Text(f"  {readings.operand(text, value)}", "dim")
@@ -186,7 +186,7 @@ def _decided(decision: Mapping[str, Any]) -> str:
         case {"event": "changed", "deed": deed}:
             return f"did {deed}"
         case {"event": "changed" | "rolled_back" as event, "knob": _}:
-            change = msgspec.convert(decision, ShownChange)
+            change = msgspec.convert(decision, Change)
             return f"{'changed' if event == 'changed' else 'rolled back'} {named(change)}"
         case {"event": "concluded", "outcome": outcome, "reason": reason}:
             return f"{outcome}. {reason}"

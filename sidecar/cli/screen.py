@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
-from sidecar.api.answers import Overview, ShownStanding
+from sidecar.api.answers import Overview, Standing
 from sidecar.cli import figures
 from sidecar.cli.figures import Readings
 from sidecar.cli.palette import TIERS
@@ -193,11 +193,11 @@ def _rules(overview: Overview, rows: int) -> Table:
     return table
 
 
-def _urgency(rule: ShownStanding) -> int:
+def _urgency(rule: Standing) -> int:
     return _URGENCY.index(rule.state) if rule.state in _URGENCY else -1
 
 
-def _reason(rule: ShownStanding, overview: Overview) -> Text:
+def _reason(rule: Standing, overview: Overview) -> Text:
     trial = overview.trial
     if trial is None or trial.rule != rule.rule:
         return Text(rule.reason, "none" if rule.state == "pending" else "dim")

@@ -8,15 +8,27 @@ each key is looked up or written by itself: a call is no snapshot and no transac
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Sequence
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, Meta, Raw, Struct
 
+from sidecar.api.entries import (
+    MAX_KEYS,
+    Encoding,
+    Found,
+    FoundEntry,
+    Keys,
+    NewEntries,
+    NewEntry,
+    Ttl,
+    Written,
+    WrittenEntry,
+)
 from sidecar.api.errors import InvalidRequestError
 from sidecar.api.values import MAX_TTL_SECONDS, content_type_of
 from sidecar.http.bodies import (
-    Encoding,
     decoded,
     encoded,
     from_base64,
@@ -32,9 +44,9 @@ from sidecar.http.problems import ProblemError
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, join, name_error
 from sidecar.model.errors import WriteError
-from sidecar.store.store import Ask, Store, Written
+from sidecar.store import store
+from sidecar.store.store import Ask, Store
 
-MAX_KEYS = 1000
 KEYS_BYTES = 8 << 20
 """A body of keys: a thousand of the longest, each byte escaped, come to 6 MiB."""
 ENTRIES_BYTES = 32 << 20
@@ -47,55 +59,28 @@ FIRST_AT_ONCE = 16
 """And at first, as long as it is not known how large their values are."""
 SMALL_BYTES = 64 << 10
 
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_TTL_SECONDS)]
-Ttl = Seconds | Literal["never"] | None
-"""`None` is the default of the configuration."""
-Limited = msgspec.Meta(max_length=MAX_KEYS)
+Limited = Meta(max_length=MAX_KEYS)
 
 
-class Keys(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of mget and mdelete."""
+class RawKeys(Struct, forbid_unknown_fields=True):
+    """`Keys` in MessagePack, where a key is a string or binary."""
 
     namespace: str
-    keys: Annotated[list[str], Limited]
+    keys: Annotated[list[Raw], Limited]
 
 
-class RawKeys(msgspec.Struct, forbid_unknown_fields=True):
-    """The same in MessagePack, where a key is a string or binary."""
+class RawEntry(Struct, forbid_unknown_fields=True):
+    """`NewEntry` in MessagePack, where key and value are strings or binary."""
 
-    namespace: str
-    keys: Annotated[list[msgspec.Raw], Limited]
-
-
-class NewEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """An entry of mset."""
-
-    key: str
-    value: str
+    key: Raw
+    value: Raw
     encoding: Encoding = "utf-8"
     content_type: str = DEFAULT_CONTENT_TYPE
     ttl: Ttl = None
 
 
-class RawEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """The same in MessagePack, where key and value are strings or binary."""
-
-    key: msgspec.Raw
-    value: msgspec.Raw
-    encoding: Encoding = "utf-8"
-    content_type: str = DEFAULT_CONTENT_TYPE
-    ttl: Ttl = None
-
-
-class Entries(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of mset."""
-
-    namespace: str
-    entries: Annotated[list[NewEntry], Limited]
-
-
-class RawEntries(msgspec.Struct, forbid_unknown_fields=True):
-    """The same in MessagePack."""
+class RawEntries(Struct, forbid_unknown_fields=True):
+    """`NewEntries` in MessagePack."""
 
     namespace: str
     entries: Annotated[list[RawEntry], Limited]
@@ -115,7 +100,7 @@ class BatchApi:
     async def mget(self, request: Request) -> Reply:
         keys, names = await _wanted(request)
         as_json = wants_json(request)
-        found: list[msgspec.Raw] = []
+        found: list[Any] = []  # encoded already, so that their size is known
         missing: list[Key] = []
         size = start = 0
         at_once = FIRST_AT_ONCE
@@ -133,33 +118,35 @@ class BatchApi:
                     break
                 start += 1
             at_once = AT_ONCE if largest <= SMALL_BYTES else FIRST_AT_ONCE
-        answer = {"entries": found, "missing": missing, "left": keys[start:]}
+        answer = Found(entries=found, missing=missing, left=keys[start:])
         return encoded(answer, as_json=as_json)
 
     async def mset(self, request: Request) -> Reply:
-        body = await _body(request, ENTRIES_BYTES, Entries, RawEntries)
+        body = await _body(request, ENTRIES_BYTES, NewEntries, RawEntries)
         keys = [_text(entry.key, f"entries[{n}].key") for n, entry in enumerate(body.entries)]
         names = _names(body.namespace, keys, "entries[{}].key")
         puts = [
             (name, *await self._checked(entry, f"entries[{number}]"))
             for number, (name, entry) in enumerate(zip(names, body.entries, strict=True))
         ]
-        results: list[dict[str, Any]] = []
+        written: list[WrittenEntry] = []
         for start in range(0, len(puts), AT_ONCE):
             batch = puts[start : start + AT_ONCE]
-            results += await _outcomes([self._store.put(*put) for put in batch], "the value")
-        return encoded({"entries": _by_key(keys, results)}, as_json=wants_json(request))
+            writes = [self._store.put(*put) for put in batch]
+            written += await _outcomes(keys[start:], writes, "the value")
+        return encoded(Written(written), as_json=wants_json(request))
 
     async def mdelete(self, request: Request) -> Reply:
         keys, names = await _wanted(request)
-        results: list[dict[str, Any]] = []
+        written: list[WrittenEntry] = []
         for start in range(0, len(names), AT_ONCE):
             batch = names[start : start + AT_ONCE]
-            results += await _outcomes([self._store.delete(name) for name in batch], "the deletion")
-        for result in results:
-            if result["status"] == 201:  # nothing was there
-                result["status"] = 404
-        return encoded({"entries": _by_key(keys, results)}, as_json=wants_json(request))
+            writes = [self._store.delete(name) for name in batch]
+            written += await _outcomes(keys[start:], writes, "the deletion")
+        for entry in written:
+            if entry.status == 201:  # nothing was there
+                entry.status = 404
+        return encoded(Written(written), as_json=wants_json(request))
 
     async def _look_up(self, names: list[bytes]) -> list[Hit | None]:
         """Those that memory has without a task each."""
@@ -171,21 +158,21 @@ class BatchApi:
             hits[at] = hit
         return hits
 
-    async def _described(self, key: Key, hit: Hit, *, as_json: bool) -> msgspec.Raw:
+    async def _described(self, key: Key, hit: Hit, *, as_json: bool) -> Raw:
         entry = hit.entry
         now = self._clock()
         left = entry.expires_at - now
-        described: dict[str, Any] = {
-            "key": key,
-            "value": hit.value,
-            "content_type": entry.content_type,
-            "etag": etag(entry),
-            "age": max(0, int(now - entry.created_at)),
-            "ttl": max(0, int(left)) if left < MAX_TTL_SECONDS else None,
-            "tier": hit.tier,
-        }
+        described = FoundEntry(
+            key=key,
+            value=hit.value,
+            content_type=entry.content_type,
+            etag=etag(entry),
+            age=max(0, int(now - entry.created_at)),
+            ttl=max(0, int(left)) if left < MAX_TTL_SECONDS else None,
+            tier=hit.tier,
+        )
         if as_json:
-            described["value"], described["encoding"] = await json_string(hit.value)
+            described.value, described.encoding = await json_string(hit.value)
         return part(described, as_json=as_json)
 
     async def _checked(self, entry: NewEntry | RawEntry, path: str) -> tuple[bytes, str, float]:
@@ -238,7 +225,7 @@ def _names(namespace: str, keys: list[Key], path: str) -> list[bytes]:
     return names
 
 
-def _text(sent: str | msgspec.Raw, path: str) -> Key:
+def _text(sent: str | Raw, path: str) -> Key:
     """A string, or in MessagePack binary. What is neither is not decoded."""
     if isinstance(sent, str):
         return sent
@@ -255,22 +242,18 @@ def _at(path: str, sentence: str) -> ProblemError:
     return ProblemError(400, f"{sentence.rstrip('.')} - at `$.{path}`.")
 
 
-async def _outcomes(writes: list[Awaitable[Written]], what: str) -> list[dict[str, Any]]:
+async def _outcomes(
+    keys: list[Key], writes: Sequence[Awaitable[store.Written]], what: str
+) -> list[WrittenEntry]:
     """What each write came to: a status as a single PUT would have, and a sentence on errors."""
 
-    async def outcome(write: Awaitable[Written]) -> dict[str, Any]:
+    async def outcome(key: Key, write: Awaitable[store.Written]) -> WrittenEntry:
         try:
             written = await write
         except WriteError as error:
             problem = problem_of(error, what)
-            return {"status": problem.status, "detail": problem.detail}
-        result: dict[str, Any] = {"status": 204 if written.replaced else 201}
-        if written.entry is not None:
-            result["etag"] = etag(written.entry)
-        return result
+            return WrittenEntry(key=key, status=problem.status, detail=problem.detail)
+        tag = UNSET if written.entry is None else etag(written.entry)
+        return WrittenEntry(key=key, status=204 if written.replaced else 201, etag=tag)
 
-    return list(await asyncio.gather(*map(outcome, writes)))
-
-
-def _by_key(keys: list[Key], results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"key": key, **result} for key, result in zip(keys, results, strict=True)]
+    return list(await asyncio.gather(*map(outcome, keys, writes)))

@@ -14,10 +14,11 @@ import base64
 import binascii
 import codecs
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from sidecar.api.entries import Encoding
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import ProblemError
 
@@ -29,7 +30,6 @@ CURL_DEFAULT = "application/x-www-form-urlencoded"
 SLICE_BYTES = 192 << 10
 """Of a value, at one go: a millisecond of base64. Base64 needs a multiple of three and four."""
 
-Encoding = Literal["utf-8", "base64"]
 Body = TypeVar("Body")
 _encode_json = msgspec.json.Encoder().encode
 _encode_messagepack = msgspec.msgpack.Encoder().encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from sidecar.api.values import MAX_TTL_SECONDS, seconds_of
+from sidecar.api.values import MAX_TTL_SECONDS
 from sidecar.http.problems import ProblemError
 from sidecar.model.entry import Entry
 from sidecar.store.store import Condition
@@ -81,10 +81,8 @@ def _matches(tags: list[str], tag: str | None, *, weak: bool) -> bool:
     return tags == ["*"] or tag in tags or (weak and f"W/{tag}" in tags)
 
 
-def ttl_of(headers: Headers, parameter: str | None, default: float) -> float:
-    """The life of a value in seconds, `inf` for ever: `?ttl=` first, then max-age, else default."""
-    if parameter is not None:
-        return seconds_of(parameter)
+def ttl_of(headers: Headers, default: float) -> float:
+    """The life of a value in seconds, `inf` for ever: max-age, else default."""
     if "Cache-Control" not in headers:
         return default
     for directive in (_field(headers, "Cache-Control") or "").split(","):

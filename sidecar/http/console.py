@@ -11,8 +11,9 @@ from hashlib import sha256
 from importlib.resources import files
 
 from sidecar.http.messages import Reply, Request
-from sidecar.http.server import Handler, Router, by_method
+from sidecar.http.problems import ProblemError
 
+FOLDER = "/console/"
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -45,29 +46,28 @@ class _File:
     headers: str
     body: bytes
 
-    async def get(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply:
         if self.etag in request.headers.get("If-None-Match", ""):
             return Reply(304, self.headers)
         return Reply(200, self.headers, self.body)
 
 
 class Console:
-    """A router over the console's files; everything else goes on to `others`."""
+    """The handlers of the page and of its files."""
 
-    def __init__(self, others: Router) -> None:
-        self._others = others
+    def __init__(self) -> None:
         folder = files("sidecar.http").joinpath("console")
-        self._files: dict[str, dict[str, tuple[str, Handler]]] = {}
-        for each in folder.iterdir():
-            path = "/" if each.name == "index.html" else f"/console/{each.name}"
-            self._files[path] = {"GET": ("console", _file(each.name, each.read_bytes()).get)}
+        self._files = {each.name: _file(each.name, each.read_bytes()) for each in folder.iterdir()}
+        self._page = self._files.pop("index.html")
 
-    def find(self, request: Request) -> tuple[str, Handler]:
-        methods = self._files.get(request.path)
-        return self._others.find(request) if methods is None else by_method(methods, request)
+    async def page(self, request: Request) -> Reply:
+        return self._page.answer(request)
 
-    def waits(self, request: Request) -> bool:
-        return request.path not in self._files and self._others.waits(request)
+    async def file(self, request: Request) -> Reply:
+        file = self._files.get(request.path.removeprefix(FOLDER))
+        if file is None:
+            raise ProblemError(404, f"The console has no file {request.path[:80]}.")
+        return file.answer(request)
 
 
 def _file(name: str, body: bytes) -> _File:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from typing import Annotated, Literal
 from urllib.parse import unquote_to_bytes
 
-from sidecar.api.values import MAX_TTL_SECONDS, NEVER_SECONDS, content_type_of
-from sidecar.http.browsers import SANDBOX, refuse_cross_site
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sidecar.api.values import MAX_TTL_SECONDS, NEVER_SECONDS, content_type_of, seconds_of
+from sidecar.http.browsers import SANDBOX
 from sidecar.http.conditions import (
     condition_of,
     etag,
@@ -13,9 +17,7 @@ from sidecar.http.conditions import (
     ttl_of,
 )
 from sidecar.http.messages import Reply, Request
-from sidecar.http.parameters import parameters
 from sidecar.http.problems import ProblemError, problem_body, retry_later
-from sidecar.http.server import Handler, Router, by_method
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, name_error
 from sidecar.model.errors import (
@@ -35,34 +37,31 @@ _MISS_BODY = problem_body(
 )
 
 
-class EntryApi:
-    """The data path's handlers, and the router that sends everything else on."""
+Lifetime = Annotated[float, Meta(ge=0, le=MAX_TTL_SECONDS)] | Literal["never"]
 
-    def __init__(self, store: Store, clock: Clock, others: Router) -> None:
+
+def _lifetime(text: str) -> Lifetime:
+    return "never" if text == "never" else seconds_of(text)
+
+
+class PutQuery(Struct, frozen=True):
+    """The lifetime of an entry, where it is stated in the query."""
+
+    ttl: Annotated[
+        Lifetime | UnsetType,
+        Meta(description="Its lifetime in seconds, or `never`.", extra={"read": _lifetime}),
+    ] = UNSET
+
+
+class EntryApi:
+    """The data path's handlers."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._others = others
-        self._methods: dict[str, tuple[str, Handler]] = {
-            "GET": ("get", self.get),
-            "HEAD": ("head", self.get),
-            "PUT": ("put", self.put),
-            "DELETE": ("delete", self.delete),
-        }
 
-    def find(self, request: Request) -> tuple[str, Handler]:
-        refuse_cross_site(request)
-        if request.path.startswith(PREFIX):
-            return by_method(self._methods, request, takes_query=request.method == "PUT")
-        if request.to_origin_form():
-            return self.find(request)
-        return self._others.find(request)
-
-    def waits(self, request: Request) -> bool:
-        """Writes do, and reads of what is not in memory."""
-        if not request.path.startswith(PREFIX):
-            return self._others.waits(request)
-        if request.method not in {"GET", "HEAD"}:
-            return True
+    def is_not_in_memory(self, request: Request) -> bool:
+        """Whether a read has to wait for L3."""
         return isinstance(self._store.locate(full_key(request.path)), Ask)
 
     async def get(self, request: Request) -> Reply:
@@ -74,14 +73,16 @@ class EntryApi:
             return Reply(404, _MISS_HEADERS, _MISS_BODY)
         return self._found(request, hit)
 
-    async def put(self, request: Request) -> Reply:
+    async def put(self, request: Request, query: PutQuery) -> Reply:
         key = _checked_key(request.path)
         headers = request.headers
         if "Content-Range" in headers:
             raise ProblemError(400, "A value is put whole; send it without Content-Range.")
         config = self._store.config
-        parameter = parameters(request.query, "ttl").get("ttl") if request.query else None
-        ttl = ttl_of(headers, parameter, config.default_ttl_seconds)
+        if query.ttl is UNSET:
+            ttl = ttl_of(headers, config.default_ttl_seconds)
+        else:
+            ttl = math.inf if isinstance(query.ttl, str) else query.ttl
         content_type = content_type_of(headers.get("Content-Type") or DEFAULT_CONTENT_TYPE)
         value = await request.body(config.max_value_bytes)
         condition = condition_of(headers)

@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
-from sidecar.http.messages import Reply, Request
-from sidecar.http.server import Table
+from sidecar.api.state import Readiness
+from sidecar.http.messages import JSON_HEADER, Reply, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether traffic should come here, and what is not as it should be, in sentences."""
-
-    ready: bool
-    notes: list[str]
-
-
-def ops_table(
-    render_metrics: Callable[[str], tuple[str, bytes]], readiness: Callable[[], Readiness]
-) -> Table:
+class OpsApi:
     """`render_metrics` takes the Accept header and gives content type and body."""
 
-    async def metrics(request: Request) -> Reply:
-        content_type, body = render_metrics(request.headers.get("Accept", ""))
+    def __init__(
+        self, render_metrics: Callable[[str], tuple[str, bytes]], readiness: Callable[[], Readiness]
+    ) -> None:
+        self._render_metrics = render_metrics
+        self._readiness = readiness
+
+    async def metrics(self, request: Request) -> Reply:
+        content_type, body = self._render_metrics(request.headers.get("Accept", ""))
         return Reply(200, f"Content-Type: {content_type}\r\n", body)
 
-    async def livez(_request: Request) -> Reply:
+    async def livez(self, _request: Request) -> Reply:
         return Reply(200, "Content-Type: text/plain; charset=utf-8\r\n", b"ok\n")
 
-    async def readyz(_request: Request) -> Reply:
-        state = readiness()
-        body = msgspec.json.encode({"ready": state.ready, "notes": state.notes})
-        return Reply(200 if state.ready else 503, "Content-Type: application/json\r\n", body)
-
-    return Table(
-        {
-            "/metrics": {"GET": ("metrics", metrics)},
-            "/livez": {"GET": ("livez", livez)},
-            "/readyz": {"GET": ("readyz", readyz)},
-        }
-    )
+    async def readyz(self, _request: Request) -> Reply:
+        state = self._readiness()
+        return Reply(200 if state.ready else 503, JSON_HEADER, msgspec.json.encode(state))

@@ -5,23 +5,14 @@ The answers are written for a person with curl: indented, each figure beside its
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated, TypeVar
 
-from sidecar.api.answers import (
-    Outcomes,
-    Overview,
-    Rules,
-    Run,
-    ShownChange,
-    ShownKnob,
-    ShownRule,
-    ShownSignal,
-    ShownStanding,
-    ShownTrial,
-)
+import msgspec
+from msgspec import Meta, Struct
+
+from sidecar.api import answers
 from sidecar.control import Control
 from sidecar.http.messages import JSON_HEADER, Reply, Request
-from sidecar.http.parameters import parameters
 from sidecar.http.problems import ProblemError
 from sidecar.model.change import Change, Deed, Value
 from sidecar.optimizer.decisions import Explanation
@@ -30,7 +21,13 @@ from sidecar.optimizer.evaluation import Ready
 from sidecar.optimizer.situation import COOLDOWN_SCALES
 from sidecar.optimizer.trial import Trial
 
-_ANSWERS = {"true": True, "false": False}
+S = TypeVar("S", bound=Struct)
+
+
+class RunQuery(Struct, frozen=True):
+    """How to evaluate."""
+
+    dry_run: Annotated[bool, Meta(description="Whether to change nothing.")] = False
 
 
 class OptimizerApi:
@@ -44,7 +41,7 @@ class OptimizerApi:
         engine = self._control.engine
         config, trial = engine.config, engine.trial
         return _json(
-            Overview(
+            answers.Overview(
                 enabled=config.enabled,
                 dry_run=config.dry_run,
                 level=config.level,
@@ -52,7 +49,7 @@ class OptimizerApi:
                 ticks=engine.ticks,
                 trial=None if trial is None else self._trial(trial),
                 rules=[
-                    ShownStanding(rule=name, state=standing.state, reason=standing.reason)
+                    answers.Standing(rule=name, state=standing.state, reason=standing.reason)
                     for name, standing in engine.standings.items()
                 ],
                 knobs=described_knobs(engine),
@@ -62,24 +59,20 @@ class OptimizerApi:
 
     async def rules(self, request: Request) -> Reply:
         refuse_body(request)
-        return _json(Rules(self._rules()))
+        return _json(answers.Rules(self._rules()))
 
     async def outcomes(self, request: Request) -> Reply:
         refuse_body(request)
-        return _json(Outcomes(self._control.engine.outcomes[::-1]))
+        return _json(answers.Outcomes(self._control.engine.outcomes[::-1]))
 
-    async def run(self, request: Request) -> Reply:
+    async def run(self, request: Request, query: RunQuery) -> Reply:
         """Evaluate now. With `dry_run` nothing is changed, and every rule says what it would do."""
         refuse_body(request)
-        text = parameters(request.query, "dry_run").get("dry_run", "false")
-        if text not in _ANSWERS:
-            raise ProblemError(400, "dry_run is true or false.")
-        dry_run = _ANSWERS[text]
         rules = self._rules()
-        decisions = [] if dry_run else self._control.evaluate()
+        decisions = [] if query.dry_run else self._control.evaluate()
         return _json(
-            Run(
-                dry_run=dry_run,
+            answers.Run(
+                dry_run=query.dry_run,
                 rules=rules,
                 decisions=[
                     {"event": decision.event, "rule": decision.rule.name, **decision.fields}
@@ -93,13 +86,13 @@ class OptimizerApi:
         self._control.reset()
         return Reply(204)
 
-    def _rules(self) -> list[ShownRule]:
+    def _rules(self) -> list[answers.Rule]:
         scale = COOLDOWN_SCALES[self._control.engine.config.level]
         return [_rule(explanation, scale) for explanation in self._control.explain()]
 
-    def _trial(self, trial: Trial) -> ShownTrial:
+    def _trial(self, trial: Trial) -> answers.Trial:
         expect, noise = trial.rule.config.expect, trial.noise
-        return ShownTrial(
+        return answers.Trial(
             rule=trial.rule.name,
             change=_change(trial.change, trial.from_),
             signal=None if expect is None else expect.signal,
@@ -109,13 +102,13 @@ class OptimizerApi:
             seconds_left=max(0.0, trial.ends_at - self._control.history.last_at),
         )
 
-    def _signals(self) -> dict[str, ShownSignal]:
+    def _signals(self) -> dict[str, answers.Signal]:
         engine, history = self._control.engine, self._control.history
         aims = {aim.signal: aim for aim in engine.aims}
         shown = {}
         for signal in history.signals.values():
             aim = aims.get(signal.name)
-            shown[signal.name] = ShownSignal(
+            shown[signal.name] = answers.Signal(
                 value=engine.value(history, signal.name),
                 unit=signal.unit,
                 meaning=signal.meaning,
@@ -126,11 +119,11 @@ class OptimizerApi:
         return shown
 
 
-def described_knobs(engine: Engine) -> dict[str, ShownKnob]:
+def described_knobs(engine: Engine) -> dict[str, answers.Knob]:
     """What each knob was configured to, and what is in force."""
     configured, effective = engine.configured, engine.effective
     return {
-        knob.name: ShownKnob(
+        knob.name: answers.Knob(
             meaning=knob.meaning,
             configured=knob.read(configured),
             effective=knob.read(effective),
@@ -139,11 +132,11 @@ def described_knobs(engine: Engine) -> dict[str, ShownKnob]:
     }
 
 
-def _rule(explanation: Explanation, cooldown_scale: float) -> ShownRule:
+def _rule(explanation: Explanation, cooldown_scale: float) -> answers.Rule:
     config, standing, sight = explanation.rule.config, explanation.standing, explanation.sight
-    would_do = explanation.would_do
+    would_do, expect, guard = explanation.would_do, config.expect, config.guard
     change = _change(would_do.change, would_do.from_) if isinstance(would_do, Ready) else None
-    return ShownRule(
+    return answers.Rule(
         rule=config.name,
         would_fire=explanation.would_fire,
         state=standing.state,
@@ -160,15 +153,20 @@ def _rule(explanation: Explanation, cooldown_scale: float) -> ShownRule:
         with_=config.options,
         for_seconds=config.for_seconds,
         cooldown_seconds=config.cooldown_seconds * cooldown_scale * standing.scale,
-        expect=config.expect,
-        guard=config.guard,
+        expect=None if expect is None else in_shape(answers.Expectation, expect),
+        guard=None if guard is None else in_shape(answers.Guard, guard),
     )
 
 
-def _change(change: Change, from_: Value | None) -> ShownChange:
+def _change(change: Change, from_: Value | None) -> answers.Change:
     if isinstance(change, Deed):
-        return ShownChange(deed=change.name)
-    return ShownChange(knob=change.knob, from_=from_, to=change.to)
+        return answers.Change(deed=change.name)
+    return answers.Change(knob=change.knob, from_=from_, to=change.to)
+
+
+def in_shape(shape: type[S], config: object) -> S:
+    """A part of the configuration in the shape that answers have."""
+    return msgspec.convert(config, shape, from_attributes=True)
 
 
 def refuse_body(request: Request) -> None:

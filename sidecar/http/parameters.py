@@ -1,31 +1,108 @@
-"""Query parameters: one parser for every route, which refuses what the route does not take."""
+"""Query parameters: one parser for every route, which refuses what the route does not take.
+
+The parameters of a route are a Struct: their names, types, bounds and defaults, as
+`/openapi.json` describes them too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
-from sidecar.http.messages import Reply, Request
+import msgspec
+from msgspec.inspect import BoolType, Field, IntType, Metadata, StrType, StructType, Type, type_info
+
 from sidecar.http.problems import ProblemError
 
+MOST_DIGITS = 17
+"""Of a number: Python takes long for thousands of them."""
 
-def parameters(query: str, *known: str) -> dict[str, str]:
-    """The parameters of a query, percent-decoded; bytes that are not UTF-8 become surrogates.
+Q = TypeVar("Q", bound=msgspec.Struct)
+Read = Callable[[str], Any]
 
-    Raises ProblemError (400), which names the parameter: one that is not in `known`, or one that is
-    sent twice. Ignoring either would do something other than what the client asked for.
+
+class Parameters(Generic[Q]):
+    """Parses a query into `shape`, whose fields are integers with bounds, booleans or text.
+
+    A field of another type brings a function that reads it, in `Meta(extra={"read": ...})`. Text is
+    percent-decoded; bytes that are not UTF-8 become surrogates. The handler checks its content.
     """
-    found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
-        if name not in known:
-            there_is = f"only {', '.join(known)}" if known else "none at all"
-            raise ProblemError(400, f"There is no parameter {name[:80]!r} here, {there_is}.")
-        if name in found:
-            raise ProblemError(400, f"The parameter {name} is sent twice; send it once.")
-        found[name] = value
-    return found
+
+    def __init__(self, shape: type[Q]) -> None:
+        self._shape = shape
+        described = type_info(shape)
+        assert isinstance(described, StructType)  # noqa: S101  (a Struct is one)
+        self._readers = {field.encode_name: _reader(field) for field in described.fields}
+        self._required = [field.encode_name for field in described.fields if field.required]
+        self._defaults = None if self._required else shape()
+
+    def parse(self, query: str) -> Q:
+        """Raises ProblemError (400), which names the parameter: one that is missing, not known,
+        sent twice or of a wrong value. To ignore it would do something else than was asked for.
+        """
+        if not query and self._defaults is not None:
+            return self._defaults
+        found: dict[str, Any] = {}
+        for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
+            if name not in self._readers:
+                raise _unknown(name, self._readers)
+            if name in found:
+                raise ProblemError(400, f"The parameter {name} is sent twice; send it once.")
+            found[name] = self._readers[name](value)
+        for name in self._required:
+            if name not in found:
+                raise ProblemError(400, f"The parameter {name} is missing; send ?{name}=...")
+        return self._shape(**found)
 
 
-async def refuse_parameters(request: Request) -> Reply:
-    """The handler of a request with a query for a route that takes no parameters."""
-    parameters(request.query)
-    raise ProblemError(400, "The query can't be parsed; write it as name=value, or leave it out.")
+def refused_query(query: str) -> ProblemError:
+    """What a route answers that takes no parameters."""
+    for name, _ in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
+        return _unknown(name, ())
+    return ProblemError(400, "The query can't be parsed; write it as name=value, or leave it out.")
+
+
+def _unknown(name: str, known: Collection[str]) -> ProblemError:
+    there_is = f"only {', '.join(known)}" if known else "none at all"
+    return ProblemError(400, f"There is no parameter {name[:80]!r} here, {there_is}.")
+
+
+def _reader(field: Field) -> Read:
+    """What reads the values of a field. Raises TypeError for a type that no query can have."""
+    kind: Type = field.type
+    if isinstance(kind, Metadata):
+        if kind.extra is not None:
+            read: Read = kind.extra["read"]
+            return read
+        kind = kind.type
+    if isinstance(kind, IntType):
+        return _integer(field.encode_name, kind)
+    if isinstance(kind, BoolType):
+        return _boolean(field.encode_name)
+    if isinstance(kind, StrType):
+        return str
+    raise TypeError(f"the parameter {field.encode_name} needs a function that reads it")
+
+
+def _integer(name: str, kind: IntType) -> Read:
+    least, most = kind.ge, kind.le
+    if least is None or most is None:
+        raise TypeError(f"the parameter {name} needs bounds: Meta(ge=..., le=...)")
+
+    def read(text: str) -> int:
+        digits = text.isascii() and text.isdigit()
+        if not (digits and least <= int(text[:MOST_DIGITS]) <= most):
+            raise ProblemError(400, f"{name} takes a whole number from {least} to {most}.")
+        return int(text)
+
+    return read
+
+
+def _boolean(name: str) -> Read:
+    def read(text: str) -> bool:
+        if text not in {"true", "false"}:
+            raise ProblemError(400, f"{name} takes true or false.")
+        return text == "true"
+
+    return read

@@ -6,7 +6,7 @@ Below aiohttp's router: `web.Server` with requests and replies of our own (see `
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -16,13 +16,11 @@ from aiohttp import web
 from sidecar.api.errors import InvalidRequestError
 from sidecar.http.connection import Connection, Refusal
 from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
-from sidecar.http.parameters import refuse_parameters
 from sidecar.http.problems import ProblemError, retry_later
+from sidecar.http.routing import Found
 from sidecar.serving.admission import Admission
 from sidecar.serving.idle import IdleConnections
 from sidecar.serving.limiter import Limiter
-
-Handler = Callable[[Request], Awaitable[Reply]]
 
 log = structlog.get_logger("sidecar.http")
 
@@ -30,11 +28,8 @@ log = structlog.get_logger("sidecar.http")
 class Router(Protocol):
     """Finds the operation for a request."""
 
-    def find(self, request: Request) -> tuple[str, Handler]:
-        """The operation's name and its handler. Raises ProblemError: 404, 405."""
-
-    def waits(self, request: Request) -> bool:
-        """Whether to answer may mean to wait for something: asked only where too much does."""
+    def find(self, request: Request) -> Found:
+        """Raises ProblemError: 404, 405, or the request is not for this server."""
 
 
 class Server(web.Server):
@@ -43,7 +38,7 @@ class Server(web.Server):
     def __init__(self, protocol: str, router: Router, admission: Admission) -> None:
         super().__init__(cast(Any, self._serve), request_factory=cast(Any, Request))
         self._protocol = protocol
-        self._find, self._waits = router.find, router.waits  # bound once: each request calls them
+        self._find = router.find  # bound once: each request calls it
         self._admission = admission
         self._idle = IdleConnections(cast(Any, self._connections), admission)
 
@@ -61,10 +56,10 @@ class Server(web.Server):
         operation = "unknown"
         began_at = admission.begin()
         try:
-            operation, handler = self._find(request)
+            operation, handle, waits = self._find(request)
             if admission.limiter is not None:
-                self._stay_within_limit(admission.limiter, request)
-            reply = await handler(request)
+                self._stay_within_limit(admission.limiter, partial(waits, request))
+            reply = await handle(request)
             if len(reply.body) > LARGE_BYTES and not admission.admits_bytes():
                 raise retry_later("Too much is under way; read what you asked for, then try again.")
         except ProblemError as problem:
@@ -85,58 +80,8 @@ class Server(web.Server):
         admission.end(operation, reply.status, began_at)
         return reply
 
-    def _stay_within_limit(self, limiter: Limiter, request: Request) -> None:
-        if not self._admission.admits_request(partial(self._waits, request)):
+    def _stay_within_limit(self, limiter: Limiter, waits: Callable[[], bool]) -> None:
+        if not self._admission.admits_request(waits):
             raise retry_later(
                 f"{limiter.limit} requests are under way, and more would only wait; try again."
             )
-
-
-class Table:
-    """A router over fixed paths: path -> method -> (operation, handler).
-
-    `waiting` are the paths that may be turned away where too much is under way, `parametrized`
-    those that take query parameters; a query is refused on every other path.
-    """
-
-    def __init__(
-        self,
-        routes: Mapping[str, Mapping[str, tuple[str, Handler]]],
-        waiting: Collection[str] = (),
-        parametrized: Collection[str] = (),
-    ) -> None:
-        self._routes = routes
-        self._waiting = waiting
-        self._parametrized = parametrized
-
-    def find(self, request: Request) -> tuple[str, Handler]:
-        methods = self._routes.get(request.path)
-        if methods is None:
-            known = ", ".join(sorted(self._routes))
-            if request.to_origin_form():
-                return self.find(request)
-            raise ProblemError(404, f"There is nothing at {request.path[:80]}. There is: {known}.")
-        takes_query = request.path in self._parametrized
-        return by_method(methods, request, takes_query=takes_query)
-
-    def waits(self, request: Request) -> bool:
-        return request.path in self._waiting
-
-
-def by_method(
-    methods: Mapping[str, tuple[str, Handler]], request: Request, *, takes_query: bool = False
-) -> tuple[str, Handler]:
-    """The operation for a request's method; HEAD is GET without the body.
-
-    Its handler refuses the query where the route takes none.
-    """
-    found = methods.get(request.method)
-    if found is None and request.method == "HEAD":
-        found = methods.get("GET")
-    if found is None:
-        allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
-        detail = f"{request.method} is not possible here; {allowed} is."
-        raise ProblemError(405, detail, headers=f"Allow: {allowed}\r\n")
-    if request.query and not takes_query:
-        return found[0], refuse_parameters
-    return found

@@ -9,13 +9,14 @@ import asyncio
 import math
 import time
 from collections.abc import Collection
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta, Struct
 
 from sidecar.api.answers import Course
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.optimizer import refuse_body
-from sidecar.http.parameters import parameters
 from sidecar.http.problems import ProblemError
 from sidecar.model.clock import Clock
 from sidecar.signals.history import SPAN_SECONDS, History
@@ -24,8 +25,43 @@ from sidecar.signals.sampler import INTERVAL_SECONDS
 DEFAULT_STEP, LEAST_STEP, MOST_STEP = 10, 5, 60
 MOST_SIGNALS = 20
 MOST_POINTS = 120
+EXAMPLES = [
+    "cache.hit_ratio",
+    "cache.l1.hits_per_second,memory.resident_bytes",
+    "http.get_p99_seconds",
+]
+"""Of `names`, which are as many as there are signals and combinations of them."""
 SLICE_POINTS = 40
 """Before others get a turn: less than a millisecond for a quantile, which takes the longest."""
+
+
+class SignalsQuery(Struct, frozen=True):
+    """Which signals, and when."""
+
+    names: Annotated[
+        str,
+        Meta(
+            description="Names of `signals` in /v1/optimizer, up to 20, separated by commas.",
+            extra_json_schema={"enum": EXAMPLES},
+        ),
+    ]
+    step: Annotated[
+        int,
+        Meta(
+            description="Seconds that one value covers. Steps end at multiples of it.",
+            ge=LEAST_STEP,
+            le=MOST_STEP,
+        ),
+    ] = DEFAULT_STEP
+    since: Annotated[
+        int,
+        Meta(
+            description="Steps that ended by then are left out, in seconds since 1970. There are "
+            "120 at most.",
+            ge=0,
+            le=1 << 53,
+        ),
+    ] = 0
 
 
 class SignalsApi:
@@ -38,17 +74,14 @@ class SignalsApi:
         self._clock = clock
         self._wall = wall
 
-    async def course(self, request: Request) -> Reply:
+    async def course(self, request: Request, query: SignalsQuery) -> Reply:
         """Every step ends at a multiple of its length, so that who asks again gets the same ones.
 
         Steps that have not ended are not there yet.
         """
         refuse_body(request)
-        sent = parameters(request.query, "names", "step", "since")
-        names = _names(sent.get("names", ""), self._history.signals)
-        step = _number("step", sent.get("step", str(DEFAULT_STEP)), LEAST_STEP, MOST_STEP)
-        since = _number("since", sent.get("since", "0"), 0, 1 << 53)
-        ends = self._ends(step, since)
+        names, step = _names(query.names, self._history.signals), query.step
+        ends = self._ends(step, query.since)
         values: dict[str, list[float | None]] = {}
         for name in names:
             column = values[name] = []
@@ -91,9 +124,3 @@ def _names(text: str, known: Collection[str]) -> list[str]:
     if len(names) > MOST_SIGNALS:
         raise ProblemError(400, f"At most {MOST_SIGNALS} signals can be asked for in one call.")
     return names
-
-
-def _number(name: str, text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and least <= int(text[:17]) <= most):
-        raise ProblemError(400, f"{name} is whole seconds, {least} to {most}.")
-    return int(text)

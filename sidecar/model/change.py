@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 
 class Size(msgspec.Struct, frozen=True):
     """A tier's two limits, turned together."""
 
-    max_entries: int
-    max_bytes: int
+    max_entries: Annotated[int, Meta(ge=0)]
+    max_bytes: Annotated[int, Meta(ge=0)]
 
 
 Value = bool | int | float | str | Size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from sidecar.api.answers import Overview, ShownChange, ShownSignal, ShownStanding, ShownTrial
+from sidecar.api.answers import Change, Overview, Signal, Standing, Trial
 from sidecar.cli.client import Address
 from sidecar.cli.counted import L3Health, Stats, TierCounts, growth
 from sidecar.cli.watching import Look, Watch
@@ -53,9 +53,9 @@ def watched() -> Watch:
         level="balanced",
         interval_seconds=30.0,
         ticks=1234,
-        trial=ShownTrial(
+        trial=Trial(
             rule="disk_capacity",
-            change=ShownChange(knob="tiers.l3.size", from_=Size(10_000, GIB), to=Size(11_000, GIB)),
+            change=Change(knob="tiers.l3.size", from_=Size(10_000, GIB), to=Size(11_000, GIB)),
             signal="cache.l3.hit_ratio",
             before=0.554,
             noise=0.009,
@@ -85,7 +85,7 @@ _SIGNALS = {
 }
 
 
-def _rules() -> list[ShownStanding]:
+def _rules() -> list[Standing]:
     states = {
         "memory_cleanup": ("inactive", "Its condition is false."),
         "disk_capacity": ("active", "Its change is on trial for another 432 s."),
@@ -95,13 +95,12 @@ def _rules() -> list[ShownStanding]:
         "gc_pressure": ("inactive", "Its condition is false."),
     }
     return [
-        ShownStanding(rule=rule, state=state, reason=reason)
-        for rule, (state, reason) in states.items()
+        Standing(rule=rule, state=state, reason=reason) for rule, (state, reason) in states.items()
     ]
 
 
-def _signal(value: float) -> ShownSignal:
-    return ShownSignal(value=value, unit="", meaning="", better=None, baseline=None, target=None)
+def _signal(value: float) -> Signal:
+    return Signal(value=value, unit="", meaning="", better=None, baseline=None, target=None)
 
 
 def _warmth(second: int) -> float:

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from sidecar.api.answers import (
+    Change,
+    Knob,
     Overview,
-    ShownChange,
-    ShownKnob,
-    ShownRule,
-    ShownSignal,
-    ShownStanding,
-    ShownTrial,
+    Rule,
+    Signal,
+    Standing,
+    Trial,
 )
 from sidecar.catalogue import CATALOGUE
 from sidecar.cli.figures import Readings
@@ -37,7 +37,7 @@ rules:
   - {name: calm, type: gc, when: gc.tracked_objects < 0, action: collect}
 """
 WHEN = 'mean(cache.hit_ratio, "10m") < target.cache.hit_ratio && cache.l2.fill > 0.95'
-RULE = ShownRule(
+RULE = Rule(
     rule="cache_efficiency",
     would_fire=False,
     state="unavailable",
@@ -50,7 +50,7 @@ RULE = ShownRule(
         "cache.l2.fill": None,
     },
     missing=["cache.l2.fill"],
-    change=ShownChange(knob="promote_after", from_=2, to=1),
+    change=Change(knob="promote_after", from_=2, to=1),
     no_change=None,
     type="cache",
     level="balanced",
@@ -61,7 +61,7 @@ RULE = ShownRule(
     expect=None,
     guard=None,
 )
-SIGNAL = ShownSignal(
+SIGNAL = Signal(
     value=0.412, unit="ratio", meaning="Hits.", better="higher", baseline=0.5, target=None
 )
 OVERVIEW = Overview(
@@ -71,10 +71,10 @@ OVERVIEW = Overview(
     interval_seconds=30.0,
     ticks=1234,
     trial=None,
-    rules=[ShownStanding(rule="calm", state="cooling_down", reason="For another 5 s.")],
+    rules=[Standing(rule="calm", state="cooling_down", reason="For another 5 s.")],
     knobs={
-        "promote_after": ShownKnob(meaning="Hits.", configured=2, effective=1),
-        "default_ttl": ShownKnob(meaning="Life.", configured=None, effective=None),
+        "promote_after": Knob(meaning="Hits.", configured=2, effective=1),
+        "default_ttl": Knob(meaning="Life.", configured=None, effective=None),
     },
     signals={
         "cache.hit_ratio": SIGNAL,
@@ -214,7 +214,7 @@ def test_a_rule_that_would_fire_says_what_it_would_do() -> None:
     shown = printed(rules_table([replace(RULE, would_fire=True)], READINGS))
     assert "would fire" in shown
     assert "It would change promote_after from 2 to 1." in shown
-    deed = replace(RULE, would_fire=True, change=ShownChange(deed="collect"))
+    deed = replace(RULE, would_fire=True, change=Change(deed="collect"))
     assert "It would do collect." in printed(rules_table([deed], READINGS))
 
 
@@ -254,9 +254,9 @@ def test_the_overview_names_what_is_turned_and_what_should_be() -> None:
 
 
 def test_the_overview_shows_the_trial() -> None:
-    trial = ShownTrial(
+    trial = Trial(
         rule="promotion",
-        change=ShownChange(knob="tiers.l2.size", from_=Size(10, 1024), to=Size(20, 2048)),
+        change=Change(knob="tiers.l2.size", from_=Size(10, 1024), to=Size(20, 2048)),
         signal="cache.hit_ratio",
         before=0.412,
         noise=0.011,

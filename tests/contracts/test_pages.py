@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import tomllib
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
 
 import click
+import pytest
+from msgspec import Struct
+from msgspec.structs import fields
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
+from sidecar.api.entries import MAX_KEYS
+from sidecar.api.state import Problem
 from sidecar.catalogue import CATALOGUE
 from sidecar.cli import main
 from sidecar.cli.figures import Readings
@@ -21,7 +28,9 @@ from sidecar.cli.screen import Screen
 from sidecar.config.document import parse
 from sidecar.config.rules_schema import MAX_BASELINES, MAX_RULES
 from sidecar.config.values import CacheConfig
-from sidecar.http.batch import MAX_KEYS
+from sidecar.http.openapi import answers
+from sidecar.http.routes import DATA, OPS, operation_names
+from sidecar.http.routing import Route
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
 from sidecar.serving.limits import Limits
@@ -87,11 +96,30 @@ def test_the_commands_and_flags_are_all_there() -> None:
             assert written == ([default] if isinstance(default, str) else []), cells[1]
 
 
-def test_the_calls_are_all_there(sidecar: RunningSidecar) -> None:
-    document = json.loads(sidecar.ask("GET", "/openapi.json").body)
-    table = " ".join(first_column(API, "call"))
-    named = {found.partition("?")[0] for found in re.findall(r"/v1/[^`\s,]*", table)}
-    assert named | {"/openapi.json", "/", "/console/{file}"} == set(document["paths"])
+@pytest.mark.parametrize(("header", "routes"), [("call", DATA), ("probe", OPS)])
+def test_the_calls_are_all_there(header: str, routes: Sequence[Route[Any]]) -> None:
+    """Each with its method and its parameters, and none that does not exist."""
+    written = {call for cell in first_column(API, header) for call in calls(cell)}
+    served = {
+        (route.method, route.path, frozenset(field.name for field in fields(route.query or Struct)))
+        for route in routes
+    }
+    assert written == served
+
+
+def calls(cell: str) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """Method, path and parameters of each call of a cell: `GET`, `HEAD /a?b=`, `/c`."""
+    methods, paths = re.findall(r"\b[A-Z]+\b", cell), re.findall(r"/[^`\s]*", cell)
+    for method, (path, _, query) in product(methods, (path.partition("?") for path in paths)):
+        yield method, path, frozenset(re.findall(r"(\w+)=", query))
+
+
+def test_the_statuses_of_errors_are_all_there() -> None:
+    """Those that the route table states."""
+    stated = {
+        answer.status for route in DATA for answer in answers(route) if answer.body is Problem
+    }
+    assert {int(cell) for cell in first_column(API, "status")} == stated
 
 
 def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
@@ -138,14 +166,12 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
         written |= {label: set(code(values)) for label in code(labels)}
     for method in ("PUT", "GET", "HEAD", "DELETE", "GET", "POST"):
         sidecar.ask(method, "/v1/cache/test/key", b"v" if method == "PUT" else None)
-    for path in ("mget", "mset", "mdelete", "invalidate"):
-        sidecar.ask("POST", f"/v1/{path}", b"{}")
-    for path in ("/v1/keys", "/v1/stats", "/v1/config", "/v1/optimizer", "/openapi.json", "/x"):
-        sidecar.ask("GET", path)
-    for path in ("/v1/signals", "/"):
-        sidecar.ask("GET", path)
-    for path in ("/livez", "/readyz", "/metrics"):
-        sidecar.ops(path)
+    for route in DATA:
+        path = route.path.format(namespace="test", key="key", file="main.js")
+        sidecar.ask(route.method, path, b"{}" if route.body else None)
+    sidecar.ask("GET", "/x")
+    for probe in OPS:
+        sidecar.ops(probe.path)
     operations: set[str] = set()
     enumerated = {label: values for label, values in written.items() if len(values) > 1}
     enumerated.pop("cache_namespace")
@@ -156,6 +182,7 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
                 assert value in enumerated.get(label, {value}), sample
             operations |= {sample.labels["operation"]} if "operation" in sample.labels else set()
     assert operations == enumerated["operation"]
+    assert operations == {*operation_names(DATA), *operation_names(OPS), "unknown"}
 
 
 def test_the_sources_of_documents_are_all_there() -> None:

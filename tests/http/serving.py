@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import ClientResponse, web
@@ -14,11 +14,11 @@ from aiohttp import ClientResponse, web
 from sidecar.app.settings import Settings
 from sidecar.app.sidecar import Sidecar, prepare
 from sidecar.control import Control
-from sidecar.http.admin import AdminApi, table
-from sidecar.http.batch import BatchApi
-from sidecar.http.data import EntryApi
+from sidecar.http.browsers import refuse_cross_site
 from sidecar.http.optimizer import OptimizerApi
-from sidecar.http.server import Server
+from sidecar.http.routes import DATA
+from sidecar.http.routing import Table
+from sidecar.http.server import Router, Server
 from sidecar.http.signals import SignalsApi
 from sidecar.kube.settings import KubeSettings
 from sidecar.model.stats import RequestStats
@@ -54,22 +54,26 @@ async def running_sidecar(folder: Path, kube: KubeSettings | None = None) -> Asy
 
 
 class Served:
-    """A data API with limits of a test's own, on the store of a running sidecar.
+    """An API with limits of a test's own, on the store of a running sidecar.
 
-    `control` where it is to show another optimizer than the sidecar's.
+    `control` where it is to show another optimizer than the sidecar's; `router` where it is to
+    serve other routes.
     """
 
-    def __init__(self, live: Sidecar, limits: Limits, control: Control | None = None) -> None:
-        store = live.store
-        others = table(
-            BatchApi(store, time.time),
-            AdminApi(store, time.time, dict),
-            OptimizerApi(control or live.control),
-            SignalsApi((control or live.control).history),
-        )
+    def __init__(
+        self,
+        live: Sidecar,
+        limits: Limits,
+        control: Control | None = None,
+        router: Router | None = None,
+    ) -> None:
         self.admission = Admission(RequestStats(), limits)
-        entries = EntryApi(store, time.time, others)
-        self.server = Server("http", entries, self.admission)
+        api = live.data_api()
+        if control is not None:
+            signals = SignalsApi(control.history)
+            api = replace(api, optimizer=OptimizerApi(control), signals=signals)
+        router = router or Table(DATA, api, refuse_cross_site)
+        self.server = Server("http", router, self.admission)
         self._runner = web.ServerRunner(self.server, shutdown_timeout=0.1)
 
     async def start(self) -> Served:

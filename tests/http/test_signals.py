@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -12,13 +13,16 @@ from aiohttp import web
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.catalogue import CATALOGUE
-from sidecar.http.server import Server, Table
+from sidecar.http.routes import DATA
+from sidecar.http.routing import Route, Table
+from sidecar.http.server import Server
 from sidecar.http.signals import MOST_POINTS, SignalsApi
 from sidecar.model.stats import RequestStats
 from sidecar.serving.admission import Admission
 from sidecar.signals.history import History
 from tests.http.serving import problem
 
+ROUTE: Route[Any] = next(route for route in DATA if route.path == "/v1/signals")
 WALL_AHEAD = 1_700_000_000.0
 
 
@@ -43,7 +47,8 @@ def clocks() -> Clocks:
 async def served(history: History, clocks: Clocks) -> AsyncIterator[aiohttp.ClientSession]:
     """An API that shows a history, by clocks of a test."""
     api = SignalsApi(history, clock=clocks.steady, wall=clocks.wall)
-    table = Table({"/v1/signals": {"GET": ("signals", api.course)}}, parametrized={"/v1/signals"})
+    routes = [replace(ROUTE, handler=lambda api: api.course)]
+    table = Table(routes, api)
     runner = web.ServerRunner(Server("http", table, Admission(RequestStats())))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,0 +1,136 @@
+"""What calls about many entries send and get back, as shapes; docstrings are in /openapi.json."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sidecar.api.values import MAX_CONTENT_TYPE, MAX_TTL_SECONDS, MEDIA_TYPE_PATTERN
+from sidecar.model.entry import DEFAULT_CONTENT_TYPE, MAX_KEY_BYTES, NAMESPACE_PATTERN, Tier
+
+MAX_KEYS = 1000
+
+Encoding = Literal["utf-8", "base64"]
+# What the schemas state beyond the types is checked where names are checked for any protocol, with
+# one sentence for all.
+Namespace = Annotated[str, Meta(extra_json_schema={"pattern": f"^{NAMESPACE_PATTERN}$"})]
+Key = Annotated[
+    str,
+    Meta(
+        description=f"At most {MAX_KEY_BYTES:,} bytes in UTF-8; binary in MessagePack.",
+        extra_json_schema={"minLength": 1, "maxLength": MAX_KEY_BYTES},
+    ),
+]
+Prefix = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_KEY_BYTES})]
+Seconds = Annotated[float, Meta(ge=0, le=MAX_TTL_SECONDS)]
+Ttl = Annotated[
+    Seconds | Literal["never"] | None,
+    Meta(description="Lifetime in seconds; null: the default of the configuration."),
+]
+SentKey = Annotated[Any, Meta(description="As it was sent.", extra_json_schema={"type": "string"})]
+TtlLeft = Annotated[int | None, Meta(description="Seconds left; null: it does not expire.")]
+AsSent = Annotated[Any, Meta(extra_json_schema={"type": "string"})]
+"""A string; in MessagePack it may be binary."""
+
+
+class Keys(Struct, forbid_unknown_fields=True):
+    """The body of mget and mdelete."""
+
+    namespace: Namespace
+    keys: Annotated[list[Key], Meta(max_length=MAX_KEYS)]
+
+
+class NewEntry(Struct, forbid_unknown_fields=True):
+    """An entry of mset."""
+
+    key: Key
+    value: Annotated[str, Meta(description="Binary in MessagePack.")]
+    encoding: Annotated[
+        Encoding,
+        Meta(
+            description="`base64` is possible too, for values that are not text.",
+            # No schema says that a value is base64 where this field says so.
+            extra_json_schema={"const": "utf-8"},
+        ),
+    ] = "utf-8"
+    content_type: Annotated[
+        str,
+        Meta(
+            extra_json_schema={"maxLength": MAX_CONTENT_TYPE, "pattern": f"^{MEDIA_TYPE_PATTERN}$"}
+        ),
+    ] = DEFAULT_CONTENT_TYPE
+    ttl: Ttl = None
+
+
+class NewEntries(Struct, forbid_unknown_fields=True):
+    """The body of mset."""
+
+    namespace: Namespace
+    entries: Annotated[list[NewEntry], Meta(max_length=MAX_KEYS)]
+
+
+class FoundEntry(Struct, kw_only=True):
+    """An entry of a namespace, with its value."""
+
+    key: SentKey
+    value: AsSent
+    encoding: Encoding | UnsetType = UNSET
+    content_type: str
+    etag: str
+    age: Annotated[int, Meta(description="Seconds since it was written.")]
+    ttl: TtlLeft
+    tier: Tier
+
+
+class Found(Struct, kw_only=True):
+    """What was found of each key."""
+
+    entries: list[FoundEntry]
+    missing: list[SentKey]
+    left: Annotated[
+        list[SentKey],
+        Meta(description="Not looked up, since the answer is full; ask for them again."),
+    ]
+
+
+class WrittenEntry(Struct, kw_only=True):
+    """The result for one key."""
+
+    key: SentKey
+    status: Annotated[int, Meta(description="As a single PUT or DELETE would have answered.")]
+    etag: str | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+
+
+class Written(Struct):
+    """The result for each key, in their order."""
+
+    entries: list[WrittenEntry]
+
+
+class Scope(Struct, forbid_unknown_fields=True):
+    """What to invalidate: the keys with a prefix, or all of a namespace."""
+
+    namespace: Namespace
+    prefix: Annotated[
+        str | None, Meta(extra_json_schema={"type": "string", "maxLength": MAX_KEY_BYTES})
+    ] = None
+    all: Annotated[bool, Meta(extra_json_schema={"const": True})] = False
+
+
+class ListedKey(Struct, kw_only=True):
+    """A key, and what is known of its entry."""
+
+    key: str
+    path: Annotated[str, Meta(description="Where to GET it.")]
+    tier: Tier
+    size: Annotated[int, Meta(description="Bytes, as that tier keeps it.")]
+    ttl: TtlLeft
+
+
+class Page(Struct, kw_only=True):
+    """A page of keys. It may be short or empty: continue until `cursor` is null."""
+
+    keys: list[ListedKey]
+    cursor: str | None

@@ -1,0 +1,525 @@
+"""The route table: every path of the data API, of the console and of the ops API.
+
+To add a route, write its handler, and its entry here. Dispatch, the parsing of its parameters,
+`/openapi.json`, the value of the `operation` label and `Allow` come from it. Errors that every
+operation of a kind may answer are added by `openapi`; an entry has only those of its own.
+It is one file of more than 300 lines, since it is one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from sidecar.api import answers, entries, state
+from sidecar.http.admin import AdminApi, KeysQuery
+from sidecar.http.batch import BatchApi
+from sidecar.http.bodies import MESSAGEPACK
+from sidecar.http.console import Console
+from sidecar.http.data import PREFIX, EntryApi, PutQuery
+from sidecar.http.openapi import Description, problem
+from sidecar.http.ops import OpsApi
+from sidecar.http.optimizer import OptimizerApi, RunQuery
+from sidecar.http.routing import Answer, Body, Header, Route
+from sidecar.http.signals import SignalsApi, SignalsQuery
+from sidecar.model.entry import MAX_KEY_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataApi:
+    """What serves the data API and the console."""
+
+    entries: EntryApi
+    batch: BatchApi
+    admin: AdminApi
+    optimizer: OptimizerApi
+    signals: SignalsApi
+    console: Console
+    description: Description
+
+
+def operation_names(routes: Iterable[Route[Any]]) -> set[str]:
+    """The values that the `operation` label may have, but for `unknown`."""
+    return {route.operation for route in routes}
+
+
+# ---- one entry
+
+EntityTags = Annotated[
+    str | UnsetType,
+    Meta(
+        description="An ETag in its double quotes. Several, separated by commas, and `*` are "
+        "possible too.",
+        examples=['"65f00d"'],
+        extra_json_schema={"pattern": '^"[0-9a-f]{1,16}"$'},
+    ),
+]
+
+
+class EntryPath(Struct):
+    """What names an entry."""
+
+    namespace: entries.Namespace
+    key: Annotated[
+        str,
+        Meta(
+            description=f"1 to {MAX_KEY_BYTES:,} bytes, percent-encoded; slashes are allowed.",
+            min_length=1,
+            max_length=MAX_KEY_BYTES,
+        ),
+    ]
+
+
+class Conditions(Struct):
+    """The headers of a conditional request (RFC 9110, section 13)."""
+
+    if_none_match: EntityTags = field(default=UNSET, name="If-None-Match")
+    if_match: EntityTags = field(default=UNSET, name="If-Match")
+
+
+class PutHeaders(Conditions):
+    """The headers of a PUT."""
+
+    cache_control: Annotated[
+        str | UnsetType,
+        Meta(description="`max-age=60`; other directives are ignored.", examples=["max-age=60"]),
+    ] = field(default=UNSET, name="Cache-Control")
+
+
+ETAG = Header("The version, unique for each write.")
+MISS = Header("`cache-sidecar; fwd=miss`")
+ENTRY_HEADERS = {
+    "ETag": ETAG,
+    "Age": Header("Seconds since it was written."),
+    "Cache-Control": Header("max-age=<seconds left>."),
+    "Cache-Status": Header(
+        description="`cache-sidecar; hit; ttl=53; detail=l1`: the seconds left and the tier."
+    ),
+}
+STORED_HEADERS = {
+    "ETag": ETAG,
+    "Cache-Status": Header("RFC 9211: where it was stored.", required=False),
+}
+READ_ANSWERS = (
+    Answer(
+        200,
+        "The value, with the Content-Type that it was put with.",
+        Any,
+        media_types=("*/*",),
+        headers=ENTRY_HEADERS,
+    ),
+    Answer(
+        304,
+        "The version that If-None-Match names is in force.",
+        headers=ENTRY_HEADERS,
+    ),
+    problem(404, "There is no such entry.", Cache_Status=MISS),
+    problem(412, "The version in force is not one that If-Match names."),
+)
+NOT_HELD = problem(412, "The condition does not hold; nothing was changed.")
+
+ENTRY_PATH = f"{PREFIX}{{namespace}}/{{key}}"
+
+ENTRIES = (
+    Route[DataApi](
+        "GET",
+        ENTRY_PATH,
+        path_parameters=EntryPath,
+        operation="get",
+        id="getEntry",
+        summary="Look an entry up",
+        handler=lambda api: api.entries.get,
+        headers=Conditions,
+        answers=READ_ANSWERS,
+        waits=lambda api: api.entries.is_not_in_memory,
+    ),
+    Route[DataApi](
+        "HEAD",
+        ENTRY_PATH,
+        path_parameters=EntryPath,
+        operation="head",
+        id="headEntry",
+        summary="Look an entry up, without its value",
+        handler=lambda api: api.entries.get,
+        headers=Conditions,
+        answers=READ_ANSWERS,
+        waits=lambda api: api.entries.is_not_in_memory,
+    ),
+    Route[DataApi](
+        "PUT",
+        ENTRY_PATH,
+        path_parameters=EntryPath,
+        operation="put",
+        id="putEntry",
+        summary="Store a value",
+        description="Answered when it is as durable as `durability` asks. `?ttl=` comes before "
+        "Cache-Control: max-age, and that before `default_ttl`.",
+        handler=lambda api: api.entries.put,
+        query=PutQuery,
+        headers=PutHeaders,
+        body=Body(
+            shape=Annotated[str, Meta(extra_json_schema={"format": "binary"})],
+            media_types=("application/octet-stream",),
+            description="The value, of any type.",
+            required=False,
+        ),
+        answers=(
+            Answer(
+                201,
+                "The entry was created.",
+                headers=STORED_HEADERS,
+            ),
+            Answer(
+                204,
+                "It replaced another, or `durability` is `memory`.",
+                headers=STORED_HEADERS,
+            ),
+            NOT_HELD,
+        ),
+        waits=True,
+    ),
+    Route[DataApi](
+        "DELETE",
+        ENTRY_PATH,
+        path_parameters=EntryPath,
+        operation="delete",
+        id="deleteEntry",
+        summary="Delete an entry",
+        handler=lambda api: api.entries.delete,
+        headers=Conditions,
+        answers=(
+            Answer(204, "The entry was deleted."),
+            problem(404, "There was no such entry.", Cache_Status=MISS),
+            NOT_HELD,
+        ),
+        waits=True,
+    ),
+)
+
+
+# ---- many entries
+
+BOTH = ("application/json", MESSAGEPACK)
+KEYS = Body(shape=entries.Keys, example={"namespace": "demo", "keys": ["a", "b"]})
+EITHER = {"minProperties": 2, "maxProperties": 2}
+
+MANY = (
+    Route[DataApi](
+        "POST",
+        "/v1/mget",
+        operation="mget",
+        id="mget",
+        summary="Look many keys up",
+        description="Not a snapshot: each key is looked up by itself.",
+        handler=lambda api: api.batch.mget,
+        body=KEYS,
+        answers=(
+            Answer(
+                200,
+                "The result for each key.",
+                entries.Found,
+                media_types=BOTH,
+            ),
+        ),
+        waits=True,
+    ),
+    Route[DataApi](
+        "POST",
+        "/v1/mset",
+        operation="mset",
+        id="mset",
+        summary="Store many values",
+        handler=lambda api: api.batch.mset,
+        body=Body(
+            shape=entries.NewEntries,
+            example={
+                "namespace": "demo",
+                "entries": [{"key": "a", "value": "1", "ttl": 60}],
+            },
+        ),
+        answers=(
+            Answer(
+                200,
+                "The result for each key.",
+                entries.Written,
+                media_types=BOTH,
+            ),
+        ),
+        waits=True,
+    ),
+    Route[DataApi](
+        "POST",
+        "/v1/mdelete",
+        operation="mdelete",
+        id="mdelete",
+        summary="Delete many entries",
+        handler=lambda api: api.batch.mdelete,
+        body=KEYS,
+        answers=(
+            Answer(
+                200,
+                "The result for each key.",
+                entries.Written,
+                media_types=BOTH,
+            ),
+        ),
+        waits=True,
+    ),
+    Route[DataApi](
+        "POST",
+        "/v1/invalidate",
+        operation="invalidate",
+        id="invalidate",
+        summary="Invalidate all keys with a prefix, or a whole namespace",
+        description="Exact at once for every read, however many entries it covers; their "
+        "space is reclaimed later.",
+        handler=lambda api: api.admin.invalidate,
+        body=Body(
+            shape=Annotated[entries.Scope, Meta(extra_json_schema=EITHER)],
+            example={"namespace": "demo", "prefix": "page/"},
+        ),
+        answers=(Answer(204, "No read returns them any more."),),
+        waits=True,
+    ),
+    Route[DataApi](
+        "GET",
+        "/v1/keys",
+        operation="keys",
+        id="listKeys",
+        summary="A page of keys",
+        description="Not a snapshot. A page may be short or empty: continue until `cursor` "
+        "is null.",
+        handler=lambda api: api.admin.keys,
+        query=KeysQuery,
+        answers=(Answer(200, "A page.", entries.Page),),
+        waits=True,
+    ),
+)
+
+
+# ---- what the cache tells of itself; none of it is shed
+
+SHOWN = (
+    Route[DataApi](
+        "GET",
+        "/v1/stats",
+        operation="stats",
+        id="stats",
+        summary="What the cache holds and has done",
+        handler=lambda api: api.admin.stats,
+        answers=(Answer(200, "Counters since the start.", state.Stats),),
+    ),
+    Route[DataApi](
+        "GET",
+        "/v1/config",
+        operation="config",
+        id="config",
+        summary="The configuration in force, and the last one that was rejected",
+        handler=lambda api: api.admin.config,
+        answers=(
+            Answer(
+                200,
+                "The document and where it came from.",
+                state.Configuration,
+            ),
+        ),
+    ),
+    Route[DataApi](
+        "GET",
+        "/v1/optimizer",
+        operation="optimizer",
+        id="optimizer",
+        summary="The state of the optimizer",
+        description="The level, the current trial, the state of every rule, every knob, "
+        "every signal now.",
+        handler=lambda api: api.optimizer.overview,
+        answers=(Answer(200, "As of now.", answers.Overview),),
+    ),
+    Route[DataApi](
+        "GET",
+        "/v1/optimizer/rules",
+        operation="optimizer",
+        id="optimizerRules",
+        summary="Every rule, and what an evaluation now would find",
+        description="In the order of evaluation. Nothing is changed.",
+        handler=lambda api: api.optimizer.rules,
+        answers=(
+            Answer(
+                200,
+                "The rules of the document in force.",
+                answers.Rules,
+            ),
+        ),
+    ),
+    Route[DataApi](
+        "GET",
+        "/v1/optimizer/outcomes",
+        operation="optimizer",
+        id="optimizerOutcomes",
+        summary="Changes and their outcomes",
+        description="The last 500, including those before a restart.",
+        handler=lambda api: api.optimizer.outcomes,
+        answers=(Answer(200, "The newest first.", answers.Outcomes),),
+    ),
+    Route[DataApi](
+        "POST",
+        "/v1/optimizer/run",
+        operation="optimizer",
+        id="optimizerRun",
+        summary="Evaluate all rules now",
+        description="As the optimizer does every `interval_seconds` by itself: the first "
+        "rule that nothing prevents makes its change. With `dry_run=true` nothing is "
+        "changed, and every rule states whether it would fire and why.",
+        handler=lambda api: api.optimizer.run,
+        query=RunQuery,
+        answers=(
+            Answer(
+                200,
+                "The rules as found, and what was decided then.",
+                answers.Run,
+            ),
+        ),
+    ),
+    Route[DataApi](
+        "POST",
+        "/v1/optimizer/reset",
+        operation="optimizer",
+        id="optimizerReset",
+        summary="Discard the changes that were kept",
+        description="Every knob returns to its configured value, cooldowns end, and a "
+        "current trial is interrupted. Recorded outcomes stay.",
+        handler=lambda api: api.optimizer.reset,
+        answers=(Answer(204, "Only configured values are in force."),),
+    ),
+    Route[DataApi](
+        "GET",
+        "/v1/signals",
+        operation="signals",
+        id="signals",
+        summary="Signals over the last hour",
+        handler=lambda api: api.signals.course,
+        query=SignalsQuery,
+        answers=(Answer(200, "The steps that have ended.", answers.Course),),
+    ),
+    Route[DataApi](
+        "GET",
+        "/openapi.json",
+        operation="openapi",
+        id="openapi",
+        summary="This description",
+        handler=lambda api: api.description.get,
+        answers=(Answer(200, "OpenAPI 3.1.", dict[str, Any]),),
+    ),
+)
+
+
+# ---- the console
+
+
+class FilePath(Struct):
+    """What names a file of the console."""
+
+    file: Annotated[str, Meta(pattern=r"^[a-z]+\.(css|js|svg)$")]
+
+
+class KnownVersions(Struct):
+    """The header of a browser that has a file already."""
+
+    if_none_match: Annotated[
+        str | UnsetType, Meta(description="ETags of the versions that the browser has.")
+    ] = field(default=UNSET, name="If-None-Match")
+
+
+NOT_MODIFIED = Answer(304, "The version is one of those.")
+
+CONSOLE = (
+    Route[DataApi](
+        "GET",
+        "/",
+        operation="console",
+        id="console",
+        summary="The console, a page for people",
+        handler=lambda api: api.console.page,
+        headers=KnownVersions,
+        answers=(
+            Answer(200, "HTML.", str, media_types=("text/html",)),
+            NOT_MODIFIED,
+        ),
+    ),
+    Route[DataApi](
+        "GET",
+        "/console/{file}",
+        operation="console",
+        id="consoleFile",
+        summary="A file of the console",
+        handler=lambda api: api.console.file,
+        headers=KnownVersions,
+        answers=(
+            Answer(
+                200,
+                "A style sheet, a script or a picture.",
+                str,
+                media_types=("text/css", "text/javascript", "image/svg+xml"),
+            ),
+            NOT_MODIFIED,
+            problem(404, "There is no such file."),
+        ),
+        path_parameters=FilePath,
+    ),
+)
+
+DATA = (*ENTRIES, *MANY, *SHOWN, *CONSOLE)
+"""The data API with the console. Entries are first, since most requests are for them."""
+
+
+# ---- the ops API
+
+OPS = (
+    Route[OpsApi](
+        "GET",
+        "/metrics",
+        operation="metrics",
+        id="metrics",
+        summary="Metrics for Prometheus",
+        handler=lambda api: api.metrics,
+        answers=(
+            Answer(
+                200,
+                "In the exposition format that Accept prefers.",
+                str,
+                media_types=("text/plain", "application/openmetrics-text"),
+            ),
+        ),
+    ),
+    Route[OpsApi](
+        "GET",
+        "/livez",
+        operation="livez",
+        id="livez",
+        summary="Whether the process works",
+        handler=lambda api: api.livez,
+        answers=(
+            Answer(
+                200,
+                "The event loop answers.",
+                str,
+                media_types=("text/plain",),
+            ),
+        ),
+    ),
+    Route[OpsApi](
+        "GET",
+        "/readyz",
+        operation="readyz",
+        id="readyz",
+        summary="Whether traffic should come here",
+        handler=lambda api: api.readyz,
+        answers=(
+            Answer(200, "It is ready.", state.Readiness),
+            Answer(503, "It is not ready.", state.Readiness),
+        ),
+    ),
+)

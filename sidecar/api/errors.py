@@ -1,11 +1,64 @@
-"""What is wrong with a request, for any protocol to render."""
+"""What is wrong with a request, for any protocol to render.
+
+Each has a `detail`, a sentence for the sender of the request that says what to do. That there is no
+entry is an answer, and no error.
+"""
 
 from __future__ import annotations
 
+from sidecar.model.errors import (
+    OutcomeUnknownError,
+    PreconditionFailedError,
+    TooManyInvalidationsError,
+    WriteError,
+)
 
-class InvalidRequestError(Exception):
-    """A name, a life or a media type is not valid; `detail` is a sentence that says what is."""
+
+class RequestError(Exception):
+    """A request that can't be served."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+
+
+class InvalidRequestError(RequestError):
+    """A name, a life, a media type or a parameter is not valid."""
+
+
+class TooLargeError(RequestError):
+    """A value is larger than an entry may be."""
+
+
+class ConditionFailedError(RequestError):
+    """The condition of the request does not hold for the version in force."""
+
+
+class UnavailableError(RequestError):
+    """The request can't be served now: too much is under way, or L3 does not answer."""
+
+    def __init__(self, detail: str, retry_seconds: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_seconds = retry_seconds
+
+
+def of_write(error: WriteError, what: str) -> RequestError:
+    """The error of a request whose write failed; `what` is what it would have stored."""
+    match error:
+        case PreconditionFailedError():
+            return condition_failed()
+        case TooManyInvalidationsError():
+            return UnavailableError("Too many invalidations are being worked off; try again.", 5)
+        case OutcomeUnknownError():
+            return UnavailableError(
+                f"L3 did not answer in time: whether {what} is durable is not known. "
+                "It is in force now, and may be lost in a restart. Try again to be sure."
+            )
+        case _:
+            return UnavailableError("L3 is not ready; nothing was changed. Try again.")
+
+
+def condition_failed() -> ConditionFailedError:
+    return ConditionFailedError(
+        "The condition does not hold for the version in force; get that version, and try again."
+    )

@@ -35,6 +35,12 @@ def seconds_of(ttl: str) -> float:
     return seconds
 
 
+def seconds_left(expires_at: float, now: float) -> int | None:
+    """The whole seconds that an entry has left; None where it does not expire."""
+    left = expires_at - now
+    return max(0, int(left)) if left < MAX_TTL_SECONDS else None
+
+
 @lru_cache(maxsize=256)
 def content_type_of(field: str) -> str:
     """The content type that an entry keeps (RFC 9110, section 8.3.1).

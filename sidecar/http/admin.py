@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
@@ -13,13 +12,14 @@ import msgspec
 from msgspec import Meta
 
 from sidecar.api import entries, state
-from sidecar.api.values import MAX_TTL_SECONDS
+from sidecar.api.errors import InvalidRequestError, UnavailableError, of_write
+from sidecar.api.names import full_scope
+from sidecar.api.values import seconds_left
 from sidecar.http.bodies import decoded, sends_messagepack
-from sidecar.http.data import PREFIX, problem_of
+from sidecar.http.data import PREFIX
 from sidecar.http.messages import JSON_HEADER, Reply, Request
-from sidecar.http.problems import ProblemError, retry_later
 from sidecar.model.clock import Clock
-from sidecar.model.entry import join, name_error, split
+from sidecar.model.entry import split
 from sidecar.model.errors import WriteError
 from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.store.listing import BadCursorError, Listed, page
@@ -57,30 +57,25 @@ class AdminApi:
         sent = await request.body(SCOPE_BYTES)
         body = decoded(sent, entries.Scope, messagepack=messagepack)
         if (body.prefix is None) is not body.all:
-            raise ProblemError(400, 'Say what: "prefix": "some/prefix", or "all": true.')
+            raise InvalidRequestError('Say what: "prefix": "some/prefix", or "all": true.')
         prefix = (body.prefix or "").encode()
-        wrong = name_error(body.namespace.encode(), prefix or b"-")
-        if wrong is not None:
-            raise ProblemError(400, wrong)
+        scope = full_scope(body.namespace.encode(), prefix)
         try:
-            await self._store.invalidate(join(body.namespace, prefix))
+            await self._store.invalidate(scope)
         except WriteError as error:
-            raise problem_of(error, "the invalidation") from None
+            raise of_write(error, "the invalidation") from None
         return Reply(204)
 
     async def keys(self, _request: Request, query: KeysQuery) -> Reply:
         namespace = query.namespace.encode("utf-8", "surrogateescape")
         prefix = query.prefix.encode("utf-8", "surrogateescape")
-        wrong = name_error(namespace, prefix or b"-")
-        if wrong is not None:
-            raise ProblemError(400, wrong)
-        cursor, scope = _cursor(query.cursor), namespace + b"/" + prefix
+        scope, cursor = full_scope(namespace, prefix), _cursor(query.cursor)
         try:
             listed, following = await page(self._store, self._clock, scope, cursor, query.limit)
         except BadCursorError:
-            raise ProblemError(400, "This cursor is of no page; start without one.") from None
+            raise InvalidRequestError("This cursor is of no page; start without one.") from None
         except TimeoutError:
-            raise retry_later("L3 did not answer in time; ask for this page again.") from None
+            raise UnavailableError("L3 did not answer in time; ask for this page again.") from None
         body = entries.Page(
             keys=[self._described(row) for row in listed],
             cursor=None if following is None else _text(following),
@@ -95,13 +90,12 @@ class AdminApi:
 
     def _described(self, row: Listed) -> entries.ListedKey:
         namespace, key = split(row.key)
-        left = row.expires_at - self._clock()
         return entries.ListedKey(
             key=key.decode("utf-8", "replace"),
             path=f"{PREFIX}{namespace}/{quote(key, safe='/')}",
             tier=row.tier,
             size=row.size,
-            ttl=max(0, math.floor(left)) if left < MAX_TTL_SECONDS else None,
+            ttl=seconds_left(row.expires_at, self._clock()),
         )
 
 
@@ -151,4 +145,4 @@ def _cursor(text: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise ProblemError(400, "This cursor is of no page; start without one.") from None
+        raise InvalidRequestError("This cursor is of no page; start without one.") from None

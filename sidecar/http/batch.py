@@ -26,8 +26,9 @@ from sidecar.api.entries import (
     Written,
     WrittenEntry,
 )
-from sidecar.api.errors import InvalidRequestError
-from sidecar.api.values import MAX_TTL_SECONDS, content_type_of
+from sidecar.api.errors import InvalidRequestError, TooLargeError, of_write
+from sidecar.api.names import check_name, full_key
+from sidecar.api.values import content_type_of, seconds_left
 from sidecar.http.bodies import (
     decoded,
     encoded,
@@ -38,11 +39,10 @@ from sidecar.http.bodies import (
     wants_json,
 )
 from sidecar.http.conditions import etag
-from sidecar.http.data import problem_of
 from sidecar.http.messages import Reply, Request
-from sidecar.http.problems import ProblemError
+from sidecar.http.problems import problem_of
 from sidecar.model.clock import Clock
-from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, join, name_error
+from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit
 from sidecar.model.errors import WriteError
 from sidecar.store import store
 from sidecar.store.store import Ask, Store
@@ -161,14 +161,13 @@ class BatchApi:
     async def _described(self, key: Key, hit: Hit, *, as_json: bool) -> Raw:
         entry = hit.entry
         now = self._clock()
-        left = entry.expires_at - now
         described = FoundEntry(
             key=key,
             value=hit.value,
             content_type=entry.content_type,
             etag=etag(entry),
             age=max(0, int(now - entry.created_at)),
-            ttl=max(0, int(left)) if left < MAX_TTL_SECONDS else None,
+            ttl=seconds_left(entry.expires_at, now),
             tier=hit.tier,
         )
         if as_json:
@@ -176,16 +175,16 @@ class BatchApi:
         return part(described, as_json=as_json)
 
     async def _checked(self, entry: NewEntry | RawEntry, path: str) -> tuple[bytes, str, float]:
-        """What `Store.put` takes after the key. Raises ProblemError."""
+        """What `Store.put` takes after the key. Raises RequestError."""
         value: Key | None = _text(entry.value, f"{path}.value")
         if isinstance(value, str):
             is_text = entry.encoding == "utf-8"
             value = value.encode() if is_text else await from_base64(value)
         if value is None:
-            raise ProblemError(400, f"This is not base64 - at `$.{path}.value`.")
+            raise InvalidRequestError(f"This is not base64 - at `$.{path}.value`.")
         limit = self._store.config.max_value_bytes
         if len(value) > limit:
-            raise ProblemError(413, f"A value may take {limit:,} bytes - at `$.{path}.value`.")
+            raise TooLargeError(f"A value may take {limit:,} bytes - at `$.{path}.value`.")
         try:
             content_type = content_type_of(entry.content_type)
         except InvalidRequestError as error:
@@ -211,17 +210,19 @@ async def _wanted(request: Request) -> tuple[list[Key], list[bytes]]:
 
 
 def _names(namespace: str, keys: list[Key], path: str) -> list[bytes]:
-    """Full keys. Raises ProblemError; `path` is where the key of a number stands."""
-    wrong = name_error(namespace.encode(), b"-")
-    if wrong is not None:
-        raise _at("namespace", wrong)
+    """Full keys. Raises InvalidRequestError; `path` is where the key of a number stands."""
+    sent_namespace = namespace.encode()
+    try:
+        check_name(sent_namespace, b"-")
+    except InvalidRequestError as error:
+        raise _at("namespace", error.detail) from None
     names = []
     for number, key in enumerate(keys):
-        raw = key.encode() if isinstance(key, str) else key
-        wrong = name_error(b"-", raw)
-        if wrong is not None:
-            raise _at(path.format(number), wrong)
-        names.append(join(namespace, raw))
+        sent = key.encode() if isinstance(key, str) else key
+        try:
+            names.append(full_key(sent_namespace, sent))
+        except InvalidRequestError as error:
+            raise _at(path.format(number), error.detail) from None
     return names
 
 
@@ -238,8 +239,8 @@ def _text(sent: str | Raw, path: str) -> Key:
     return text
 
 
-def _at(path: str, sentence: str) -> ProblemError:
-    return ProblemError(400, f"{sentence.rstrip('.')} - at `$.{path}`.")
+def _at(path: str, sentence: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{sentence.rstrip('.')} - at `$.{path}`.")
 
 
 async def _outcomes(
@@ -251,7 +252,7 @@ async def _outcomes(
         try:
             written = await write
         except WriteError as error:
-            problem = problem_of(error, what)
+            problem = problem_of(of_write(error, what))
             return WrittenEntry(key=key, status=problem.status, detail=problem.detail)
         tag = UNSET if written.entry is None else etag(written.entry)
         return WrittenEntry(key=key, status=204 if written.replaced else 201, etag=tag)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
+from sidecar.api.conditions import Condition, Versions
+from sidecar.api.errors import InvalidRequestError
 from sidecar.api.values import MAX_TTL_SECONDS
-from sidecar.http.problems import ProblemError
 from sidecar.model.entry import Entry
-from sidecar.store.store import Condition
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
@@ -30,23 +30,19 @@ def condition_of(headers: Headers) -> Condition | None:
     """What If-Match and If-None-Match ask of a write; None where they are absent."""
     if "If-Match" not in headers and "If-None-Match" not in headers:
         return None
-    if_match, if_none_match = _tags(headers, "If-Match"), _tags(headers, "If-None-Match")
-
-    def holds(entry: Entry | None) -> bool:
-        tag = None if entry is None else etag(entry)
-        if if_match is not None and not _matches(if_match, tag, weak=False):
-            return False
-        return if_none_match is None or not _matches(if_none_match, tag, weak=True)
-
-    return holds
+    return Condition(
+        only_if=_versions(headers, "If-Match", weak=False),
+        unless=_versions(headers, "If-None-Match", weak=True),
+    )
 
 
 def status_of_read(headers: Headers, entry: Entry) -> Literal[200, 304, 412]:
     """What a read of `entry` comes to, in the order of RFC 9110, section 13.2.2."""
-    if_match, if_none_match = _tags(headers, "If-Match"), _tags(headers, "If-None-Match")
-    if if_match is not None and not _matches(if_match, etag(entry), weak=False):
+    if_match = _versions(headers, "If-Match", weak=False)
+    if_none_match = _versions(headers, "If-None-Match", weak=True)
+    if if_match is not None and not if_match.include(entry):
         return 412
-    if if_none_match is not None and _matches(if_none_match, etag(entry), weak=True):
+    if if_none_match is not None and if_none_match.include(entry):
         return 304
     return 200
 
@@ -57,28 +53,35 @@ def _field(headers: Headers, name: str) -> str | None:
     return ",".join(lines) if lines else None
 
 
-def _tags(headers: Headers, name: str) -> list[str] | None:
-    """The entity tags of a field, or ["*"]; None where it is absent. Raises ProblemError.
+def _versions(headers: Headers, name: str, *, weak: bool) -> Versions | None:
+    """The versions that a field names; None where it is absent. Raises InvalidRequestError.
 
-    What is no list of tags is refused: taken for a tag that nothing has, it would be a 412 whose
-    reason nobody finds, or a condition that always holds.
+    `weak` is whether weak tags are compared, too (RFC 9110, section 8.8.3.2). What is no list of
+    tags is refused: taken for a tag that nothing has, it would be a 412 whose reason is hard to
+    find, or a condition that always holds.
     """
     field = _field(headers, name)
     if field is None:
         return None
     if field.strip(" \t") == "*":
-        return ["*"]
+        return Versions(any=True)
     tags = _TAG.findall(field)
     if not tags or not _TAGS.fullmatch(field):
-        raise ProblemError(400, f'{name} takes ETags in their double quotes ("1f0a", "2b"), or *.')
-    return tags
+        raise InvalidRequestError(
+            f'{name} takes ETags in their double quotes ("1f0a", "2b"), or *.'
+        )
+    if weak:
+        tags = [tag.removeprefix("W/") for tag in tags]
+    return Versions(frozenset(seq for tag in tags if (seq := _seq(tag)) is not None))
 
 
-def _matches(tags: list[str], tag: str | None, *, weak: bool) -> bool:
-    """Whether `tags` name `tag`; None is the tag of what does not exist."""
-    if tag is None:
-        return False
-    return tags == ["*"] or tag in tags or (weak and f"W/{tag}" in tags)
+def _seq(tag: str) -> int | None:
+    """The sequence number of which `etag` makes this tag; None for any other tag."""
+    try:
+        seq = int(tag[1:-1], 16)
+    except ValueError:
+        return None
+    return seq if tag == f'"{seq:x}"' else None
 
 
 def ttl_of(headers: Headers, default: float) -> float:
@@ -90,6 +93,6 @@ def ttl_of(headers: Headers, default: float) -> float:
         if name.lower() == "max-age":
             digits = argument.strip('"')
             if not (digits.isascii() and digits.isdigit()):
-                raise ProblemError(400, "Cache-Control: max-age takes whole seconds: max-age=60.")
+                raise InvalidRequestError("Cache-Control: max-age takes whole seconds: max-age=60.")
             return float(min(int(digits[:12]), MAX_TTL_SECONDS))
     return default

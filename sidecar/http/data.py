@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import unquote_to_bytes
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from sidecar.api.conditions import Condition
+from sidecar.api.errors import InvalidRequestError, condition_failed, of_write
+from sidecar.api.names import check_name
 from sidecar.api.values import MAX_TTL_SECONDS, NEVER_SECONDS, content_type_of, seconds_of
 from sidecar.http.browsers import SANDBOX
 from sidecar.http.conditions import (
@@ -17,16 +21,11 @@ from sidecar.http.conditions import (
     ttl_of,
 )
 from sidecar.http.messages import Reply, Request
-from sidecar.http.problems import ProblemError, problem_body, retry_later
+from sidecar.http.problems import problem_body
 from sidecar.model.clock import Clock
-from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit, name_error
-from sidecar.model.errors import (
-    OutcomeUnknownError,
-    PreconditionFailedError,
-    TooManyInvalidationsError,
-    WriteError,
-)
-from sidecar.store.store import Ask, Condition, Store, Written
+from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit
+from sidecar.model.errors import WriteError
+from sidecar.store.store import Ask, Store, Written
 
 PREFIX = "/v1/cache/"
 _MISS_HEADERS = (
@@ -68,8 +67,7 @@ class EntryApi:
         key = full_key(request.path)
         hit = await self._store.get(key)
         if hit is None:
-            if not key_is_valid(key):
-                raise bad_name(key)
+            _check(key)
             return Reply(404, _MISS_HEADERS, _MISS_BODY)
         return self._found(request, hit)
 
@@ -77,7 +75,7 @@ class EntryApi:
         key = _checked_key(request.path)
         headers = request.headers
         if "Content-Range" in headers:
-            raise ProblemError(400, "A value is put whole; send it without Content-Range.")
+            raise InvalidRequestError("A value is put whole; send it without Content-Range.")
         config = self._store.config
         if query.ttl is UNSET:
             ttl = ttl_of(headers, config.default_ttl_seconds)
@@ -86,10 +84,11 @@ class EntryApi:
         content_type = content_type_of(headers.get("Content-Type") or DEFAULT_CONTENT_TYPE)
         value = await request.body(config.max_value_bytes)
         condition = condition_of(headers)
+        holds = None if condition is None else condition.holds
         try:
-            written = await self._store.put(key, value, content_type, ttl, condition)
+            written = await self._store.put(key, value, content_type, ttl, holds)
         except WriteError as error:
-            raise problem_of(error, "the value") from None
+            raise of_write(error, "the value") from None
         assert written.entry is not None  # noqa: S101  (a put has one)
         lines = f"ETag: {etag(written.entry)}\r\n{_stored(written)}"
         return Reply(204 if written.replaced else 201, lines)
@@ -97,12 +96,11 @@ class EntryApi:
     async def delete(self, request: Request) -> Reply:
         key = _checked_key(request.path)
         condition = condition_of(request.headers)
-        if condition is not None:
-            condition = _where_there_is_one(condition)
+        holds = None if condition is None else partial(_where_there_is_one, condition)
         try:
-            written = await self._store.delete(key, condition)
+            written = await self._store.delete(key, holds)
         except WriteError as error:
-            raise problem_of(error, "the deletion") from None
+            raise of_write(error, "the deletion") from None
         if not written.replaced:
             return Reply(404, _MISS_HEADERS, _MISS_BODY)
         return Reply(204, "" if written.durable else _stored(written))
@@ -125,28 +123,12 @@ class EntryApi:
         if "If-None-Match" in headers or "If-Match" in headers:
             status = status_of_read(headers, entry)
             if status == 412:
-                raise _precondition_failed()
+                raise condition_failed()
             if status == 304:
                 return Reply(304, lines)
         if "Sec-Fetch-Dest" in headers:
             lines += SANDBOX
         return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", value)
-
-
-def problem_of(error: WriteError, what: str) -> ProblemError:
-    """What is to be told of a write that failed; `what` is what it would have stored."""
-    match error:
-        case PreconditionFailedError():
-            return _precondition_failed()
-        case TooManyInvalidationsError():
-            return retry_later("Too many invalidations are being worked off; try again.", 5)
-        case OutcomeUnknownError():
-            return retry_later(
-                f"L3 did not answer in time: whether {what} is durable is not known. "
-                "It is in force now, and may be lost in a restart. Try again to be sure."
-            )
-        case _:
-            return retry_later("L3 is not ready; nothing was changed. Try again.")
 
 
 def full_key(path: str) -> bytes:
@@ -157,37 +139,25 @@ def full_key(path: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-def key_is_valid(key: bytes) -> bool:
-    namespace, slash, rest = key.partition(b"/")
-    return bool(slash) and name_error(namespace, rest) is None
-
-
-def bad_name(key: bytes) -> ProblemError:
+def _check(key: bytes) -> None:
+    """Raises InvalidRequestError for what is no full key."""
     namespace, slash, rest = key.partition(b"/")
     if not slash:
-        return ProblemError(400, f"A key is named {PREFIX}{{namespace}}/{{key}}.")
-    return ProblemError(400, name_error(namespace, rest) or "This is no name of a key.")
+        raise InvalidRequestError(f"A key is named {PREFIX}{{namespace}}/{{key}}.")
+    check_name(namespace, rest)
 
 
 def _checked_key(path: str) -> bytes:
     key = full_key(path)
-    if not key_is_valid(key):
-        raise bad_name(key)
+    _check(key)
     return key
 
 
-def _where_there_is_one(condition: Condition) -> Condition:
+def _where_there_is_one(condition: Condition, entry: Entry | None) -> bool:
     """What would be a 404 without conditions is one with them (RFC 9110, section 13.2.1)."""
-    return lambda entry: entry is None or condition(entry)
+    return entry is None or condition.holds(entry)
 
 
 def _stored(written: Written) -> str:
     place = "l3" if written.durable else "memory"
     return f"Cache-Status: cache-sidecar; stored; detail={place}\r\n"
-
-
-def _precondition_failed() -> ProblemError:
-    return ProblemError(
-        412,
-        "The condition does not hold for the version in force; GET its ETag, and try again.",
-    )

@@ -19,7 +19,8 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
-from sidecar.http.problems import ProblemError, problem_body, retry_later
+from sidecar.api.errors import TooLargeError, UnavailableError
+from sidecar.http.problems import ProblemError, problem_body, problem_of
 from sidecar.serving.admission import Admission
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ class Request:
                     if size > limit:
                         raise _too_large(limit)
                     if connection.others_fill_buffers():
-                        raise retry_later("Too many large bodies are under way.", close=True)
+                        full = UnavailableError("Too many large bodies are under way.")
+                        raise problem_of(full, close=True)
         except TimeoutError:
             seconds = connection.admission.limits.body_seconds
             detail = f"The body did not arrive within {seconds:g} s; send it faster, or less."
@@ -262,7 +264,8 @@ def _inflated(body: bytes, window_bits: int, limit: int) -> bytes | None:
 
 
 def _too_large(limit: int) -> ProblemError:
-    return ProblemError(413, f"The body may take {limit:,} bytes; send less.", close=True)
+    error = TooLargeError(f"The body may take {limit:,} bytes; send less.")
+    return problem_of(error, close=True)
 
 
 class _Date:

@@ -1,10 +1,25 @@
-"""Problem details for every error (RFC 9457)."""
+"""Problem details for every error (RFC 9457): those of HTTP itself, and those of any protocol."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
 import msgspec
+
+from sidecar.api.errors import (
+    ConditionFailedError,
+    InvalidRequestError,
+    RequestError,
+    TooLargeError,
+    UnavailableError,
+)
+
+_STATUS: dict[type[RequestError], int] = {
+    InvalidRequestError: 400,
+    ConditionFailedError: 412,
+    TooLargeError: 413,
+    UnavailableError: 503,
+}
 
 
 class ProblemError(Exception):
@@ -18,9 +33,12 @@ class ProblemError(Exception):
         self.close = close
 
 
-def retry_later(detail: str, seconds: int = 1, *, close: bool = False) -> ProblemError:
-    """503 with Retry-After."""
-    return ProblemError(503, detail, headers=f"Retry-After: {seconds}\r\n", close=close)
+def problem_of(error: RequestError, *, close: bool = False) -> ProblemError:
+    """What an error of any protocol is over HTTP; 503 comes with Retry-After."""
+    headers = ""
+    if isinstance(error, UnavailableError):
+        headers = f"Retry-After: {error.retry_seconds}\r\n"
+    return ProblemError(_STATUS[type(error)], error.detail, headers=headers, close=close)
 
 
 def problem_body(status: int, detail: str) -> bytes:

@@ -13,10 +13,10 @@ from typing import Any, Protocol, cast
 import structlog
 from aiohttp import web
 
-from sidecar.api.errors import InvalidRequestError
+from sidecar.api.errors import RequestError, UnavailableError
 from sidecar.http.connection import Connection, Refusal
 from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
-from sidecar.http.problems import ProblemError, retry_later
+from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.routing import Found
 from sidecar.serving.admission import Admission
 from sidecar.serving.idle import IdleConnections
@@ -61,11 +61,13 @@ class Server(web.Server):
                 self._stay_within_limit(admission.limiter, partial(waits, request))
             reply = await handle(request)
             if len(reply.body) > LARGE_BYTES and not admission.admits_bytes():
-                raise retry_later("Too much is under way; read what you asked for, then try again.")
+                raise UnavailableError(
+                    "Too much is under way; read what you asked for, then try again."
+                )
         except ProblemError as problem:
             reply = problem_reply(problem)
-        except InvalidRequestError as error:
-            reply = problem_reply(ProblemError(400, error.detail))
+        except RequestError as error:
+            reply = problem_reply(problem_of(error))
         except (ConnectionError, asyncio.CancelledError):
             admission.end(operation, None, began_at)
             raise
@@ -82,6 +84,6 @@ class Server(web.Server):
 
     def _stay_within_limit(self, limiter: Limiter, waits: Callable[[], bool]) -> None:
         if not self._admission.admits_request(waits):
-            raise retry_later(
+            raise UnavailableError(
                 f"{limiter.limit} requests are under way, and more would only wait; try again."
             )

@@ -1,4 +1,4 @@
-"""What any listener needs, whatever its protocol: admission, limits, socket files.
+"""What any listener needs, whatever its protocol: admission, limits, idle time, socket files.
 
-Synchronous throughout. It knows no protocol and no entry.
+Synchronous: what changes later is heard by a callback. It knows no protocol and no entry.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.catalogue import CATALOGUE
-from tests.app.pulling import SHOWN
+from tests.app.turning import SHOWN
 
 
 def test_every_knob_and_every_deed_has_a_test() -> None:

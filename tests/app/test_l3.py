@@ -13,7 +13,7 @@ from sidecar.model.answers import Page
 from sidecar.model.change import Deed
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
-from tests.app.pulling import Panel, number, shows, small
+from tests.app.turning import Panel, number, shows, small
 from tests.http.serving import eventually
 
 MIB = 1 << 20

@@ -13,7 +13,7 @@ import aiohttp
 from sidecar.app.sidecar import Sidecar
 from sidecar.serving.limiter import CEILING, FLOOR
 from sidecar.signals.requests import request_readings
-from tests.app.pulling import Panel, shows, small
+from tests.app.turning import Panel, shows, small
 from tests.http.serving import eventually, problem, request
 
 PATH = "/v1/cache/test/"

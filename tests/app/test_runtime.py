@@ -7,7 +7,7 @@ from typing import Any
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.model.change import Deed
-from tests.app.pulling import Panel, number, shows
+from tests.app.turning import Panel, number, shows
 
 MIB = 1 << 20
 

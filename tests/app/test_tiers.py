@@ -15,7 +15,7 @@ from sidecar.model.entry import Tier
 from sidecar.model.errors import NotReadyError, OutcomeUnknownError
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
-from tests.app.pulling import Panel, shows, small
+from tests.app.turning import Panel, shows, small
 from tests.http.serving import eventually
 
 MIB = 1 << 20

@@ -13,7 +13,7 @@ from sidecar.config.values import CacheConfig
 from sidecar.store.pace import rest_seconds
 from sidecar.store.store import LEAST_PACE
 from sidecar.store.upkeep import SWEEP_KEYS, sweep
-from tests.app.pulling import small
+from tests.app.turning import small
 from tests.store.harness import Harness
 
 

@@ -1,4 +1,4 @@
-"""Turning knobs of a running sidecar, and keeping book of which ones a test has turned."""
+"""Turning knobs of a running sidecar, and recording which ones a test has turned."""
 
 from __future__ import annotations
 

@@ -1,0 +1,36 @@
+"""Every error that any protocol may report has its status over HTTP."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from sidecar.api import errors
+from sidecar.api.errors import ConditionFailedError, RequestError, UnavailableError
+from sidecar.http.problems import problem_of
+from sidecar.model.errors import PreconditionFailedError, WriteError
+
+ERRORS = [
+    error
+    for _, error in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(error, RequestError) and error is not RequestError
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_each_error_of_a_request_is_a_problem(error: type[RequestError]) -> None:
+    """With its sentence; only what may be tried again is a 503, and says when."""
+    found = problem_of(error("It is wrong."))
+    assert found.detail == "It is wrong."
+    assert (found.status == 503) == ("Retry-After: 1\r\n" in found.headers)
+    assert (found.status == 503) == (error is UnavailableError)
+
+
+@pytest.mark.parametrize("error", WriteError.__subclasses__())
+def test_each_way_that_a_write_fails_is_an_error_of_its_request(error: type[WriteError]) -> None:
+    """A condition that does not hold will not hold a second later; all else may be tried again."""
+    found = errors.of_write(error(), "the value")
+    expected = ConditionFailedError if error is PreconditionFailedError else UnavailableError
+    assert type(found) is expected
+    assert found.detail.endswith(".")

@@ -78,7 +78,7 @@ def _size(tier: str, name: str) -> Knob:
     def write(effective: Effective, size: Size) -> Effective:
         return _tier(effective, tier, max_entries=size.max_entries, max_bytes=size.max_bytes)
 
-    return Knob(f"tiers.{tier}.size", f"What {name} may hold, in entries and bytes.", read, write)
+    return Knob(f"tiers.{tier}.size", f"Limits of {name}: entries and bytes.", read, write)
 
 
 def _policy(tier: str, name: str) -> Knob:
@@ -89,7 +89,7 @@ def _policy(tier: str, name: str) -> Knob:
     def write(effective: Effective, policy: str) -> Effective:
         return _tier(effective, tier, policy=policy, policy_options={})
 
-    return Knob(f"tiers.{tier}.policy", f"Who leaves {name} first.", read, write)
+    return Knob(f"tiers.{tier}.policy", f"Eviction policy of {name}.", read, write)
 
 
 def _cache(name: str, attribute: str, meaning: str) -> Knob:
@@ -119,7 +119,7 @@ def _tuning(name: str, attribute: str, meaning: str) -> Knob:
 def _compression() -> Knob:
     return Knob(
         "tiers.l2.compression",
-        "How L2 keeps values: zstd or none.",
+        "Compression of values in L2: zstd or none.",
         lambda effective: effective.cache.tiers.l2.compression,
         lambda effective, value: _tier(effective, "l2", compression=value),
     )
@@ -134,19 +134,29 @@ KNOBS = (
     _policy("l3", "L3"),
     _compression(),
     _cache("promote_after", "promote_after", "Hits in L2 before an entry moves to L1."),
-    _cache("default_ttl", "default_ttl_seconds", "Seconds that a value without a life lives."),
-    _tuning("l3.admission", "l3_admission", "Which puts L3 takes: every, or second."),
+    _cache(
+        "default_ttl", "default_ttl_seconds", "Lifetime in seconds of entries stored without one."
+    ),
+    _tuning(
+        "l3.admission",
+        "l3_admission",
+        "Which puts of a key L3 takes: every one, or those from the second on.",
+    ),
     _tuning(
         "l3.write_bytes_per_second",
         "l3_write_bytes_per_second",
-        "The fastest that values are written to L3.",
+        "Limit of the bytes written to L3 per second.",
     ),
     _tuning(
         "background.pace",
         "background_pace",
-        "Speed of sweeps, warming and snapshots, as a share of the usual.",
+        "Speed of sweeps, warming and snapshots, as a share of the usual speed.",
     ),
-    _tuning("network.in_flight", "in_flight", "unlimited, or adaptive: found from latency."),
+    _tuning(
+        "network.in_flight",
+        "in_flight",
+        "Limit of requests in progress: unlimited, or adaptive to latency.",
+    ),
     _tuning(
         "network.keepalive_seconds",
         "keepalive_seconds",
@@ -157,5 +167,9 @@ KNOBS = (
         "gc_threshold",
         "Allocations before the youngest generation is collected.",
     ),
-    _tuning("gc.frozen", "gc_frozen", "How often objects were frozen; turned back to thaw all."),
+    _tuning(
+        "gc.frozen",
+        "gc_frozen",
+        "Number of times that objects were frozen; lowering it unfreezes all.",
+    ),
 )

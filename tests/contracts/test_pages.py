@@ -25,9 +25,7 @@ from sidecar.cli.lines import Line
 from sidecar.cli.palette import paint
 from sidecar.cli.report import outcomes_table
 from sidecar.cli.screen import Screen
-from sidecar.config.document import parse
 from sidecar.config.rules_schema import MAX_BASELINES, MAX_RULES
-from sidecar.config.values import CacheConfig
 from sidecar.http.openapi import answers
 from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route
@@ -35,9 +33,7 @@ from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
 from sidecar.serving.limits import Limits
 from tests.cli.examples import IMPROVED, watched
-from tests.contracts.links import prose
 from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
-from tests.contracts.tables import check_policies
 from tests.running import RunningSidecar
 
 STARTED = read("docs/getting-started.md")
@@ -61,18 +57,6 @@ def test_the_answer_that_is_shown_is_the_one_that_comes(sidecar: RunningSidecar)
 
     for name, value in fields.items():
         assert masked(answer.headers[name]) == masked(value)
-
-
-def test_the_defaults_are_those_of_the_program() -> None:
-    text = blocks("yaml", section(CONFIGURATION, "The document"))[0]
-    document = parse({"cache.yaml": text}, vocabulary=CATALOGUE.vocabulary)
-    assert document.cache == CacheConfig()
-    assert document.cache == parse({}, vocabulary=CATALOGUE.vocabulary).cache
-
-
-def test_the_policies_are_all_there() -> None:
-    """L3's first, as the text below the table says."""
-    check_policies(CONFIGURATION, CATALOGUE)
 
 
 def test_the_commands_and_flags_are_all_there() -> None:
@@ -142,23 +126,6 @@ def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
             assert sample.labels.keys() - {"le"} == written[name], name
 
 
-def test_metrics_that_any_page_names_exist() -> None:
-    """A family of the table, or a part of its histogram."""
-    cells = " ".join(first_column(METRICS, "name"))
-    families = set(re.findall(r"cache_sidecar_\w+", cells))
-    for page in PAGES:
-        named = set(re.findall(r"\bcache_sidecar_\w+", page.read_text()))
-        assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in named} <= families, page
-
-
-def test_calls_that_any_page_names_exist() -> None:
-    """Paths of the data API are those of the table of calls."""
-    calls = set(re.findall(r"/v1/[^`\s,?]*", " ".join(first_column(API, "call"))))
-    for page in PAGES:
-        named = {span.split()[-1].partition("?")[0] for span in code(prose(page.read_text()))}
-        assert {path for path in named if path.startswith("/v1/")} <= calls, page
-
-
 def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
     """Every label that is served is in the table, and has no value that is not."""
     written: dict[str, set[str]] = {}
@@ -183,17 +150,6 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
             operations |= {sample.labels["operation"]} if "operation" in sample.labels else set()
     assert operations == enumerated["operation"]
     assert operations == {*operation_names(DATA), *operation_names(OPS), "unknown"}
-
-
-def test_the_sources_of_documents_are_all_there() -> None:
-    """As labels have them: those that the program gives to a document, in any of its modules."""
-    given = {
-        source
-        for module in (ROOT / "sidecar").rglob("*.py")
-        for source in re.findall(r'\b(?:offer|take|refuse)\(.*"(\w+)"', module.read_text())
-    }
-    [named] = [code(cells[1]) for cells in table(METRICS, "label") if "source" in cells[0]]
-    assert set(named) == given
 
 
 def test_the_outcome_that_is_shown_is_printed_so() -> None:
@@ -222,23 +178,17 @@ def test_the_keys_of_a_line_of_json_are_all_there() -> None:
     assert set(code(said.partition("With `--json`")[2])) == set(Line.__struct_fields__)
 
 
+def test_the_knobs_are_all_there() -> None:
+    """In the words in which the program describes them."""
+    rows = {code(knob)[0]: meaning for knob, meaning in table(OPTIMIZER, "knob")}
+    assert rows == {knob.name: knob.meaning for knob in CATALOGUE.knobs.values()}
+
+
 def test_the_outcomes_and_states_are_all_there() -> None:
     named = [code(cell)[0] for cell in first_column(OPTIMIZER, "outcome")]
     assert sorted(named) == sorted(VERDICTS)
     [line] = [line for line in METRICS.splitlines() if "rule_state{" in line]
     assert code(line)[1:] == list(STATES)
-
-
-def test_the_reasons_of_events_are_all_there() -> None:
-    """Those that the program gives to an announcement, in any of its modules."""
-    named = [code(cell)[0] for cell in first_column(CONFIGURATION, "reason")]
-    modules = (ROOT / "sidecar").rglob("*.py")
-    given = {
-        reason
-        for module in modules
-        for reason in re.findall(r'Announcement\(\s*"(\w+)"', module.read_text())
-    }
-    assert sorted(named) == sorted(given)
 
 
 def test_the_pictures_are_there_and_small() -> None:

@@ -1,7 +1,7 @@
-"""What can be turned and what can be done while the sidecar runs, in one place.
+"""What can be changed and what can be done while the sidecar runs, in one place.
 
-Whoever decides (a new document, the optimizer) names the values or the deed. Nothing here decides,
-and nothing remembers what was in force before.
+A new document or the optimizer decides, and names the values or the deed. Nothing here decides, and
+nothing keeps what was in force before.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Actuators:
     def __init__(
         self, store: Store, process: DiskProcess, admission: Admission, runtime: Runtime
     ) -> None:
-        """`admission` is that of the data API; the ops API is never turned away or hurried."""
+        """`admission` is that of the data API; requests to the ops API are never refused."""
         self._store = store
         self._process = process
         self._admission = admission
@@ -47,7 +47,7 @@ class Actuators:
         }
 
     def put_in_force(self, effective: Effective) -> None:
-        """Have these values hold from the next operation on. Putting them twice changes nothing."""
+        """Apply these values from the next operation on. Idempotent."""
         cache, tuning = effective.cache, effective.tuning
         self._store.apply(cache, tuning)
         self._process.enable(enabled=cache.tiers.l3.enabled)
@@ -55,7 +55,7 @@ class Actuators:
         self._runtime.tune(gc_threshold=tuning.gc_threshold, gc_frozen=tuning.gc_frozen)
 
     async def perform(self, deed: Deed) -> Figures:
-        """Do it, and say what came of it. Raises DeedFailedError; KeyError for an unknown deed."""
+        """Do it, and report the result. Raises DeedFailedError; KeyError for an unknown deed."""
         return await self.deeds[deed.name]()
 
     async def _collect(self) -> Figures:
@@ -63,7 +63,7 @@ class Actuators:
         return {"collected_objects": found, "pause_seconds": seconds}
 
     async def _release_memory(self) -> Figures:
-        """A collection, then what the allocator can do without: in this process, not in L3's."""
+        """Collect garbage, then return free heap to the system: in this process, not in L3's."""
         before = resident_bytes(os.getpid())
         found, seconds = collect()
         trimmed = await asyncio.to_thread(trim_heap)
@@ -76,7 +76,7 @@ class Actuators:
         }
 
     async def _compact_l3(self) -> Figures:
-        """Have L3 begin to rewrite its tables: the folder has shrunk some time after this."""
+        """Start a rewrite of L3's tables: the folder shrinks some time after this."""
         begun = await self._store.rewrite_l3()
         status = self._store.l3_status
         if begun is None or status is None:
@@ -87,7 +87,7 @@ class Actuators:
         }
 
     async def _warm(self) -> Figures:
-        """Bring what is used most of what only L3 has, as far as memory has room."""
+        """Load the most used entries of L3 into memory, as far as it has room."""
         if self._store.l3_state is not State.UP:
             raise DeedFailedError("L3 is not up; there is nothing to warm memory from.")
         return {"warmed_entries": await warm_again(self._store)}

@@ -1,7 +1,6 @@
 """What is announced of L3 and of the optimizer to people around the pod.
 
-Their state is looked at now and then, as a metric's collector does: neither knows that it is
-announced.
+Their state is polled, as a metric's collector does: neither depends on announcements.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from sidecar.tiers.process import Trouble
 
 INTERVAL_SECONDS = 1.0
 UNDONE = frozenset({"regressed", "failed"})
-"""The outcomes that are no routine; that a change was of no use is one."""
+"""The outcomes that are announced. A change without effect is routine, and is not."""
 
 
 class Announcer:

@@ -18,19 +18,21 @@ log = structlog.get_logger("sidecar.app")
 async def supervise(name: str, work: Work) -> None:
     """Run `work` to its end; start it again whenever it fails."""
     while True:
-        if await attempt(name, work):
+        try:
+            await work()
+        except Exception:
+            log.exception("A background task failed and is started again", task=name)
+            await asyncio.sleep(RESTART_SECONDS)
+        else:
             return
-        await asyncio.sleep(RESTART_SECONDS)
 
 
-async def attempt(name: str, work: Work) -> bool:
-    """Run `work` once, and log it if it fails. Whether it came to its end."""
+async def attempt(name: str, work: Work) -> None:
+    """Run `work` once."""
     try:
         await work()
     except Exception:
         log.exception("A background task failed", task=name)
-        return False
-    return True
 
 
 async def cancel(tasks: Iterable[asyncio.Task[object]]) -> None:

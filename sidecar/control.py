@@ -16,7 +16,7 @@ import structlog
 
 from sidecar.config.knobs import Effective
 from sidecar.config.values import Document
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from sidecar.model.clock import Clock
 from sidecar.model.outcome import Verdict
 from sidecar.model.snapshot import Snapshot
@@ -57,9 +57,9 @@ log = structlog.get_logger("sidecar.optimizer")
 class Control:
     """Owns the engine of a running sidecar; `look` gives the cache's state.
 
-    `put_in_force` has values hold from now on, `perform` does a deed and gives its figures; both
-    raise what went wrong. `clock` never goes back, and is the one of the sampler and the engine;
-    `wall` is for records.
+    `put_in_force` has values hold from now on, `perform` makes a one-shot change and gives its
+    figures; both raise what went wrong. `clock` never goes back, and is the one of the sampler and
+    the engine; `wall` is for records.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Control:
         *,
         look: Callable[[], Snapshot],
         put_in_force: Callable[[Effective], None],
-        perform: Callable[[Deed], Awaitable[Figures]],
+        perform: Callable[[OneShot], Awaitable[Figures]],
         data_dir: Path,
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
@@ -85,7 +85,7 @@ class Control:
         self._clock = clock
         self._wall = wall
         self._in_force: Effective | None = None
-        self._deed: asyncio.Task[None] | None = None
+        self._one_shot: asyncio.Task[None] | None = None
         self._save_at = clock() + SAVE_SECONDS
         self._saving: asyncio.Task[None] | None = None
         self._saving_fails = False
@@ -107,9 +107,9 @@ class Control:
     async def close(self) -> None:
         """A trial under way ends, and what is worth keeping is kept."""
         self._do(self.engine.stop(self._clock(), self._wall()))
-        if self._deed is not None:
-            self._deed.cancel()
-            await asyncio.wait([self._deed])
+        if self._one_shot is not None:
+            self._one_shot.cancel()
+            await asyncio.wait([self._one_shot])
         await self.save()
 
     # ---- what others want
@@ -147,8 +147,8 @@ class Control:
             _log(decision)
         self._apply()
         for decision in decisions:
-            if decision.deed is not None:
-                self._start(decision.deed, decision.rule.name)
+            if decision.one_shot is not None:
+                self._start(decision.one_shot, decision.rule.name)
 
     def _apply(self) -> None:
         """Put in force what the engine wants; take back what can't be."""
@@ -164,22 +164,22 @@ class Control:
             log.exception("A change could not be put in force", taken_back=taken_back)
             self._fail(f"It could not be put in force: {error!r}.")
 
-    def _start(self, deed: Deed, rule: str) -> None:
+    def _start(self, one_shot: OneShot, rule: str) -> None:
         """One at a time, in the background: the next sample must not wait for it."""
-        if self._deed is not None and not self._deed.done():
-            self._fail("The deed before has not come to its end.")
+        if self._one_shot is not None and not self._one_shot.done():
+            self._fail("The one-shot change before it has not ended.")
             return
-        performing = self._perform_one(deed, rule, self.engine.trial)
-        self._deed = asyncio.get_running_loop().create_task(performing)
+        performing = self._perform_one(one_shot, rule, self.engine.trial)
+        self._one_shot = asyncio.get_running_loop().create_task(performing)
 
-    async def _perform_one(self, deed: Deed, rule: str, trial: Trial | None) -> None:
+    async def _perform_one(self, one_shot: OneShot, rule: str, trial: Trial | None) -> None:
         try:
-            figures = await self._perform(deed)
+            figures = await self._perform(one_shot)
         except Exception as error:
-            log.exception("A deed failed", rule=rule, deed=deed.name)
-            self._fail(f"{deed.name} failed: {error}", trial)
+            log.exception("A one-shot change failed", rule=rule, deed=one_shot.name)
+            self._fail(f"{one_shot.name} failed: {error}", trial)
         else:
-            log.info("Deed done", rule=rule, deed=deed.name, **figures)
+            log.info("One-shot change made", rule=rule, deed=one_shot.name, **figures)
 
     def _fail(self, why: str, trial: Trial | None = None) -> None:
         self._do(self.engine.failed(why, self._clock(), self._wall(), trial))

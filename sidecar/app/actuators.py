@@ -1,7 +1,7 @@
 """What can be changed and what can be done while the sidecar runs, in one place.
 
-A new document or the optimizer decides, and names the values or the deed. Nothing here decides, and
-nothing keeps what was in force before.
+A new document or the optimizer decides, and names the values or the one-shot change. Nothing here
+decides, and nothing keeps what was in force before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import Awaitable, Callable
 
 from sidecar.config.knobs import Effective
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from sidecar.process.runtime import Runtime, collect, trim_heap
 from sidecar.process.usage import resident_bytes
 from sidecar.serving.admission import Admission
@@ -21,11 +21,11 @@ from sidecar.tiers.disk import State
 from sidecar.tiers.process import DiskProcess
 
 Figures = dict[str, float | str]
-"""What a deed reports: numbers with their unit in the name, and words."""
+"""What a one-shot change reports: numbers with their unit in the name, and words."""
 
 
-class DeedFailedError(Exception):
-    """A deed could not be done; the message is a sentence."""
+class OneShotFailedError(Exception):
+    """A one-shot change could not be made; the message is a sentence."""
 
 
 class Actuators:
@@ -39,7 +39,7 @@ class Actuators:
         self._process = process
         self._admission = admission
         self._runtime = runtime
-        self.deeds: dict[str, Callable[[], Awaitable[Figures]]] = {
+        self.one_shots: dict[str, Callable[[], Awaitable[Figures]]] = {
             "collect": self._collect,
             "release_memory": self._release_memory,
             "compact_l3": self._compact_l3,
@@ -54,9 +54,9 @@ class Actuators:
         self._admission.tune(in_flight=tuning.in_flight, keepalive_seconds=tuning.keepalive_seconds)
         self._runtime.tune(gc_threshold=tuning.gc_threshold, gc_frozen=tuning.gc_frozen)
 
-    async def perform(self, deed: Deed) -> Figures:
-        """Do it, and report the result. Raises DeedFailedError; KeyError for an unknown deed."""
-        return await self.deeds[deed.name]()
+    async def perform(self, one_shot: OneShot) -> Figures:
+        """Do it, and report the result. Raises OneShotFailedError; KeyError for an unknown one."""
+        return await self.one_shots[one_shot.name]()
 
     async def _collect(self) -> Figures:
         found, seconds = collect()
@@ -80,7 +80,7 @@ class Actuators:
         begun = await self._store.rewrite_l3()
         status = self._store.l3_status
         if begun is None or status is None:
-            raise DeedFailedError("L3 is not up; its tables can't be rewritten.")
+            raise OneShotFailedError("L3 is not up; its tables can't be rewritten.")
         return {
             "folder_bytes": status.folder_bytes,
             "rewrite": "begun" if begun else "under way already",
@@ -89,5 +89,5 @@ class Actuators:
     async def _warm(self) -> Figures:
         """Load the most used entries of L3 into memory, as far as it has room."""
         if self._store.l3_state is not State.UP:
-            raise DeedFailedError("L3 is not up; there is nothing to warm memory from.")
+            raise OneShotFailedError("L3 is not up; there is nothing to warm memory from.")
         return {"warmed_entries": await warm_again(self._store)}

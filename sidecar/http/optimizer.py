@@ -14,7 +14,7 @@ from sidecar.api import answers
 from sidecar.control import Control
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.problems import ProblemError
-from sidecar.model.change import Change, Deed, Value
+from sidecar.model.change import Change, OneShot, Value
 from sidecar.optimizer.decisions import Explanation
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.evaluation import Ready
@@ -159,7 +159,7 @@ def _rule(explanation: Explanation, cooldown_scale: float) -> answers.Rule:
 
 
 def _change(change: Change, from_: Value | None) -> answers.Change:
-    if isinstance(change, Deed):
+    if isinstance(change, OneShot):
         return answers.Change(deed=change.name)
     return answers.Change(knob=change.knob, from_=from_, to=change.to)
 

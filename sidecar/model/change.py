@@ -29,13 +29,13 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class OneShot:
     """Something done once, which has no way back: one of the catalogue."""
 
     name: str
 
 
-Change = Turn | Deed
+Change = Turn | OneShot
 
 
 @dataclass(frozen=True, slots=True)

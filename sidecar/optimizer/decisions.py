@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.evaluation import Ready, Sight
 from sidecar.optimizer.learning import Learned
@@ -21,12 +21,12 @@ Event = Literal["fired", "changed", "concluded", "rolled_back", "released"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One thing that was decided, with its figures. `deed` is to be done by whoever ticks."""
+    """One thing that was decided, with its figures. `one_shot` is to be made by whoever ticks."""
 
     event: Event
     rule: Rule
     fields: Mapping[str, object] = field(default_factory=dict)
-    deed: Deed | None = None
+    one_shot: OneShot | None = None
 
 
 @dataclass(frozen=True, slots=True)

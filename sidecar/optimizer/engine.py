@@ -9,7 +9,7 @@ One tick, in this order:
    the first rule that may act does.
 
 The engine turns knobs in an overlay; whoever ticks it puts `effective` in force afterwards, and
-does the deeds that no knob stands for. It has no clock and does no I/O.
+makes the one-shot changes. It has no clock and does no I/O.
 
 One file of more than 300 lines, so that a tick can be read from its top to its end.
 """
@@ -174,9 +174,9 @@ class Engine:
     def failed(
         self, why: str, now: float, wall: float, trial: Trial | None = None
     ) -> list[Decision]:
-        """What was decided could not be done. `trial`: that of a deed which failed, and which may
-        be over by now; without one it is the change under way, or else all that was turned before,
-        for nobody can tell which of it was to blame.
+        """What was decided could not be done. `trial` is that of a one-shot change, and may be over
+        by now. Without one it is the change under way, or else all that was turned before, since
+        the cause may be any of it.
         """
         trial = trial or self.trial
         if trial is None:

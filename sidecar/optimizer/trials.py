@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from sidecar.model.outcome import Outcome
 from sidecar.optimizer.decisions import Decision
 from sidecar.optimizer.evaluation import Ready, Sight
@@ -54,8 +54,8 @@ class Trials:
         change = ready.change
         self.current = _trial(rule, ready, now, wall)
         self.touched(now, rule.settle_seconds)
-        if isinstance(change, Deed):
-            return [Decision("changed", rule, {"deed": change.name}, deed=change)]
+        if isinstance(change, OneShot):
+            return [Decision("changed", rule, {"deed": change.name}, one_shot=change)]
         if rule.config.expect is None:
             relief = Relief(rule.condition, sight.values, now + rule.settle_seconds)
             self.overlay.held.append(Held(rule, change, relief))
@@ -71,7 +71,7 @@ class Trials:
 
     def spoil(self, rule: Rule, why: str, now: float, wall: float) -> list[Decision]:
         """Record a change that its action could not even name."""
-        nothing = Ready(Deed(rule.config.action), None)
+        nothing = Ready(OneShot(rule.config.action), None)
         return self._record(_trial(rule, nothing, now, wall), End("failed", why), now, wall)
 
     def watch(self, history: History, now: float, wall: float) -> list[Decision]:
@@ -80,8 +80,8 @@ class Trials:
         return [] if end is None else self.end(end, now, wall)
 
     def fail(self, trial: Trial, why: str, now: float, wall: float) -> list[Decision]:
-        """A change could not be made. Of a deed that may be heard when nobody watches it any more:
-        then this is another outcome, for the first one said no more than that it was begun.
+        """A change could not be made. A one-shot change may fail after its trial has ended: then this
+        is a second outcome, since the first one states only that it was begun.
         """
         end = End("failed", why)
         if trial is self.current:

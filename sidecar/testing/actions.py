@@ -26,7 +26,7 @@ from sidecar.config.knobs import turned
 from sidecar.config.schema import Ceiling, Count, IdleTime, Percent
 from sidecar.config.schema import Size as SizeField
 from sidecar.config.section import Section
-from sidecar.model.change import Declined, Deed, Size, Turn, Value
+from sidecar.model.change import Declined, OneShot, Size, Turn, Value
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.situation import Situation
 from sidecar.testing.situations import KNOBS, after, memory_policies, situations
@@ -101,7 +101,7 @@ class ActionContract:
             case Declined(reason):
                 assert reason.isprintable()
                 assert reason.endswith(".")
-            case Deed(name):
+            case OneShot(name):
                 assert name in CATALOGUE.one_shots
             case Turn(knob, to):
                 assert to != moment.knob(knob)
@@ -166,7 +166,7 @@ class ActionContract:
         ways: set[tuple[str, int, bool]] = set()
         for _ in range(LONGEST):
             match action.propose(moment, options):
-                case Declined() | Deed():
+                case Declined() | OneShot():
                     return
                 case Turn(knob, to) as turn:
                     parts = zip(_parts(to), _parts(moment.knob(knob)), strict=True)

@@ -1,4 +1,4 @@
-"""No knob and no deed is there by name alone."""
+"""No knob and no one-shot change is there by name alone."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def test_every_knob_and_every_deed_has_a_test() -> None:
 
 async def test_every_deed_can_be_done(live: Sidecar) -> None:
     """Those that the model names, and no others."""
-    assert set(live.actuators.deeds) == set(CATALOGUE.one_shots)
+    assert set(live.actuators.one_shots) == set(CATALOGUE.one_shots)

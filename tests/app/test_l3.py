@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from sidecar.app.actuators import DeedFailedError
+from sidecar.app.actuators import OneShotFailedError
 from sidecar.app.sidecar import Sidecar
 from sidecar.model.answers import Page
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
 from tests.app.turning import Panel, number, shows, small
@@ -36,7 +36,7 @@ async def test_rewriting_gives_the_space_of_the_dead_back(live: Sidecar) -> None
     await eventually(
         lambda: store.disk.status and store.disk.status.entries == 1, "the last news has come"
     )
-    figures = await live.actuators.perform(Deed("compact_l3"))
+    figures = await live.actuators.perform(OneShot("compact_l3"))
     before = number(figures, "folder_bytes")
     assert before > 6 * MIB
     assert figures["rewrite"] == "begun"
@@ -81,10 +81,10 @@ async def test_warming_brings_what_is_used_most(live: Sidecar) -> None:
     panel.set(tiers=small(l1=off, l2={"max_entries": 25}).tiers)
     for n in range(5):
         await store.get(b"test/%d" % n)
-    assert await live.actuators.perform(Deed("warm")) == {"warmed_entries": 20}
+    assert await live.actuators.perform(OneShot("warm")) == {"warmed_entries": 20}
     hot = {b"test/%d" % n for n in (*range(5), *range(100, 120))}
     assert set(store.l2.entries) == hot
-    assert await live.actuators.perform(Deed("warm")) == {"warmed_entries": 0}
+    assert await live.actuators.perform(OneShot("warm")) == {"warmed_entries": 0}
 
 
 async def test_without_l3_it_fails(live: Sidecar) -> None:
@@ -93,5 +93,5 @@ async def test_without_l3_it_fails(live: Sidecar) -> None:
     panel.set(tiers=small(l3={"enabled": False}).tiers)
     await eventually(lambda: live.store.disk.state is State.DOWN, "L3 is off")
     for name in ("compact_l3", "warm"):
-        with pytest.raises(DeedFailedError, match="not up"):
-            await live.actuators.perform(Deed(name))
+        with pytest.raises(OneShotFailedError, match="not up"):
+            await live.actuators.perform(OneShot(name))

@@ -6,7 +6,7 @@ import gc
 from typing import Any
 
 from sidecar.app.sidecar import Sidecar
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from tests.app.turning import Panel, number, shows
 
 MIB = 1 << 20
@@ -70,7 +70,7 @@ async def test_collecting_says_what_went(live: Sidecar) -> None:
     gc.collect()
     for _ in range(10):
         garbage()
-    figures = await live.actuators.perform(Deed("collect"))
+    figures = await live.actuators.perform(OneShot("collect"))
     assert number(figures, "collected_objects") >= 10
     assert number(figures, "pause_seconds") > 0
 
@@ -81,7 +81,7 @@ async def test_released_memory_goes_back_to_the_system(live: Sidecar) -> None:
     blocks = [bytes(8 << 10) for _ in range(8 << 10)]
     kept = blocks[::64]
     del blocks
-    figures = await live.actuators.perform(Deed("release_memory"))
+    figures = await live.actuators.perform(OneShot("release_memory"))
     before = number(figures, "resident_before_bytes")
     assert before - number(figures, "resident_after_bytes") > 30 * MIB
     assert figures["heap"] == "trimmed"

@@ -16,11 +16,11 @@ from sidecar.model.change import Turn, Value
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 SHOWN: set[str] = set()
-"""Knobs and deeds whose effect some test shows."""
+"""Knobs and one-shot changes whose effect some test shows."""
 
 
 def shows(*names: str) -> Callable[[Test], Test]:
-    """Mark a test as the one that shows the effect of knobs or deeds."""
+    """Mark a test as the one that shows the effect of knobs or one-shot changes."""
 
     def mark(test: Test) -> Test:
         SHOWN.update(names)

@@ -8,7 +8,7 @@ from pathlib import Path
 from sidecar.config.knobs import Effective
 from sidecar.config.values import Document
 from sidecar.control import Control, Figures
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from sidecar.optimizer.decisions import Decision
 from sidecar.signals.sampler import Sampler
 from tests.optimizer.virtual import Readings, World, a_snapshot
@@ -18,8 +18,8 @@ from tests.signals.reading import sources
 class Controlled:
     """A real control loop around a world's engine, whose time passes when `run` says so.
 
-    `in_force` holds what was put in force, in order, and `done` the deeds; a test may have
-    something else done by `put_in_force` and `perform`.
+    `in_force` holds what was put in force, in order, and `done` the one-shot changes; a test may
+    have something else done by `put_in_force` and `perform`.
     """
 
     def __init__(
@@ -27,9 +27,9 @@ class Controlled:
     ) -> None:
         self._world = world = World(document, readings)
         self.in_force: list[Effective] = []
-        self.done: list[Deed] = []
+        self.done: list[OneShot] = []
         self.put_in_force: Callable[[Effective], None] = self.in_force.append
-        self.perform: Callable[[Deed], Awaitable[Figures]] = self._done
+        self.perform: Callable[[OneShot], Awaitable[Figures]] = self._done
         self.control = Control(
             world.engine,
             Sampler(world.history, sources(data_dir)),
@@ -64,9 +64,9 @@ class Controlled:
     def _put_in_force(self, effective: Effective) -> None:
         self.put_in_force(effective)
 
-    async def _perform(self, deed: Deed) -> Figures:
-        return await self.perform(deed)
+    async def _perform(self, one_shot: OneShot) -> Figures:
+        return await self.perform(one_shot)
 
-    async def _done(self, deed: Deed) -> Figures:
-        self.done.append(deed)
+    async def _done(self, one_shot: OneShot) -> Figures:
+        self.done.append(one_shot)
         return {"freed_bytes": 4096}

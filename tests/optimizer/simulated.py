@@ -291,7 +291,7 @@ class Simulation:
     def _put_in_force(self, decisions: list[Decision]) -> None:
         """Do what was decided, and note which knobs were turned by it."""
         for decision in decisions:
-            if decision.deed is not None:
+            if decision.one_shot is not None:
                 self._machine.release()
         was, self._in_force = self._in_force, self.engine.effective
         if was == self._in_force:

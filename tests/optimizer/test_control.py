@@ -11,7 +11,7 @@ import pytest
 from sidecar.config.knobs import Effective
 from sidecar.config.values import CacheConfig
 from sidecar.control import FILE, Figures, remembered
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from tests.optimizer.controlled import Controlled
 from tests.optimizer.virtual import a_document, a_rule
 
@@ -27,7 +27,7 @@ def pressed(_now: float, _effective: Effective) -> Mapping[str, float]:
 
 
 async def settled() -> None:
-    """Let the deeds that were begun come to their end."""
+    """Let the one-shot changes that were begun end."""
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         await task
 
@@ -66,10 +66,10 @@ def test_who_asks_before_it_has_started_spoils_nothing(tmp_path: Path) -> None:
 async def test_a_deed_that_fails_is_an_outcome(tmp_path: Path) -> None:
     """And not the end of the loop: after its cooldown the rule tries again."""
     controlled = Controlled(a_document(FREE), pressed, tmp_path)
-    tried: list[Deed] = []
+    tried: list[OneShot] = []
 
-    async def fail(deed: Deed) -> Figures:
-        tried.append(deed)
+    async def fail(one_shot: OneShot) -> Figures:
+        tried.append(one_shot)
         raise RuntimeError("the heap is shy")
 
     controlled.perform = fail
@@ -90,7 +90,7 @@ async def test_a_deed_that_fails_late_is_an_outcome_too(tmp_path: Path) -> None:
     controlled = Controlled(a_document(FREE), pressed, tmp_path)
     end = asyncio.Event()
 
-    async def fail(_deed: Deed) -> Figures:
+    async def fail(_one_shot: OneShot) -> Figures:
         await end.wait()
         raise RuntimeError("the heap is shy")
 
@@ -110,7 +110,7 @@ async def test_one_deed_at_a_time(tmp_path: Path) -> None:
     controlled = Controlled(a_document(FREE, again), pressed, tmp_path)
     end = asyncio.Event()
 
-    async def last(_deed: Deed) -> Figures:
+    async def last(_one_shot: OneShot) -> Figures:
         await end.wait()
         return {}
 
@@ -121,7 +121,7 @@ async def test_one_deed_at_a_time(tmp_path: Path) -> None:
     await settled()
     verdicts = {it.rule: (it.outcome, it.reason) for it in controlled.control.engine.outcomes}
     assert verdicts["free"][0] == "applied"
-    assert verdicts["again"] == ("failed", "The deed before has not come to its end.")
+    assert verdicts["again"] == ("failed", "The one-shot change before it has not ended.")
 
 
 async def test_what_is_worth_keeping_is_written_when_it_ends(tmp_path: Path) -> None:

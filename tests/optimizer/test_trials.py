@@ -314,11 +314,11 @@ def test_a_deed_that_fails_after_its_trial_fails_nobody_elses() -> None:
     options: dict[str, Any] = {"type": "io", "action": "compact_l3", "expect": None}
     world = a_world(a_rule("compacting", cooldown_seconds=5000.0, **options), a_rule())
     world.until_trial()
-    deed = world.engine.trial
+    one_shot = world.engine.trial
     world.until_outcomes(1)
     assert "nothing to take back" in world.outcomes[0].reason
     world.until_trial()
-    (decision,) = world.engine.failed("No disk.", world.now, world.wall, deed)
+    (decision,) = world.engine.failed("No disk.", world.now, world.wall, one_shot)
     failed_at = world.now
     assert (decision.event, decision.fields["reason"]) == ("concluded", "No disk.")
     assert [(it.rule, it.outcome) for it in world.outcomes] == [

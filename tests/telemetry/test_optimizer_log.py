@@ -180,7 +180,11 @@ async def test_a_deed_is_told_with_what_it_gave(tmp_path: Path) -> None:
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         handle.close()
         found = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [event["event"] for event in found][1:] == ["Rule fired", "Change made", "Deed done"]
+    assert [event["event"] for event in found][1:] == [
+        "Rule fired",
+        "Change made",
+        "One-shot change made",
+    ]
     assert found[2]["deed"] == "release_memory"
     assert found[3]["rule"] == "release"
     assert found[3]["freed_bytes"] == 4096

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sidecar.config.section import Section
-from sidecar.model.change import Declined, Deed
+from sidecar.model.change import Declined, OneShot
 from sidecar.optimizer.actions.view import view
 from sidecar.optimizer.situation import Situation
 
@@ -19,6 +19,6 @@ class CompactL3:
     class Options(Section):
         pass
 
-    def propose(self, situation: Situation, options: Options) -> Deed | Declined:
+    def propose(self, situation: Situation, options: Options) -> OneShot | Declined:
         tier = view(situation, "l3")
-        return tier if isinstance(tier, Declined) else Deed("compact_l3")
+        return tier if isinstance(tier, Declined) else OneShot("compact_l3")

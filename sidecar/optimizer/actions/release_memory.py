@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sidecar.config.section import Section
-from sidecar.model.change import Deed
+from sidecar.model.change import OneShot
 from sidecar.optimizer.situation import Situation
 
 
@@ -18,5 +18,5 @@ class ReleaseMemory:
     class Options(Section):
         pass
 
-    def propose(self, situation: Situation, options: Options) -> Deed:
-        return Deed("release_memory")
+    def propose(self, situation: Situation, options: Options) -> OneShot:
+        return OneShot("release_memory")

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from sidecar.config.section import Section
 from sidecar.config.wording import shown
-from sidecar.model.change import Declined, Deed
+from sidecar.model.change import Declined, OneShot
 from sidecar.optimizer.actions.view import view
 from sidecar.optimizer.situation import Situation
 
@@ -30,12 +30,12 @@ class Warm:
                 )
             return stated
 
-    def propose(self, situation: Situation, options: Options) -> Deed | Declined:
+    def propose(self, situation: Situation, options: Options) -> OneShot | Declined:
         disk = view(situation, "l3")
         if isinstance(disk, Declined):
             return disk
         for name in ("l1", "l2"):
             tier = view(situation, name)
             if not isinstance(tier, Declined) and not tier.full:
-                return Deed("warm")
+                return OneShot("warm")
         return Declined("Neither L1 nor L2 has room.")

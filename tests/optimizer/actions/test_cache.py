@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.values import MIB
 from sidecar.config.vocabulary import PolicyForm
-from sidecar.model.change import Deed, Turn
+from sidecar.model.change import OneShot, Turn
 from sidecar.testing.situations import DEFAULTS, situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
 
@@ -71,8 +71,8 @@ def test_nothing_is_promoted_without_both_tiers(tier: str, name: str) -> None:
 
 def test_memory_is_warmed_where_there_is_room() -> None:
     """In one tier at least, and from an L3 that is up."""
-    assert propose("warm", situation()) == Deed("warm")
-    assert propose("warm", situation(held={"l2": (1000, MIB)})) == Deed("warm")
+    assert propose("warm", situation()) == OneShot("warm")
+    assert propose("warm", situation(held={"l2": (1000, MIB)})) == OneShot("warm")
     full = {"l1": (100, MIB), "l2": (1000, MIB)}
     assert reason(propose("warm", situation(held=full))) == "Neither L1 nor L2 has room."
     assert reason(propose("warm", situation(l3_state="down"))) == "L3 is down."

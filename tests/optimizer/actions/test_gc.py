@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.model.change import Deed, Turn
+from sidecar.model.change import OneShot, Turn
 from sidecar.testing.situations import DEFAULTS, situation, standing
 from tests.optimizer.actions.acting import propose, reason, turned_to
 
 
 def test_garbage_is_collected_whenever_a_rule_asks() -> None:
-    """A deed: what comes of it is measured, not foretold."""
-    assert propose("collect", situation()) == Deed("collect")
+    """A one-shot change: what comes of it is measured, not foretold."""
+    assert propose("collect", situation()) == OneShot("collect")
 
 
 @pytest.mark.parametrize(

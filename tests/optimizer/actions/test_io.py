@@ -7,7 +7,7 @@ import math
 import pytest
 
 from sidecar.config.values import MIB
-from sidecar.model.change import Deed, Turn
+from sidecar.model.change import OneShot, Turn
 from sidecar.testing.situations import situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
 
@@ -57,7 +57,7 @@ def test_without_a_limit_and_a_measure_there_is_nothing_to_start_from() -> None:
 
 def test_l3_is_compacted_while_it_is_up() -> None:
     """Not while it is opening or down."""
-    assert propose("compact_l3", situation()) == Deed("compact_l3")
+    assert propose("compact_l3", situation()) == OneShot("compact_l3")
     assert reason(propose("compact_l3", situation(l3_state="opening"))) == "L3 is opening."
 
 

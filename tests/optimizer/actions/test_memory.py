@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecar.config.values import KIB, MIB
-from sidecar.model.change import Deed, Size, Turn
+from sidecar.model.change import OneShot, Size, Turn
 from sidecar.testing.situations import DEFAULTS, situation, standing, without
 from tests.optimizer.actions.acting import propose, reason, turned_to
 
@@ -70,5 +70,5 @@ def test_a_tier_that_is_off_is_let_be() -> None:
 
 
 def test_memory_is_released_whenever_a_rule_asks() -> None:
-    """A deed: what comes of it is measured, not foretold."""
-    assert propose("release_memory", situation()) == Deed("release_memory")
+    """A one-shot change: what comes of it is measured, not foretold."""
+    assert propose("release_memory", situation()) == OneShot("release_memory")

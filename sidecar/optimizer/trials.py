@@ -80,8 +80,8 @@ class Trials:
         return [] if end is None else self.end(end, now, wall)
 
     def fail(self, trial: Trial, why: str, now: float, wall: float) -> list[Decision]:
-        """A change could not be made. A one-shot change may fail after its trial has ended: then this
-        is a second outcome, since the first one states only that it was begun.
+        """A change could not be made. A one-shot change may fail after its trial has ended: this is
+        a second outcome then, since the first one states only that it was begun.
         """
         end = End("failed", why)
         if trial is self.current:

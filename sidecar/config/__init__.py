@@ -1,5 +1,5 @@
-"""The text of a configuration document -> frozen values, or every mistake in it.
+"""Parses the texts of a configuration document into frozen values, or into a list of all errors.
 
-Pure: no files, no clock. A document is taken whole or refused whole, and each error says what to
-write. It does not know where a text comes from, nor who uses the values.
+Pure: no files, no clock. A document is accepted or rejected as a whole, and each error says what to
+write. It knows neither the source of a text nor the users of the values.
 """

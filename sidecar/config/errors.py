@@ -1,4 +1,4 @@
-"""What is wrong with a document, so that it can be put right without reading the program."""
+"""Errors in a document, which say how to correct it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from sidecar.config.wording import key_path
 
 @dataclass(frozen=True, slots=True, order=True)
 class FieldError:
-    """One mistake. As text: `cache.yaml:3: tiers.l2.max_bytes: "x" is not a size; write ...`."""
+    """One error. As text: `cache.yaml:3: tiers.l2.max_bytes: "x" is not a size; write ...`."""
 
     file: str
     line: int
     """Counts from 1."""
     path: str
-    """Dotted; empty where the text as a whole is meant."""
+    """Dotted; empty for the text as a whole."""
     message: str
-    """A sentence that ends in what to do."""
+    """A sentence that ends with what to do."""
 
     @classmethod
     def at(cls, file: str, line: int, steps: Iterable[str | int], message: str) -> FieldError:
-        """The error at the keys and indices that lead to the value."""
+        """The error at the value with this path of keys and indices."""
         return cls(file, line, key_path(steps), message)
 
     def __str__(self) -> str:
@@ -30,7 +30,7 @@ class FieldError:
 
 
 class InvalidDocument(Exception):  # noqa: N818  # it is the document that is wrong, not the program
-    """The document is refused as a whole; `errors` are all of its mistakes, in reading order."""
+    """The document is rejected as a whole; `errors` are all of its errors, in reading order."""
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         self.errors: tuple[FieldError, ...] = tuple(errors)

@@ -1,7 +1,7 @@
-"""What fits: the sizes of tiers against the container's memory and the volume.
+"""Checks the sizes of tiers against the container's memory limit and the volume.
 
-What the operator states is taken or refused, never changed. What nobody stated is a default, and a
-default is never refused: it shrinks until it fits. The limits are parameters; who asks reads them.
+A size in the document is accepted or rejected, never changed. A default is never rejected: it is
+lowered until it fits. The limits are parameters, read by the caller.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from sidecar.config.values import MIB, DiskTierConfig, TierConfig, TiersConfig
 T = TypeVar("T", bound=TierConfig)
 
 L3_SPARE_BYTES = 64 * MIB
-"""What RocksDB may need beside twice the live bytes: its log, its manifests, a compaction."""
+"""What RocksDB may need in addition to twice the live bytes: log, manifests, a compaction."""
 
 SMALLEST_L3_BYTES = MIB
-"""Where less than this is left on the volume, a default L3 is switched off."""
+"""A default L3 is disabled if it would be smaller than this."""
 
 
 def fit(
@@ -30,11 +30,11 @@ def fit(
     memory_limit_bytes: int | None,
     data_limit_bytes: int | None,
 ) -> TiersConfig:
-    """The tiers with every `max_bytes` that is not among the stated ones made to fit.
+    """The tiers with every `max_bytes` that the document does not set lowered until it fits.
 
-    Defaults in memory share at most half of what the stated sizes leave, since the interpreter, the
-    process of L3 and the page cache live there too. L3 shrinks to what leaves RocksDB room for
-    compaction, and is off where that is less than a mebibyte.
+    Defaults in memory share at most half of what the configured sizes leave, since the interpreter,
+    L3's process and the page cache need memory too. L3 is lowered to leave RocksDB room for
+    compaction, and disabled if less than a mebibyte is left.
     """
     if memory_limit_bytes is not None:
         free = memory_limit_bytes - _in_memory(stated)
@@ -69,14 +69,14 @@ def _fit_disk(tier: DiskTierConfig, largest: int) -> DiskTierConfig:
 
 
 def largest_l3_bytes(data_limit_bytes: int) -> int:
-    """The largest `max_bytes` of L3 whose files stay below the limit; 0 where none does."""
+    """The largest `max_bytes` of L3 whose files stay below the limit; 0 if there is none."""
     return max(0, data_limit_bytes - L3_SPARE_BYTES) // 2
 
 
 def stated_sizes(cache: Node) -> dict[str, int]:
-    """The readable `max_bytes` of the tiers that are not switched off, by tier.
+    """The valid `max_bytes` of the enabled tiers, by tier.
 
-    Taken from the tree, not from the validated model, so that a mistake elsewhere hides nothing.
+    Read from the tree, not from the validated model, so that other errors do not hide these.
     """
     sizes: dict[str, int] = {}
     for name in ("l1", "l2", "l3"):
@@ -91,7 +91,7 @@ def stated_sizes(cache: Node) -> dict[str, int]:
 def find_excess(
     cache: Node, memory_limit_bytes: int | None, data_limit_bytes: int | None
 ) -> list[tuple[Path, str]]:
-    """The path and the sentence of every stated size that is above a limit."""
+    """The path and the message for every configured size above a limit."""
     sizes = stated_sizes(cache)
     excess: list[tuple[Path, str]] = []
     if memory_limit_bytes is not None and _in_memory(sizes) > memory_limit_bytes:
@@ -118,7 +118,7 @@ def _memory_sentence(sizes: Mapping[str, int], limit_bytes: int) -> str:
     parts = " and ".join(f"{format_size(sizes[t])} of {t}" for t in ("l1", "l2") if t in sizes)
     return (
         f"max_bytes above the memory limit of the container: {parts} are more than"
-        f" {format_size(limit_bytes)}; write less, or raise the limit"
+        f" {format_size(limit_bytes)}; lower them, or raise the limit"
     )
 
 
@@ -126,7 +126,7 @@ def _disk_sentence(largest: int, limit_bytes: int) -> str:
     fits = (
         f"write at most {format_size(largest)}, or raise the data limit"
         if largest >= SMALLEST_L3_BYTES
-        else "switch l3 off with enabled: false, or raise the data limit"
+        else "disable l3 with enabled: false, or raise the data limit"
     )
     return (
         f"max_bytes above the data limit of {format_size(limit_bytes)}: RocksDB needs up to twice"

@@ -1,7 +1,8 @@
-"""Sizes, durations and percentages as people write them, and as the program counts them.
+"""Parses and formats sizes, durations and percentages.
 
-The only place where `10MiB`, `1h30m` and `20%` are read. Arithmetic is exact: a fraction is taken
-only where it makes whole bytes. Errors are ValueErrors whose text is a sentence for the operator.
+The only place that parses `10MiB`, `1h30m` and `20%`. Arithmetic is exact: a fraction is accepted
+only if the result is a whole number of bytes. Errors are ValueErrors with a message for the
+operator.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from fractions import Fraction
 from sidecar.config.wording import shown
 
 LARGEST_SIZE = 1 << 60
-"""1 EiB, or 1048576 TiB: a larger number is a slip of the hand."""
+"""1 EiB, or 1048576 TiB: a larger number is a typing error."""
 
 LONGEST_SECONDS = 36_500 * 86_400
-"""A hundred years: whoever wants longer means `never`."""
+"""A hundred years; for more, use `never`."""
 
 _NUMBER = r"([0-9]{1,20}(?:\.[0-9]{1,20})?)"
 _SIZE = re.compile(rf"{_NUMBER}(?:([KMGT])iB?|B)?")
@@ -35,8 +36,8 @@ _PERCENT = re.compile(rf"{_NUMBER}%")
 def parse_size(value: object) -> int:
     """The bytes of `512KiB`, `10MiB`, `1.5GiB`, Kubernetes' `10Mi`, or a plain number of them.
 
-    Raises ValueError, also for part of a byte and for more than an EiB. Zero is a size: whether
-    nothing makes sense is for the caller to say.
+    Raises ValueError, also for a fraction of a byte and for more than an EiB. Zero is valid here;
+    the caller decides whether to accept it.
     """
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
@@ -51,7 +52,7 @@ def parse_size(value: object) -> int:
 
 
 def format_size(size_bytes: int) -> str:
-    """The shortest text that `parse_size` reads as exactly so many bytes."""
+    """The shortest text that `parse_size` parses to exactly that many bytes."""
     for unit in reversed(_FACTORS):
         if size_bytes and size_bytes % _FACTORS[unit] == 0:
             return f"{size_bytes // _FACTORS[unit]}{unit and unit + 'iB'}"
@@ -59,10 +60,9 @@ def format_size(size_bytes: int) -> str:
 
 
 def parse_duration(value: object, *, never: bool = False) -> float:
-    """The seconds of `500ms`, `30s`, `1h30m` or `2d`; `math.inf` of `never` where it is allowed.
+    """The seconds of `500ms`, `30s`, `1h30m` or `2d`; `math.inf` for `never`, if allowed.
 
-    Units stand from the longest to the shortest, each at most once. Raises ValueError. Zero is a
-    duration.
+    Units are in descending order, each at most once. Raises ValueError. Zero is valid.
     """
     if never and value == "never":
         return math.inf
@@ -85,9 +85,9 @@ def parse_duration(value: object, *, never: bool = False) -> float:
 
 
 def parse_percent(value: object, *, at_most: float = 1.0) -> float:
-    """The share that `20%` or `0.5%` is: 0.2, 0.005. Raises ValueError, also above `at_most`.
+    """The share for `20%` or `0.5%`: 0.2, 0.005. Raises ValueError, also above `at_most`.
 
-    A plain number is refused, since 1 could be a hundredth or all. Zero is a percentage.
+    A plain number is rejected, since 1 could mean 1% or 100%. Zero is valid.
     """
     match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -100,5 +100,5 @@ def parse_percent(value: object, *, at_most: float = 1.0) -> float:
 
 
 def format_percent(share: float) -> str:
-    """A share as a percentage, to six digits at most."""
+    """A share as a percentage, with at most six digits."""
     return f"{share * 100:g}%"

@@ -51,7 +51,7 @@ def _type(rule_type: str, info: ValidationInfo) -> str:
     known = vocabulary_of(info).rule_types
     if rule_type not in known:
         listed = f"{', '.join(known[:-1])} or {known[-1]}"
-        raise ValueError(f"{shown(rule_type)} is not known here; write {listed}")
+        raise ValueError(f"{shown(rule_type)} is not valid here; write {listed}")
     action = info.data.get("action")
     if action is not None:
         right = vocabulary_of(info).actions[action].rule_type

@@ -1,11 +1,11 @@
-"""YAML text -> plain values that know their lines, within bounds that no text can break.
+"""Parses YAML into plain values with line numbers, with bounded time and memory.
 
-A text of 1 MiB may cost neither minutes nor memory, whoever wrote it: libyaml needs time quadratic
-in the depth of nesting (nine minutes for a mebibyte of `[`), and aliases multiply. So the tree is
-built from the parser's events one by one, and stops at the first bound that is reached.
+Texts are untrusted: libyaml needs time quadratic in the depth of nesting (nine minutes for a
+mebibyte of `[`), and aliases multiply. So the tree is built from the parser's events one by one,
+and stops at the first bound that is reached.
 
-The YAML is deliberately the small one of version 1.2: `true`, `false`, `null`, decimal numbers and
-text. What version 1.1 makes of `no`, `010` or `1:30` surprises whoever wrote it.
+Only the core of YAML 1.2 is supported: `true`, `false`, `null`, decimal numbers and text. The
+interpretation of `no`, `010` and `1:30` in YAML 1.1 is surprising.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from sidecar.config.errors import FieldError
 from sidecar.config.wording import printable, shown
 
 MAX_TEXT_BYTES = 1 << 20
-"""What a whole ConfigMap may hold."""
+"""The size limit of a ConfigMap."""
 MAX_DEPTH = 32
 MAX_NODES = 10_000
-"""Values in one text, an alias counted as all that it repeats."""
+"""The most values in one text; an alias counts as all values that it repeats."""
 
 MAX_ERRORS = 100
-"""What is worth reporting of one text: who has more mistakes has another file in mind."""
+"""The most errors reported for one text."""
 
 Path = tuple[str | int, ...]
 
@@ -43,7 +43,7 @@ _WORDS: dict[str, bool | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value and the line where it is written; a child's line is that of its key."""
+    """A value and its line; the line of a mapping's value is that of its key."""
 
     value: object
     line: int = 1
@@ -52,14 +52,14 @@ class Node:
     height: int = 0
 
     def get(self, path: Path) -> Node | None:
-        """The node at the path, if there is one."""
+        """The node at the path, or None."""
         node: Node | None = self
         for step in path:
             node = node.children.get(step) if node else None
         return node
 
     def line_of(self, path: Path) -> int:
-        """The line of the value at the path, or of the last one on the way that exists."""
+        """The line of the value at the path, or of its nearest existing ancestor."""
         node = self
         for step in path:
             node = node.children.get(step, node)
@@ -67,9 +67,9 @@ class Node:
 
 
 def compose(file: str, text: str) -> tuple[Node | None, list[FieldError]]:
-    """The document in the text, and its mistakes; None where it cannot be read to its end.
+    """The document in the text, and its errors; None if it cannot be parsed to its end.
 
-    A text of nothing but comments is a node of None. Never raises. O(length).
+    A text with only comments is a node with the value None. Never raises. O(length).
     """
     composer = _Composer(file)
     try:
@@ -83,7 +83,7 @@ def compose(file: str, text: str) -> tuple[Node | None, list[FieldError]]:
 
 
 class _RefusedError(Exception):
-    """There is no reading on from here."""
+    """Parsing cannot continue."""
 
     def __init__(self, line: int, message: str, path: Path = ()) -> None:
         super().__init__(message)
@@ -91,7 +91,7 @@ class _RefusedError(Exception):
 
 
 def _refuse_unreadable(text: str) -> None:
-    """Refuse what is too long, or has characters that no YAML may have."""
+    """Reject a text that is too long, or has characters that YAML does not allow."""
     if len(text) > MAX_TEXT_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
         raise _RefusedError(1, "the text is longer than 1MiB; shorten it")
     if found := _FORBIDDEN.search(text):
@@ -102,12 +102,12 @@ def _refuse_unreadable(text: str) -> None:
 
 
 def _explained(text: str, error: yaml.YAMLError) -> tuple[int, str, str]:
-    """Line, path and message for what the parser could not read."""
+    """The line, path and message for an error of the parser."""
     mark = getattr(error, "problem_mark", None)
     lines = text.rstrip("\r\n").splitlines() or [""]
     line = (
         min(mark.line + 1, len(lines)) if mark else 1
-    )  # the end may be on a line that is not there
+    )  # the end may be on a line after the last one
     if _INDENT_WITH_TAB.match(lines[line - 1]):
         return line, "", "the line is indented with a tab; write spaces instead"
     problem = getattr(error, "problem", None) or "it cannot be parsed"
@@ -115,7 +115,7 @@ def _explained(text: str, error: yaml.YAMLError) -> tuple[int, str, str]:
 
 
 class _Composer:
-    """Events in, one tree out; recursion goes no deeper than MAX_DEPTH."""
+    """Builds one tree from events; the recursion depth is at most MAX_DEPTH."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -131,7 +131,7 @@ class _Composer:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root:
                     raise _RefusedError(
-                        _line(event), "a second document begins; keep one in a file"
+                        _line(event), "a second document starts here; keep only one per file"
                     )
                 root = self._node(next(events), ())
         return root or Node(None)
@@ -144,7 +144,7 @@ class _Composer:
             case yaml.AliasEvent():
                 node = self._anchored(event, path)
             case yaml.ScalarEvent() | yaml.CollectionStartEvent() if event.tag is not None:
-                message = f"the tag {shown(event.tag)} is not taken; remove it"
+                message = f"the tag {shown(event.tag)} is not supported; remove it"
                 raise _RefusedError(_line(event), message, path)
             case yaml.ScalarEvent():
                 node = Node(_scalar(event), _line(event))
@@ -157,7 +157,7 @@ class _Composer:
         return node
 
     def _anchored(self, event: yaml.AliasEvent, path: Path) -> Node:
-        # An anchor that is still open is not known yet, so nothing can contain itself.
+        # An anchor is registered when its node is complete, so no node can contain itself.
         node = self._anchors.get(str(event.anchor))
         if node is None:
             message = f"the alias *{event.anchor} has no anchor before it; write the value out"
@@ -178,14 +178,14 @@ class _Composer:
         children: dict[str | int, Node] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise _RefusedError(_line(event), "a key is not plain text; write a word", path)
+                raise _RefusedError(_line(event), "a key has to be plain text; write a word", path)
             key = event.value
             node = replace(self._node(next(self._events), (*path, key)), line=_line(event))
             if first := children.get(key):
                 message = f"the key is already on line {first.line}; remove one of the two"
                 self.errors.append(FieldError.at(self._file, node.line, (*path, key), message))
                 if len(self.errors) == MAX_ERRORS:
-                    raise _RefusedError(node.line, "and more mistakes; correct those above first")
+                    raise _RefusedError(node.line, "and more errors; correct those above first")
             children[key] = node
         return _parent({key: node.value for key, node in children.items()}, start, children)
 
@@ -206,7 +206,7 @@ def _parent(value: object, start: yaml.Event, children: dict[str | int, Node]) -
 
 
 def _scalar(event: yaml.ScalarEvent) -> object:
-    """The value of a scalar; only one without quotes can be anything but text."""
+    """The value of a scalar; a quoted one is always text."""
     text = event.value
     if not event.implicit[0]:
         return text

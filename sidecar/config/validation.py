@@ -1,4 +1,4 @@
-"""Pydantic's findings as errors that an operator can act on, for a part of any text."""
+"""Converts Pydantic's errors to errors for the operator, for any section of a text."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _SENTENCES = {
     "int_type": "{shown} is not a whole number; write for example 100",
     "less_than_equal": "{shown} is too large; write at most {le}",
     "list_type": "{shown} is not a list; write for example [a, b]",
-    "literal_error": "{shown} is not known here; write {expected}",
-    "missing": "the key is missing; write it",
+    "literal_error": "{shown} is not valid here; write {expected}",
+    "missing": "the key is missing; add it",
     "model_type": "{shown} is not a mapping; write keys with values below it, or remove it",
     "string_type": "{shown} is not text; put it in quotes",
-    "too_long": "there are more than {max_length}; leave some out",
+    "too_long": "there are more than {max_length}; remove some",
 }
 
 
 def validate(
     file: str, root: Node, model: type[M], context: object, at: Path = ()
 ) -> tuple[M | None, list[FieldError]]:
-    """What is stated at a path of the text, and what is wrong with it; None where anything is.
+    """The validated section at a path of the text, and its errors; None if there are any.
 
-    Nothing at the path is an empty mapping.
+    A missing section is an empty mapping.
     """
     node = root.get(at)
     try:
@@ -54,22 +54,22 @@ def _field_error(
 
 
 def _sentence(model: type[BaseModel], mistake: ErrorDetails) -> str:
-    """Pydantic's finding as a sentence that says what to do."""
+    """Pydantic's error as a sentence that says what to do."""
     context = mistake.get("ctx", {})
     if mistake["type"] == "extra_forbidden":
         *section, key = mistake["loc"]
         return f"unknown key; {nearest(str(key), _keys_of(model, section))}"
     if mistake["input"] is None:
-        return "there is no value; write one, or remove the key"
+        return "the value is missing; add one, or remove the key"
     if mistake["type"] == "value_error":
         return str(context["error"])
     expected = str(context.get("expected", "")).replace("'", "")
-    template = _SENTENCES.get(mistake["type"], "{shown} is not accepted here; correct it")
+    template = _SENTENCES.get(mistake["type"], "{shown} is not valid here; correct it")
     return template.format_map({**context, "shown": shown(mistake["input"]), "expected": expected})
 
 
 def _keys_of(model: Any, section: Collection[str | int]) -> Collection[str]:
-    """The keys that a mapping may have, be it below a list or another mapping."""
+    """The keys that a mapping may have, also one inside a list or another mapping."""
     for step in section:
         if isinstance(model, type) and issubclass(model, BaseModel):
             fields = {field.alias or name: field for name, field in model.model_fields.items()}

@@ -1,4 +1,4 @@
-"""`warmers.yaml`: a place that is kept. There are no warmers yet, and naming one is a mistake."""
+"""`warmers.yaml`: reserved. This version has no warmers, and rejects a document that names one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from sidecar.config.values import WARMERS_KEY
 
 
 def find_named(root: Node) -> list[FieldError]:
-    """A mistake where the text has anything but comments and an empty `warmers:`."""
+    """An error unless the text has only comments and an empty `warmers:`."""
     if not root.value or root.value in _EMPTY:
         return []
     path = tuple(root.children)[:1]
-    why = "there are no warmers in this version, the hottest keys are read back without; remove it"
+    why = (
+        "this version does not support warmers (it restores the hottest keys by itself); remove it"
+    )
     return [FieldError.at(WARMERS_KEY, root.line_of(path), path, why)]
 
 

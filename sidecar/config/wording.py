@@ -1,4 +1,4 @@
-"""How errors quote what an operator wrote: on one line, bounded, and with nothing invisible."""
+"""Quotes an operator's text in errors: on one line, bounded, without invisible characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 def shown(value: object) -> str:
-    """A value as the document has it: text in quotes, cut when long, unprintable parts escaped."""
+    """A value as in the document: text in quotes, cut if long, unprintable characters escaped."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     if not isinstance(value, str):
@@ -23,7 +23,7 @@ def shown(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with every character that is none on paper written as its escape."""
+    """The text with every unprintable character escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -41,7 +41,7 @@ def key_path(steps: Iterable[str | int]) -> str:
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """What to write instead of an unknown word: the known one that is like it, or any of them."""
+    """What to write instead of an unknown word: a similar known word, or any of them."""
     if not known:
         return "remove it"
     if close := get_close_matches(word[:_LONGEST], known, n=1):

@@ -1,6 +1,6 @@
-"""The life of the configuration document: where it comes from, what is in force, what was rejected.
+"""The lifecycle of the configuration document: its sources, the one in force, the last rejected.
 
-Every source (a folder, a ConfigMap, the copy on the volume) ends in one place, which parses a text
-once and swaps documents whole. It does not know what a document configures: whoever wires the
-sidecar hands over what puts one in force.
+All sources (a directory, a ConfigMap, the copy on the volume) lead to one place, which parses a
+text once and replaces the document as a whole. It does not know what a document configures:
+`app` passes a callback that applies one.
 """

@@ -1,6 +1,6 @@
-"""The Kubernetes API where it is asked for: the ConfigMap to follow, and Events on our pod.
+"""The use of the Kubernetes API: the watched ConfigMap, and Events for this pod.
 
-To import this is to load the official client.
+Importing this module loads the official client, so it is imported only with --configmap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = structlog.get_logger("sidecar.kube")
 
 
 class Api:
-    """Nothing is sent before its tasks run. The constructor raises CredentialsError.
+    """Sends no request before its tasks run. The constructor raises CredentialsError.
 
     `events` writes them while it runs; None where none are made.
     """
@@ -30,7 +30,7 @@ class Api:
         own = settings.pod_namespace or namespace_of_pod()
         namespace = settings.namespace or own
         if namespace is None:
-            raise CredentialsError("outside of a pod, write NAMESPACE/NAME")
+            raise CredentialsError("outside of a pod, set --configmap to NAMESPACE/NAME")
         self._connection = Connection()
         self._namespace, self._name = namespace, settings.name
         self._every = settings.events == "all"
@@ -41,14 +41,14 @@ class Api:
                 rng = random.Random()  # noqa: S311  (jitter, no secret)
                 self.events = EventWriter(self._connection, pod, rng=rng)
             else:
-                log.info("No Events are made, since --pod-name and --pod-uid are not both given")
+                log.info("Events are disabled, since --pod-name and --pod-uid are not both set")
 
     def follower(self, documents: Documents) -> ConfigMapFollower:
-        """What offers the content of the ConfigMap to `documents`."""
+        """Follows the ConfigMap and offers its content to `documents`."""
         return ConfigMapFollower(documents, self._connection, self._namespace, self._name)
 
     def announce(self, announcement: Announcement) -> None:
-        """Make an Event of it, if it is one of those that are wanted."""
+        """Create an Event, if --events includes it."""
         if self.events is not None and (announcement.problem or self._every):
             self.events.put(announcement)
 

@@ -1,4 +1,4 @@
-"""Following a ConfigMap over the API: what its sightings mean for the document in force."""
+"""Follows a ConfigMap through the API, and offers its documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger("sidecar.app")
 
 
 class ConfigMapFollower:
-    """One that is not there is waited for; of one that is deleted, the last document stays."""
+    """Waits for a ConfigMap that does not exist. If it is deleted, its last document stays."""
 
     def __init__(
         self, documents: Documents, connection: Connection, namespace: str, name: str
@@ -54,12 +54,12 @@ class ConfigMapFollower:
                     await self._on_found(sighting)
 
     def notes(self) -> list[str]:
-        """What is not as it should be, in sentences."""
+        """The current problems, as sentences."""
         return [*([self._trouble] if self._trouble else []), *self._remarks]
 
     async def _on_found(self, configmap: ConfigMap) -> None:
         if configmap.metadata.resource_version == self._version:
-            return  # a new list, and nothing has changed
+            return  # a new list without a change
         self._version = configmap.metadata.resource_version
         self._documents.led_by_api = True
         self._remark(_remarks(self._name, configmap))
@@ -73,15 +73,16 @@ class ConfigMapFollower:
     async def _on_missing(self) -> None:
         self._version = ""
         if self._documents.led_by_api:
-            self._remark([f"ConfigMap {self._name} was deleted; what is in force stays."])
+            self._remark([f"ConfigMap {self._name} was deleted; its last document stays in force."])
             return
-        self._remark([f"ConfigMap {self._name} does not exist; it is waited for."])
-        # The volume stood in for a server that had not answered, or for a folder that was refused.
+        self._remark([f"ConfigMap {self._name} does not exist; waiting for it to be created."])
+        # The volume's document was in force until the server answered, or since the folder's was
+        # rejected.
         if self._documents.source == "volume" and not self._documents.rejected:
             await self._documents.offer({}, "defaults")
 
     def _remark(self, remarks: list[str]) -> None:
-        """Say each once, as long as it holds."""
+        """Log each remark once, until it no longer holds."""
         for remark in remarks:
             if remark not in self._remarks:
                 log.warning(remark)
@@ -91,12 +92,12 @@ class ConfigMapFollower:
         self._heard_at = time.monotonic()
         self._documents.heard()
         if self._trouble is not None:
-            log.info("The API server answers", configmap=self._name)
+            log.info("API server reachable again", configmap=self._name)
         self._trouble = None
 
     def _on_trouble(self, trouble: Trouble) -> None:
         if str(trouble) != self._trouble:
-            log.warning("The ConfigMap can't be watched", configmap=self._name, why=str(trouble))
+            log.warning("ConfigMap watch failed", configmap=self._name, why=str(trouble))
         self._trouble = str(trouble)
 
 
@@ -104,7 +105,7 @@ def _remarks(name: str, configmap: ConfigMap) -> list[str]:
     remarks = []
     others = configmap.other_keys()
     if others:
-        remarks.append(f"ConfigMap {name} has keys that are ignored: {', '.join(others)}.")
+        remarks.append(f"ConfigMap {name} has unknown keys, ignored: {', '.join(others)}.")
     if not {*(configmap.data or {}), *(configmap.binary_data or {})} & set(DOCUMENT_KEYS):
         keys = ", ".join(DOCUMENT_KEYS)
         remarks.append(f"ConfigMap {name} has none of {keys}; the defaults are in force.")

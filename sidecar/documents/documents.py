@@ -1,6 +1,6 @@
-"""The document in force, what was refused since, and the last good one on the volume.
+"""The document in force, the last rejected one, and the last good one on the volume.
 
-Whatever the source, a document takes one way: parse, compare by revision, swap once.
+Documents of all sources are handled alike: parse, compare by revision, replace once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sidecar.process import state_file
 FILE = "configuration.state"
 MOST_FILE_BYTES = len(DOCUMENT_KEYS) * MAX_TEXT_BYTES + 4096
 RETRY_SECONDS = 60.0
-"""Before a volume that could not be written is tried again."""
+"""The wait before a failed write to the volume is retried."""
 
 Texts = Mapping[str, str]
 
@@ -36,15 +36,15 @@ log = structlog.get_logger("sidecar.app")
 
 
 class KeptDocument(msgspec.Struct):
-    """The last good document, as it is kept on the volume."""
+    """The last good document, as stored on the volume."""
 
     texts: dict[str, str]
 
 
 class Documents:
-    """What is in force. `parse` is pure; it may take tenths of a second and runs in a thread.
+    """The document in force. `parse` is pure; it may take tenths of a second and runs in a thread.
 
-    `announce` is called with what people around the pod should hear of.
+    `announce` receives what may become an Event.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Documents:
         self._apply: Callable[[Document], None] | None = None
         self._turn = asyncio.Lock()
         self._offered: tuple[str, str] | None = None
-        """Source and revision of what was looked at last, be it good or not."""
+        """Source and revision of the last document seen, valid or not."""
         self._kept_revision: str | None = None
         self._unsaved = asyncio.Event()
         self.led_by_api = False
-        """Whether the API has shown its ConfigMap: from then on the folder has no say."""
+        """Whether the API has returned the ConfigMap; from then on the folder is ignored."""
 
     @property
     def document(self) -> Document:
@@ -77,29 +77,29 @@ class Documents:
 
     @property
     def rejected(self) -> bool:
-        """Whether the last document that was looked at was refused."""
+        """Whether the last document seen was rejected."""
         return self._in_force.rejected is not None
 
     def follow(self, apply: Callable[[Document], None]) -> None:
-        """Call `apply` with every document that comes in force from now on."""
+        """Call `apply` with every document that comes into force from now on."""
         self._apply = apply
         short = self.document.revision[:12]
-        log.info("Configuration in force at the start", revision=short, source=self.source)
+        log.info("Configuration in force at startup", revision=short, source=self.source)
 
-    # ---- what the sources say
+    # ---- called by the sources
 
     async def offer(self, texts: Texts, source: str, *, heard_at: float | None = None) -> None:
-        """Take a document if it is good and new; else keep what is wrong with it for who asks.
+        """Apply a document if it is valid and new; otherwise record its errors.
 
-        The same content again is no event. `heard_at`, of `time.monotonic`, is when the source told
-        of it, from which the log says how long it took.
+        The same content again is ignored. `heard_at`, of `time.monotonic`, is when the source
+        reported the change; the log shows the time since then.
         """
         async with self._turn:
             offered = source, revision(texts)
             if offered == self._offered or self._is_overruled(source):
                 return
             parsed = await asyncio.to_thread(self._parse_whole, texts)
-            if self._is_overruled(source):  # the API was heard meanwhile
+            if self._is_overruled(source):  # the API has answered meanwhile
                 return
             if isinstance(parsed, InvalidDocument):
                 self.refuse(parsed.errors, source)
@@ -132,7 +132,7 @@ class Documents:
             self._unsaved.set()
 
     def refuse(self, errors: Iterable[Exception | FieldError], source: str) -> None:
-        """Something is wrong with a document, or with getting it; the one in force stays."""
+        """Record errors of a document, or of fetching it; the one in force stays."""
         self._in_force.refuse(errors, source)
         self._offered = None
         sentences = self._in_force.rejected.errors if self._in_force.rejected else ()
@@ -141,32 +141,32 @@ class Documents:
         self._announce(Announcement("ConfigurationRejected", "Configure", note))
 
     def expect(self) -> None:
-        """There is a source that has not been heard yet: its last contact was never, which is 0."""
+        """Register a source without contact so far: the time of its last contact is 0."""
         self._in_force.last_contact_at = 0.0
 
     def heard(self) -> None:
-        """The leading source could be read, whatever it said."""
+        """Record that the leading source could be read, whatever its content."""
         self._in_force.heard()
 
     # ---- the volume
 
     async def recall(self) -> None:
-        """Start with the last good document on the volume, if there is one that still is good."""
+        """Start with the last good document on the volume, if it is still valid."""
         kept = await asyncio.to_thread(state_file.load, self._file, KeptDocument, MOST_FILE_BYTES)
         if kept is None:
             return
         try:
             document = await asyncio.to_thread(self._parse, kept.texts)
         except InvalidDocument as error:
-            log.warning("The document on the volume is not good here", errors=list(error.errors))
+            log.warning("Configuration on the volume rejected", errors=list(error.errors))
             return
         self._kept_revision = document.revision
         self._in_force.take(document, "volume")
 
     async def keep_saving(self, retry_seconds: float = RETRY_SECONDS) -> None:
-        """Keep what comes in force on the volume, until cancelled; a volume that hangs hurts none.
+        """Store every document that comes into force on the volume, until cancelled.
 
-        One that can't be written, being full, say, is said once and tried again.
+        The writes run in a thread, since a volume may hang. A failure is logged once and retried.
         """
         failed = False
         while True:
@@ -181,19 +181,19 @@ class Documents:
                 self._kept_revision, failed = document.revision, False
             except OSError as error:
                 if not failed:
-                    log.warning("The document could not be kept on the volume", error=str(error))
+                    log.warning("Configuration not stored on the volume", error=str(error))
                 failed = True
 
-    # ---- what others ask
+    # ---- queries
 
     def notes(self) -> list[str]:
-        """What is not as it should be, in sentences."""
+        """The current problems, as sentences."""
         if not self.rejected:
             return []
         return ["The last configuration was rejected; see /v1/config."]
 
     def describe(self) -> dict[str, Any]:
-        """The part of /v1/config that is about documents."""
+        """The part of /v1/config about documents."""
         rejected = self._in_force.rejected
         return {
             "revision": self.document.revision,

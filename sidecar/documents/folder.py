@@ -1,9 +1,9 @@
-"""A directory as the source of a document: read at one moment, and watched.
+"""A directory as the source of a document: read consistently, and watched.
 
-The directory is a mounted ConfigMap, or one's own while developing. The kubelet never writes into
-a mounted file: it fills a new folder `..<timestamp>`, renames the symlink `..data` onto it, and
-removes the old folder. So all files are read from the one folder that `..data` leads to, and are
-believed only if it still leads there afterwards.
+The directory is a mounted ConfigMap, or a local one during development. The kubelet never writes
+to a mounted file: it fills a new directory `..<timestamp>`, atomically replaces the symlink
+`..data`, and removes the old directory. So all files are read from the directory that `..data`
+points to, and are used only if it still points there afterwards.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from sidecar.config.tree import MAX_TEXT_BYTES
 from sidecar.config.values import DOCUMENT_KEYS
 from sidecar.process.imports import hollow
 
-# The backend is documented for direct use; the functions above it do not say when they listen, and
-# import anyio and multiprocessing.
+# The backend is documented for direct use. The library's higher-level functions do not report when
+# they listen, and import anyio and multiprocessing.
 with hollow("watchfiles"):
     from watchfiles._rust_notify import RustNotify
 
 INTERVAL_SECONDS = 10.0
-"""How often the content is looked at although nothing was heard."""
+"""How often the content is read without a notification."""
 QUIET_SECONDS = 0.2
-"""How long a change has to be over before it is believed: an editor writes in several steps."""
+"""How long the content has to stay unchanged before it is used: editors write in several steps."""
 
 Texts = dict[str, str]
 Look = Texts | str
-"""The texts, or why they cannot be read."""
+"""The texts, or the reason why they cannot be read."""
 
 _READ_ATTEMPTS = 10
 _QUIET_ATTEMPTS = 50
@@ -45,10 +45,10 @@ _log = logging.getLogger("sidecar.config")
 
 
 def read(path: Path) -> Texts:
-    """The texts of the document's files. A missing file is no text; other files are ignored.
+    """The texts of the document's files. Missing files are omitted; other files are ignored.
 
-    Of each file at most one byte more is read than a text may have. What is not UTF-8 is kept as
-    surrogates, so that parsing can say in which line it is. Raises UnreadableFolderError.
+    Of each file at most one byte more is read than a text may have. Bytes that are not UTF-8 become
+    surrogates, so that the parser can report their line. Raises UnreadableFolderError.
     """
     try:
         for _ in range(_READ_ATTEMPTS):
@@ -62,21 +62,21 @@ def read(path: Path) -> Texts:
     except OSError as error:
         culprit = path / error.filename if error.filename in DOCUMENT_KEYS else path
         raise UnreadableFolderError(f"{culprit} cannot be read: {error.strerror}") from None
-    raise UnreadableFolderError(f"{path} cannot be read: it changes all the time")
+    raise UnreadableFolderError(f"{path} cannot be read: it keeps changing")
 
 
 def _content_of(path: Path) -> Path:
-    """Where the files are: behind `..data`, where there is one, even one that leads nowhere."""
+    """The directory of the files: the target of `..data` if it exists, even a dangling one."""
     data = path / "..data"
     return data if os.path.lexists(data) else path
 
 
 def _text(key: str, folder: int) -> str | None:
     try:
-        # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+        # Without O_NONBLOCK, opening a pipe without a writer would block forever.
         descriptor = os.open(key, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder)
     except FileNotFoundError:
-        if key in os.listdir(folder):  # a link that leads nowhere is no file that is missing
+        if key in os.listdir(folder):  # a dangling link is not a missing file
             raise
         return None
     try:
@@ -89,7 +89,7 @@ def _text(key: str, folder: int) -> str | None:
 
 
 def log_unreadable(error: UnreadableFolderError) -> None:
-    """Say in the log that the folder cannot be read; the document in force stays."""
+    """Log that the folder cannot be read; the document in force stays."""
     _log.warning("Configuration folder unreadable", extra={"reason": str(error)})
 
 
@@ -101,16 +101,16 @@ async def watch(
     on_unreadable: Callable[[UnreadableFolderError], None] = log_unreadable,
     on_contact: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[Texts, None]:
-    """The texts at first, and again whenever their content has changed.
+    """The texts, first at the start and then whenever their content has changed.
 
-    A change is noticed at once by inotify, or else by the look every `interval_seconds`: where
-    inotify is exhausted, or the change is behind a link. It is believed when it has been over for
-    `quiet_seconds`. While the folder cannot be read there is nothing to yield: `on_unreadable` is
-    called, once for each reason, and the next texts are yielded even if they are the former ones.
-    `on_contact` is called whenever it could be read, every `interval_seconds` at least.
+    inotify reports a change at once; without it, or for a change behind a link, the content is
+    compared every `interval_seconds`. A change is used when the content has been stable for
+    `quiet_seconds`. While the folder cannot be read, nothing is yielded: `on_unreadable` is called
+    once for each reason, and the next texts are yielded even if they are unchanged. `on_contact` is
+    called after each successful read, at least every `interval_seconds`.
 
-    All waiting and reading is done by one thread. It has ended when the generator has been closed,
-    be it by cancellation or by `aclose`, within `quiet_seconds`.
+    One thread does all waiting and reading. It ends within `quiet_seconds` after the generator is
+    closed, by cancellation or by `aclose`.
     """
     loop = asyncio.get_running_loop()
     looks: asyncio.Queue[Look | Exception] = asyncio.Queue()
@@ -152,7 +152,7 @@ async def watch(
 def _looks(
     path: Path, stop: threading.Event, interval_seconds: float, quiet_seconds: float
 ) -> Iterator[Look]:
-    """What the folder shows at each occasion; what is new, once it has come to rest."""
+    """The folder's content at each occasion; new content once it is stable."""
     last: Look | None = None
     for _ in _occasions(path, stop, interval_seconds, quiet_seconds):
         look = _look(path)
@@ -170,7 +170,7 @@ def _look(path: Path) -> Look:
 
 
 def _settled(look: Look, path: Path, stop: threading.Event, quiet_seconds: float) -> Look:
-    """The look once two in a row are alike; the last one where the folder never comes to rest."""
+    """The content once two reads in a row are equal; the last one if it never becomes stable."""
     for _ in range(_QUIET_ATTEMPTS):
         before = look
         stop.wait(quiet_seconds)
@@ -183,11 +183,11 @@ def _settled(look: Look, path: Path, stop: threading.Event, quiet_seconds: float
 def _occasions(
     path: Path, stop: threading.Event, interval_seconds: float, quiet_seconds: float
 ) -> Iterator[None]:
-    """When to look: at first, when inotify tells of something, and every `interval_seconds`."""
+    """When to read: at the start, after an inotify event, and every `interval_seconds`."""
     while not stop.is_set():
         try:
             yield from _told(path, stop, interval_seconds, quiet_seconds)
-        except (OSError, RuntimeError):  # there is no such folder, or no inotify to be had
+        except (OSError, RuntimeError):  # the folder does not exist, or inotify is exhausted
             yield
             stop.wait(min(interval_seconds, _RETRY_SECONDS))
 
@@ -195,11 +195,11 @@ def _occasions(
 def _told(
     path: Path, stop: threading.Event, interval_seconds: float, quiet_seconds: float
 ) -> Iterator[None]:
-    """The occasions while the path is the folder that it is now; inotify watches that, no other."""
+    """The occasions while the path is the same folder; inotify watches the folder, not the path."""
     interval_ms, quiet_ms = int(interval_seconds * 1000) + 1, int(quiet_seconds * 1000) + 1
     folder = path.stat()
     with RustNotify([str(path)], False, False, 0, False, False) as changes:
-        yield  # only now: what happens after this look is heard
+        yield  # only now does inotify report every later change
         while not stop.is_set() and os.path.samestat(path.stat(), folder):
             changes.watch(_LONGEST_BURST_MS, quiet_ms, interval_ms, stop)
             yield

@@ -1,4 +1,4 @@
-"""Following a folder: a mounted ConfigMap, or one's own while developing."""
+"""Follows a folder: a mounted ConfigMap, or a local one during development."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sidecar.documents.documents import Documents
 
 
 async def start_with(documents: Documents, path: Path) -> None:
-    """Take what the folder says now, if it is good. Raises UnreadableFolderError."""
+    """Offer the folder's current document. Raises UnreadableFolderError."""
     await documents.offer(await asyncio.to_thread(folder.read, path), "folder")
 
 
 async def follow(documents: Documents, path: Path, *, leading: bool) -> None:
-    """Take the folder's document whenever it changes, until the API leads.
+    """Offer the folder's document whenever it changes, until the API leads.
 
-    `leading` where the folder is the only source, so that contact with it is what counts.
+    `leading` if the folder is the only source, so that reading it counts as contact.
     """
 
     def on_unreadable(error: UnreadableFolderError) -> None:

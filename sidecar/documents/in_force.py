@@ -1,4 +1,4 @@
-"""The document in force, where it came from, and what was refused since."""
+"""The document in force, its source, and the last rejected document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecar.model.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A document that was refused; the one in force stayed."""
+    """A document that was rejected; the one in force stayed."""
 
     errors: tuple[str, ...]
     source: str
@@ -22,19 +22,19 @@ class Rejected:
 
 @dataclass(slots=True)
 class InForce:
-    """Every source ends here: a document is taken, and swapped once. Who asks has parsed it."""
+    """The one place that replaces the document in force. The caller has parsed the new one."""
 
     clock: Clock
     document: Document
     source: str = "defaults"
     applied_at: float = 0.0
     last_contact_at: float | None = None
-    """When the source could last be read, whatever it said; 0 where it never could yet."""
+    """When the source could last be read, whatever its content; 0 if never."""
     rejected: Rejected | None = None
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def take(self, document: Document, source: str) -> bool:
-        """Let a document be in force; False where it was already, be it from another source."""
+        """Put a document in force; False if it already was, even from another source."""
         self.rejected = None
         self._count(source, "success")
         changed = document.revision != self.document.revision
@@ -44,15 +44,15 @@ class InForce:
         return changed
 
     def heard(self) -> None:
-        """The source could be read."""
+        """Record that the source could be read."""
         self.last_contact_at = self.clock()
 
     def refuse(self, errors: Iterable[Exception | FieldError], source: str) -> None:
-        """Keep what was wrong with a document, or with getting it; the one in force stays."""
+        """Record the errors of a document, or of fetching it; the one in force stays."""
         self._count(source, "failure")
         self.rejected = Rejected(tuple(map(str, errors)), source, self.clock())
 
     def _count(self, source: str, result: str) -> None:
-        """With the other result at 0: Prometheus sees no increase where a series begins with 1."""
+        """Also adds the other result at 0: Prometheus sees no increase if a series starts at 1."""
         self.reloads.update({(source, "success"): 0, (source, "failure"): 0})
         self.reloads[source, result] += 1

@@ -1,4 +1,4 @@
-"""How long to wait before the next request to the API server. Pure: it is told the time."""
+"""How long to wait before the next request to the API server. Pure: time is a parameter."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import random
 
 FIRST_SECONDS = 1.0
 MOST_SECONDS = 45.0
-"""Over this long the load of all pods is spread when their API server comes back."""
+"""The time over which the requests of all pods are spread when the API server returns."""
 QUIET_SECONDS = 30.0
-"""Whatever lasted this long after a wait was no failure: the next wait is a short one again."""
+"""A request that lasted this long did not fail: the next wait is short again."""
 
 
 class Backoff:
-    """Exponential back-off with full jitter, for one of thousands that watch the same object.
+    """Exponential back-off with full jitter, for one of thousands of clients of the same object.
 
-    Every wait is random between nothing and a ceiling (Brooker, "Exponential Backoff and Jitter",
-    2015), which doubles from FIRST_SECONDS to MOST_SECONDS. What everybody notices at the same
-    moment, a server that went away, has the highest ceiling at once: with a short first wait, all
-    of them would come back together, however long the later ones are.
+    Every wait is random between 0 and a ceiling (Brooker, "Exponential Backoff and Jitter", 2015),
+    which doubles from FIRST_SECONDS to MOST_SECONDS. A failure that all clients notice at the same
+    moment, such as a server that went away, has the highest ceiling at once: with a short first
+    wait, all clients would reconnect together.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -26,10 +26,10 @@ class Backoff:
         self._resumed_at = float("-inf")
 
     def wait_seconds(self, now: float, *, shared: bool, at_least: float = 0.0) -> float:
-        """The wait after something has ended at `now`, in seconds of a clock that never goes back.
+        """The wait after a request that ended at `now`, in seconds of a monotonic clock.
 
-        `shared` where all who watch see the same end at the same moment; `at_least` is what the
-        server itself asked for, to which the jitter is added.
+        `shared` if all clients see the same failure at the same moment; `at_least` is the wait that
+        the server requested, to which the jitter is added.
         """
         if now - self._resumed_at >= QUIET_SECONDS:
             self._ceiling = FIRST_SECONDS

@@ -1,4 +1,4 @@
-"""A ConfigMap as the API server writes it -> the texts of a document."""
+"""Decodes a ConfigMap from the API server into the texts of a document."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ from sidecar.config.values import DOCUMENT_KEYS
 
 
 class Metadata(msgspec.Struct, rename="camel"):
-    """Of an object or of a list; nothing else of it is of interest."""
+    """The metadata of an object or of a list, without fields that are not used."""
 
     name: str = ""
     resource_version: str = ""
 
 
 class ConfigMap(msgspec.Struct, rename="camel"):
-    """One ConfigMap, immutable or not. What is in `binary_data` is not decoded."""
+    """One ConfigMap, immutable or not. `binary_data` is not decoded."""
 
     metadata: Metadata
     data: dict[str, str] | None = None
     binary_data: dict[str, msgspec.Raw] | None = None
 
     def texts(self) -> dict[str, str]:
-        """The texts of the document's keys; none where it has none of them.
-
-        Raises InvalidDocument where one of them is binary.
-        """
+        """The texts of the document's keys that it has. Raises InvalidDocument if one is binary."""
         binary = self.binary_data or {}
         errors = [FieldError(key, 1, "", _BINARY) for key in DOCUMENT_KEYS if key in binary]
         if errors:
@@ -35,13 +32,13 @@ class ConfigMap(msgspec.Struct, rename="camel"):
         return {key: data[key] for key in DOCUMENT_KEYS if key in data}
 
     def other_keys(self) -> list[str]:
-        """The keys that are no part of a document: somebody else's, or misspelt."""
+        """The keys that are not part of a document: misspelt, or for another program."""
         keys = {**(self.data or {}), **(self.binary_data or {})}
         return sorted(keys.keys() - set(DOCUMENT_KEYS))
 
 
 class ConfigMapList(msgspec.Struct):
-    """The answer to a list."""
+    """The response to a list."""
 
     metadata: Metadata
     items: list[ConfigMap] = []
@@ -55,6 +52,6 @@ class WatchEvent(msgspec.Struct):
 
 
 _BINARY = (
-    "it stands in binaryData, where kubectl puts what is not UTF-8; save the file as UTF-8 text"
+    "it is in binaryData, where kubectl puts data that is not UTF-8; save the file as UTF-8 text"
     " and put it in data"
 )

@@ -1,7 +1,7 @@
-"""The connection to the API server: who we are, how it is reached, and requests by path.
+"""The connection to the API server: credentials, address, and requests by path.
 
-In a pod that is its service account, outside the kubeconfig; the official client reads both, and
-does TLS. Its generated API is not used (see the package's docstring for what it costs).
+In a pod it uses the service account, otherwise the kubeconfig. The official client reads both and
+handles TLS; its generated API is not used (see the package's docstring for its cost).
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ DEFAULT_KUBECONFIG = "~/.kube/config"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
-"""For a whole answer but a watch's, and for a kubeconfig's own command that gives a token."""
+"""The timeout of a response other than a watch, and of a kubeconfig's command for a token."""
 
 _MALFORMED = (yaml.YAMLError, AttributeError, KeyError, TypeError)
-"""What the client makes of a kubeconfig that is none."""
+"""The exceptions that the client raises for an invalid kubeconfig."""
 _UNREADABLE = (ConfigException, OSError, ValueError, *_MALFORMED)
 
 
 class Connection:
-    """Requests to one API server. To be closed.
+    """Requests to one API server. Has to be closed.
 
-    The constructor raises CredentialsError where there are no credentials, as far as that can be
-    known without a network.
+    The constructor raises CredentialsError if there are no credentials, as far as this can be
+    determined without network access.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Connection:
             raise CredentialsError(f"the kubeconfig is not well-formed: {_line(error)}") from None
 
     async def _opened(self) -> ApiClient:
-        """A client with the token, certificates and address as they are now. Raises Trouble."""
+        """A client with the current token, certificates and address. Raises Trouble."""
         async with self._opening:
             if self._client is None:
                 try:
@@ -75,10 +75,10 @@ class Connection:
                     # In a thread, since it reads certificates.
                     self._client = await asyncio.to_thread(ApiClient, configuration)
                 except TimeoutError:
-                    why = f"the kubeconfig's command has given none in {self._answer_seconds:g} s"
-                    raise Trouble(f"The credentials can't be read: {why}.") from None
+                    why = f"the kubeconfig's command timed out after {self._answer_seconds:g} s"
+                    raise Trouble(f"The credentials cannot be read: {why}.") from None
                 except (CredentialsError, aiohttp.ClientError, *_UNREADABLE) as error:
-                    raise Trouble(f"The credentials can't be read: {_line(error)}") from None
+                    raise Trouble(f"The credentials cannot be read: {_line(error)}") from None
                 self._client.user_agent = f"cache-sidecar/{version('cache-sidecar')}"
             return self._client
 
@@ -96,7 +96,7 @@ class Connection:
         return configuration
 
     async def close(self) -> None:
-        """Let go of connections and credentials; the next request finds them anew."""
+        """Close connections and discard credentials; the next request reads them again."""
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
@@ -112,10 +112,11 @@ class Connection:
         body: Any = None,
         silence_seconds: float | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """The answer, whatever its status; its body may be read inside.
+        """The response, with any status; its body may be read inside.
 
-        With `silence_seconds` it may last for ever, but not be silent for longer; without, all of
-        it has to come within `answer_seconds`. Raises Trouble, for what befalls the body, too.
+        With `silence_seconds` it may last indefinitely, but times out after that long without data;
+        otherwise the whole response has to arrive within `answer_seconds`. Raises Trouble, also for
+        failures while the body is read.
         """
         client = await self._opened()
         try:
@@ -125,10 +126,10 @@ class Connection:
                 query_params=list((query or {}).items()),
                 header_params={"Accept": "application/json", **(headers or {})},
                 body=body,
-                auth_settings=["BearerToken"],  # which is read from its file again now and then
+                auth_settings=["BearerToken"],  # which rereads its file periodically
             )
         except _UNREADABLE as error:
-            raise Trouble(f"The credentials can't be read: {_line(error)}") from None
+            raise Trouble(f"The credentials cannot be read: {_line(error)}") from None
         timeout = aiohttp.ClientTimeout(
             total=None if silence_seconds else self._answer_seconds,
             sock_connect=CONNECT_SECONDS,
@@ -137,7 +138,7 @@ class Connection:
         try:
             answer = await client.call_api(*call, _request_timeout=timeout)
         except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
-            raise _dropped(error) from None  # a RuntimeError where it was closed meanwhile
+            raise _dropped(error) from None  # a RuntimeError if it was closed meanwhile
         try:
             yield answer.response
         except (aiohttp.ClientError, OSError) as error:
@@ -148,21 +149,21 @@ class Connection:
 
 def _kubeconfig(paths: str) -> KubeConfigLoader:
     if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path):
-        raise ConfigException(f"there is no {paths}; set KUBECONFIG, or run in a pod")
+        raise ConfigException(f"{paths} does not exist; set KUBECONFIG, or run in a pod")
     return KubeConfigLoader(KubeConfigMerger(paths).config, config_base_path=None)
 
 
 def _service_account(environ: Mapping[str, str]) -> InClusterConfigLoader:
     token = SERVICE_ACCOUNT / "token"
     if not token.is_file():
-        raise ConfigException(f"there is no {token}; mount the service account's token")
+        raise ConfigException(f"{token} does not exist; mount the service account's token")
     loader = InClusterConfigLoader(str(token), str(SERVICE_ACCOUNT / "ca.crt"), environ=environ)
     loader.load_and_set(Configuration())
     return loader
 
 
 def namespace_of_pod() -> str | None:
-    """The namespace in which this pod runs; None outside of one. Blocks."""
+    """The namespace of this pod; None outside of a pod. Blocks."""
     try:
         return (SERVICE_ACCOUNT / "namespace").read_text().strip() or None
     except OSError:
@@ -173,10 +174,10 @@ def _dropped(error: Exception) -> Trouble:
     if isinstance(error, TimeoutError):
         return Silent("The API server does not answer.")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Dropped(f"The API server can't be reached: {_line(error)}")
-    if isinstance(error, aiohttp.ClientPayloadError):  # in words that are about its bytes
-        return Dropped("The connection to the API server broke off.")
-    return Dropped(f"The connection to the API server broke off: {_line(error)}")
+        return Dropped(f"The API server cannot be reached: {_line(error)}")
+    if isinstance(error, aiohttp.ClientPayloadError):  # its message is about bytes
+        return Dropped("The connection to the API server was interrupted.")
+    return Dropped(f"The connection to the API server was interrupted: {_line(error)}")
 
 
 def _line(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""Events on our pod (`events.k8s.io/v1`): what `kubectl describe pod` shows of us.
+"""Events for this pod (`events.k8s.io/v1`), which `kubectl describe pod` shows.
 
-Nothing waits for them and nothing depends on them. The right to write them may be missing, which
-is said once; after that they are left alone for long.
+Nothing waits for Events or depends on them. If the permission to create them is missing, this is
+logged once, and none is created for FORBIDDEN_SECONDS.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ CONTROLLER = "cache-sidecar"
 MAX_NOTE_BYTES = 1024
 MAX_NAME_CHARACTERS = 253
 FORBIDDEN_SECONDS = 3600.0
-"""How long Events are left alone once the right to write them was found missing."""
+"""How long no Event is created after the permission was found missing."""
 
 log = structlog.get_logger("sidecar.kube")
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """Who we are. Without its UID, `kubectl describe` shows none of its Events."""
+    """This pod. Without the UID, `kubectl describe` shows none of its Events."""
 
     namespace: str
     name: str
@@ -45,7 +45,7 @@ class Pod:
 
 
 class EventWriter:
-    """Writes what `put` was told of, in the background. `sleep` and `clock` are about waits."""
+    """Creates the Events passed to `put`, in the background. `sleep` and `clock` are for waits."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class EventWriter:
         self._sleep = sleep
         self._told = asyncio.Event()
         self.silenced_until = float("-inf")
-        """Of the clock: what is told before is passed over, since it could not be written."""
+        """Until this time of the clock, announcements are dropped."""
         self._forbidden = False
 
     def put(self, announcement: Announcement) -> None:
@@ -83,7 +83,7 @@ class EventWriter:
             await self._write_all()
 
     async def _write_all(self) -> None:
-        """Whatever is due, and what becomes due when there are tokens again."""
+        """Write all due Events, and those that become due when there are tokens again."""
         while True:
             while (series := self._ledger.due()) is not None:
                 await self._try(series)
@@ -97,21 +97,21 @@ class EventWriter:
             await self._write(series)
         except Forbidden as trouble:
             if not self._forbidden:
-                log.warning("Events can't be made; nothing else depends on them", why=str(trouble))
+                log.warning("Events cannot be created", why=str(trouble))
             self._forbidden = True
             self.silenced_until = self._clock() + FORBIDDEN_SECONDS
             self._ledger.forget()
         except Trouble as trouble:
-            log.debug("An Event could not be written", why=str(trouble))
+            log.debug("Event not created", why=str(trouble))
             if isinstance(trouble, Refused) and trouble.final:
-                series.written = count  # it would be refused again
+                series.written = count  # it would be rejected again
             await self._sleep(self._backoff.wait_seconds(self._clock(), shared=trouble.shared))
         else:
             self._forbidden = False
             series.written = count
 
     async def _write(self, series: Series) -> None:
-        """Patch the Event that there is, or create it. Raises Trouble."""
+        """Patch the existing Event, or create it. Raises Trouble."""
         if series.name is not None:
             patch = {"series": _series(series)}
             kind = {"Content-Type": "application/merge-patch+json"}
@@ -122,7 +122,7 @@ class EventWriter:
         series.name = name
 
     async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> bool:
-        """False where there is no such Event any more. Raises Trouble."""
+        """False if the Event no longer exists. Raises Trouble."""
         async with self._connection.request(method, path, headers=headers, body=body) as answer:
             if answer.status < 300:
                 return True
@@ -131,9 +131,9 @@ class EventWriter:
             status = await refused(answer)
         if status.code == 403:
             raise Forbidden(
-                f"A Role in namespace {self._pod.namespace} with the rule "
-                "{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}"
-                " is missing."
+                "The service account may not create Events (403). Bind it to a Role in namespace "
+                f"{self._pod.namespace} with the rule "
+                "{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}."
             )
         raise refusal(status)
 
@@ -168,12 +168,12 @@ def _series(series: Series) -> dict[str, Any]:
 
 
 def _micro_time(seconds: float) -> str:
-    """With six decimals always, which the server insists on."""
+    """A timestamp with six decimals, which the server requires."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _cut(note: str) -> str:
-    """The limit is said to be of characters, and counts bytes."""
+    """Cut to the limit, which is documented in characters, but counts bytes."""
     if len(note.encode(errors="replace")) <= MAX_NOTE_BYTES:
         return note.encode(errors="replace").decode()
     head = note.encode(errors="replace")[: MAX_NOTE_BYTES - 3]

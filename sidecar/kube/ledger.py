@@ -1,8 +1,8 @@
-"""Which Events to write, and when. Pure: it is told the time and writes nothing.
+"""Which Events to write, and when. Pure: time is a parameter, and it writes nothing.
 
-The same announcement again is not another Event but a series: its count rises, by a patch. A token
-bucket limits writes of either kind, since a thousand pods may have the same trouble. What is not
-written for want of a token is not lost: its count waits.
+A repeated announcement is not another Event but a series, whose count is patched. A token bucket
+limits both kinds of writes, since a thousand pods may have the same problem. Without a token a
+write is delayed and not dropped.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from dataclasses import dataclass
 from sidecar.model.announcement import Announcement
 
 BURST = 10
-"""Writes that may follow each other at once."""
+"""The largest burst of writes."""
 REFILL_SECONDS = 60.0
-"""For one more write."""
+"""The time after which one more write is allowed."""
 SERIES_SECONDS = 1800.0
-"""After so long without it, an announcement is a new one: a server keeps an Event for an hour."""
+"""After this long an announcement starts a new series: a server keeps an Event for an hour."""
 MOST_OPEN = 32
-"""Different announcements that are remembered; the oldest gives way."""
+"""The number of different announcements that are tracked; the oldest is replaced."""
 
 
 @dataclass(slots=True)
 class Series:
-    """One announcement and how often. Times are wall clock seconds."""
+    """An announcement and its count. Times are wall clock seconds."""
 
     announcement: Announcement
     first_at: float
     last_at: float
     count: int = 1
     name: str | None = None
-    """Of the Event, once there is one."""
+    """The name of the Event, once it exists."""
     written: int = 0
-    """The count that the Event has."""
+    """The count in the Event."""
 
 
 class Ledger:
-    """`wall` is for what the Events say, `clock` for the bucket; it never goes back."""
+    """`wall` is for timestamps in Events, the monotonic `clock` for the bucket."""
 
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self._clock = clock
@@ -47,7 +47,7 @@ class Ledger:
         self._counted_at = clock()
 
     def put(self, announcement: Announcement) -> None:
-        """It has happened now."""
+        """Record an announcement now."""
         now = self._wall()
         series = self._open.pop(announcement, None)
         if series is None or now - series.last_at > SERIES_SECONDS:
@@ -59,7 +59,7 @@ class Ledger:
             del self._open[next(iter(self._open))]
 
     def due(self) -> Series | None:
-        """What to write now, at the cost of a token; the longest unwritten first."""
+        """The next series to write, for one token; the one that has waited longest."""
         waiting = (it for it in self._open.values() if it.written < it.count)
         series = min(waiting, key=lambda it: it.last_at, default=None)
         if series is None or self.wait_seconds() > 0:
@@ -69,16 +69,16 @@ class Ledger:
 
     @property
     def waiting(self) -> bool:
-        """Whether anything is to be written, now or later."""
+        """Whether there is anything to write, now or later."""
         return any(it.written < it.count for it in self._open.values())
 
     def wait_seconds(self) -> float:
-        """Until there is a token."""
+        """The time until the next token."""
         now = self._clock()
         self._tokens = min(BURST, self._tokens + (now - self._counted_at) / REFILL_SECONDS)
         self._counted_at = now
         return max(0.0, (1 - self._tokens) * REFILL_SECONDS)
 
     def forget(self) -> None:
-        """Nothing of what is open is wanted any more."""
+        """Drop all pending writes."""
         self._open.clear()

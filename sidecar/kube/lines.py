@@ -1,4 +1,4 @@
-"""Bytes in, lines out: a watch's payload, whose lines may be longer than any reader's buffer."""
+"""Splits a watch's payload into lines, which may be longer than a reader's buffer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from sidecar.kube.trouble import Refused
 
 MAX_LINE_BYTES = 16 << 20
-"""A ConfigMap has at most 1 MiB, of which JSON makes up to six; managed fields come on top."""
+"""A ConfigMap has at most 1 MiB, which JSON can expand sixfold, plus managed fields."""
 
 
 class Lines:
-    """Cuts chunks at newlines. O(length), since only what is new is searched."""
+    """Splits chunks at newlines. O(length), since only new data is searched."""
 
     def __init__(self, most_bytes: int = MAX_LINE_BYTES) -> None:
         self._most_bytes = most_bytes
@@ -19,9 +19,9 @@ class Lines:
         self._length = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The lines that are complete with this chunk, without their ends; empty ones are left out.
+        """The lines that this chunk completes, without line ends and without empty lines.
 
-        Raises Refused where a line is longer than any event of one ConfigMap.
+        Raises Refused if a line is longer than any event of one ConfigMap.
         """
         *ends, rest = chunk.split(b"\n")
         for end in ends:
@@ -31,6 +31,6 @@ class Lines:
                 yield line
         self._length += len(rest)
         if self._length > self._most_bytes:
-            raise Refused("The API server sends a line that does not end.")
+            raise Refused("The API server sent a line that is too long.")
         if rest:
             self._begun.append(rest)

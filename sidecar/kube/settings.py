@@ -1,4 +1,4 @@
-"""What the command line says about Kubernetes."""
+"""The command-line options for Kubernetes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ EventChoice = Literal["none", "problems", "all"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeSettings:
-    """The ConfigMap to watch, and who we are, as the downward API tells."""
+    """The ConfigMap to watch, and this pod's identity from the downward API."""
 
     namespace: str | None
-    """The ConfigMap's; None means the pod's own."""
+    """The ConfigMap's namespace; None means the pod's own."""
     name: str
     pod_name: str | None = None
     pod_namespace: str | None = None

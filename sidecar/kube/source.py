@@ -1,8 +1,8 @@
-"""One ConfigMap as the source of documents: listed, then watched, for ever.
+"""One ConfigMap as the source of documents: listed, then watched, indefinitely.
 
-Nested generators, one for each way to end: `_watch` is one request, which ends or breaks off;
-`_after` goes on from the last version after that; `sightings` lists anew where there is no going on
-from a version. Whatever ends a watch, and whenever a list fails, the back-off is waited for.
+Nested generators, one for each way to end: `_watch` is one request, which ends or is interrupted;
+`_after` then resumes from the last version; `sightings` lists again if it is impossible to resume
+from a version. After the end of a watch and after a failed list, it waits for the back-off.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from sidecar.kube.connection import Connection  # it loads the official client
 
 SILENCE_SECONDS = 75.0
-"""A server that is well sends a bookmark about every minute; one that is silent longer is not."""
+"""The watch times out after this long. A healthy server sends a bookmark about every minute."""
 SHORTEST_WATCH_SECONDS = 300
 LONGEST_WATCH_SECONDS = 600
-"""The server is asked to end a watch after a random time between, so that not all end at once."""
+"""The range of a watch's random timeout, so that the watches of all pods do not end at once."""
 
 Sighting = ConfigMap | None
-"""None where there is no such ConfigMap, or no longer."""
+"""None if the ConfigMap does not exist, or was deleted."""
 
 T = TypeVar("T")
 
@@ -54,8 +54,8 @@ _KINDS = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 class Source:
     """The ConfigMap `namespace/name`.
 
-    `on_contact` is called whenever the server has answered as it should, `on_trouble` whenever it
-    has not. Clock and `sleep` are about waits; the clock never goes back.
+    `on_contact` is called after each successful response, `on_trouble` after each failure. `clock`
+    and `sleep` are for waits; the clock is monotonic.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Source:
         self._sleep = sleep
 
     async def sightings(self) -> AsyncGenerator[Sighting]:
-        """What is there now, and then every change. Ends with cancellation or `aclose` only."""
+        """The current state, and then every change. Ends only with cancellation or `aclose`."""
         while True:
             try:
                 sighting, version = await self._list()
@@ -97,11 +97,11 @@ class Source:
                     yield sighting
 
     async def _after(self, version: str) -> AsyncGenerator[Sighting]:
-        """The changes since a version. Ends where there is no going on from the last one seen.
+        """The changes since a version. Ends if it is impossible to resume from the last one seen.
 
-        That is where it is too old, where what comes after it is an error or can't be read, and
-        where a watch was silent to its end: a server whose data was restored from a backup does not
-        know such a version yet, and says nothing.
+        That is the case if the version is too old, if an event after it is an error or cannot be
+        decoded, and if a watch ended without any event: a server whose data was restored from a
+        backup does not have that version yet, and sends nothing.
         """
         while True:
             heard, trouble = False, None
@@ -119,7 +119,7 @@ class Source:
                 return
 
     async def _watch(self, version: str) -> AsyncGenerator[tuple[str, ConfigMap]]:
-        """The events of one watch; a bookmark has nothing but its version. Raises Trouble."""
+        """The events of one watch; a bookmark has only a version. Raises Trouble."""
         longest = self._rng.randint(SHORTEST_WATCH_SECONDS, LONGEST_WATCH_SECONDS)
         query = {
             "watch": "1",
@@ -138,11 +138,11 @@ class Source:
                         self._on_contact()
                         if event.type in _KINDS:
                             yield event.type, _decode(event.object, ConfigMap)
-            except Refused as refused:  # after the same version the same would come again
+            except Refused as refused:  # resuming from the same version would give the same event
                 raise Gone(str(refused), refused.retry_after_seconds) from None
 
     async def _list(self) -> tuple[Sighting, str]:
-        """What is there, and the version to watch from. Raises Trouble."""
+        """The current state, and the version to watch from. Raises Trouble."""
         async with self._request("list", {}) as answer:
             found = _decode(await answer.read(), ConfigMapList)
         return next(iter(found.items), None), found.metadata.resource_version
@@ -153,7 +153,7 @@ class Source:
     async def _request(
         self, verb: str, query: Mapping[str, str], silence_seconds: float | None = None
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """A good answer. Raises Trouble."""
+        """A successful response. Raises Trouble."""
         selected = {"fieldSelector": f"metadata.name={self._name}", **query}
         async with self._connection.request(
             "GET", self._path, query=selected, silence_seconds=silence_seconds
@@ -167,17 +167,17 @@ class Source:
     def _refusal(self, verb: str, status: Status) -> Trouble:
         if status.code == 403:
             return Forbidden(
-                f"The API server does not let us {verb} ConfigMap {self._namespace}/{self._name}"
+                f"The API server denied the verb {verb} on ConfigMap {self._namespace}/{self._name}"
                 f" (403). Bind the pod's service account to a Role in namespace {self._namespace}"
                 ' with the rule {apiGroups: [""], resources: [configmaps], resourceNames: '
-                f"[{self._name}], verbs: [get, list, watch]}}. It says: {status.message}"
+                f"[{self._name}], verbs: [get, list, watch]}}. It answered: {status.message}"
             )
         return refusal(status)
 
     # ---- between requests
 
     async def _recover(self, trouble: Trouble | None) -> None:
-        """Tell of it, wait, and read credentials, certificates and address again where need be."""
+        """Report the failure, wait, and read the credentials and the address again if needed."""
         if trouble is not None:
             self._on_trouble(trouble)
         wait = self._backoff.wait_seconds(
@@ -194,4 +194,4 @@ def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused(f"The API server's answer can't be read: {error}.") from None
+        raise Refused(f"The API server's response cannot be decoded: {error}.") from None

@@ -1,4 +1,4 @@
-"""What keeps the API server from answering, by what is to be done about it."""
+"""Failures of requests to the API server, classified by how to handle them."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ MOST_RETRY_AFTER_SECONDS = 300.0
 
 
 class CredentialsError(Exception):
-    """There is no way to speak to the API server; the message is one line that says what to do."""
+    """There are no usable credentials. The message is one line that says what to do."""
 
 
 class Trouble(Exception):  # noqa: N818  (a state that passes, told to the operator as a sentence)
-    """A request that failed. As text: a sentence for the operator, alike for alike causes."""
+    """A failed request. Its text is a sentence for the operator, the same for the same cause."""
 
     retry_after_seconds = 0.0
-    """What the server asked for."""
+    """The wait that the server requested."""
     shared = False
-    """Whether all who watch notice it at the same moment."""
+    """Whether all clients notice it at the same moment."""
 
 
 class Dropped(Trouble):
-    """The server is away: refused, broken off, or silent for longer than it ever should be."""
+    """The server is unavailable: connection refused, interrupted or timed out."""
 
     shared = True
 
 
 class Silent(Dropped):
-    """Nothing came for longer than a server that is well ever lets pass."""
+    """No data for longer than a healthy server ever pauses."""
 
 
 class Refused(Trouble):
-    """The server answers, with something else than what was asked for.
+    """The server answered with an error.
 
-    `final` where the same request would be refused again: it was not well-formed, say.
+    `final` if the same request would fail again, for example because it is malformed.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class Refused(Trouble):
 
 
 class Unauthorized(Refused):
-    """401: the token has expired or was replaced; it is to be read again."""
+    """401: the token has expired or was replaced, and has to be read again."""
 
 
 class Forbidden(Refused):
-    """403: a right is missing; the message is the Role that grants it."""
+    """403: a permission is missing. The message names the Role that grants it."""
 
 
 class Gone(Refused):
-    """There is no going on from a version, too old (410) or damaged; a new list is needed."""
+    """The watch cannot resume from a version that is too old (410) or damaged; list again."""
 
 
 class Status(msgspec.Struct):
-    """What the server says of a request that is no success; an ERROR event's object, too."""
+    """The server's description of a failure, also the object of an ERROR event."""
 
     code: int = 0
     message: str = ""
@@ -74,24 +74,24 @@ class Status(msgspec.Struct):
 
 
 def refusal(status: Status) -> Refused:
-    """The trouble that a status is."""
+    """The failure for a status."""
     wait = status.retry_after_seconds
     match status.code:
         case 401:
-            return Unauthorized("The API server does not know our token (401).", wait)
+            return Unauthorized("The API server rejected the token (401).", wait)
         case 403:
-            return Forbidden(f"The API server refuses it (403): {status.message}", wait)
+            return Forbidden(f"The API server denied the request (403): {status.message}", wait)
         case 410:
-            return Gone("The API server does not know our version any more (410).", wait)
+            return Gone("The API server no longer has this resource version (410).", wait)
         case code:
             final = code in (400, 404, 409, 413, 415, 422)
-            why = f"The API server answers {code}: {status.message}"
-            # A load balancer says of a server that is away that it is unavailable (503).
+            why = f"The API server answered with {code}: {status.message}"
+            # A load balancer answers for an unreachable server with 503.
             return Refused(why, wait, final=final, shared=code >= 500)
 
 
 async def refused(answer: aiohttp.ClientResponse) -> Status:
-    """What an answer that is no success says."""
+    """The status of an error response."""
     body = await answer.content.read(MAX_STATUS_BYTES)
     retry_after = answer.headers.get("Retry-After", "")
     try:

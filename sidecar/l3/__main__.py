@@ -1,8 +1,8 @@
 """The child process.
 
-`python -m sidecar.l3 FD DATA_DIR DATA_LIMIT|- stale|-` serves the socket FD and ends when its other
-end is gone, having applied what was sent. It ignores SIGTERM and SIGINT: the sidecar decides when
-it ends.
+`python -m sidecar.l3 FD DATA_DIR DATA_LIMIT|- stale|-` serves the socket FD until its peer closes
+it, applies what was sent, and exits. It ignores SIGTERM and SIGINT: the sidecar decides when it
+exits.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(descriptor: int, data_dir: Path, data_limit: int | None, *, stale: bool) -> int:
-    """Serve until the other end is gone. Status 0; 1 after a fault, which was told before.
+    """Serve until the peer closes. Status 0; 1 after a fault, which was reported before.
 
-    `stale`: L3 has missed writes, whether or not the volume has the mark that says so.
+    `stale`: L3 has missed writes, even if the volume has no mark.
     """
     _end_with_parent()
     connection = socket.socket(fileno=descriptor)
@@ -64,8 +64,8 @@ def _put_aside(connection: socket.socket, data_dir: Path, error: Exception) -> i
     try:
         quarantine(data_dir)
     except (OSError, OpenError) as second:
-        return _fault(connection, "failed", f"{error}; nor could it be put aside: {second}")
-    return _fault(connection, "corrupt", f"{error}; put aside, starting empty")
+        return _fault(connection, "failed", f"{error}; it cannot be set aside either: {second}")
+    return _fault(connection, "corrupt", f"{error}; it was set aside, starting empty")
 
 
 def _fault(connection: socket.socket, reason: str, message: str) -> int:
@@ -73,7 +73,7 @@ def _fault(connection: socket.socket, reason: str, message: str) -> int:
     try:
         connection.sendall(wire.framed(wire.encode_reply(reply)))
     except (BrokenPipeError, ConnectionResetError):
-        return 1  # nobody is left to hear it
+        return 1  # the sidecar has exited
     return 1
 
 
@@ -89,4 +89,4 @@ if __name__ == "__main__":
         int(fd), Path(folder), None if limit == "-" else int(limit), stale=staleness == "stale"
     )
     sys.stdout.flush()
-    os._exit(status)  # a thread of RocksDB that waits for a slow disk must not hold the exit up
+    os._exit(status)  # a thread of RocksDB that waits for a slow disk must not delay the exit

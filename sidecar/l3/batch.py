@@ -1,8 +1,8 @@
-"""Changes to the tier that are decided together and written together.
+"""Changes to the tier that are decided and written together.
 
-A batch first looks up what its writes meet, then decides in plain memory, evicts what must go for
-them, and goes to RocksDB as one write with the counters in it. So counters are exact at any
-crash, and no tier is over its limits there that was not over them before.
+A batch first looks up the keys of its writes, then decides in memory, evicts entries to make room,
+and is written to RocksDB as one batch that includes the counters. So the counters are exact after
+any crash, and no crash leaves the tier over its limits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MOST_IN_LOT = 64
 
 
 class Counts(msgspec.Struct, array_like=True):
-    """What is live, kept in the same batch as what it counts."""
+    """The live entries and bytes, written in the same batch as the rows that they count."""
 
     entries: int = 0
     used_bytes: int = 0
@@ -49,11 +49,11 @@ class Counts(msgspec.Struct, array_like=True):
 
 @dataclass(slots=True)
 class TierState:
-    """What the tier is now; every batch begins with it and changes it when it is written.
+    """The state of the tier; every batch starts with it and changes it when written.
 
-    `evictions` and `expirations` count since the start; entries whose life was over when they went
-    have expired, whatever made them go. `dropped_bytes` is what has become dead since the start,
-    rows that a touch has replaced included.
+    `evictions` and `expirations` count since the start; an entry that had expired when it was
+    removed counts as an expiration, whatever the reason. `dropped_bytes` are all bytes that became
+    dead since the start, including rows replaced by a touch.
     """
 
     database: Database
@@ -76,7 +76,7 @@ class Batch:
         self._now = now
         self._meta_family = tier.database.meta_family
         self._value_family = tier.database.value_family
-        self._metas: dict[bytes, Metadata | None] = {}  # as they will be
+        self._metas: dict[bytes, Metadata | None] = {}  # as they will be after the batch
         self._fresh: dict[bytes, None] = {}  # rows put by this batch, in order
         counts = tier.counts
         self._counts = Counts(counts.entries, counts.used_bytes, counts.max_seq)
@@ -93,7 +93,7 @@ class Batch:
                 self._metas[row_key] = None if row is None else unpack_meta(row)
 
     def apply(self, write: Write) -> int:
-        """Decide one write; its effect."""
+        """Decide one write; returns its effect."""
         self._counts.max_seq = max(self._counts.max_seq, write.seq)
         match write:
             case Put():
@@ -118,12 +118,12 @@ class Batch:
         return self._dropped_bytes
 
     def evict(self, spare: int, incoming_bytes: int = 0) -> list[bytes]:
-        """Drop entries until the limits hold; the live keys among them.
+        """Drop entries until the limits hold; returns the live keys among them.
 
-        Where something must go, a small lot more goes with it: finding a sample costs as much as
-        choosing from it. A tier that was over its limits before (it has been shrunk) is made no
-        fuller than it was, and emptier by `spare` entries: no batch is long after a shrink.
-        `incoming_bytes` are kept free beside what is there.
+        If an entry has to go, a few more are dropped with it, since finding a sample costs as much
+        as choosing from it. A tier that was already over its limits, after a shrink, is made no
+        fuller, and emptier by `spare` entries, so that no batch takes long after a shrink.
+        `incoming_bytes` are kept free as well.
         """
         evicted: list[bytes] = []
         lot = min(MOST_IN_LOT, int(self._counts.entries * LOT_SHARE))
@@ -149,14 +149,14 @@ class Batch:
         return evicted
 
     def dead(self, row_key: bytes, meta: Metadata) -> bool:
-        """Whether no read would give this version any more."""
+        """Whether no read would return this version any more."""
         if is_expired(meta[EXPIRES_AT], self._now):
             return True
         invalidations = self._tier.invalidations
         return invalidations.any and invalidations.covers(user_key(row_key), meta[SEQ])
 
     def drop(self, row_key: bytes, meta: Metadata) -> None:
-        """The row goes; one whose life was over counts as expired."""
+        """Remove a row; an expired one counts as an expiration."""
         self._discount(meta)
         self.rows.delete(row_key, self._meta_family)
         self.rows.delete(row_key, self._value_family)
@@ -167,7 +167,7 @@ class Batch:
         self.rows.delete(SCOPE_ROW + scope)
 
     def commit(self, *, sync: bool) -> None:
-        """Write it, if there is anything to write. Raises rocksdict's Exception."""
+        """Write the batch, if it is not empty. Raises rocksdict's Exception."""
         if self.rows.is_empty():
             return
         tier = self._tier
@@ -211,7 +211,7 @@ class Batch:
     def _delete(self, delete: Delete) -> int:
         row_key = disk_key(delete.key)
         old = self._metas[row_key]
-        if old is None or old[SEQ] > delete.seq:  # a put after it has come before: sent again
+        if old is None or old[SEQ] > delete.seq:  # a later put was applied before: sent again
             return NEW
         effect = NEW if self.dead(row_key, old) else REPLACED
         self.drop(row_key, old)
@@ -219,7 +219,7 @@ class Batch:
 
     def _invalidate(self, write: Invalidate) -> int:
         invalidations = self._tier.invalidations
-        if not invalidations.covers(write.scope, write.seq):  # else a later one includes it
+        if not invalidations.covers(write.scope, write.seq):  # otherwise a later one includes it
             invalidations.add(write.scope, write.seq)
             self.rows.put(SCOPE_ROW + write.scope, write.seq.to_bytes(8, "little"))
         return NEW
@@ -227,9 +227,9 @@ class Batch:
     # ---- room
 
     def _victims(self, want: int) -> list[tuple[bytes, Metadata]]:
-        """Rows to go, the first first: of those on disk, else of those that this batch puts."""
+        """Rows to drop, in order: of those on disk, else of those that this batch puts."""
         found = self._candidates(want * SAMPLES_PER_VICTIM)
-        if not found:  # all of the sample are this batch's own, or dropped by it
+        if not found:  # the whole sample was put or dropped by this batch
             found = self._candidates(want * SAMPLES_PER_VICTIM + len(self._metas))
         if not found:
             return [(key, meta) for key in islice(self._fresh, want) if (meta := self._metas[key])]
@@ -253,7 +253,7 @@ class Batch:
         return found
 
     def _surplus(self, incoming_bytes: int) -> int:
-        """About how many entries must go: at least one while either limit is exceeded."""
+        """The approximate number of entries to drop: at least one while a limit is exceeded."""
         counts, tier = self._counts, self._tier
         surplus = max(0, counts.entries - tier.max_entries)
         over_bytes = counts.used_bytes + incoming_bytes - tier.max_bytes
@@ -263,7 +263,7 @@ class Batch:
         return surplus
 
     def _worse(self) -> bool:
-        """Whether this batch leaves the tier over a limit, and further than it found it."""
+        """Whether this batch leaves the tier over a limit by more than before."""
         counts, before, tier = self._counts, self._tier.counts, self._tier
         return counts.entries > max(tier.max_entries, before.entries) or (
             counts.used_bytes > max(tier.max_bytes, before.used_bytes)

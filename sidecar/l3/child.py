@@ -1,10 +1,10 @@
-"""The loop of the child process: frames in, replies out, and the tier's own work in between.
+"""The loop of the child process: frames in, replies out, and background work in between.
 
-One thread does everything that has an order; only a rewrite of the tables runs beside it. Reads are
-answered as they come. Writes wait in order where the folder has no room for them, or where much
-must be evicted first, and reads overtake them: the sidecar does not ask for what is being written.
+One thread does everything that has an order; only a rewrite of the tables runs in parallel. Reads
+are answered as they arrive. Writes wait in order if the folder has no room for them, or if much has
+to be evicted first, and reads overtake them: the sidecar does not read a key with a pending write.
 
-One file of more than 300 lines, so that one turn of the loop can be read from its top to its end.
+One file of more than 300 lines, so that one turn of the loop can be read from start to end.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ from sidecar.model.writes import Put
 
 SLICE_SECONDS = 0.005
 BUSY_SECONDS = 0.001
-"""How long to wait for a frame while there is something else to do."""
+"""How long to wait for a frame while there is other work."""
 STATUS_SECONDS = 1.0
 NEWS_SECONDS = 0.05
-"""How soon the sidecar hears of a change in what L3 holds."""
+"""How soon a change in the contents of L3 is reported to the sidecar."""
 LOOK_BYTES = 4 << 20
-"""How much is written or dropped before the folder is measured again, whatever the time."""
+"""The bytes written or dropped after which the folder is measured again, whatever the time."""
 RECEIVE_BYTES = 1 << 18
 HELD_BYTES = 64 << 20
-"""Writes that wait; beyond it the socket is left unread. The sidecar sends less by itself."""
+"""The most waiting writes; beyond it the socket is not read. The sidecar sends fewer anyway."""
 MAX_TOUCHES = 4096
-"""Uses that wait to be noted; further ones are forgotten, which makes the order a sampled one."""
+"""The most waiting touches; further ones are dropped, so that the order of use is sampled."""
 TOUCHES_AT_ONCE = 64
 TOUCH_SECONDS = 0.02
-"""Between two lots of them: a use is worth no wait of a read."""
+"""The pause between batches of touches, so that they do not delay reads."""
 CLOSING_SECONDS = 2.0
-"""How long an ending child waits for room for the writes that it still holds."""
+"""How long a closing child waits for room for its remaining writes."""
 
 
 class SidecarClock:
-    """The sidecar's wall clock, as its frames tell it.
+    """The sidecar's wall clock, derived from its frames.
 
-    A frame says when it was sent, which may be long ago if this process was busy. It was not sent
-    before the socket was last seen empty, though. So an offset between the clocks is kept as long
-    as it lies within these two bounds, and brought to the nearer one where it does not: a wall
-    clock that is set back is followed as soon as the socket has been empty.
+    A frame has the time when it was sent, which may be long ago if this process was busy, but not
+    before the socket was last empty. So the offset between the clocks is kept while it lies within
+    these two bounds, and is otherwise moved to the nearer one: a wall clock that was set back is
+    followed once the socket has been empty.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -64,13 +64,13 @@ class SidecarClock:
         return self._monotonic() + self._offset
 
     def heard(self, sent_at: float, received_at: float) -> None:
-        """A frame that was sent at `sent_at` on the sidecar's clock has been received."""
+        """Record a frame that was sent at `sent_at` on the sidecar's clock."""
         least = sent_at - received_at
         most = sent_at - self._emptied_at
         self._offset = min(max(self._offset, least), most)
 
     def emptied(self, at: float) -> None:
-        """The socket had nothing more to read."""
+        """Record that the socket is empty."""
         self._emptied_at = at
 
 
@@ -100,10 +100,10 @@ class Child:
         self._sweeping = Sweeping()
         self._news = False  # whether L3 has changed since the last status
         self._closing = False
-        self._deaf = False  # the other end is gone; what it sent before is still to be read
+        self._deaf = False  # the peer has closed; what it sent before is still to be read
 
     def run(self) -> None:
-        """Until the other end is gone or says so; what it has sent by then is applied."""
+        """Run until the peer closes or sends `Close`; what was sent until then is applied."""
         self._look()
         self._tell()
         while not self._closing:
@@ -137,7 +137,7 @@ class Child:
     def _receive(self) -> memoryview:
         try:
             size = self._socket.recv_into(self._buffer)
-        except ConnectionResetError:  # closed with answers of ours unread: the end, like any other
+        except ConnectionResetError:  # closed before it read all replies
             size = 0
         return self._buffer[:size]
 
@@ -175,7 +175,9 @@ class Child:
             size = 0
             for row in rows:
                 length = 0 if row is None else len(row)
-                if size + length > wire.MAX_FRAME_BYTES and answers:  # a large value goes alone
+                if (
+                    size + length > wire.MAX_FRAME_BYTES and answers
+                ):  # a large value is written alone
                     self._reply(wire.Reply(answers, [], []))
                     answers, size = [], 0
                 answers.append(ABSENT if row is None else Raw(row))
@@ -193,11 +195,11 @@ class Child:
             touches[key] = hits
 
     def _release(self) -> None:
-        """Apply the writes that wait, in order, while there is room for them."""
+        """Apply waiting writes in order, while there is room for them."""
         engine = self._engine
         while self._held and not self._space.slowed:
             request = self._held[0]
-            # What dies shrinks what the folder may take: no more at once than it has room for.
+            # Dead bytes lower the folder's limit, so no more may die at once than it has room for.
             room = self._space.room(engine.used_bytes)
             count = engine.entries_in(room)
             writes, rest = request.writes[:count], request.writes[count:]
@@ -226,7 +228,7 @@ class Child:
         except (BrokenPipeError, ConnectionResetError):
             self._deaf = True
 
-    # ---- work of its own
+    # ---- background work
 
     def _between_frames(self) -> None:
         now = time.monotonic()
@@ -251,7 +253,7 @@ class Child:
             self._has_changed(self._engine.dropped_bytes - dropped)
 
     def _work(self, until: float) -> None:
-        """One slice: first room for what waits, then under the limits, then the sweep."""
+        """One slice: first make room for waiting writes, then get under the limits, then sweep."""
         engine = self._engine
         while not self._space.slowed and time.monotonic() < until:
             dropped = engine.dropped_bytes
@@ -282,7 +284,7 @@ class Child:
         self._space.look(self._engine.used_bytes, self._engine.dropped_bytes)
 
     def _finish(self) -> None:
-        """Apply what is still held, where the folder has room for it in time."""
+        """Apply the remaining writes, if the folder has room for them in time."""
         give_up = time.monotonic() + CLOSING_SECONDS
         while self._held and time.monotonic() < give_up:
             self._last_slice = 0.0

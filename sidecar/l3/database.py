@@ -1,9 +1,9 @@
-"""RocksDB as L3 uses it: its options, its column families, opening, and what it says of itself.
+"""RocksDB for L3: its options, its column families, opening, and its properties.
 
-The options serve three bounds. Memory does not grow with entries: index and filter blocks are
-partitioned and live in one small block cache. The folder stays near the live bytes: small memtables
-and tables, so that a compaction never needs much room of its own, and files of mostly deleted rows
-are compacted early. And an answered write is in the log: every write goes through it.
+The options implement three bounds. Memory does not grow with entries: index and filter blocks are
+partitioned and held in one small block cache. The folder stays close to the live bytes: memtables
+and tables are small, so that a compaction needs little extra room, and files of mostly deleted rows
+are compacted early. An answered write is in the log: every write goes through it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from rocksdict import (
 )
 
 FORMAT: Final = 1
-"""The version of the rows. A folder without a mark is older than marks, and of this version too.
+"""The version of the row format. A folder without a version is older than this field, and has this
+format too.
 
-A row may grow at its end without a new version: an older program ignores what it does not know. A
-new version is for a change that an older program would misread.
+Fields may be appended to a row without a new version: an older program ignores them. A new version
+is for changes that an older program would misread.
 """
 FORMAT_ROW = b"format"
 
@@ -37,13 +38,13 @@ MIB = 1 << 20
 BLOCK_CACHE_BYTES = 8 * MIB
 MEMTABLE_BYTES = 4 * MIB
 MEMTABLE_BLOOM_SHARE = 0.02
-"""What a memtable takes more, to know which keys it has not: 13 bits for a row of 80 bytes."""
+"""The size of a memtable's Bloom filter, relative to it: 13 bits for a row of 80 bytes."""
 LOG_BYTES = 12 * MIB
 TABLE_BYTES = 4 * MIB
 
 
 class Database:
-    """An open database. Not for several threads, but for `compact`."""
+    """An open database. Not thread-safe, except for `compact`."""
 
     def __init__(self, path: Path) -> None:
         """Open or create it. Raises rocksdict's Exception with RocksDB's own words."""
@@ -62,25 +63,25 @@ class Database:
         self._synced.sync = True
 
     def write(self, batch: WriteBatch, *, sync: bool) -> None:
-        """All of the batch or nothing. It is in the log when this returns, and fsynced if asked."""
+        """Write a batch atomically. It is in the log when this returns, fsynced if requested."""
         if sync:
             self._db.write(batch, self._synced)
         else:
             self._db.write(batch)
 
     def format_version(self) -> int | None:
-        """The version of its rows, as marked; None where it has no mark."""
+        """The version of its rows; None if the folder has no version."""
         row: bytes | None = self.state.get(FORMAT_ROW)
         return None if row is None else int.from_bytes(row, "little")
 
     def mark_format(self) -> None:
-        """Mark it as of the version that this program writes."""
+        """Store the version that this program writes."""
         self.state[FORMAT_ROW] = FORMAT.to_bytes(4, "little")
 
     def compact(self) -> None:
-        """Rewrite all tables without what is dead. Lets go of the interpreter lock; minutes.
+        """Rewrite all tables without dead rows. Takes minutes; releases the interpreter lock.
 
-        The counters are flushed first: while they are in memory alone, every log since stays.
+        The counters are flushed first: until then, RocksDB keeps every log since their last flush.
         """
         options = CompactOptions()
         options.set_exclusive_manual_compaction(False)
@@ -97,7 +98,7 @@ class Database:
         return sum(family.property_int_value(name) or 0 for family in families)
 
     def close(self) -> None:
-        """Flush, so that the next start has no log to read, and let go of the lock."""
+        """Flush, so that the next start has no log to replay, and release the lock."""
         self._db.flush()
         for family in (self.meta, self.value, self.state):
             family.flush()
@@ -106,7 +107,7 @@ class Database:
 
 
 def get_many(family: Rdict, keys: list[bytes]) -> list[bytes | None]:
-    """The rows of `keys`. Unlike `get` of one key it lets go of the interpreter lock."""
+    """The rows of `keys`. Unlike `get` of one key, this releases the interpreter lock."""
     return cast(list[bytes | None], family.get(cast(Any, keys)))
 
 
@@ -135,7 +136,7 @@ def _family_options(cache: Cache, compression: DBCompressionType, memtable_bytes
     options.set_compression_type(compression)
     options.set_write_buffer_size(memtable_bytes)
     options.set_max_write_buffer_number(2)
-    # Every read asks both memtables first, and a walk down a skip list is a dozen cache misses.
+    # Every read asks both memtables first, and searching a skip list costs a dozen cache misses.
     options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_SHARE)
     options.set_memtable_whole_key_filtering(True)
     options.set_level_zero_file_num_compaction_trigger(2)

@@ -1,8 +1,8 @@
-"""L3 as a function: a request in, a reply out, and slices of work in between.
+"""L3 as a function: requests in, replies out, and slices of background work in between.
 
-The engine owns the order and the limits: the writes go in one batch (`batch`) that also holds the
-evictions that make room for them, and the counters. So whatever a crash leaves behind is some
-prefix of what was sent, counters included, and no tier is over its size even there.
+The engine enforces the order and the limits: writes are one batch (`batch`), together with the
+evictions that make room for them and with the counters. So a crash leaves a prefix of the writes
+that were sent, counters included, and never a tier over its limits.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from sidecar.policies import lru
 from sidecar.policies.spec import import_score
 
 READ_BYTES = 4 << 20
-"""About what one multi-get may bring into memory; the largest values make it READS_AT_LEAST."""
+"""The approximate bytes that one multi-get may load; with large values it reads READS_AT_LEAST."""
 READS_AT_LEAST = 4
 DRAIN_ENTRIES = 64
-"""How much more than it adds a batch evicts at most, so that no batch is long after a shrink."""
+"""The most that a batch evicts beyond what it adds, so that none takes long after a shrink."""
 SWEEP_ROWS = 256
 PAYING_ROWS = SWEEP_ROWS // 16
-"""A sweep that finds this many dead rows in a slice goes on without a pause."""
+"""A sweep that finds this many dead rows in a slice continues without a pause."""
 
 
 class Engine:
-    """The tier over an open database. Holds whatever is there until it is configured."""
+    """The tier on an open database. It has no limits until it is configured."""
 
     def __init__(self, database: Database, rng: random.Random) -> None:
         self._db = database
@@ -73,7 +73,7 @@ class Engine:
 
     @property
     def dropped_bytes(self) -> int:
-        """Logical bytes of all that has left L3 since the start."""
+        """Logical bytes of all entries that left L3 since the start."""
         return self._tier.dropped_bytes
 
     @property
@@ -84,7 +84,7 @@ class Engine:
         return self._db.pending_compaction_bytes()
 
     def cap(self, live_bytes: int) -> None:
-        """Never hold more than this, whatever is configured: the volume has no room for it."""
+        """The most bytes that the volume has room for, whatever is configured."""
         self._cap_bytes = live_bytes
         self._tier.max_bytes = min(self._tier.max_bytes, live_bytes)
 
@@ -96,7 +96,7 @@ class Engine:
     # ---- reads
 
     def read(self, keys: list[bytes]) -> list[bytes | None]:
-        """The records of `keys`, encoded, where there are any. Lets go of the lock meanwhile."""
+        """The encoded records of those `keys` that exist. Releases the interpreter lock."""
         rows = get_many(self._db.value, [disk_key(key) for key in keys])
         invalidations = self._tier.invalidations
         if invalidations.any:
@@ -106,11 +106,11 @@ class Engine:
         return rows
 
     def reads_at_once(self) -> int:
-        """How many values one multi-get may fetch."""
+        """The number of values that one multi-get may fetch."""
         return max(READS_AT_LEAST, self.entries_in(READ_BYTES))
 
     def entries_in(self, size_bytes: int) -> int:
-        """How many entries of the average size are in so many bytes; at least one."""
+        """The number of entries of average size in that many bytes; at least one."""
         counts = self._tier.counts
         return max(1, size_bytes * counts.entries // max(1, counts.used_bytes))
 
@@ -124,9 +124,9 @@ class Engine:
         sync: bool,
         most_bytes: int = sys.maxsize,
     ) -> tuple[list[int], list[bytes]]:
-        """Apply all in order and at once; the effect of each write, and the keys evicted.
+        """Apply all in order, atomically; returns the effect of each write, and the evicted keys.
 
-        Where the tier is to shrink, it drops about `most_bytes` more than the writes bring.
+        If the tier has to shrink, it drops about `most_bytes` more than the writes add.
         """
         batch = Batch(self._tier, now)
         batch.look_up([write.key for write in writes if not isinstance(write, Invalidate)])
@@ -136,7 +136,7 @@ class Engine:
         return answers, evicted
 
     def touch(self, hits: dict[bytes, int], now: float) -> None:
-        """Note that entries were used, each so many times."""
+        """Record the number of uses of entries."""
         batch = Batch(self._tier, now)
         batch.look_up(list(hits))
         for key, count in hits.items():
@@ -144,9 +144,9 @@ class Engine:
         batch.commit(sync=False)
 
     def crowded(self, writes: list[Write]) -> int:
-        """The bytes that `writes` bring, if room for them is to be made in slices before; else 0.
+        """The bytes that `writes` add, if room for them has to be made in slices first; else 0.
 
-        One large value may push out more small ones than may go between two frames.
+        One large value may evict more small ones than fit between two frames.
         """
         counts, tier = self._tier.counts, self._tier
         sizes = [logical_bytes(write) for write in writes if isinstance(write, Put)]
@@ -158,16 +158,16 @@ class Engine:
     # ---- work between frames, in slices
 
     def over(self) -> bool:
-        """Whether a shrink has left more than the tier may hold."""
+        """Whether the tier is over its limits after a shrink."""
         tier = self._tier
         return tier.counts.entries > tier.max_entries or tier.counts.used_bytes > tier.max_bytes
 
     def drain(
         self, now: float, incoming_bytes: int = 0, most_bytes: int = sys.maxsize
     ) -> list[bytes]:
-        """One slice of getting under the limits, with room to spare; the keys that went.
+        """One slice of getting under the limits, with spare room; returns the dropped keys.
 
-        It drops about `most_bytes` at most, and one entry at least.
+        It drops at most about `most_bytes`, and at least one entry.
         """
         batch = Batch(self._tier, now)
         evicted = batch.evict(min(DRAIN_ENTRIES, self.entries_in(most_bytes)), incoming_bytes)
@@ -175,9 +175,9 @@ class Engine:
         return evicted
 
     def sweep(self, now: float, most_bytes: int = sys.maxsize) -> bool:
-        """One slice of removing what has expired or was invalidated; True at the end of a pass.
+        """One slice of removing expired and invalidated entries; True at the end of a pass.
 
-        It drops at most `most_bytes`, and one entry more.
+        It drops at most `most_bytes`, plus one entry.
         """
         if not self._sweep_from:
             self._sweep_started = self._tier.invalidations.newest
@@ -187,7 +187,7 @@ class Engine:
         self._sweep_found = 0
         for _ in range(SWEEP_ROWS):
             if not rows.valid():
-                rows.status()  # raises if the end is an error
+                rows.status()  # raises if the iterator ended with an error
                 break
             row_key, meta = rows.key(), unpack_meta(rows.value())
             if batch.dropped_bytes > most_bytes:
@@ -205,11 +205,11 @@ class Engine:
 
     @property
     def sweep_pays(self) -> bool:
-        """Whether the sweep should hurry: it finds much, or every read waits for its end."""
+        """Whether to sweep without pauses: it finds much, or every read waits for its end."""
         return self._sweep_found >= PAYING_ROWS or self._tier.invalidations.any
 
     def _forget_swept(self, batch: Batch) -> None:
-        """A whole pass went by after these were stored: nothing that they cover is left.
+        """Drop invalidations that were stored before a whole pass: nothing that they cover is left.
 
         An older version cannot arrive later: frames are in order, and the sidecar checks what it
         writes back against its own invalidations.
@@ -218,7 +218,7 @@ class Engine:
             batch.forget_scope(scope)
 
     def page(self, call: wire.ListKeys, now: float) -> Page:
-        """Keys below a scope, in the order of their hashes, looking at SWEEP_ROWS rows at most."""
+        """Keys below a scope, in the order of their hashes; reads at most SWEEP_ROWS rows."""
         rows = self._db.meta.iter()
         rows.seek(call.cursor)
         found: list[ListedKey] = []

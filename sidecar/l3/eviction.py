@@ -1,9 +1,9 @@
-"""Which entries leave L3: the oldest of a sample, by a score over stored metadata.
+"""Which entries L3 evicts: the worst of a sample, by a score over stored metadata.
 
-Keeping ten million keys in order takes memory for each; a sample of five per victim does nearly as
+Ordering ten million keys would take memory for each; a sample of five per victim performs nearly as
 well (Redis' approximated LRU, 2014; Psounis and Prabhakar, "Efficient randomized web-cache
 replacement schemes using samples from past eviction times", 2002). Row keys begin with a hash, so
-one seek to a random place and the rows behind it are a fair sample.
+the rows after a random seek are a fair sample.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SAMPLES_PER_VICTIM = 5
 
 
 def sample(meta: Rdict, count: int, rng: random.Random) -> list[tuple[bytes, bytes]]:
-    """Up to `count` rows from a random place on, going round once at the end.
+    """Up to `count` rows from a random position, wrapping around once at the end.
 
-    A new iterator each time: one that is kept sees the rows of its birth.
+    Uses a new iterator each time, since an iterator sees the rows of its creation.
     """
     start = rng.randbytes(HASH_BYTES)
     found = _rows(meta, start, count)
@@ -36,10 +36,10 @@ def sample(meta: Rdict, count: int, rng: random.Random) -> list[tuple[bytes, byt
 
 
 def _rows(meta: Rdict, start: bytes, count: int) -> list[tuple[bytes, bytes]]:
-    """The `count` rows from `start` on. Raises rocksdict's Exception where they can't be read."""
+    """The `count` rows from `start` on. Raises rocksdict's Exception if they cannot be read."""
     rows_on = cast(Iterator[tuple[bytes, bytes]], meta.items(from_key=start))
     found = list(islice(rows_on, count))
-    if len(found) < count:  # the end; `items` ends in the same way at an error
+    if len(found) < count:  # the end; `items` also ends like this after an error
         rows = meta.iter()
         rows.seek(found[-1][0] if found else start)
         while rows.valid():

@@ -1,7 +1,7 @@
-"""The mark on the volume that says: L3 has missed writes.
+"""The mark on the volume that L3 has missed writes.
 
-Whoever answers writes without L3 leaves it first, and whoever opens L3 and finds it empties L3
-before anybody reads there. Known to both processes, so it knows nothing of RocksDB.
+The sidecar sets the mark before it answers writes without L3. The child that finds the mark empties
+L3 before it serves reads. Used by both processes, so it does not import RocksDB.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MARK = "l3.stale"
 
 
 def leave_mark(data_dir: Path) -> None:
-    """Leave the mark, durably. Raises OSError where it can't be written."""
+    """Set the mark, durably. Raises OSError if it cannot be written."""
     data_dir.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(data_dir / MARK, os.O_CREAT | os.O_WRONLY, 0o600)
     try:
@@ -24,7 +24,7 @@ def leave_mark(data_dir: Path) -> None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make what was created, renamed or removed in the folder durable."""
+    """Make created, renamed and removed files in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

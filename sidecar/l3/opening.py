@@ -1,13 +1,13 @@
-"""Getting RocksDB open, whatever state the folder is in.
+"""Opens RocksDB, whatever the state of the folder.
 
-A lock that a killed predecessor still holds is waited for. A corrupt database is put aside and an
-empty one opened; so is one of a format that this version does not read. A mark (`l3.stale`) says
-that writes were answered while L3 was out of reach: what it holds may have been deleted or replaced
-since, so it is emptied before anybody reads it.
+It waits for a lock that a killed predecessor still holds. A corrupt database, and one in a format
+that this version does not read, is set aside, and an empty one is opened. The mark (`l3.stale`)
+records that writes were answered while L3 was unavailable: its entries may have been deleted or
+replaced since, so it is emptied before it serves reads.
 
-A start may be killed at any point, so each step leaves what the next start can go on from. The
-folder goes away as a whole, by a rename; what it was renamed to is deleted at leisure, and again by
-the next start. The mark goes last, when the empty database is open.
+A start may be killed at any point, so each step leaves a state from which the next start can
+continue. The folder is removed by a rename; the renamed folder is then deleted, if necessary by the
+next start. The mark is removed last, when the empty database is open.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ FOLDER = "l3"
 QUARANTINE = "l3.quarantine"
 TRASH = "l3.trash"
 LOCK, CURRENT = "LOCK", "CURRENT"
-"""RocksDB's own files: held by who has it open; there as soon as there is a database."""
+"""RocksDB's files: the lock of the process that has it open; the file that every database has."""
 LOCK_WAIT_SECONDS = 5.0
 LOCK_POLL_SECONDS = 0.05
 QUARANTINE_BYTES = 16 * MIB
-"""What a quarantined folder may keep; it is taken off the data limit."""
+"""The most bytes that a quarantined folder may keep; they are deducted from the data limit."""
 
 _CORRUPT = re.compile(
     "Corruption"
     "|No such file or directory: While open"  # a manifest or a table has been removed
-    "|^Invalid argument:"  # written with column families that are not ours
+    "|^Invalid argument:"  # written with other column families
     "|^Not implemented:"  # written by a newer RocksDB
 )
 
 
 class OpenError(Exception):
-    """L3 can't be opened. `reason` is one of locked, full, denied, failed, corrupt."""
+    """L3 cannot be opened. `reason` is one of locked, full, denied, failed, corrupt."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -51,9 +51,9 @@ class OpenError(Exception):
 
 
 def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
-    """The database, and whether it has nothing of what L3 had before. Raises OpenError.
+    """The database, and whether all earlier entries are gone. Raises OpenError.
 
-    `stale` does what the mark does, for who could not leave one.
+    `stale` has the effect of the mark, for a sidecar that could not set it.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,10 @@ def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
             quarantine(data_dir)
             wiped, database = True, _open(data_dir)
         if database is None:
-            raise OpenError("failed", f"{data_dir}: an empty database is said to be corrupt")
+            raise OpenError(
+                "failed",
+                f"{data_dir}: RocksDB reports an empty database as corrupt; check the disk",
+            )
         _check_format(database, data_dir)
         with suppress(FileNotFoundError):
             (data_dir / MARK).unlink()
@@ -78,14 +81,16 @@ def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
 
 
 def wipe(data_dir: Path) -> None:
-    """Empty L3. Raises OSError, and OpenError where another process has it open."""
+    """Empty L3. Raises OSError, and OpenError if another process has it open."""
     with _locked(data_dir / FOLDER):
         _move(data_dir, TRASH)
     shutil.rmtree(data_dir / TRASH)
 
 
 def _check_format(database: Database, data_dir: Path) -> None:
-    """Mark a folder that has no mark. Put one of another version aside, and raise OpenError."""
+    """Store the format in a folder that has none. Set one of another format aside, and raise
+    OpenError.
+    """
     version = database.format_version()
     if version is None:
         database.mark_format()
@@ -95,18 +100,18 @@ def _check_format(database: Database, data_dir: Path) -> None:
         raise OpenError(
             "corrupt",
             f"{data_dir}: L3 is of format {version}, and this version of the sidecar reads "
-            f"format {FORMAT}; put aside, starting empty",
+            f"format {FORMAT}; it was set aside, starting empty",
         )
 
 
 def quarantine(data_dir: Path) -> None:
-    """Put a database that cannot be used aside, for a diagnosis; it replaces an earlier one.
+    """Set an unusable database aside for diagnosis; it replaces an earlier one.
 
-    Kept is what explains it: RocksDB's own log, its options, its manifest. Tables and logs of
-    writes go, for they could fill the volume, and they hold the application's data.
+    RocksDB's info log, options and manifest are kept. Tables and write logs are deleted, since they
+    could fill the volume and contain the application's data.
     """
     shutil.rmtree(data_dir / QUARANTINE, ignore_errors=True)
-    if (data_dir / QUARANTINE).exists():  # and can't be removed
+    if (data_dir / QUARANTINE).exists():  # and cannot be removed
         wipe(data_dir)
         return
     with _locked(data_dir / FOLDER):
@@ -115,7 +120,7 @@ def quarantine(data_dir: Path) -> None:
 
 
 def quarantine_bytes(data_dir: Path) -> int:
-    """What of the data limit is not L3's: all that a quarantine may take, where there is one."""
+    """The part of the data limit that L3 may not use: that of a quarantine, if there is one."""
     return QUARANTINE_BYTES if (data_dir / QUARANTINE).exists() else 0
 
 
@@ -124,7 +129,7 @@ def is_corruption(error: BaseException) -> bool:
 
 
 def _finish_what_was_begun(data_dir: Path) -> None:
-    """What a start that was killed has left to delete."""
+    """Delete what a killed start has left."""
     if (data_dir / TRASH).exists():
         shutil.rmtree(data_dir / TRASH)
     if (data_dir / QUARANTINE).exists():
@@ -147,7 +152,7 @@ def _strip(folder: Path) -> None:
 
 
 def _open(data_dir: Path) -> Database | None:
-    """Open it; None when it is corrupt."""
+    """Open it; None if it is corrupt."""
     give_up = time.monotonic() + LOCK_WAIT_SECONDS
     while True:
         try:
@@ -163,10 +168,10 @@ def _open(data_dir: Path) -> Database | None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold RocksDB's lock, without RocksDB: no other process has the folder open meanwhile.
+    """Hold RocksDB's lock without RocksDB, so that no other process has the folder open.
 
-    For a folder that RocksDB can't open, too. Closing the file releases every lock that this
-    process has on it, so this must be over before RocksDB opens it.
+    Also works for a folder that RocksDB cannot open. Closing the file releases every lock that this
+    process has on it, so it has to end before RocksDB opens it.
     """
     give_up = time.monotonic() + LOCK_WAIT_SECONDS
     while (descriptor := _try_lock(folder)) is None:
@@ -180,7 +185,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _try_lock(folder: Path) -> int | None:
-    """A descriptor that holds the lock; None if it is in use, or has been moved away just now."""
+    """A descriptor that holds the lock; None if it is in use or was just renamed."""
     folder.mkdir(exist_ok=True)
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -197,15 +202,15 @@ def _try_lock(folder: Path) -> int | None:
 
 
 def explain(error: str, data_dir: Path) -> tuple[str, str]:
-    """The reason, and a line that says what to do."""
+    """The reason, and a message that says what to do."""
     if "lock" in error.lower() and ("LOCK" in error or "temporarily unavailable" in error):
         return "locked", (
-            f"{data_dir} is in use by another process; give each sidecar a folder of its own"
+            f"{data_dir} is in use by another process; give each sidecar its own directory"
         )
     if "No space left" in error or "File too large" in error or "quota exceeded" in error:
-        return "full", f"{data_dir}: the volume is full; free space or give it a larger one"
+        return "full", f"{data_dir}: the volume is full; free space on it or enlarge it"
     if "Not a directory" in error or "File exists" in error:
-        return "denied", f"{data_dir}: there is a file where a folder must be ({error})"
+        return "denied", f"{data_dir}: a file is in the place of a directory; remove it ({error})"
     if "Permission denied" in error or "Read-only file system" in error or "not permitted" in error:
         return "denied", f"{data_dir} is not writable; check its owner, mode and mount ({error})"
     return "failed", f"{data_dir}: {error}"

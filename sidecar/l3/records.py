@@ -1,10 +1,10 @@
-"""How an entry lies on disk: two rows, one for order and one for the value.
+"""The format of an entry on disk: two rows, one for metadata and one for the value.
 
-Keys on disk begin with a hash of the key, so rows stand in no order that a user could make: the
-rows after a random place are a fair sample of all, which is what eviction needs. Column family
-`meta` has what eviction, expiry and counting look at, small enough to be read by the hundred;
-`value` has what a read needs, so that a hit costs one look-up: the record as it is sent, so that it
-goes from the disk to the socket as it lies. Both are written in one batch.
+Keys on disk begin with a hash of the key, so that users cannot influence the order of rows, and the
+rows after a random position are a fair sample for eviction. Column family `meta` has the fields for
+eviction, expiry and counting, small enough to read hundreds of rows; `value` has the record in the
+encoding in which it is sent, so that a hit costs one lookup and no conversion. Both rows are
+written in one batch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sidecar.model.writes import Put
 
 HASH_BYTES = 8
 RECORD_BYTES = 64
-"""What a record counts for beyond its key, content type and value: both rows' fixed parts."""
+"""The bytes that a record counts in addition to its key, content type and value."""
 
 _META = struct.Struct("<QddII")
 
@@ -44,7 +44,7 @@ def pack_meta(meta: Metadata) -> bytes:
 
 
 unpack_meta = cast(Callable[[bytes], Metadata], _META.unpack_from)
-"""Ignores what a later version may have added at the end of the row."""
+"""Ignores fields that a later version may have appended to the row."""
 
 
 def pack_value(put: Put) -> bytes:

@@ -1,9 +1,9 @@
-"""How large the folder is, and what must be done about it.
+"""Keeps the folder within its size limit.
 
-RocksDB deletes a row by writing another, so the folder can grow while what is live does not. The
-promise is: below twice the live bytes plus 64 MiB, and below the data limit, always; an overfull
-volume evicts the whole pod. So a rewrite of the tables starts well before, and where even that is
-not fast enough, writes wait for it. Deletions too: they lower what is promised.
+RocksDB deletes a row by writing another, so the folder can grow while the live bytes do not. The
+guarantee is: always below twice the live bytes plus 64 MiB, and below the data limit, since an
+overfull volume evicts the whole pod. So a rewrite of the tables starts well before that, and if it
+is not fast enough, writes wait for it. Deletes wait too, since they lower the limit.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from sidecar.l3.database import MIB, Database
 SLACK_BYTES = 64 * MIB
 MARGIN_BYTES = 32 * MIB
 MOST_MARGIN_BYTES = 96 * MIB
-"""How far below the limit writes begin to wait: for memtables that are still to be written out, and
-for compactions, which write what they read a second time before they delete it. Those between the
-upper levels grow with a quarter of what is live, up to a bound."""
+"""How far below the limit writes begin to wait: room for memtables that have yet to be flushed, and
+for compactions, which write their output before they delete their input. Those between the upper
+levels grow with a quarter of the live bytes, up to a bound."""
 REWRITE_SLACK_BYTES = 20 * MIB
 WORTH_BYTES = 4 * MIB
-"""A rewrite is worth its while when this much has become dead since the last one began."""
+"""A rewrite starts only after this many bytes have become dead since the last one began."""
 
 DELETING_SECONDS = 1.0
 """How long after a rewrite RocksDB may still be deleting the files that it replaced."""
 
 
 def most_live_bytes(data_limit: int) -> int:
-    """What L3 may hold so that its folder fits the limit; 0 where no L3 fits."""
+    """The most live bytes with which the folder fits the limit; 0 if none fit."""
     return max(0, (data_limit - SLACK_BYTES) // 2)
 
 
 def folder_bytes(folder: Path) -> int:
-    """What the folder takes on its volume; files that vanish meanwhile count nothing."""
+    """The folder's size on its volume, without files that are deleted meanwhile."""
     total = 0
     with os.scandir(folder) as files:
         for file in files:
@@ -48,8 +48,8 @@ def folder_bytes(folder: Path) -> int:
 
 
 class Space:
-    """Watches one database's folder and rewrites it, in a thread, when too much of it is dead or
-    somebody asks for it."""
+    """Watches one database's folder and rewrites its tables, in a thread, when too much of it is
+    dead or on request."""
 
     def __init__(self, folder: Path, database: Database, data_limit: int | None) -> None:
         self._folder = folder
@@ -63,9 +63,9 @@ class Space:
         self.slowed = False
 
     def look(self, live_bytes: int, dropped_bytes: int) -> None:
-        """Measure the folder, start a rewrite if it is due, and judge whether writes must wait.
+        """Measure the folder, start a rewrite if due, and decide whether writes have to wait.
 
-        `dropped_bytes` is all that has become dead so far. Raises what a rewrite has met.
+        `dropped_bytes` are all bytes that became dead so far. Raises the exception of a rewrite.
         """
         if self._rewrite is not None and not self._rewrite.is_alive():
             self._rewrite = None
@@ -82,7 +82,7 @@ class Space:
         self.slowed = full and (self._rewrite is not None or worth or deleting)
 
     def rewrite(self, dropped_bytes: int) -> bool:
-        """Begin to rewrite the tables; False where that is being done."""
+        """Start to rewrite the tables; False if a rewrite is in progress."""
         if self._rewrite is not None:
             return False
         self._rewritten = dropped_bytes
@@ -91,12 +91,12 @@ class Space:
         return True
 
     def limit(self, live_bytes: int) -> int:
-        """What the folder must stay below."""
+        """The size that the folder has to stay below."""
         promised = 2 * live_bytes + SLACK_BYTES
         return promised if self._data_limit is None else min(promised, self._data_limit)
 
     def room(self, live_bytes: int) -> int:
-        """How many live bytes may die before the folder is measured again."""
+        """The live bytes that may become dead before the folder is measured again."""
         spare = 2 * live_bytes + SLACK_BYTES - _margin(live_bytes) - self.used_bytes
         return max(0, spare) // 2
 

@@ -1,18 +1,18 @@
 """When the next slice of the sweep is due.
 
-It keeps a processor busy only where it finds something, and not even there where it is paced.
+The sweep uses a full CPU only while it finds dead rows and is not paced.
 """
 
 from __future__ import annotations
 
 PAUSE_SECONDS = 60.0
-"""Between two passes."""
+"""The pause between two passes."""
 REST = 19
-"""A slice that finds little is followed by so many times its own length of rest."""
+"""The pause after a slice that finds little, as a multiple of its duration."""
 
 
 class Sweeping:
-    """Told of every slice. `pace` is a share of the usual speed; the clock is the caller's."""
+    """Receives every slice. `pace` is a fraction of the normal speed; time is a parameter."""
 
     def __init__(self) -> None:
         self.pace = 1.0
@@ -21,7 +21,7 @@ class Sweeping:
         self._at_end = False
 
     def due(self, *, pays: bool) -> float:
-        """When to go on; `pays` is whether there is much to find."""
+        """When to continue; `pays` is whether the sweep finds much."""
         if pays:
             return self._ended_at + self._took * max(0.0, 1 / self.pace - 1)
         if self._at_end:
@@ -29,7 +29,7 @@ class Sweeping:
         return self._ended_at + self._took * max(0.0, (1 + REST) / self.pace - 1)
 
     def swept(self, began_at: float, ended_at: float, *, at_end: bool) -> None:
-        """A slice has been done, and with it the pass if `at_end`."""
+        """Record a slice, and with it the end of the pass if `at_end`."""
         self._took = ended_at - began_at
         self._ended_at = ended_at
         self._at_end = at_end

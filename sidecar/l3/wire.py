@@ -3,9 +3,9 @@
 Both directions are streams of frames over a socket pair: four bytes of length, then MessagePack.
 Writes, records and pages are those of `model.writes` and `model.answers`, encoded as arrays; the
 first element of a write or a call is its tag.
-Answers carry no numbers of what they answer. Reads are answered in the order in which they were
-asked, writes in the order in which they were sent, calls likewise; within one frame reads come
-before writes. That order is what the store's promises rest on, so it is the protocol.
+Answers carry no request numbers. Reads, writes and calls are each answered in the order in which
+they were sent; within one frame reads come before writes. The store's guarantees depend on that
+order, so it is part of the protocol.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from sidecar.model.answers import Page, Record, Status
 from sidecar.model.writes import Write
 
 MAX_FRAME_BYTES = 1 << 20
-"""A frame is closed when it holds this much; one large value may exceed it, alone."""
+"""A frame is sent when it has this many bytes; a single large value may exceed it."""
 MAX_FRAME_READS = 64
 MAX_FRAME_WRITES = 256
 
 
 class Configure(msgspec.Struct, array_like=True, tag=0):
-    """The tier's configuration; takes effect with the next write."""
+    """The tier's configuration, in force from the next write."""
 
     score: str  # the import path of a policy's score
     max_entries: int
@@ -33,7 +33,7 @@ class Configure(msgspec.Struct, array_like=True, tag=0):
 
 
 class ListKeys(msgspec.Struct, array_like=True, tag=1):
-    """A page of the keys below `scope`. `cursor` is where to go on; a page may be short."""
+    """A page of the keys below `scope`, from `cursor` on; a page may be short."""
 
     scope: bytes
     cursor: bytes
@@ -41,21 +41,21 @@ class ListKeys(msgspec.Struct, array_like=True, tag=1):
 
 
 class Close(msgspec.Struct, array_like=True, tag=2):
-    """Write out what is in memory and end."""
+    """Flush the memtables and exit."""
 
 
 class Rewrite(msgspec.Struct, array_like=True, tag=3):
-    """Begin to rewrite all tables without what is dead, unless that is being done."""
+    """Start to rewrite all tables without dead rows, unless a rewrite is in progress."""
 
 
 Call = Configure | ListKeys | Close | Rewrite
 
 
 class Request(msgspec.Struct, array_like=True):
-    """One turn of the sidecar's event loop. `now` is its wall clock; the child has no other."""
+    """One turn of the sidecar's event loop. `now` is its wall clock, which the child uses."""
 
     now: float
-    deadline: float  # reads that are reached after this are answered LATE, unread
+    deadline: float  # reads that are reached after this are answered with LATE
     sync: bool  # fsync the log before the writes are answered
     reads: list[bytes]
     writes: list[Write]
@@ -66,11 +66,11 @@ class Request(msgspec.Struct, array_like=True):
 class Reply(msgspec.Struct, array_like=True):
     reads: list[Record | int]
     writes: list[int]
-    evicted: list[bytes]  # keys that these writes pushed out of L3
+    evicted: list[bytes]  # keys that L3 evicted for these writes
     status: Status | None = None
     page: Page | None = None
-    fault: tuple[str, str] | None = None  # reason, message: the child ends after saying so
-    rewrite: bool | None = None  # whether it has been begun; False: it is under way already
+    fault: tuple[str, str] | None = None  # reason, message: the child exits after this
+    rewrite: bool | None = None  # whether it was started; False: one is in progress
 
 
 encode_request = msgspec.msgpack.Encoder().encode
@@ -92,10 +92,10 @@ class Unframer:
         self._buffer = bytearray()
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
-        """A payload is to be decoded before the next is asked for, and before `data` changes."""
+        """Yields payloads. Each has to be decoded before the next, and before `data` changes."""
         buffer = self._buffer
         if not buffer and len(data) == 4 + int.from_bytes(data[:4], "little"):
-            yield memoryview(data)[4:]  # one frame and all of it: nothing is copied
+            yield memoryview(data)[4:]  # exactly one frame: no copy
             return
         buffer += data
         start = 0

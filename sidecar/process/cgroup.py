@@ -1,7 +1,8 @@
-"""The container's limits and what it uses of them, as the kernel's control groups have it.
+"""The container's limits and usage, from the kernel's control groups.
 
-Both versions of control groups. A container sees its own group at the root of the mount; outside of
-one `/proc/self/cgroup` says where it is. What can't be read is missing from the readings.
+Supports both versions of control groups. A container sees its own group at the root of the mount;
+outside of a container `/proc/self/cgroup` has the path. Files that cannot be read are omitted from
+the readings.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sidecar.process.usage import processors
 
 _MOUNT, _OWN = "sys/fs/cgroup", "proc/self/cgroup"
 _NO_LIMIT = 1 << 60
-"""Version 1 writes a number near 2^63 where there is no limit."""
+"""Version 1 reports a number near 2^63 if there is no limit."""
 
 
 class ControlGroup:
@@ -34,18 +35,18 @@ class ControlGroup:
         self._allowed_at: float | None = None
 
     def memory_limit_bytes(self) -> int | None:
-        """The lowest limit from here up; None where there is none, or it can't be known."""
+        """The lowest limit of this group and its parents; None if there is none, or if unknown."""
         name = "memory.max" if self._unified else "memory.limit_in_bytes"
         limits = [_number(group / name) for group in _upwards(self._memory, self._tops[0])]
         return min((int(it) for it in limits if it is not None and it < _NO_LIMIT), default=None)
 
     def cpu_quota(self) -> float | None:
-        """The lowest quota from here up, in processors; None where there is none."""
+        """The lowest quota of this group and its parents, in CPUs; None if there is none."""
         quotas = [self._quota(group) for group in _upwards(self._cpu, self._tops[1])]
         return min((quota for quota in quotas if quota is not None), default=None)
 
     def allowed_seconds(self) -> float:
-        """Processor time that was allowed since the first call: the quota may change meanwhile."""
+        """CPU time that the quota has allowed since the first call; the quota may change."""
         quota, now = self.cpu_quota(), time.monotonic()
         if self._allowed_at is not None:
             passed = now - self._allowed_at
@@ -54,7 +55,7 @@ class ControlGroup:
         return self._allowed_seconds
 
     def readings(self) -> dict[str, float]:
-        """The raw readings of memory, throttling and pressure, as far as they can be taken."""
+        """The raw readings of memory, throttling and pressure, as far as available."""
         found: dict[str, float | None] = {
             "memory.limit_bytes": self.memory_limit_bytes(),
             "memory.working_set_bytes": self._working_set_bytes(),
@@ -71,7 +72,7 @@ class ControlGroup:
         return {name: value for name, value in found.items() if value is not None}
 
     def _working_set_bytes(self) -> float | None:
-        """As the kubelet counts it: without file pages that can go at once."""
+        """The working set as the kubelet counts it: without inactive file pages."""
         used = "memory.current" if self._unified else "memory.usage_in_bytes"
         inactive = "inactive_file" if self._unified else "total_inactive_file"
         total = _number(self._memory / used)
@@ -90,7 +91,7 @@ class ControlGroup:
 
 
 def _own(mount: Path, root: Path, controller: str) -> Path:
-    """Where this process is in a hierarchy; its root where the path is one of another namespace."""
+    """The path of this process in a hierarchy; its root if the path is of another namespace."""
     for line in _text(root / _OWN).splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):

@@ -1,4 +1,4 @@
-"""Garbage collections of this process: how many, how long, over how much."""
+"""Garbage collections of this process: their number and duration, and the tracked objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 GENERATIONS = (0, 1, 2)
 COUNT_SECONDS = 60.0
-"""How often the tracked objects are counted: that lists them all, 10 ms for a million."""
+"""How often the tracked objects are counted, which takes 10 ms for a million."""
 
 
 class Collections:

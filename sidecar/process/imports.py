@@ -1,4 +1,4 @@
-"""Imports without what a library takes along and no sidecar needs."""
+"""Imports libraries without the parts that the sidecar does not need."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from types import ModuleType
 
 @contextmanager
 def without(name: str, stand_in: ModuleType | None = None) -> Iterator[None]:
-    """Let imports inside find `stand_in` in a module's place; with None, that it is not installed.
+    """Make imports in this context find `stand_in` instead of a module; None means not installed.
 
-    A module that is there already stays.
+    A module that is already imported stays.
     """
     if name in sys.modules:
         yield
@@ -27,14 +27,15 @@ def without(name: str, stand_in: ModuleType | None = None) -> Iterator[None]:
 
 @contextmanager
 def hollow(*packages: str) -> Iterator[None]:
-    """Let imports inside find modules of these packages without running the packages' own code.
+    """Make imports in this context find modules of these packages without running the packages' own
+    `__init__`.
 
-    For packages that import all of their parts while few are used. An outer package stands before
-    an inner one. What imports one of them later still gets the whole.
+    For packages that import all of their modules while few are used. List an outer package before
+    an inner one. Later imports still get the whole package.
     """
     missing = [name for name in packages if name not in sys.modules]
     for name in missing:
-        spec = find_spec(name)  # of an inner one, the path is asked of the hollow one around it
+        spec = find_spec(name)  # the path of an inner package comes from the outer one
         if spec is None or spec.submodule_search_locations is None:
             raise ModuleNotFoundError(f"No package named {name!r}", name=name)
         package = ModuleType(name)

@@ -1,7 +1,7 @@
 """Pressure stall information (PSI): how long tasks waited for a resource.
 
-Of the container's own group alone. `/proc/pressure` tells of the whole node, and what its
-neighbours do is nothing that a sidecar could mend. (Linux, Documentation/accounting/psi.rst)
+Only of the container's own group: `/proc/pressure` covers the whole node, and a sidecar cannot
+influence the load of other pods. (Linux, Documentation/accounting/psi.rst)
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 def stalled_seconds(file: Path) -> float | None:
-    """For how long, since the start of the group, at least one task stood still for the resource.
+    """Seconds since the start of the group in which at least one task waited for the resource.
 
-    The kernel's averages look back 10 s and more; from the total every window is exact. None where
-    the kernel keeps no account (it is built or started without PSI, or control groups are v1).
+    The kernel's averages cover 10 s and more; with the total, every window is exact. None if the
+    kernel does not report it (built or started without PSI, or control groups v1).
     """
     try:
         lines = file.read_text().splitlines()
-    except OSError:  # EOPNOTSUPP on reading where PSI is switched off
+    except OSError:  # reading fails with EOPNOTSUPP if PSI is disabled
         return None
     for line in lines:
         kind, *fields = line.split()

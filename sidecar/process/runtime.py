@@ -1,6 +1,6 @@
-"""The interpreter and its allocator: how often garbage is collected, what memory goes back.
+"""The interpreter and its allocator: garbage collection, and memory returned to the system.
 
-Both are the process's own, so there is one `Runtime` in it. Nothing here knows the cache.
+Both exist once per process, and so does `Runtime`. Nothing here knows the cache.
 """
 
 from __future__ import annotations
@@ -11,32 +11,33 @@ import sys
 import time
 
 MOST_SEQUENTIAL_GC = (20_000, 20, 50)
-"""Collections are rare and short: entries are no garbage, and the collector does not see them."""
+"""Makes collections rare; they are short, since the collector does not track entries."""
 SWITCH_SECONDS = 0.001
-"""How long a thread that computes may keep the event loop from the interpreter's lock: a document
-is parsed in one. Measured with 10,000 values: 5.4 ms late with Python's own 5 ms, 1.2 ms with one.
+"""How long a computing thread, such as one that parses a document, may hold the interpreter lock.
+Measured lag of the event loop with 10,000 values: 5.4 ms with Python's default of 5 ms, 1.2 ms with
+1 ms.
 """
 TRIM_THRESHOLD_BYTES = 128 << 10
-"""What may be free at the heap's end."""
+"""The free memory at the heap's end above which it is returned to the system."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 class Runtime:
-    """What can be turned of the process that this is."""
+    """The adjustable settings of this process."""
 
     def __init__(self) -> None:
         self._frozen = 0
 
     def begin(self, *, mmap_threshold_bytes: int) -> None:
-        """Have freed values go back to the system at once, set the collector's thresholds, and have
-        threads take turns often.
+        """Return freed values to the system at once, set the collector's thresholds, and make
+        threads switch often.
 
         glibc raises its mmap threshold whenever a mapped block is freed, up to 32 MiB, and then
-        keeps what a large value leaves behind. A fixed threshold switches that off. And it gives
-        each thread a heap of its own, where what is packed there would leave holes that nobody
-        else fills: the interpreter's lock lets few threads allocate at once anyway.
+        retains the memory of large values. A fixed threshold disables that. It also gives each
+        thread its own heap, in which values packed in a thread would leave holes; few threads
+        allocate at the same time anyway because of the interpreter lock.
         """
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl does not have it
         if mallopt is not None:
             mallopt(_M_MMAP_THRESHOLD, mmap_threshold_bytes)
             mallopt(_M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
@@ -45,15 +46,16 @@ class Runtime:
         sys.setswitchinterval(SWITCH_SECONDS)
 
     def freeze(self) -> None:
-        """Take all that is there out of the collector's sight: it stays, so why look at it."""
+        """Exclude all current objects from collections, since they live as long as the process."""
         gc.collect()
         gc.freeze()
 
     def tune(self, *, gc_threshold: int, gc_frozen: int) -> None:
-        """Collect the youngest generation after `gc_threshold` allocations; freeze what is there
-        whenever `gc_frozen` has grown, and thaw everything where it has been turned back.
+        """Collect the youngest generation after `gc_threshold` allocations; freeze the current
+        objects whenever `gc_frozen` has increased, and unfreeze all when it was set back.
 
-        What is thawed includes what was frozen at the start: the interpreter keeps one heap of all.
+        This also unfreezes the objects frozen at the start, since the interpreter does not
+        distinguish them.
         """
         _, middle, oldest = gc.get_threshold()
         gc.set_threshold(gc_threshold, middle, oldest)
@@ -65,9 +67,9 @@ class Runtime:
 
 
 def collect() -> tuple[int, float]:
-    """Collect all generations; how many objects went, and the seconds that it took.
+    """Collect all generations; returns the number of collected objects, and the seconds taken.
 
-    The interpreter's lock is held throughout, so no thread would spare the event loop anything.
+    The interpreter lock is held throughout, so a thread would not unblock the event loop.
     """
     began = time.perf_counter()
     found = gc.collect()
@@ -75,9 +77,9 @@ def collect() -> tuple[int, float]:
 
 
 def trim_heap() -> bool:
-    """Give the heap's free pages back to the system; False where the C library (musl) can't.
+    """Return the heap's free pages to the system; False if the C library (musl) cannot.
 
-    For a thread: it takes a millisecond or two for each 100 MiB, without the interpreter's lock.
+    Run it in a thread: it takes one or two ms per 100 MiB, without the interpreter lock.
     """
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is None:

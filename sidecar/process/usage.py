@@ -1,4 +1,4 @@
-"""What the two processes take from the machine."""
+"""The resource usage of the two processes, and of the volume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psutil
 
 
 def resident_bytes(pid: int) -> int | None:
-    """Resident memory; None for a process that has ended."""
+    """Resident memory; None if the process has exited."""
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
@@ -18,7 +18,7 @@ def resident_bytes(pid: int) -> int | None:
 
 
 def disk_free_bytes(folder: Path) -> tuple[int, int] | None:
-    """Free for us and total, of the volume; None where it can't be asked."""
+    """Bytes of the volume that are free for this user, and in total; None if unknown."""
     try:
         usage = psutil.disk_usage(str(folder))
     except OSError:
@@ -27,7 +27,7 @@ def disk_free_bytes(folder: Path) -> tuple[int, int] | None:
 
 
 def readings(pids: Mapping[str, int], data_dir: Path) -> dict[str, float]:
-    """The raw readings of both processes together and of the volume."""
+    """The raw readings of both processes together, and of the volume."""
     found = dict.fromkeys(
         ("memory.resident_bytes", "cpu.used_seconds", "io.read_bytes", "io.written_bytes"), 0.0
     )
@@ -38,7 +38,7 @@ def readings(pids: Mapping[str, int], data_dir: Path) -> dict[str, float]:
                 times = process.cpu_times()
                 counters = process.io_counters()
                 found["memory.resident_bytes"] += process.memory_info().rss
-        except psutil.Error:  # it has just ended
+        except psutil.Error:  # it has just exited
             continue
         found["cpu.used_seconds"] += times.user + times.system
         found["io.read_bytes"] += counters.read_bytes
@@ -50,5 +50,5 @@ def readings(pids: Mapping[str, int], data_dir: Path) -> dict[str, float]:
 
 
 def processors() -> int:
-    """How many this process may run on."""
+    """The number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0))

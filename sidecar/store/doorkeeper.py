@@ -1,4 +1,4 @@
-"""Remembers which keys have come lately, so that what comes only once can be told from the rest.
+"""Remembers recent keys, so that keys that occur only once can be recognized.
 
 The doorkeeper of TinyLFU (Einziger, Friedman, Manes: "TinyLFU: A Highly Efficient Cache Admission
 Policy", ACM Transactions on Storage 13(4), 2017): a Bloom filter that is cleared when it is full.
@@ -8,22 +8,21 @@ from __future__ import annotations
 
 BYTES = 128 << 10
 MOST_KEYS = BYTES * 8 // 10
-"""Ten bits for each key, of which it sets four: one new key in 80 is taken for a known one."""
+"""Ten bits per key, of which each key sets four: the false positive rate is 1 in 80."""
 
 
 class Doorkeeper:
-    """The last MOST_KEYS different keys at most; half a microsecond for each that comes."""
+    """At most the last MOST_KEYS different keys; half a microsecond per call."""
 
     def __init__(self) -> None:
         self._bits = bytearray(BYTES)
         self._keys = 0
 
     def knows(self, key: bytes) -> bool:
-        """Whether the key has come before; from now on it has.
+        """Whether the key has been seen before. Adds the key.
 
-        The hash is Python's own: the tiers' dicts have had it computed already, and it is salted.
-        One is enough for four places (Kirsch, Mitzenmacher: "Less Hashing, Same Performance",
-        2006).
+        Uses Python's hash, which is salted and already computed for the tiers' dicts. One hash is
+        enough for four positions (Kirsch, Mitzenmacher: "Less Hashing, Same Performance", 2006).
         """
         place = hash(key)
         step = place >> 32 | 1

@@ -1,8 +1,8 @@
-"""One load for many waiters, and what becomes of it when a write overtakes it.
+"""One read of L3 for all waiters of a key, and its races with writes.
 
-The key may be written while L3 is asked for it. The write marks the flight as overtaken and removes
-it from the board. Those who wait for it then look again; those who come later start a new flight,
-behind the write. A waiter does not run as soon as the flight lands, which gives two races:
+The key may be written while it is read from L3. The write marks the flight as overtaken and removes
+it from the board. Its waiters then look again; later reads start a new flight, behind the write. A
+waiter does not run at the moment when the flight lands, so there are two races:
 
 1. A get of K starts a flight.                 1. A get of K starts a flight.
 2. A put of K is issued.                       2. L3 answers; the flight lands; the waiter is due.
@@ -11,8 +11,8 @@ behind the write. A waiter does not run as soon as the flight lands, which gives
 
 So the mark is checked twice: when the flight lands (before its version is promoted) and when the
 waiter runs (before it returns the version). For the second check a flight stays on the board until
-it has landed and every waiter has run, so that a write still finds it there. A flight that nobody
-waits for any more stays until it lands: its version is promoted, too.
+it has landed and every waiter has run, so that a write still finds it there. A flight without
+waiters stays until it lands, since its version is promoted as well.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Cargo = TypeVar("Cargo")
 
 
 class Flight(Read, Generic[Cargo]):
-    """A read of one key that L3 is asked for."""
+    """A read of one key from L3."""
 
     __slots__ = ("aboard", "cargo", "overtaken", "waiters")
 
@@ -40,10 +40,10 @@ class Flight(Read, Generic[Cargo]):
 
 
 class Flights(Generic[Cargo]):
-    """The flights under way, by key."""
+    """The flights in progress, by key."""
 
     def __init__(self, depart: Callable[[Flight[Cargo]], None]) -> None:
-        """`depart` asks L3. Who takes in the answer calls `land`, which may be at once."""
+        """`depart` reads from L3. The receiver of the answer calls `land`, possibly at once."""
         self._depart = depart
         self._board: dict[bytes, Flight[Cargo]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -52,11 +52,11 @@ class Flights(Generic[Cargo]):
         return len(self._board)
 
     def board(self, key: bytes) -> tuple[Flight[Cargo], asyncio.Future[Cargo]]:
-        """Wait for what the flight under way brings, or one that departs now; the caller `leave`s
+        """Wait for the result of the flight in progress, or of a new one. The caller calls `leave`
         when it has run.
         """
         loop = self._loop
-        if loop is None:  # kept, since to look for it asks the kernel which process this is
+        if loop is None:  # cached, since looking it up calls getpid
             loop = self._loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Cargo] = loop.create_future()
         flight = self._board.get(key)
@@ -72,7 +72,7 @@ class Flights(Generic[Cargo]):
         return flight, waiter
 
     def land(self, flight: Flight[Cargo], cargo: Cargo) -> None:
-        """Give the answer to all who wait, and to who comes before the last of them has run."""
+        """Pass the answer to all waiters, and to those who join before the last of them has run."""
         flight.cargo = (cargo,)
         for waiter in flight.waiters:
             if not waiter.done():
@@ -81,22 +81,22 @@ class Flights(Generic[Cargo]):
             self._remove(flight)
 
     def leave(self, flight: Flight[Cargo]) -> None:
-        """A waiter is done, or has given up."""
+        """A waiter has finished or was cancelled."""
         flight.aboard -= 1
         if not flight.aboard and flight.cargo is not None:
             self._remove(flight)
 
     def overtake(self, key: bytes) -> None:
-        """The key has been written or deleted."""
+        """Mark the flight of a key that was written or deleted."""
         flight = self._board.pop(key, None)
         if flight is not None:
             flight.overtaken = True
 
     def overtake_scope(self, scope: bytes) -> None:
-        """All below `scope` has been invalidated; O(flights), which the reads of L3 bound."""
+        """Mark the flights of all keys below `scope`. O(flights), which L3's read limit bounds."""
         for key in [key for key in self._board if key.startswith(scope)]:
             self.overtake(key)
 
     def _remove(self, flight: Flight[Cargo]) -> None:
-        if not flight.overtaken:  # else another may have its place
+        if not flight.overtaken:  # otherwise another flight may have its place
             del self._board[flight.key]

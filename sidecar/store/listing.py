@@ -1,4 +1,4 @@
-"""A page of keys: first those that only memory has, then L3's, in the order of their hashes."""
+"""Pages of keys: first those only in memory, then those of L3, in the order of their hashes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from sidecar.store.store import Ask, Found, Store
 from sidecar.tiers.disk import DOWN
 
 SLICE_KEYS = 2000
-"""Keys looked at before others get a turn."""
+"""Keys examined before the event loop may run other tasks."""
 _IN_MEMORY, _ON_DISK = b"m", b"d"
 
 
 class BadCursorError(Exception):
-    """A cursor that no page has given."""
+    """A cursor that was not returned by a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A key with the first tier that has it. `size` in bytes as that tier keeps it."""
+    """A key with the fastest tier that has it. `size` is in bytes, as stored in that tier."""
 
     key: bytes
     tier: Tier
@@ -36,13 +36,14 @@ class Listed:
 async def page(
     store: Store, clock: Clock, scope: bytes, cursor: bytes, limit: int
 ) -> tuple[list[Listed], bytes | None]:
-    """Up to `limit` keys below `scope`, and the cursor of the next page, None after the last.
+    """Up to `limit` keys below `scope`, and the cursor of the next page; None after the last.
 
-    Raises BadCursorError, and TimeoutError where L3 does not answer in time or is being opened: an
-    list that ends without the keys of L3 would look complete.
+    Raises BadCursorError, and TimeoutError if L3 does not answer in time or is opening: a list
+    without the keys of L3 would appear complete.
 
-    Not a snapshot: a key that is written meanwhile may be missed or seen twice. Each page looks at
-    all keys in memory until those are through, and at some hundred on disk: a page may be short.
+    Not a snapshot: a key that is written meanwhile may be missed or listed twice. Each page
+    examines all keys in memory until those are listed, and some hundred on disk, so a page may be
+    short.
     """
     kind, position = cursor[:1] or _IN_MEMORY, cursor[1:]
     if kind == _IN_MEMORY:
@@ -65,14 +66,14 @@ async def page(
 
 
 async def page_on_disk(store: Store, scope: bytes, cursor: bytes, limit: int) -> Page | None:
-    """A page of the keys that L3 has below `scope`; None when L3 can't be asked."""
+    """A page of the keys that L3 has below `scope`; None if L3 is not up."""
     answer: asyncio.Future[Page | None] = asyncio.get_running_loop().create_future()
     store.disk.list_keys(scope, cursor, limit, partial(_resolve_page, answer))
     return await answer
 
 
 def _resolve_page(answer: asyncio.Future[Page | None], listed: Page | None) -> None:
-    """Give the page to who waits. If nobody waits any more, it is dropped: its turn was kept."""
+    """Pass the page to its waiter. If the waiter was cancelled, the page is dropped."""
     if not answer.done():
         answer.set_result(listed)
 

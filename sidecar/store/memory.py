@@ -1,8 +1,8 @@
 """L1 over L2: promotion and demotion between them, and eviction from memory.
 
-An entry is in one of them or in none. What L1 evicts is demoted to L2, packed where that pays; an
-entry that is hit often enough in L2 is promoted to L1; what L2 evicts leaves memory, and the store
-decides whether L3 needs it. Only `_pack_large` awaits: everything else happens between two awaits.
+An entry is in at most one of them. Entries evicted from L1 are demoted to L2, compressed if that
+saves space; entries hit often enough in L2 are promoted to L1; entries evicted from L2 leave
+memory, and the store decides whether to write them to L3. Only `_pack_large` awaits.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sidecar.tiers.memory import MemoryTier
 from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack, pack_aside
 
 MAX_PACKING = 8
-"""Large values being packed in threads at one time; further ones stay as they are."""
+"""The most large values packed in threads at a time; further ones stay unpacked."""
 
 PolicyFactory = Callable[[TierConfig], Policy]
 
 
 class MemoryTiers:
-    """The tiers in memory. `leave` is called with each live entry that is evicted from them."""
+    """The tiers in memory. `leave` is called with each live entry that they evict."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class MemoryTiers:
         self.l1 = MemoryTier(make_policy(config.tiers.l1), *_limits(config.tiers.l1))
         self.l2 = MemoryTier(make_policy(config.tiers.l2), *_limits(config.tiers.l2))
         self.tiers: tuple[tuple[Tier, MemoryTier], ...] = ((L1, self.l1), (L2, self.l2))
-        """In the order of looking. What every request does uses the fields instead."""
+        """The tiers in lookup order. The code of every request uses the fields instead."""
         self._clock = clock
         self._config = config
         self._make_policy = make_policy
@@ -52,10 +52,10 @@ class MemoryTiers:
         self._leave = leave
         self._packing: set[asyncio.Task[None]] = set()
 
-    # ---- questions
+    # ---- queries
 
     def find(self, key: bytes) -> Entry | None:
-        """What L1 or L2 has, dead or alive."""
+        """The entry in L1 or L2, even if it has expired."""
         return self.l1.entries.get(key) or self.l2.entries.get(key)
 
     def invalidated(self, entry: Entry) -> bool:
@@ -67,21 +67,21 @@ class MemoryTiers:
     # ---- put, use, remove
 
     def put(self, entry: Entry) -> None:
-        """Into L1, from wherever it comes."""
+        """Add an entry to L1."""
         self.l2.pop(entry.key)
         victims = self.l1.put(entry)
         if victims:
             self._leave_l1(victims)
 
     def bring(self, entry: Entry) -> None:
-        """Into L2, from L3; into L1 only where L2 is switched off."""
+        """Add an entry from L3 to L2, or to L1 if L2 is disabled."""
         if self._config.tiers.l2.enabled:
             self._into_l2(entry)
         else:
             self._leave_l1(self.l1.put(entry))
 
     def use(self, entry: Entry, tier: Tier, value: bytes) -> None:
-        """A hit: the policy's order, and promotion; `value` is the entry's as it was put."""
+        """Record a hit, for the policy and for promotion; `value` is the entry's value as put."""
         if entry.on_disk == UNUSED:
             entry.on_disk = 0
         if tier is L1:
@@ -102,15 +102,15 @@ class MemoryTiers:
         self.l2.pop(key)
 
     def expire(self, entry: Entry, tier: Tier) -> None:
-        """A look-up has found it expired."""
+        """Remove an entry that a lookup found expired."""
         if tier is not L3:
             self._stats.tiers[tier].expirations += 1
             (self.l1 if tier is L1 else self.l2).pop(entry.key)
 
-    # ---- a new configuration, and work in the background
+    # ---- a new configuration, and background work
 
     def apply(self, config: CacheConfig) -> None:
-        """Another configuration, from the next operation on; `drain` brings the tiers into it."""
+        """Use another configuration from the next operation on; `drain` adapts the tiers to it."""
         old, self._config = self._config, config
         for tier, memory in self.tiers:
             was, now = old.tiers.of(tier), config.tiers.of(tier)
@@ -119,7 +119,7 @@ class MemoryTiers:
                 memory.change_policy(self._make_policy(now))
 
     def drain(self) -> bool:
-        """One slice of shrinking and of changing policies; True when nothing is left to do."""
+        """One slice of shrinking and of changing policies; True when done."""
         migrated = self.l1.migrate() & self.l2.migrate()
         self._leave_l1(self.l1.evict())
         self._leave_l2(self.l2.evict())
@@ -171,7 +171,7 @@ class MemoryTiers:
             self._leave(entry)
 
     def _pack(self, entry: Entry) -> None:
-        """Compress on the way to L2; a large value in a thread, after it has been put there."""
+        """Compress an entry demoted to L2; a large value in a thread, after it was demoted."""
         if entry.size <= LOOP_BYTES:
             entry.value = pack(entry.value)
         elif len(self._packing) < MAX_PACKING:
@@ -187,5 +187,5 @@ class MemoryTiers:
 
 
 def _limits(tier: TierConfig) -> tuple[int, int]:
-    """A tier that is switched off holds nothing."""
+    """The limits of a tier; 0 if it is disabled."""
     return (tier.max_entries, tier.max_bytes) if tier.enabled else (0, 0)

@@ -1,4 +1,4 @@
-"""How fast work in the background goes: it rests after each slice of it, in proportion."""
+"""The speed of background work: a pause after each slice, in proportion to its duration."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 Rest = Callable[[float, float], Awaitable[None]]
-"""Given the seconds that a slice took, and the pace."""
+"""Called with the seconds that a slice took, and the pace."""
 
 
 def rest_seconds(worked_seconds: float, pace: float) -> float:
-    """How long to rest after a slice so that work goes at `pace`, a share of its full speed."""
+    """The pause after a slice, so that work runs at `pace`, a fraction of its full speed."""
     return worked_seconds * max(0.0, 1 / pace - 1)
 
 
 async def rest_after(worked_seconds: float, pace: float) -> None:
-    """Rest, and let others go first in any case."""
+    """Pause; always yields to other tasks."""
     await asyncio.sleep(rest_seconds(worked_seconds, pace))

@@ -8,7 +8,7 @@ from sidecar.store.store import Store
 
 
 def snapshot(store: Store) -> Snapshot:
-    """Cheap enough for every scrape: it counts nothing that is not counted already."""
+    """A snapshot. Cheap enough for every scrape, since it only reads existing counters."""
     status = store.l3_status
     tiers = [_tier(store, tier, len(held), held.used_bytes) for tier, held in store.memory.tiers]
     tiers.append(

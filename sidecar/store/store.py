@@ -1,21 +1,22 @@
 """The data path.
 
 One file of more than 300 lines, so that get, put, delete and invalidate can be read side by side:
-each is safe only because of what the others do between two awaits.
+the correctness of each depends on what the others do between two awaits.
 
-A get looks in this order, and stops at the first place that has the key:
+A get searches these places in order, and stops at the first that has the key:
 
 1. L1: entries ready to be sent.
-2. L2: packed where that pays. One that is hit `promote_after` times moves to L1.
-3. The pending table: writes that L3 has not acknowledged, deletes too.
-4. L3, by one flight for all who want the key. The entry is promoted to L2.
+2. L2: entries that may be compressed. An entry hit `promote_after` times is promoted to L1.
+3. The pending table: writes, including deletes, that L3 has not acknowledged.
+4. L3, with one flight for all waiters of the key. The entry is promoted to L2.
 
-A put goes to L1 and to L3. What L1 evicts is demoted to L2; what L2 evicts leaves memory, and is
-written to L3 again if L3 has evicted it meanwhile. An entry is in L1 or in L2, never in both.
+A put goes to L1 and to L3. Entries evicted from L1 are demoted to L2; entries evicted from L2 leave
+memory, and are written to L3 again if L3 has evicted them meanwhile. An entry is in L1 or in L2,
+never in both.
 
 A write changes everything that a read may see between two awaits: it marks the flight as overtaken,
 removes the old version from memory, and puts the new one into L1 and the pending table. So no read,
-wherever it waits, can bring back a version that has been replaced.
+wherever it waits, can restore a version that has been replaced.
 """
 
 from __future__ import annotations
@@ -61,27 +62,27 @@ from sidecar.tiers.disk import (
 from sidecar.tiers.packing import LOOP_BYTES, unpack, unpack_aside
 
 MAX_INVALIDATIONS = 1024
-"""Scopes that may wait for their sweep; each distinct length costs every read a look-up."""
+"""The most scopes waiting for their sweep; each distinct length costs every read a lookup."""
 LEAST_PACE = 0.01
-"""Of work in the background: what is not swept takes room, and memory that is not given back."""
+"""The lowest pace of background work: without a sweep, dead entries would keep their space."""
 UNTUNED: Final = Tuning()
 
 
 class Found(msgspec.Struct, eq=False, gc=False):
-    """A version and the tier that has it; pending ones count as L3's."""
+    """A version and the tier that has it; a pending version counts as L3's."""
 
     entry: Entry
     tier: Tier
 
 
 Cargo = Found | Unanswered | None
-"""What a flight brings."""
+"""The result of a flight."""
 Client = Disk[Flight[Cargo]]
 """The client of L3, as the store uses it."""
 
 
 class Ask(NamedTuple):
-    """The answer must be waited for: from L3, or while what was found is unpacked."""
+    """The answer requires a wait: for L3, or for the decompression of a value."""
 
     found: Found | None
 
@@ -90,7 +91,7 @@ ASK: Final = Ask(None)
 
 
 class Written(NamedTuple):
-    """What a write did. `durable` is False where only memory has it."""
+    """The result of a write. `durable` is False if only memory has it."""
 
     entry: Entry | None
     replaced: bool
@@ -98,14 +99,14 @@ class Written(NamedTuple):
 
 
 Condition = Callable[[Entry | None], bool]
-"""Whether a write may go ahead, given the version in force."""
+"""Whether a write may proceed, given the current version."""
 
 
 class Store:
-    """Three tiers as one cache. Keys are full keys (`model.entry.join`), checked by the caller.
+    """Three tiers as one cache. Keys are full keys (`model.entry.join`), validated by the caller.
 
-    Waits are bounded by L3's timeout. Writes raise NotReadyError when nothing was changed, and
-    OutcomeUnknownError when L3 has not said whether it has a durable write.
+    Waits are bounded by L3's timeout. Writes raise NotReadyError if nothing was changed, and
+    OutcomeUnknownError if L3 did not confirm a durable write in time.
     """
 
     def __init__(
@@ -147,18 +148,18 @@ class Store:
         self._write_clock = WriteClock(clock)
         self._flights: Flights[Cargo] = Flights(self.disk.read)
         self._turns = Turns()
-        self._doorkeeper: Doorkeeper | None = None  # where L3 takes no key before it comes again
-        self._disk_expirations = 0  # as the child has counted them
+        self._doorkeeper: Doorkeeper | None = None  # with L3 admission `second`
+        self._disk_expirations = 0  # as counted by the child
 
     # ---- get
 
     async def get(self, key: bytes) -> Hit | None:
-        """The entry in force, or None; a read that L3 does not answer in time is a miss."""
+        """The current entry, or None; a read that L3 does not answer in time is a miss."""
         hit = self.look(key)
         if not isinstance(hit, Ask):
             return hit
         found: Cargo = hit.found
-        if found is None:  # as `_resolve` would, but every coroutine that waits is one to resume
+        if found is None:  # like `_resolve`, but every waiting coroutine costs a resume
             flight, arrival = self._flights.board(key)
             try:
                 found = await arrival
@@ -175,10 +176,10 @@ class Store:
         return self._settle(key, None if isinstance(found, Unanswered) else found)
 
     def look(self, key: bytes) -> Hit | Ask | None:
-        """What is known without waiting."""
+        """The answer, if it does not require a wait."""
         entry = self.l1.entries.get(key)
-        # Inline, as in `life.is_expired`: every hit in L1 takes this path, and a call costs more
-        # than the comparison.
+        # `life.is_expired` inlined: every hit in L1 takes this path, and a call costs more than
+        # the comparison.
         if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
             stats = self.stats
             self._l1_counts.hits += 1
@@ -198,7 +199,7 @@ class Store:
         return self._settle(key, found)
 
     def locate(self, key: bytes) -> Found | Ask | None:
-        """The order of looking, without L3: None when it is known that there is nothing."""
+        """Search memory and the pending table; None if the key is known to be absent."""
         memory, tier = self.l1, L1
         entry = memory.entries.get(key)
         if entry is None:
@@ -215,7 +216,7 @@ class Store:
         return None if self.disk.state is DOWN else ASK
 
     async def _resolve(self, key: bytes) -> Cargo:
-        """The version in force, as of the moment when this returns."""
+        """The current version, as of the moment when this returns."""
         while True:
             found = self.locate(key)
             if not isinstance(found, Ask):
@@ -229,17 +230,17 @@ class Store:
                 return arrived
 
     def _land(self, answers: list[tuple[Flight[Cargo], Answer]]) -> None:
-        """Take in what L3 has answered. Whoever waits for it runs later: see `flights`.
+        """Process answers from L3. The waiters run later, see `flights`.
 
         A read and an invalidation in one frame race, since reads come first in it:
 
         1. `invalidate` is called; the invalidation is pending and waits to be sent.
         2. A get of K, below that scope, starts a flight: the pending table has the scope, not K.
-        3. Both leave in one frame. L3 answers the read, then applies the invalidation.
-        4. The answer is a version that must not be read any more, on a flight without a mark.
+        3. Both are sent in one frame. L3 answers the read, then applies the invalidation.
+        4. The answer is a version that must not be returned, on a flight without a mark.
 
-        So each answer is compared with the invalidations before it is promoted. Other writes do
-        not race like this: no flight starts for a key that is pending.
+        So each answer is checked against the invalidations before it is promoted. Other writes do
+        not have this race: no flight starts for a pending key.
         """
         land, now, epoch = self._flights.land, self._clock(), self.disk.epoch
         for flight, answer in answers:
@@ -260,7 +261,7 @@ class Store:
             land(flight, Found(entry, L3))
 
     def _settle(self, key: bytes, found: Found | None, value: bytes | None = None) -> Hit | None:
-        """Count a look-up that has come to its end, and use the entry; `value` if it was slow."""
+        """Count a finished lookup, and record the use of the entry; `value` if it was slow."""
         hit = self._use(found, value)
         if self.stats.namespaces:
             self.stats.count_in_namespace(key, hit=hit is not None)
@@ -302,7 +303,7 @@ class Store:
         ttl_seconds: float,
         condition: Condition | None = None,
     ) -> Written:
-        """Store a version. Raises PreconditionFailedError where the condition does not hold."""
+        """Store a version. Raises PreconditionFailedError if the condition does not hold."""
         if not self.disk.accepts:
             await self._room()
         if condition is None:
@@ -312,7 +313,7 @@ class Store:
             return await self._put(key, value, content_type, ttl_seconds)
 
     async def delete(self, key: bytes, condition: Condition | None = None) -> Written:
-        """Remove the version in force; `replaced` says whether there was one."""
+        """Remove the current version; `replaced` is whether there was one."""
         if not self.disk.accepts:
             await self._room()
         if condition is None:
@@ -322,7 +323,7 @@ class Store:
             return await self._delete(key)
 
     async def invalidate(self, scope: bytes) -> Written:
-        """Remove all below `scope` (a prefix of full keys), whatever it matches, at once."""
+        """Remove all entries below `scope` (a prefix of full keys), with immediate effect."""
         if len(self.invalidations) >= MAX_INVALIDATIONS or self._disk_invalidations_full():
             raise TooManyInvalidationsError
         await self._room()
@@ -342,7 +343,7 @@ class Store:
             seq=self._write_clock.next(),
             created_at=now,
             expires_at=now + ttl,
-            on_disk=UNUSED,  # so that it is not demoted if it does not fit: L3 gets it below
+            on_disk=UNUSED,  # not demoted if it does not fit, since L3 gets it below
         )
         old = self.memory.find(key)
         known = self._known(old)
@@ -354,10 +355,10 @@ class Store:
         return self._to_disk(put_of(entry), entry, known=known)
 
     def _spares_l3(self, doorkeeper: Doorkeeper, key: bytes, old: Entry | None) -> bool:
-        """Whether memory alone keeps this put: of a key that has not come before in a while.
+        """Whether only memory stores this put, since the key was not put recently.
 
-        L3 is told to delete the key instead, for it may have an older version. That costs it a
-        look-up, and no write where it has none. What no tier in memory has room for is L3's.
+        The key is deleted from L3 instead, which may have an older version. This costs L3 a lookup,
+        and no write if it has none. A value too large for the memory tiers always goes to L3.
         """
         if doorkeeper.knows(key) or old is not None:
             return False
@@ -371,10 +372,10 @@ class Store:
         return self._to_disk(delete, None, known=known)
 
     async def _to_disk(self, write: Write, entry: Entry | None, *, known: bool) -> Written:
-        """Make a write that memory has seen as durable as is asked: to be awaited at once, for it
-        is pending only then, and there is no other await before.
+        """Make a write durable as configured, after memory has it. Has to be awaited at once, since
+        the write becomes pending only then; there is no other await before.
 
-        `known` is whether memory had a version that L3 does not know of.
+        `known` is whether memory had a version that L3 lacks.
         """
         if self.disk.state is DOWN:
             return Written(entry, known, durable=False)
@@ -393,7 +394,7 @@ class Store:
         return Written(entry, known or effect == REPLACED, durable)
 
     async def _check(self, key: bytes, condition: Condition) -> None:
-        """Hold a condition against the version in force. The caller writes before it awaits."""
+        """Check a condition against the current version. The caller writes before it awaits."""
         found = await self._resolve(key)
         if isinstance(found, Unanswered):
             raise NotReadyError
@@ -404,7 +405,7 @@ class Store:
             raise PreconditionFailedError
 
     async def _room(self) -> None:
-        """Wait until a write can be issued. Conditional writers may overfill by one each."""
+        """Wait until a write can be issued. Each conditional writer may exceed the limit by one."""
         try:
             async with asyncio.timeout(self.config.tiers.l3.timeout_seconds):
                 await self.opened()
@@ -412,18 +413,18 @@ class Store:
             raise NotReadyError from None
 
     async def opened(self) -> None:
-        """Wait until L3 has been opened or given up, and keeps up."""
+        """Wait until L3 has been opened or given up, and has room for writes."""
         while not self.disk.accepts:
             room: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
             self.disk.when_room(partial(_answer, room, None))
             await room
 
-    # ---- eviction from memory, and what L3 reports
+    # ---- eviction from memory, and reports from L3
 
     def _leave_memory(self, entry: Entry) -> None:
-        """Write an entry that is evicted from memory to L3, unless L3 has it or it is not worth it.
+        """Write an entry that memory evicts to L3, unless L3 has it or its admission rejects it.
 
-        Not worth it: an entry that L3's admission kept in memory alone and that had no hit.
+        Rejected are entries that the admission kept in memory only and that had no hit.
         """
         disk = self.disk
         if (
@@ -451,10 +452,10 @@ class Store:
             if entry is not None:
                 entry.on_disk = 0
 
-    # ---- a new configuration, and work in the background
+    # ---- a new configuration, and background work
 
     def apply(self, config: CacheConfig, tuning: Tuning = UNTUNED) -> None:
-        """Another configuration, from the next operation on; `drain` brings the tiers into it."""
+        """Use another configuration from the next operation on; `drain` adapts the tiers to it."""
         for tier in Tier:
             policy = self.config.tiers.of(tier).policy
             if policy != config.tiers.of(tier).policy:
@@ -466,7 +467,7 @@ class Store:
         self.disk.sync = config.durability == "disk"
         self.disk.pace_writes(tuning.l3_write_bytes_per_second)
         self._configure_disk()
-        # With fsync every write is to be on the disk, whatever it costs.
+        # With durability `disk`, every write has to be on the disk.
         if tuning.l3_admission == "every" or config.durability == "disk":
             self._doorkeeper = None
         elif self._doorkeeper is None:
@@ -478,11 +479,11 @@ class Store:
 
     @property
     def pace(self) -> float:
-        """How fast to work in the background, as a share of the usual speed; never not at all."""
+        """Set the pace of background work, as a fraction of the normal speed; it never stops."""
         return max(LEAST_PACE, self.tuning.background_pace)
 
     async def bring(self, key: bytes, *, to_l1: bool) -> bool:
-        """Bring an entry into memory from L3 where there is room; no look-up is counted."""
+        """Load an entry from L3 into memory if there is room; not counted as a lookup."""
         memory = self.l1 if to_l1 else self.l2
         if memory.full or isinstance(self.locate(key), Found):
             return False
@@ -494,7 +495,7 @@ class Store:
         self.stats.warmed += 1
         return True
 
-    # ---- L3, for those outside the store
+    # ---- L3, for callers outside the store
 
     @property
     def l3_state(self) -> State:
@@ -507,11 +508,11 @@ class Store:
 
     @property
     def l3_status(self) -> Status | None:
-        """What L3 has last reported; None before its first report and while it is down."""
+        """The latest status of L3; None before the first one and while it is down."""
         return self.disk.status
 
     async def rewrite_l3(self) -> bool | None:
-        """Start a rewrite of L3's tables. False if one is under way; None if L3 is not up."""
+        """Start a rewrite of L3's tables. False if one is in progress; None if L3 is not up."""
         begun: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self.disk.rewrite(lambda answer: None if begun.done() else begun.set_result(answer))
         return await begun
@@ -530,7 +531,7 @@ class Store:
 
 
 def _slow(entry: Entry) -> bool:
-    """Whether giving the value would hold the event loop up."""
+    """Whether unpacking the value would block the event loop for too long."""
     return entry.size > LOOP_BYTES and entry.packed
 
 

@@ -1,4 +1,4 @@
-"""Those who want the same key take turns: conditional writes, the requests of a replay."""
+"""Serializes operations on the same key: conditional writes, the requests of a replay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """A lock for each key that somebody holds or waits for, and none for the others."""
+    """One lock for each key that is held or waited for."""
 
     def __init__(self) -> None:
         self._locks: dict[bytes, tuple[asyncio.Lock, int]] = {}

@@ -11,11 +11,11 @@ from sidecar.store.store import Store
 TICK_SECONDS = 0.1
 SWEEP_SECONDS = 30.0
 SWEEP_KEYS = 500
-"""Keys a slice looks at: well under a millisecond."""
+"""Keys per slice: well under a millisecond."""
 
 
 async def upkeep(store: Store) -> None:
-    """Run until cancelled. Shrinking waits for no sweep, however slowly that goes."""
+    """Run until cancelled. Shrinking does not wait for the sweep, which may be slow."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep_drained(store))
         tasks.create_task(_keep_swept(store))
@@ -38,9 +38,9 @@ async def _keep_swept(store: Store) -> None:
 
 
 async def sweep(store: Store, rest: Rest = rest_after) -> None:
-    """One pass over the tiers in memory. What it covered can then be forgotten.
+    """One pass over the tiers in memory. Its invalidations can then be dropped.
 
-    The keys are listed first, in one go: about 10 ms for a million of them.
+    The keys are listed first, at once: about 10 ms for a million of them.
     """
     newest = store.invalidations.newest
     for _, memory in store.memory.tiers:
@@ -49,6 +49,6 @@ async def sweep(store: Store, rest: Rest = rest_after) -> None:
             began = time.monotonic()
             store.memory.sweep(keys[start : start + SWEEP_KEYS])
             await rest(time.monotonic() - began, store.pace)
-    # An older put may still be pending, and be looked up there, until L3 has the invalidation.
+    # An older put may still be pending, and visible there, until L3 has the invalidation.
     if not store.disk.invalidating:
         store.invalidations.forget(newest)

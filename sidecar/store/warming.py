@@ -1,8 +1,8 @@
-"""Memory has room and L3 has what would be worth it: after a restart bring back what was hottest,
-and when asked what is used most.
+"""Loads entries from L3 into free memory: after a restart the hottest ones, and on request the most
+used ones.
 
-The keys in memory are written down when stopping, and now and then while running for the case that
-nobody gets to stop. Keys alone: what they stand for is read from L3, so nothing stale comes back.
+The keys in memory are saved at shutdown, and periodically in case of a crash. Only keys are saved:
+values are read from L3, so none can be outdated.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from sidecar.tiers.disk import State
 
 FILE = "hot.keys"
 MAX_KEYS = 100_000
-"""The most keys kept of a tier; at 1 KiB each the file stays below 200 MiB."""
+"""The most keys saved per tier; with 1 KiB each the file stays below 200 MiB."""
 SAVE_SECONDS = 60.0
 BATCH_KEYS = 32
-"""Keys asked for at a time: what one frame answers in a millisecond or two."""
+"""Keys read at a time: one frame, answered in a millisecond or two."""
 PAGE_KEYS = 256
 MAX_FILE_BYTES = 256 << 20
 
@@ -37,14 +37,14 @@ log = structlog.get_logger("sidecar.warming")
 
 
 class Hot(msgspec.Struct):
-    """Keys in memory, the coldest first, as their policies had them."""
+    """Keys in memory, coldest first, in the order of their policies."""
 
     l1: list[bytes]
     l2: list[bytes]
 
 
 async def warm(store: Store, data_dir: Path, rest: Rest = rest_after) -> int:
-    """Once L3 is open, bring the written-down keys back as far as memory has room; how many."""
+    """Once L3 is open, load the saved keys while memory has room; returns their number."""
     hot = await asyncio.to_thread(state_file.load, data_dir / FILE, Hot, MAX_FILE_BYTES)
     await store.opened()
     if hot is None or store.disk.state is not State.UP:
@@ -56,13 +56,13 @@ async def warm(store: Store, data_dir: Path, rest: Rest = rest_after) -> int:
 
 
 async def warm_again(store: Store, rest: Rest = rest_after) -> int:
-    """Bring what is used most of all that L3 has and memory lacks, as far as there is room; how
-    many. Looks at every key of L3, some hundred at a time.
+    """Load the most used entries that memory lacks while there is room; returns their number.
+    Examines every key of L3, some hundred at a time.
     """
     to_l1 = not store.config.tiers.l2.enabled
     memory = store.l1 if to_l1 else store.l2
     room = min(MAX_KEYS, memory.max_entries - len(memory))
-    most_used: list[tuple[int, bytes]] = []  # a heap, the least used first
+    most_used: list[tuple[int, bytes]] = []  # a heap, least used first
     cursor: bytes | None = b""
     while cursor is not None and room > 0:
         began = time.monotonic()
@@ -83,21 +83,21 @@ async def warm_again(store: Store, rest: Rest = rest_after) -> int:
 
 
 async def keep_saving(store: Store, data_dir: Path) -> None:
-    """Write the hot keys down now and then, until cancelled."""
+    """Save the hot keys periodically, until cancelled."""
     while True:
         await asyncio.sleep(SAVE_SECONDS / store.pace)
         await save(store, data_dir)
 
 
 async def save(store: Store, data_dir: Path) -> None:
-    """Write the hot keys down; a volume that can't be written is L3's trouble to report."""
+    """Save the hot keys. A failure is only logged, since L3 reports a bad volume."""
     if store.disk.state is not State.UP:
         return
     hot = Hot(_hottest(store.l1.policy), _hottest(store.l2.policy))
     try:
         await asyncio.to_thread(state_file.save, data_dir / FILE, msgspec.msgpack.encode(hot))
     except OSError as error:
-        log.warning("The hot keys could not be written down", error=str(error))
+        log.warning("Hot keys not saved", error=str(error))
 
 
 async def _bring(store: Store, keys: list[bytes], rest: Rest, *, to_l1: bool) -> int:

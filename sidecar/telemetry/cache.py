@@ -1,4 +1,4 @@
-"""Metrics of the cache: what look-ups find, what moves between the tiers, what the tiers hold."""
+"""Metrics of the cache: lookups, moves between tiers, and the contents of the tiers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecar.telemetry.families import counter, gauge
 
 
 class CacheCollector(Collector):
-    """The tiers, and L3's own figures."""
+    """The tiers, and L3's own metrics."""
 
     def __init__(self, state: Callable[[], Snapshot]) -> None:
         self._state = state
@@ -23,23 +23,23 @@ class CacheCollector(Collector):
         yield from _lookups(state)
         yield from _moves(state)
         yield from _contents(state)
-        up = gauge("l3_up", "1 while L3 answers; 0 while it is opened, broken or switched off.")
+        up = gauge("l3_up", "1 while L3 answers; 0 while it is opening, down or disabled.")
         up.add_metric([], state.l3_state == "up")
-        pending = gauge(
-            "l3_pending_compaction_bytes", "Bytes that RocksDB has yet to rewrite to tidy up."
-        )
+        pending = gauge("l3_pending_compaction_bytes", "Bytes that RocksDB has yet to compact.")
         pending.add_metric([], state.l3_pending_compaction_bytes)
-        timeouts = counter("l3_timeouts", "Reads that L3 did not answer in time: misses.", [])
+        timeouts = counter(
+            "l3_timeouts", "Reads that L3 did not answer in time, which are misses.", []
+        )
         timeouts.add_metric([], state.counts.timeouts)
         yield from (up, pending, timeouts)
 
 
 def _lookups(state: Snapshot) -> Iterator[Metric]:
-    """A look-up goes from tier to tier until one answers it."""
+    """A lookup goes from tier to tier until one answers it."""
     lookups = counter(
         "lookups",
-        "Look-ups that reached a tier, by what they found there. All of them reach l1, so hits "
-        "of any tier over all of l1 are the cache's hit ratio.",
+        "Lookups that reached a tier, by result. All lookups reach l1, so the hits of all tiers "
+        "over the lookups of l1 are the cache's hit ratio.",
         ["tier", "result"],
     )
     for tier in state.tiers:
@@ -50,7 +50,7 @@ def _lookups(state: Snapshot) -> Iterator[Metric]:
     yield lookups
     named = counter(
         "namespace_lookups",
-        "Look-ups in a namespace that cache.yaml names, by whether any tier answered.",
+        "Lookups in a namespace that cache.yaml lists, by whether any tier answered.",
         ["cache_namespace", "result"],
     )
     for namespace, found in state.counts.namespaces.items():
@@ -62,20 +62,18 @@ def _lookups(state: Snapshot) -> Iterator[Metric]:
 def _moves(state: Snapshot) -> Iterator[Metric]:
     evictions = counter(
         "evictions",
-        "Entries that a tier let go of to make room, by the policy that chose them.",
+        "Entries evicted to make room, by the policy that chose them.",
         ["tier", "policy"],
     )
-    expirations = counter("expirations", "Entries removed because their life was over.", ["tier"])
+    expirations = counter("expirations", "Entries removed because they had expired.", ["tier"])
     for tier in state.tiers:
         for policy, count in tier.counts.evictions_by_policy(tier.policy).items():
             evictions.add_metric([str(tier.tier), policy], count)
         expirations.add_metric([str(tier.tier)], tier.counts.expirations)
     promotions = counter(
-        "promotions", "Entries moved to a faster tier because they were used.", ["from", "to"]
+        "promotions", "Entries moved to a faster tier because they were read.", ["from", "to"]
     )
-    demotions = counter(
-        "demotions", "Entries moved to a slower tier because room was needed.", ["from", "to"]
-    )
+    demotions = counter("demotions", "Entries moved to a slower tier to make room.", ["from", "to"])
     for upper, lower in pairwise(state.tiers):
         promotions.add_metric([str(lower.tier), str(upper.tier)], lower.counts.promotions)
         demotions.add_metric([str(upper.tier), str(lower.tier)], upper.counts.demotions)
@@ -83,15 +81,13 @@ def _moves(state: Snapshot) -> Iterator[Metric]:
 
 
 def _contents(state: Snapshot) -> Iterator[Metric]:
-    entries = gauge("entries", "Entries that a tier holds.", ["tier"])
-    used = gauge(
-        "used_bytes", "Bytes that a tier's entries take, with what it costs to keep them.", ["tier"]
-    )
+    entries = gauge("entries", "Entries in a tier.", ["tier"])
+    used = gauge("used_bytes", "Bytes used by a tier's entries, overhead included.", ["tier"])
     capacity_entries = gauge(
-        "capacity_entries", "Entries that a tier may hold; 0 where it is switched off.", ["tier"]
+        "capacity_entries", "Maximum number of entries of a tier; 0 if it is disabled.", ["tier"]
     )
     capacity_bytes = gauge(
-        "capacity_bytes", "Bytes that a tier may hold; 0 where it is switched off.", ["tier"]
+        "capacity_bytes", "Maximum bytes of a tier; 0 if it is disabled.", ["tier"]
     )
     for tier in state.tiers:
         labels = [str(tier.tier)]

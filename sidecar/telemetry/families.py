@@ -1,4 +1,4 @@
-"""Metric families by their short name: every metric of the sidecar begins with the same prefix."""
+"""Metric families by their short name, to which the sidecar's prefix is added."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PREFIX = "cache_sidecar_"
 
 
 def counter(name: str, text: str, labels: list[str]) -> CounterMetricFamily:
-    """`_total` is added when it is rendered."""
+    """A counter; `_total` is added when it is rendered."""
     return CounterMetricFamily(PREFIX + name, text, labels=labels)
 
 

@@ -1,8 +1,8 @@
 """Logging: events with fields, on stderr, as a tree or as JSON.
 
-`structlog.get_logger(name)` and the standard library's loggers end in one handler, so a library's
-warning looks like an event of our own. The handler formats in the caller's thread, since fields
-may change later, and writes in another, since nobody may wait for whoever reads the log.
+`structlog.get_logger(name)` and the standard library's loggers share one handler, so that a
+library's warning has the same format. The handler formats in the caller's thread, since fields may
+change later, and writes in another, since a slow log reader must not block the caller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sidecar.process.imports import without
 from sidecar.telemetry.render import Event, render_json, render_tree
 from sidecar.telemetry.writer import QueuedWriter, sink_of
 
-# structlog takes rich where it finds it, for consoles of developers: 3 MiB that no sidecar needs.
+# structlog imports rich if installed, for developers' consoles: 3 MiB that a sidecar does not need.
 with without("rich"):
     import structlog
 
@@ -27,7 +27,7 @@ Level = Literal["debug", "info", "warning", "error"]
 
 QUEUE_BYTES = 1 << 20
 CLOSE_SECONDS = 1.0
-"""How long closing waits for a reader that stalls."""
+"""How long closing waits for a stalled reader."""
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -38,13 +38,13 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 @dataclass(slots=True)
 class Logging:
-    """Logging that is set up, until `close`."""
+    """Configured logging, until `close`."""
 
     _handler: _Handler
     _previous_level: int
 
     def close(self) -> None:
-        """Write what is queued, within CLOSE_SECONDS, and leave logging as it was found."""
+        """Write queued events within CLOSE_SECONDS, and restore the previous logging setup."""
         root = logging.getLogger()
         root.removeHandler(self._handler)
         root.setLevel(self._previous_level)
@@ -54,7 +54,7 @@ class Logging:
 
 
 def configure(log_format: Format, level: Level, stream: TextIO | None = None) -> Logging:
-    """Send every event of that level and above to the stream, stderr unless told otherwise."""
+    """Send every event of that level and above to the stream, by default stderr."""
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -90,12 +90,12 @@ def _formatter(log_format: Format) -> logging.Formatter:
 
 
 def _drop_formatted(_logger: WrappedLogger, _name: str, fields: EventDict) -> EventDict:
-    """Leave out what another handler's formatter has left on the record; it is nobody's field."""
+    """Remove attributes that another handler's formatter added to the record."""
     return {key: value for key, value in fields.items() if key not in {"message", "asctime"}}
 
 
 class _Handler(logging.Handler):
-    """Formats here, writes elsewhere."""
+    """Formats in the caller's thread, and writes in another."""
 
     def __init__(self, stream: TextIO, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class _Handler(logging.Handler):
             self.handleError(record)
 
     def flush(self) -> None:
-        """Called by logging when the interpreter ends, in case nobody closed."""
+        """Called by `logging` when the interpreter exits, if it was not closed before."""
         self._writer.flush(CLOSE_SECONDS)
 
     def close(self) -> None:
@@ -126,11 +126,11 @@ class _Handler(logging.Handler):
     def _report_dropped(self, count: int) -> bytes:
         record = logging.makeLogRecord(
             {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING"}
-            | {"msg": "Log events dropped, since nobody read them in time", "count": count}
+            | {"msg": "Log events dropped because the reader is too slow", "count": count}
         )
         return self._encoded(record)
 
 
 def _is_of_interest(record: logging.LogRecord) -> bool:
-    """watchfiles tells at level info of every change that it sees; what comes of it is logged."""
+    """watchfiles logs every change at level info; the sidecar logs the result."""
     return record.levelno >= logging.WARNING or not record.name.startswith("watchfiles")

@@ -1,4 +1,4 @@
-"""Prometheus metrics: collectors that read plain snapshots when they are scraped."""
+"""Prometheus metrics: collectors that read snapshots when scraped."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from sidecar.telemetry.signals import SignalCollector
 from sidecar.tiers.process import ENDS
 
 TIMED = frozenset({"get", "put", "delete", "mget", "mset", "mdelete", "invalidate"})
-"""The operations whose durations are of interest, and of which each has 19 series."""
+"""The operations with a duration histogram, of 19 series each."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
-    """What a scrape says about the processes."""
+    """The processes' values for a scrape."""
 
     version: str
     l3_pid: int | None
@@ -44,7 +44,7 @@ def registry(
     requests: Mapping[str, RequestStats],
     control: Control,
 ) -> CollectorRegistry:
-    """A registry of its own, with every metric of the sidecar."""
+    """A separate registry with every metric of the sidecar."""
     registered = CollectorRegistry()
     registered.register(CacheCollector(cache))
     registered.register(RequestCollector(requests))
@@ -56,7 +56,7 @@ def registry(
 
 
 def render(registered: CollectorRegistry, accept: str) -> tuple[str, bytes]:
-    """Content type and body, in the format that the scraper prefers."""
+    """The content type and the body, in the format that the scraper prefers."""
     encoder, content_type = choose_encoder(accept)
     return content_type, encoder(registered)
 
@@ -70,17 +70,17 @@ class RequestCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         requests = counter(
             "requests",
-            "Requests answered, as ok, miss (404), rejected (another 4xx) or failed (5xx).",
+            "Requests by result: ok, miss (404), rejected (another 4xx) or failed (5xx).",
             ["protocol", "operation", "result"],
         )
         durations = HistogramMetricFamily(
             f"{PREFIX}request_duration_seconds",
-            "Seconds from a parsed request to its reply, of the operations on entries.",
+            "Seconds from a parsed request to its response, for operations on entries.",
             labels=["protocol", "operation"],
         )
         shed = counter(
             "shed_requests",
-            "Requests and connections turned away because too much was under way.",
+            "Requests and connections refused because of overload.",
             ["protocol", "reason"],
         )
         for protocol, stats in self._stats.items():
@@ -99,7 +99,7 @@ class RequestCollector(Collector):
 
 
 class ConfigCollector(Collector):
-    """What is in force."""
+    """The document in force, and the results of reloads."""
 
     def __init__(self, report: Callable[[], ConfigReport]) -> None:
         self._report = report
@@ -108,12 +108,12 @@ class ConfigCollector(Collector):
         report = self._report()
         successful = gauge(
             "config_last_reload_successful",
-            "1 while the last document seen is in force, 0 if it was refused: an older one stays.",
+            "1 if the last document seen is in force; 0 if it was rejected.",
         )
         successful.add_metric([], report.last_reload_successful)
         applied = gauge(
             "config_last_reload_success_timestamp_seconds",
-            "When the document in force was put in force, in seconds since 1970.",
+            "When the document in force was applied, in seconds since 1970.",
         )
         applied.add_metric([], report.applied_at)
         contact = gauge(
@@ -124,14 +124,14 @@ class ConfigCollector(Collector):
             contact.add_metric([], report.last_contact_at)
         reloads = counter(
             "config_reloads",
-            "Documents that were new to the sidecar, by whether they were taken.",
+            "New documents, by source and by whether they were applied.",
             ["source", "result"],
         )
         for (source, result), count in report.reloads.items():
             reloads.add_metric([source, result], count)
         info = gauge(
             "config_info",
-            "1 for the document in force: the hash of its text, and where it came from.",
+            "1 for the document in force, with the hash of its text and its source.",
             ["revision", "source"],
         )
         info.add_metric([report.revision, report.source], 1)
@@ -147,27 +147,27 @@ class ProcessCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         report = self._report()
         resident = gauge(
-            "process_resident_memory_bytes", "Memory that a process has in RAM.", ["process"]
+            "process_resident_memory_bytes", "Resident memory of a process.", ["process"]
         )
         for process, pid in (("main", os.getpid()), ("l3", report.l3_pid)):
             if pid is not None and (size := resident_bytes(pid)) is not None:
                 resident.add_metric([process], size)
         yield resident
         restarts = counter(
-            "l3_restarts", "Times that L3's process ended and was started again.", ["reason"]
+            "l3_restarts", "Number of times that L3's process exited and was restarted.", ["reason"]
         )
         for reason, count in (dict.fromkeys(ENDS, 0) | dict(report.l3_restarts)).items():
             restarts.add_metric([reason], count)
-        connections = gauge("connections", "Connections that clients have open.", ["protocol"])
+        connections = gauge("connections", "Open connections from clients.", ["protocol"])
         for protocol, count in report.connections.items():
             connections.add_metric([protocol], count)
-        build = gauge("build_info", "1 for the version that runs.", ["version"])
+        build = gauge("build_info", "1 for the running version.", ["version"])
         build.add_metric([report.version], 1)
         yield from (restarts, connections, build)
 
 
 def _results(stats: RequestStats) -> dict[tuple[str, str], int]:
-    """Statuses folded into few results, so that the number of series stays small."""
+    """The result for a status. There are few results, to keep the number of series small."""
     results: dict[tuple[str, str], int] = {}
     for (operation, status), count in stats.outcomes().items():
         key = operation, _result(status)

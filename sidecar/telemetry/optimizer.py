@@ -1,8 +1,8 @@
-"""Metrics of the optimizer: its level, how its rules stand, trials and their outcomes.
+"""Metrics of the optimizer: its level, the states of its rules, trials and their outcomes.
 
-Series are of the rules in force alone. A counter is there from zero on for all that may become of
-a rule's changes: Prometheus sees no increase where a series begins with 1. Of a rule's states only
-the one it is in has a series, since six for each rule would be too many.
+Only the rules in force have series. The counters of all outcomes of a rule start at 0, since
+Prometheus sees no increase if a series starts at 1. Only the current state of a rule has a series,
+since six per rule would be too many.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OF_MEASURES: tuple[Verdict, ...] = ("applied", "regressed", "failed", "interrup
 
 
 class OptimizerCollector(Collector):
-    """Reads the engine when it is scraped."""
+    """Reads the engine when scraped."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
@@ -34,18 +34,20 @@ class OptimizerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         engine = self._control.engine
         ticks = counter(
-            "optimizer_ticks", "Times that the conditions of all rules were evaluated.", []
+            "optimizer_ticks",
+            "Number of times that the conditions of all rules were evaluated.",
+            [],
         )
         ticks.add_metric([], engine.ticks)
         level = gauge(
             "optimizer_level",
-            "1 for the level in force: how much may be changed at a time, and how often.",
+            "1 for the level in force, which limits the size and the frequency of changes.",
             ["level"],
         )
         level.add_metric([engine.config.level], 1)
         state = gauge(
             "optimizer_rule_state",
-            "1 for the state that a rule is in; the others have no series.",
+            "1 for the current state of a rule; other states have no series.",
             ["rule", "state"],
         )
         for name, standing in engine.standings.items():
@@ -58,7 +60,7 @@ class OptimizerCollector(Collector):
 def _outcomes(engine: Engine) -> Metric:
     outcomes = counter(
         "optimizer_outcomes",
-        "Changes by what came of them: improved and applied ones stay, the others are undone.",
+        "Changes by outcome: improved and applied ones are kept, others are rolled back.",
         ["rule", "type", "outcome"],
     )
     counts: dict[tuple[str, str, str], int] = dict(engine.tally)
@@ -75,7 +77,7 @@ def _outcomes(engine: Engine) -> Metric:
 
 
 def _exemplar(outcome: Outcome) -> Exemplar:
-    """What was changed that time. OpenMetrics has it, the older format leaves it out."""
+    """The change, as an exemplar, which only the OpenMetrics format has."""
     return Exemplar({"change": outcome.knob or outcome.action}, 1.0, outcome.ended_at)
 
 
@@ -86,7 +88,7 @@ def _possible(rule: Rule, *, dry_run: bool) -> tuple[Verdict, ...]:
 
 
 def _trials(engine: Engine) -> Iterator[Metric]:
-    """The last comparison of each rule."""
+    """The latest comparison of each rule."""
     last: dict[str, Outcome] = {
         outcome.rule: outcome
         for outcome in engine.outcomes
@@ -94,18 +96,18 @@ def _trials(engine: Engine) -> Iterator[Metric]:
     }
     before = gauge(
         "optimizer_trial_before",
-        "The signal that a rule promises to improve, before its last trial, in its unit.",
+        "The signal that a rule expects to improve, before the change in its last trial.",
         ["rule"],
     )
     after = gauge("optimizer_trial_after", "The same signal after the change.", ["rule"])
     ended = gauge(
         "optimizer_trial_timestamp_seconds",
-        "When that trial ended, in seconds since 1970.",
+        "When the last trial ended, in seconds since 1970.",
         ["rule"],
     )
     effect = gauge(
         "optimizer_effect_ratio",
-        "The difference between both as a share of before; positive is better, +Inf is from zero.",
+        "Difference relative to the value before; positive is better, +Inf if that was zero.",
         ["rule"],
     )
     for rule, outcome in last.items():

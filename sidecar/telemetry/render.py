@@ -1,8 +1,7 @@
-"""One log event as text: a tree for people and language models, or one JSON object a line.
+"""One log event as text: a tree for people and language models, or one JSON object per line.
 
-Whatever a value holds, it stays inside its event: nothing in it can begin a line, so nobody can
-forge an event or a field by writing it into a key or a header. Sizes are bounded, since values come
-from outside.
+Values are escaped so that none can start a new line: a client cannot forge an event or a field
+through a key or a header. Sizes are bounded, since values are untrusted.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from datetime import UTC, datetime
 from itertools import islice
 
 MAX_TEXT = 8192
-"""Characters of one value; of a traceback the last ones, where the error is."""
+"""The most characters of a value; of a traceback the last ones, which have the error."""
 MAX_ITEMS = 100
 MAX_DEPTH = 6
 
 TRACES = ("exception", "stack", "stack_info")
-"""Fields of many lines, which are kept as lines."""
+"""Fields with multiple lines, which are kept as lines."""
 
 _HEADER = ("timestamp", "level", "logger", "event")
 
@@ -29,7 +28,7 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened, when, and who says so. `timestamp` is in seconds since 1970."""
+    """A log event; `timestamp` is in seconds since 1970."""
 
     timestamp: float
     level: str
@@ -47,9 +46,9 @@ def render_tree(event: Event) -> str:
 
 
 def render_json(event: Event) -> str:
-    """One object with `timestamp` (UTC), `level`, `logger`, `event`, and the fields beside them.
+    """One object with `timestamp` (UTC), `level`, `logger`, `event`, and the fields.
 
-    A field with one of these four names gets an underscore after it.
+    A field with one of these four names gets a trailing underscore.
     """
     header = (_stamp(event.timestamp) + "Z", event.level, event.logger, _cut(event.text))
     fields = {f"{key}_" if key in _HEADER else key: value for key, value in _plain_fields(event)}
@@ -65,7 +64,7 @@ def _plain_fields(event: Event) -> Iterator[tuple[str, Plain]]:
 
 
 def plain(value: object, depth: int = 0) -> Plain:
-    """The value in JSON's types, cut where it is too long, too deep or too many."""
+    """The value in JSON's types, cut if it is too long, too deep or has too many items."""
     match value:
         case Mapping() if depth < MAX_DEPTH:
             some = islice(value.items(), MAX_ITEMS)
@@ -82,7 +81,7 @@ def _scalar(value: object) -> Plain:
     match value:
         case None | bool():
             return value
-        case int() if -(1 << 63) <= value < 1 << 64:  # what JSON parsers take
+        case int() if -(1 << 63) <= value < 1 << 64:  # the range that JSON parsers support
             return int(value)
         case float() if math.isfinite(value):
             return float(value)
@@ -104,9 +103,9 @@ def _more(container: Sized) -> str:
 
 def _described(value: object) -> str:
     try:
-        return str(value) or repr(value)  # many an exception has no text
+        return str(value) or repr(value)  # some exceptions have no text
     except Exception:  # noqa: BLE001  (another's __str__: a log line is no reason to fail)
-        return f"<{type(value).__name__} that cannot be shown>"
+        return f"<{type(value).__name__} that cannot be displayed>"
 
 
 def _branches(fields: Iterable[tuple[str, Plain]], indent: str) -> Iterator[str]:

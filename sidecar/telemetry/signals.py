@@ -1,4 +1,4 @@
-"""Metrics of what is measured: every signal, what it should be, and a few by names of their own."""
+"""Metrics of the signals, their baselines and targets, and of a few signals by their own names."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sidecar.signals.history import History
 from sidecar.telemetry.families import gauge
 
 FIRST_LOOK_SECONDS = 300.0
-"""What the hit ratios look back over; dashboards take the rate of the counters."""
+"""The window of the hit ratios; dashboards use the rate of the counters instead."""
 LAG_SECONDS = 60.0
-"""What the lag looks back over, so that none falls between two scrapes."""
+"""The window of the lag, so that no peak falls between two scrapes."""
 
 
 class SignalCollector(Collector):
-    """Reads the control loop's history when it is scraped. What is not known has no sample."""
+    """Reads the control loop's history when scraped. Unknown values have no sample."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
@@ -30,7 +30,7 @@ class SignalCollector(Collector):
         engine, history = self._control.engine, self._control.history
         signals = gauge(
             "signal",
-            "A measured number that rules look at. Units differ: the table of signals has them.",
+            "A measurement that rules can use. Units differ by signal, see the documentation.",
             ["signal"],
         )
         values: dict[str, float] = {}
@@ -44,29 +44,29 @@ class SignalCollector(Collector):
         yield from _hit_ratios(history)
         yield _alone(
             "event_loop_lag_seconds",
-            "Seconds that the event loop was late, the worst of the last minute. While it is late, "
-            "nobody is answered.",
+            "Longest delay of the event loop in the last minute, in seconds. No request is "
+            "answered during a delay.",
             history.quantile("cpu.loop_lag_seconds", 1.0, LAG_SECONDS),
         )
         yield _alone(
             "memory_limit_bytes",
-            "The container's memory limit; beyond it the kernel kills it.",
+            "The container's memory limit, at which the kernel kills it.",
             values.get("memory.limit_bytes"),
         )
         yield _alone(
             "memory_working_set_bytes",
-            "The container's memory as the kubelet counts it: without inactive file pages.",
+            "The container's working set as counted by the kubelet: without inactive file pages.",
             values.get("memory.working_set_bytes"),
         )
         yield _alone(
             "l3_disk_free_bytes",
-            "Bytes free on the volume that L3 is on.",
+            "Bytes free on L3's volume.",
             values.get("io.disk_free_bytes"),
         )
 
 
 def _aims(aims: list[Aim], values: dict[str, float]) -> Iterator[Metric]:
-    """Baselines and targets, and how far from them the signals are."""
+    """Baselines and targets, and the signals' distances to them."""
     stated = {
         "baseline": {aim.signal: (aim.better, aim.baseline) for aim in aims},
         "target": {aim.signal: (aim.better, aim.target) for aim in aims},
@@ -91,12 +91,12 @@ def _hit_ratios(history: History) -> Iterator[Metric]:
     since = max(history.first_at, history.last_at - FIRST_LOOK_SECONDS)
     yield _alone(
         "hit_ratio",
-        "Look-ups that any tier answered over all look-ups of the last 5 minutes, from 20 on.",
+        "Lookups answered by any tier over all lookups of the last 5 minutes, if at least 20.",
         history.over("cache.hit_ratio", since, history.last_at),
     )
     tiers = gauge(
         "tier_hit_ratio",
-        "Hits of a tier over the look-ups that reached it in the last 5 minutes, from 20 on.",
+        "Hits of a tier over the lookups that reached it in the last 5 minutes, if at least 20.",
         ["tier"],
     )
     for tier in Tier:
@@ -107,7 +107,7 @@ def _hit_ratios(history: History) -> Iterator[Metric]:
 
 
 def _alone(name: str, text: str, value: float | None) -> GaugeMetricFamily:
-    """A gauge without labels; without a sample where there is no value."""
+    """A gauge without labels; without a sample if there is no value."""
     family = gauge(name, text)
     if value is not None:
         family.add_metric([], value)

@@ -1,7 +1,7 @@
-"""Bytes to a stream without ever waiting for it.
+"""Writes bytes to a stream without blocking the caller.
 
-A pipe whose reader stalls blocks whoever writes to it. So a thread writes, out of a queue that is
-bounded in bytes; what does not fit is dropped, counted, and reported as soon as there is room.
+A pipe blocks its writer if the reader stalls. So a thread writes from a queue that is bounded in
+bytes; data that does not fit is dropped, counted, and reported as soon as there is room.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol, TextIO
 
 
 class Sink(Protocol):
-    """Where bytes end. Neither method raises; `write` may take as long as it likes."""
+    """The destination of bytes. Neither method raises; `write` may block."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -24,15 +24,15 @@ class Sink(Protocol):
 
 
 class QueuedWriter:
-    """Hands bytes to a sink in a daemon thread, in the order of `put`. Thread-safe."""
+    """Passes bytes to a sink in a daemon thread, in the order of `put`. Thread-safe."""
 
     def __init__(self, sink: Sink, report: Callable[[int], bytes], *, capacity_bytes: int) -> None:
-        """`report` words how many puts were dropped; what it returns is written past the bound."""
+        """`report` returns the message for a number of dropped puts, which ignores the bound."""
         self._sink = sink
         self._report = report
         self._capacity_bytes = capacity_bytes
         self._queue: list[bytes] = []
-        self._used_bytes = 0  # what is queued, and what is on its way into the sink
+        self._used_bytes = 0  # queued, and being written to the sink
         self._dropped = 0
         self._writing = False
         self._closing = False
@@ -53,12 +53,12 @@ class QueuedWriter:
             self._changed.notify_all()
 
     def flush(self, timeout_seconds: float) -> None:
-        """Wait until all is written, though no longer than that."""
+        """Wait until all is written, up to the timeout."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._is_idle(), timeout_seconds)
 
     def close(self, timeout_seconds: float) -> None:
-        """Write what is queued and end the thread; one whose sink stalls longer is left behind.
+        """Write the queue and end the thread; a thread whose sink stalls longer is abandoned.
 
         Only the first call waits, and no flush waits after it.
         """
@@ -78,7 +78,7 @@ class QueuedWriter:
         self._sink.close()
 
     def _next_batch(self) -> bytes:
-        """All that waits, with a report on what was dropped; nothing when it is time to end."""
+        """The queued bytes, with a report on dropped ones; empty when closed."""
         with self._changed:
             self._writing, self._used_bytes = False, sum(map(len, self._queue))
             self._changed.notify_all()
@@ -90,38 +90,38 @@ class QueuedWriter:
 
 
 class TextSink:
-    """A stream of Python's own, as tests have it."""
+    """A Python stream without a file descriptor, as in tests."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, data: bytes) -> None:
-        with suppress(OSError, ValueError):  # the stream is closed: nobody is left to tell
+        with suppress(OSError, ValueError):  # the stream is closed, so the error cannot be reported
             self._stream.write(data.decode(errors="replace"))
             self._stream.flush()
 
     def close(self) -> None:
-        """The stream belongs to another."""
+        """Does nothing, since the stream belongs to the caller."""
 
 
 class DescriptorSink:
     """A file descriptor, written to directly.
 
-    A daemon thread that is inside Python's buffered stderr when the interpreter ends makes it
-    abort; one inside `write(2)` does not.
+    A daemon thread inside Python's buffered stderr makes the interpreter abort at exit; one inside
+    `write(2)` does not.
     """
 
     def __init__(self, descriptor: int) -> None:
-        """Takes the descriptor over."""
+        """Takes ownership of the descriptor."""
         self._descriptor = descriptor
 
     def write(self, data: bytes) -> None:
         left = memoryview(data)
-        with suppress(OSError):  # the reader is gone: nobody is left to tell
+        with suppress(OSError):  # the reader is gone, so the error cannot be reported
             while left:
                 try:
                     left = left[os.write(self._descriptor, left) :]
-                except BlockingIOError:  # whoever shares the stream made it non-blocking
+                except BlockingIOError:  # another owner of the stream made it non-blocking
                     _wait_until_writable(self._descriptor)
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ def _wait_until_writable(descriptor: int) -> None:
 
 
 def sink_of(stream: TextIO) -> Sink:
-    """A sink into the stream, past Python's buffers where it has a file descriptor."""
+    """A sink to the stream, which bypasses Python's buffers if it has a file descriptor."""
     try:
         stream.flush()
         return DescriptorSink(os.dup(stream.fileno()))

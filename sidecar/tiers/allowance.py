@@ -1,17 +1,17 @@
-"""How much may be sent now, where so much a second is the most: a token bucket."""
+"""A token bucket: how much may be sent now under a limit per second."""
 
 from __future__ import annotations
 
 import math
 
 BURST_SECONDS = 0.25
-"""What may be saved up: a few looks of whoever sends, so that none of the rate is lost."""
+"""The largest burst: a few intervals of the sender, so that it can use the full rate."""
 
 
 class Allowance:
-    """Bytes that may be sent. The debt of something large is paid off before anything follows it.
+    """Bytes that may be sent. After something large, sending resumes when the debt is paid off.
 
-    The clock may jump: set forward, it gives one burst; set back, it gives nothing for that time.
+    The clock may jump: forward, it allows one burst; backward, it allows nothing for that time.
     """
 
     def __init__(self, bytes_per_second: float, now: float) -> None:
@@ -20,7 +20,7 @@ class Allowance:
         self._at = now
 
     def left(self, now: float) -> float:
-        """How many bytes may be sent; none while it is not above 0."""
+        """The bytes that may be sent; none unless above 0."""
         earned = max(0.0, now - self._at) * self.bytes_per_second
         self._at = now
         self._left = min(self.bytes_per_second * BURST_SECONDS, self._left + earned)
@@ -31,10 +31,10 @@ class Allowance:
 
 
 def pending_bytes(bytes_per_second: float, timeout_seconds: float, most: int) -> int:
-    """How much may wait: what is sent in half of the time after which nobody waits any more.
+    """The most bytes that may be queued: as many as are sent within half of the timeout.
 
-    So whoever comes when that is full waits for its turn, and is told that nothing was changed if
-    it does not come; more would be accepted and then not be answered in time.
+    A write beyond that waits before it is issued, so that its timeout means that nothing was
+    changed. With a longer queue, writes would be issued and then time out with an unknown outcome.
     """
     if math.isinf(bytes_per_second):
         return most

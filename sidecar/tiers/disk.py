@@ -1,12 +1,12 @@
-"""The client of L3: what was asked, what has been answered, and which writes are pending.
+"""The client of L3: requests, their answers, and the pending writes.
 
-No sockets here: `take` returns the next frame to send, `feed` takes a reply, `lost` reports the end
-of the child. One class of more than 300 lines: reads, writes and calls share one order.
+It has no socket: `take` returns the next frame to send, `feed` takes a reply, `lost` reports the
+end of the child. One class of more than 300 lines, since reads, writes and calls share one order.
 
-That order is the protocol (see `l3.wire`), and two guarantees follow from it. A read that was asked
-before a write is answered before that write is acknowledged. And a write is in `pending` from the
-moment it is issued until L3 has it, so that L3 is never asked for a key that it has an old version
-of.
+That order is the protocol (see `l3.wire`), and two guarantees follow from it. A read that was
+issued before a write is answered before that write is acknowledged. And a write is in `pending`
+from the moment it is issued until L3 has it, so that L3 is never asked for a key of which it has an
+old version.
 
 The states, and the transitions between them:
 
@@ -17,8 +17,8 @@ The states, and the transitions between them:
 | `down`    | UNANSWERED    | not allowed       | `up`           | `down`    | `down`    |
 
 The first state is `opening`. With `lost`, pending writes are kept, to be sent again in order before
-any read. With `give_up` they are dropped: a mark on the volume says so, and the next child empties
-L3 before its first status. With the first status of a child that has emptied L3, `epoch` grows.
+any read. With `give_up` they are dropped: a mark on the volume records this, and the next child
+empties L3 before its first status. With the first status of such a child, `epoch` increases.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from sidecar.tiers.allowance import Allowance, pending_bytes
 
 MAX_PENDING_WRITES = 1024
 MAX_PENDING_BYTES = 16 << 20
-"""The most that may be pending; beyond it writers wait. One value larger than this may, alone."""
+"""The most pending bytes; beyond it writers wait. A single larger value may be pending alone."""
 MAX_READS = 4096
-"""Reads that may wait for L3; beyond it they are misses. More than connections can ask for."""
+"""The most waiting reads; beyond it they are misses. More than all connections can issue."""
 MAX_TOUCHES = 1024
 TOUCH_SECONDS = 0.5
-"""How long hits in memory are gathered before they are sent to L3."""
+"""How long hits in memory are collected before they are sent to L3."""
 
 
 class State(StrEnum):
@@ -59,7 +59,7 @@ DOWN: Final = State.DOWN
 
 
 class Unanswered:
-    """L3 gave no answer: too late, gone, or too busy."""
+    """L3 did not answer: it timed out, exited, or is overloaded."""
 
     __slots__ = ()
 
@@ -69,8 +69,8 @@ UNANSWERED = Unanswered()
 Answer = Record | int | Unanswered
 Ack = int | None | Unanswered
 OnAck = Callable[[Ack], None]
-"""Called with the effect of the write (`NEW`...); None when L3 has gone down and will not apply it;
-UNANSWERED when L3 did not answer in time, so that the effect is not known."""
+"""Called with the effect of the write (`NEW`...); with None if L3 went down and will not apply it;
+with UNANSWERED if L3 did not answer in time, so that the effect is unknown."""
 
 
 class Pending:
@@ -89,7 +89,7 @@ class Pending:
 
 
 class Read:
-    """A key that L3 is asked for."""
+    """A pending read of one key."""
 
     __slots__ = ("answered", "asked_at", "key")
 
@@ -105,9 +105,9 @@ Asked = TypeVar("Asked", bound=Read)
 class Disk(Generic[Asked]):
     """The client's end of L3. Synchronous throughout; callbacks run inside `feed`, in order.
 
-    The store asks, and hears by `deliver_to`; the link to the child takes and feeds, and hears by
-    `wake_by`. `timeout_seconds` and `sync` (fsync before a write is acknowledged) are the store's
-    to set.
+    The store issues operations and registers callbacks with `deliver_to`; the link to the child
+    calls `take` and `feed` and registers with `wake_by`. The store sets `timeout_seconds` and
+    `sync` (fsync before a write is acknowledged).
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -119,8 +119,8 @@ class Disk(Generic[Asked]):
         self.timeout_seconds = 1.0
         self.sync = False
         self.state = OPENING
-        self.started = False  # whether a child has said hello, or L3 was given up, since the start
-        self.epoch = 1  # grows when L3 has been emptied: what an entry knew of it is void
+        self.started = False  # whether L3 has been open or given up since the start
+        self.epoch = 1  # increases when L3 was emptied, which invalidates `on_disk` of entries
         self.status: Status | None = None
         self.pending: dict[bytes, Pending] = {}
         self.invalidating = 0  # invalidations that are pending, and older writes before them
@@ -138,7 +138,7 @@ class Disk(Generic[Asked]):
         self._touched_at = 0.0
         self._waiting_for_room: deque[Callable[[], None]] = deque()
 
-    # ---- what the store asks
+    # ---- called by the store
 
     def deliver_to(
         self,
@@ -156,7 +156,7 @@ class Disk(Generic[Asked]):
         self._on_evicted = on_evicted
 
     def read(self, read: Asked) -> None:
-        """Ask for a key that is not pending. Answered at once when L3 can't be asked."""
+        """Read a key that is not pending. Answered at once if L3 is not up."""
         if self.state is not UP or len(self._reads) + len(self._reads_out) >= MAX_READS:
             self._on_answers([(read, UNANSWERED)])
             return
@@ -187,7 +187,7 @@ class Disk(Generic[Asked]):
     def list_keys(
         self, scope: bytes, cursor: bytes, limit: int, on_page: Callable[[Page | None], None]
     ) -> None:
-        """A page of L3's keys below `scope`, from `cursor` on; None when L3 can't be asked."""
+        """A page of L3's keys below `scope`, from `cursor` on; None if L3 is not up."""
         if self.state is not UP:
             on_page(None)
             return
@@ -196,7 +196,7 @@ class Disk(Generic[Asked]):
         self._wake()
 
     def rewrite(self, on_begun: Callable[[bool | None], None]) -> None:
-        """Start a rewrite of L3's tables. False if one is under way; None if L3 cannot be asked."""
+        """Start a rewrite of L3's tables. False if one is in progress; None if L3 is not up."""
         if self.state is not UP:
             on_begun(None)
             return
@@ -214,9 +214,9 @@ class Disk(Generic[Asked]):
             self._wake()
 
     def pace_writes(self, bytes_per_second: float) -> None:
-        """Send values no faster, and let no more wait than can be sent in time; `inf` to lift it.
+        """Limit the rate of values, and the queue to what can be sent in time; `inf`: no limit.
 
-        Deletes and invalidations weigh nothing, but stay where they are in the order.
+        Deletes and invalidations do not count, but keep their place in the order.
         """
         if math.isinf(bytes_per_second):
             self._allowance = None
@@ -230,24 +230,24 @@ class Disk(Generic[Asked]):
 
     @property
     def writes_wait(self) -> bool:
-        """Whether writes may be waiting for nothing but their allowance."""
+        """Whether writes may be waiting only for their allowance."""
         return self._allowance is not None and len(self._unacked) > self._sent
 
     @property
     def accepts(self) -> bool:
-        """Whether a write may be issued now: L3 has been open or was given up, and keeps up."""
+        """Whether a write may be issued now: L3 has been open or was given up, and has room."""
         return self.started and not self.full
 
     @property
     def full(self) -> bool:
-        """Whether as much is pending as may be."""
+        """Whether the pending writes have reached their limit."""
         return (
             len(self._unacked) >= MAX_PENDING_WRITES
             or self._pending_bytes >= self._most_pending_bytes
         )
 
     def when_room(self, resume: Callable[[], None]) -> None:
-        """Call `resume` when there is room again; first come, first served."""
+        """Call `resume` when there is room again, in order of the calls."""
         self._waiting_for_room.append(resume)
 
     @property
@@ -257,21 +257,21 @@ class Disk(Generic[Asked]):
 
     @property
     def waiting(self) -> int:
-        """How many reads and writes L3 has not answered."""
+        """The number of reads and writes that L3 has not answered."""
         return len(self._unacked) + len(self._reads) + len(self._reads_out)
 
-    # ---- what the link does
+    # ---- called by the link
 
     def wake_by(self, wake: Callable[[], None]) -> None:
         """Call `wake` when there is something to `take`."""
         self._wake = wake
 
     def take(self, *, at_once: bool = False) -> bytes | None:
-        """The next frame to send; None when there is nothing to send.
+        """The next frame to send; None if there is nothing to send.
 
-        What comes while the child is busy gathers, until as much waits as is under way. Else a
-        child that keeps up is sent frames of one, and each costs as much as the look-up in it.
-        `at_once` gathers no writes: for the last frames.
+        While the child is busy, operations are collected until as many wait as are in flight.
+        Otherwise a child that keeps up would receive frames of one operation, whose overhead equals
+        the lookup itself. `at_once` does not wait for more writes: for the last frames.
         """
         if self.state is not UP:
             return None
@@ -290,7 +290,7 @@ class Disk(Generic[Asked]):
         )
 
     def feed(self, reply: wire.Reply) -> None:
-        """Take in a reply: answers to reads, then acknowledgements, then evicted keys."""
+        """Process a reply: answers to reads, then acknowledgements, then evicted keys."""
         if reply.reads:
             asked = [self._reads.popleft() for _ in reply.reads]
             self._on_answers(
@@ -314,9 +314,9 @@ class Disk(Generic[Asked]):
             self._give_room()
 
     def expire(self, now: float) -> int:
-        """Answer reads and writes that have waited too long; how many reads.
+        """Answer reads and writes that have timed out; returns the number of reads.
 
-        Late answers to these reads are passed over; these writes stay pending.
+        Late answers to these reads are ignored; these writes stay pending.
         """
         expired: list[tuple[Asked, Answer]] = []
         for reads in (self._reads, self._reads_out):
@@ -336,7 +336,7 @@ class Disk(Generic[Asked]):
         return len(expired)
 
     def lost(self) -> None:
-        """The child is gone. Writes stay pending, to be sent again in order before any read."""
+        """The child has exited. Writes stay pending, to be sent again in order before any read."""
         if self.state is UP:
             self.state = OPENING
         self._sent = 0
@@ -352,7 +352,7 @@ class Disk(Generic[Asked]):
             on_answer(None)
 
     def give_up(self) -> None:
-        """L3 is out of reach, and the volume is marked: from now on writes go to memory alone."""
+        """L3 is unavailable, and the volume is marked: from now on only memory takes writes."""
         self.lost()
         self.state = DOWN
         self.started = True
@@ -384,14 +384,14 @@ class Disk(Generic[Asked]):
             self._give_room()
 
     def _next_reads(self) -> list[bytes]:
-        """Keys to ask for, up to a frame's worth."""
+        """Keys to read, up to the size of a frame."""
         count = min(len(self._reads_out), wire.MAX_FRAME_READS)
         reads = [self._reads_out.popleft() for _ in range(count)]
         self._reads.extend(reads)
         return [read.key for read in reads]
 
     def _next_writes(self) -> list[Write]:
-        """Writes for the child, up to a frame's worth."""
+        """Writes for the child, up to the size of a frame."""
         writes: list[Write] = []
         size, most = 0, float(wire.MAX_FRAME_BYTES)
         if self._allowance is not None:
@@ -443,7 +443,7 @@ def _unheard(*_: object) -> None:
 
 
 def entry_of(key: bytes, record: Record, epoch: int) -> Entry:
-    """The entry that a record of L3 is, which has it in this epoch."""
+    """The entry for a record of L3 in this epoch."""
     return Entry(
         key=key,
         value=record.value,
@@ -457,7 +457,7 @@ def entry_of(key: bytes, record: Record, epoch: int) -> Entry:
 
 
 def put_of(entry: Entry) -> Put:
-    """The write that brings an entry to L3 as it is kept, packed or not."""
+    """The write that stores an entry in L3 in its current form, packed or not."""
     return Put(
         entry.key,
         entry.seq,

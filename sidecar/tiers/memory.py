@@ -1,8 +1,7 @@
 """A tier in memory. L1 and L2 are two instances of it.
 
-It keeps entries within two limits, and gives back what it had to let go: where that goes is the
-store's business. It counts what an entry really costs, so that a limit in bytes is one of resident
-memory.
+It keeps entries within two limits and returns the entries that it evicts; the store decides where
+they go. It counts the actual cost of an entry, so that a limit in bytes limits resident memory.
 """
 
 from __future__ import annotations
@@ -12,21 +11,21 @@ from sidecar.policies.migration import Migration
 from sidecar.policies.protocol import Policy
 
 EVICT_AT_ONCE = 64
-"""The most that one call evicts: a tier that was made much smaller is drained in slices."""
+"""The most entries that one call evicts: a tier whose limits were lowered is drained in slices."""
 
 MMAP_THRESHOLD_BYTES = 64 << 10
-"""From this size on the allocator maps a block of its own, so freeing gives it back at once. Below,
-a freed block leaves a hole: with twice the size, mixed values that compress take 1.16 times what
-is counted; with half of it, each large put costs a fifth more."""
+"""From this size on, the allocator maps each block separately, so that freeing returns it at once.
+A smaller block leaves a hole: with twice this size, compressed values of mixed sizes take 1.16
+times the counted bytes; with half of it, each large put takes 20 % longer."""
 
 _SMALL = 256
 _OBJECT_BYTES = 33  # a bytes object beyond its bytes
 _ENTRY_BYTES = 112 + 6 * 32 + 96
-"""An Entry, the six numbers that it refers to, and its place in a dict that is half full."""
+"""An Entry, the six numbers that it refers to, and its slot in a dict that is half full."""
 
 
 def cost_of(entry: Entry) -> int:
-    """Resident bytes that an entry takes in a tier, without its policy's part."""
+    """Resident bytes of an entry in a tier, without its policy's part."""
     key, value = len(entry.key), len(entry.value)
     if value <= _SMALL and key <= _SMALL:
         return _ENTRY_BYTES + ((key + 48) & ~15) + ((value + 48) & ~15)
@@ -34,7 +33,7 @@ def cost_of(entry: Entry) -> int:
 
 
 def _allocated(size: int) -> int:
-    """What CPython and glibc take for an object of `size` bytes."""
+    """The bytes that CPython and glibc allocate for an object of `size` bytes."""
     if size <= 512:  # pymalloc: classes of 16 bytes
         return (size + 15) & ~15
     if size < MMAP_THRESHOLD_BYTES:  # malloc: 8 bytes in front, multiples of 16
@@ -43,7 +42,7 @@ def _allocated(size: int) -> int:
 
 
 class MemoryTier:
-    """Entries by key, under a policy and two limits. Methods are O(1) but for what they evict."""
+    """Entries by key, with a policy and two limits. Methods are O(1), except for evictions."""
 
     def __init__(self, policy: Policy, max_entries: int, max_bytes: int) -> None:
         self.entries: dict[bytes, Entry] = {}
@@ -58,7 +57,7 @@ class MemoryTier:
 
     @property
     def full(self) -> bool:
-        """Whether whatever is put now pushes something out."""
+        """Whether the next put evicts an entry."""
         return len(self.entries) >= self.max_entries or self.used_bytes >= self.max_bytes
 
     @property
@@ -71,7 +70,7 @@ class MemoryTier:
         return held > self.max_entries or self._cost + held * self._overhead > self.max_bytes
 
     def put(self, entry: Entry) -> list[Entry]:
-        """Take an entry in; the entries that must leave for it, which may be the new one itself."""
+        """Add an entry; returns the entries evicted for it, which may include the new one."""
         key = entry.key
         cost = cost_of(entry)
         if cost + self._overhead > self.max_bytes:
@@ -89,7 +88,7 @@ class MemoryTier:
         return self.evict()
 
     def pop(self, key: bytes) -> Entry | None:
-        """Remove an entry for another reason than room."""
+        """Remove an entry for a reason other than eviction."""
         entry = self.entries.pop(key, None)
         if entry is not None:
             self._cost -= entry.cost
@@ -97,7 +96,7 @@ class MemoryTier:
         return entry
 
     def evict(self) -> list[Entry]:
-        """Get under the limits, by EVICT_AT_ONCE entries at most."""
+        """Evict at most EVICT_AT_ONCE entries until the tier is within its limits."""
         entries, overhead = self.entries, self._overhead
         victims: list[Entry] = []
         while (
@@ -117,18 +116,18 @@ class MemoryTier:
         self._cost += entry.cost
 
     def resize(self, max_entries: int, max_bytes: int) -> None:
-        """New limits, in force for the next put; `evict` until no longer `over` drains the rest."""
+        """Set new limits, in force from the next put; call `evict` until no longer `over`."""
         self.max_entries = max_entries
         self.max_bytes = max_bytes
         self.policy.resize(max_entries)
 
     def change_policy(self, policy: Policy) -> None:
-        """Order entries by another policy from now on; `migrate` moves them over in slices."""
+        """Switch to another policy; `migrate` then moves the entries to it in slices."""
         self.policy = Migration(self.policy, policy, lambda key: self.entries[key].expires_at)
         self._overhead = self.policy.overhead_bytes
 
     def migrate(self) -> bool:
-        """One slice of a change of policy; True when there is nothing left to move."""
+        """One slice of a change of policy; True when all entries are moved."""
         if isinstance(self.policy, Migration):
             if not self.policy.step():
                 return False

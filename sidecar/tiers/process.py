@@ -1,8 +1,8 @@
-"""The child process that runs L3: started, watched, ended, and started again.
+"""The child process that runs L3: starts it, watches it, kills it, and restarts it.
 
-A watchdog judges progress, not slowness. A disk that takes 200 ms for every read makes a child slow
-and leaves it alive: its counters of I/O and processor time move. A child that owes an answer while
-nothing of it moves is ended with SIGKILL, which RocksDB's log makes harmless.
+A watchdog checks progress, not speed. A child on a disk that takes 200 ms for every read is slow
+but alive: its counters of I/O and CPU time increase. A child that owes an answer and makes no
+progress is killed with SIGKILL, which is safe thanks to RocksDB's log.
 """
 
 from __future__ import annotations
@@ -26,44 +26,45 @@ from sidecar.l3.mark import leave_mark
 from sidecar.tiers.disk import Disk, State
 
 TICK_SECONDS = 0.05
-"""How often overdue reads are looked for, and touches and paced writes sent."""
+"""How often overdue reads are answered, and touches and paced writes are sent."""
 STUCK_SECONDS = 10.0
-"""How long a child that owes an answer may show no sign of work."""
+"""How long a child that owes an answer may make no progress."""
 QUIET_SHARE = 0.2
-"""What part of that it may be silent before its accounts are looked at."""
+"""The fraction of that time after which its counters are read."""
 BACKOFF_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0, 60.0)
-"""Before the first start again, the second, ...: a single crash costs nothing, a loop is slow."""
+"""The waits before restarts: none after a single crash, longer ones in a crash loop."""
 STARTS_BEFORE_GIVING_UP = 3
 CALM_SECONDS = 60.0
-"""A child that has lived this long starts the back-off afresh."""
+"""A child that ran this long resets the back-off."""
 LAST_WORDS_SECONDS = 0.5
 CLOSE_SECONDS = 0.7
-"""How long a stop waits for RocksDB to write out its memory; its log has it all anyway."""
+"""How long a stop waits for RocksDB to flush its memtables, whose contents are also in its log."""
 
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": str(128 << 10)}
-"""Of the child: RocksDB's threads share their heaps, and what a compaction frees goes back. With a
-threshold of its own glibc also maps blocks that large for good, so nothing frequent may be one."""
+"""The child's environment: RocksDB's threads share heaps, and memory freed by a compaction is
+returned. With a fixed trim threshold, glibc also maps every block of that size, so no frequent
+allocation may be that large."""
 
-OFF = "switched off by tiers.l3.enabled, or --data-limit leaves no room for it"
+OFF = "disabled by tiers.l3.enabled, or --data-limit leaves no room for it"
 
 log = structlog.get_logger("sidecar.l3")
 
 
 ENDS = ("locked", "full", "denied", "failed", "corrupt", "crashed", "hung")
-"""The reasons for which a child ends."""
+"""The reasons for which a child exits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why L3 is not up, for people."""
+    """Why L3 is not up, for the log and /readyz."""
 
     reason: str  # of ENDS, or disabled
     message: str
-    marked: bool = True  # False: the volume does not know that it missed writes
+    marked: bool = True  # False: the volume has no mark that it missed writes
 
 
 class DiskProcess(asyncio.Protocol):
-    """Owns the child and the socket to it; the only one that calls `take`, `feed` and `lost`."""
+    """Owns the child and its socket; the only caller of `take`, `feed` and `lost`."""
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ class DiskProcess(asyncio.Protocol):
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    # ---- the life of the child
+    # ---- the child's lifecycle
 
     async def run(self) -> None:
         """Keep a child running until cancelled."""
@@ -106,15 +107,17 @@ class DiskProcess(asyncio.Protocol):
             born = time.monotonic()
             try:
                 self.trouble = await self._one_life()
-            except OSError as error:  # no memory or no process to be had
-                self.trouble = Trouble("failed", f"the L3 process could not be started: {error}")
+            except OSError as error:  # out of memory or processes
+                self.trouble = Trouble("failed", f"the L3 process cannot be started: {error}")
             self._disk.lost()
             if self._stopping:
                 return
             lived = time.monotonic() - born
             failures = 1 if lived > CALM_SECONDS else failures + 1
             self.restarts[self.trouble.reason] += 1
-            log.warning("L3 stopped", reason=self.trouble.reason, detail=self.trouble.message)
+            log.warning(
+                "L3 process exited", reason=self.trouble.reason, detail=self.trouble.message
+            )
             if not self._enabled.is_set():
                 continue
             if self.trouble.reason in ("locked", "denied", "full") or (
@@ -123,7 +126,7 @@ class DiskProcess(asyncio.Protocol):
                 await self._give_up(self.trouble)
 
     def enable(self, *, enabled: bool) -> None:
-        """Switch L3 on or off while running."""
+        """Enable or disable L3 while running."""
         if enabled:
             self._enabled.set()
         else:
@@ -131,7 +134,7 @@ class DiskProcess(asyncio.Protocol):
             self._kill()
 
     async def stop(self, task: asyncio.Task[None], hurry: asyncio.Event) -> None:
-        """Let the child apply what it was sent and close; end it after CLOSE_SECONDS."""
+        """Let the child apply what was sent and close; kill it after CLOSE_SECONDS."""
         self._stopping = True
         self._disk.pace_writes(math.inf)
         self._flush(at_once=True)
@@ -154,13 +157,13 @@ class DiskProcess(asyncio.Protocol):
             await self._enabled.wait()
 
     async def _give_up(self, trouble: Trouble) -> None:
-        """Go on without L3, after a mark on the volume: it will have missed what is written now."""
+        """Continue without L3, after marking the volume, since L3 misses all writes from now on."""
         if self._disk.state is State.DOWN:
             return
         try:
             await asyncio.to_thread(leave_mark, self._data_dir)
         except OSError as error:
-            message = f"{trouble.message}; nor could a mark be left there ({error.strerror})"
+            message = f"{trouble.message}; the volume cannot be marked either ({error.strerror})"
             trouble = Trouble(trouble.reason, message, marked=False)
         self.trouble = trouble
         self._disk.give_up()
@@ -168,7 +171,7 @@ class DiskProcess(asyncio.Protocol):
         tell("Running without L3", reason=trouble.reason, detail=trouble.message)
 
     async def _one_life(self) -> Trouble:
-        """Start a child and wait for its end; why it ended."""
+        """Start a child and wait for its exit; returns the reason."""
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
@@ -197,7 +200,7 @@ class DiskProcess(asyncio.Protocol):
         self._transport = transport
         try:
             hung = await self._watch(process)
-            if not hung:  # what it said last is still in the socket
+            if not hung:  # its last message is still in the socket
                 await asyncio.wait([self._end_of_stream], timeout=LAST_WORDS_SECONDS)
         finally:
             transport.close()
@@ -207,13 +210,13 @@ class DiskProcess(asyncio.Protocol):
             status = await process.wait()
             self._process = None
         if hung:
-            return Trouble("hung", f"no sign of work for {self._stuck_seconds:g} s; ended")
+            return Trouble("hung", f"no progress for {self._stuck_seconds:g} s; killed")
         if self._fault is not None:
             return Trouble(*self._fault)
-        return Trouble("crashed", f"the process ended with status {status}")
+        return Trouble("crashed", f"the process exited with status {status}")
 
     async def _watch(self, process: asyncio.subprocess.Process) -> bool:
-        """Until the child has ended (False) or must be ended (True)."""
+        """Wait until the child has exited (False) or has to be killed (True)."""
         ended = asyncio.ensure_future(process.wait())
         activity = Activity(process.pid)
         try:
@@ -239,7 +242,7 @@ class DiskProcess(asyncio.Protocol):
     # ---- the socket
 
     def _wake(self) -> None:
-        """Something waits to be sent: gather what this turn of the loop adds, then send it."""
+        """There is something to send: collect what this turn of the loop adds, then send it."""
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush_soon)
@@ -254,7 +257,7 @@ class DiskProcess(asyncio.Protocol):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None  # what is written from now on waits for the next child
+        self._transport = None  # writes from now on wait for the next child
         if not self._end_of_stream.done():
             self._end_of_stream.set_result(None)
 
@@ -273,7 +276,7 @@ class DiskProcess(asyncio.Protocol):
 
 
 class Activity:
-    """Whether a process does anything at all, by the kernel's accounts of its I/O and its time."""
+    """Whether a process makes progress, by the kernel's counters of its I/O and CPU time."""
 
     def __init__(self, pid: int) -> None:
         self._accounts = (Path(f"/proc/{pid}/io"), Path(f"/proc/{pid}/schedstat"))
@@ -281,15 +284,15 @@ class Activity:
         self._since = 0.0
 
     def suppose(self) -> None:
-        """There is no need to look: take it to be active."""
+        """Count the process as active, without reading its counters."""
         self._seen = None
 
     def still_seconds(self) -> float:
-        """For how long it has not moved, as far as has been looked; 0 where nobody can tell."""
+        """How long its counters have not changed; 0 if unknown."""
         try:
             seen = [account.read_text() for account in self._accounts]
         except OSError:
-            return 0.0  # it has just ended, or this kernel keeps no accounts
+            return 0.0  # it has just exited, or this kernel has no such counters
         now = time.monotonic()
         if seen != self._seen:
             self._seen = seen

@@ -65,7 +65,7 @@ def test_every_mistake_is_a_line_on_stderr(tmp_path: Path) -> None:
     assert lines[1].startswith("cache.yaml:2: speed: unknown key; ")
     assert lines[2].startswith("baselines.yaml:1: not well-formed YAML ")
     assert lines[3].startswith('rules.yaml:1: level: "hot" is not known here; ')
-    assert lines[4] == "rules.yaml:2: rules[0].action: the key is missing; write it"
+    assert lines[4] == "rules.yaml:2: rules[0].action: the key is missing; add it"
     assert len(lines) == 8
 
 

@@ -124,7 +124,7 @@ promote_afer: 1
     ("line", "sentence"),
     [
         ("- a", "a list is not a mapping; write keys with values below it, or remove it"),
-        ("tiers:", "tiers: there is no value; write one, or remove the key"),
+        ("tiers:", "tiers: the value is missing; add one, or remove the key"),
         ("tiers: {l4: {}}", "tiers.l4: unknown key; write one of l1, l2, l3"),
         ("speed: 1", "speed: unknown key; write one of default_ttl, durability, max_value_bytes"),
         ("promote_after: 0", "promote_after: 0 is too small; write at least 1"),
@@ -140,10 +140,10 @@ promote_afer: 1
         ("max_value_bytes: -1", "max_value_bytes: -1 is not a size; write for example 100MiB"),
         ("max_value_bytes: 0", "max_value_bytes: 0 is too small; write for example 100MiB"),
         ("max_value_bytes: yes", 'max_value_bytes: "yes" is not a size; write for example 100MiB'),
-        ("durability: raid", 'durability: "raid" is not known here; write process, memory or disk'),
+        ("durability: raid", 'durability: "raid" is not valid here; write process, memory or disk'),
         ("tiers: {l1: {enabled: no}}", 'tiers.l1.enabled: "no" is neither true nor false; write'),
         ("tiers: {l1: {compression: zstd}}", "tiers.l1.compression: unknown key; write one of"),
-        ("tiers: {l2: {compression: zip}}", 'tiers.l2.compression: "zip" is not known here; write'),
+        ("tiers: {l2: {compression: zip}}", 'tiers.l2.compression: "zip" is not valid here; write'),
         ("tiers: {l2: {max_entries: 1.5}}", "tiers.l2.max_entries: 1.5 is not a whole number"),
         ("metrics: {namespaces: pages}", 'metrics.namespaces: "pages" is not a list; write'),
         (

@@ -77,7 +77,7 @@ def test_an_l3_that_does_not_fit_is_told_the_largest_that_does() -> None:
 def test_where_no_l3_fits_at_all_the_operator_is_told_to_switch_it_off(text: str) -> None:
     """A stated L3 is never switched off silently."""
     [mistake] = mistakes(f"tiers: {{l3: {{{text}}}}}", data=64 * MIB)
-    assert "switch l3 off with enabled: false, or raise the data limit" in mistake
+    assert "disable l3 with enabled: false, or raise the data limit" in mistake
 
 
 def test_defaults_in_memory_shrink_in_proportion_to_half_of_it() -> None:

@@ -79,14 +79,14 @@ def test_a_node_is_found_by_its_path() -> None:
     [
         ("a: 1\nb: 2\na: 3", "f:3: a: the key is already on line 1; remove one of the two"),
         ("a:\n\tb: 1", "f:2: the line is indented with a tab; write spaces instead"),
-        ("a: 1\n---\nb: 2", "f:2: a second document begins; keep one in a file"),
-        ("a: 1\nb: !!int 2", 'f:2: b: the tag "tag:yaml.org,2002:int" is not taken; remove it'),
+        ("a: 1\n---\nb: 2", "f:2: a second document starts here; keep only one per file"),
+        ("a: 1\nb: !!int 2", 'f:2: b: the tag "tag:yaml.org,2002:int" is not supported; remove it'),
         ("a: *b", "f:1: a: the alias *b has no anchor before it; write the value out"),
         ("a: &b [*b]", "f:1: a[0]: the alias *b has no anchor before it; write the value out"),
         ("a: 1\n? [b]\n: 2", "f:2: a key is not plain text; write a word"),
         ("a: \udcff", "f:1: the text is not UTF-8; save the file as UTF-8"),
         ("a: 1\nb: \x1b", "f:2: the character \\x1b is not allowed; remove it"),
-        ('"odd\\nkey": !x', 'f:1: "odd\\nkey": the tag "!x" is not taken; remove it'),
+        ('"odd\\nkey": !x', 'f:1: "odd\\nkey": the tag "!x" is not supported; remove it'),
         ("x" * (MAX_TEXT_BYTES + 1), "f:1: the text is longer than 1MiB; shorten it"),
         ("é" * (MAX_TEXT_BYTES // 2 + 1), "f:1: the text is longer than 1MiB; shorten it"),
     ],
@@ -116,7 +116,7 @@ def test_all_duplicate_keys_are_reported_but_not_without_end() -> None:
     assert len(mistakes("a: 1\n" * 4)) == 3
     many = mistakes("a: 1\n" * 4000)
     assert len(many) == MAX_ERRORS + 1
-    assert "and more mistakes" in many[-1]
+    assert "and more errors" in many[-1]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_all_duplicate_keys_are_reported_but_not_without_end() -> None:
         ("- " * (MIB // 2), f"nested deeper than {MAX_DEPTH}"),
         ("- a\n" * (MIB // 4), f"more than {MAX_NODES} values"),
         ("[" + "a," * (MIB // 2 - 1) + "]", f"more than {MAX_NODES} values"),
-        ("---\n" * (MIB // 4), "a second document begins"),
+        ("---\n" * (MIB // 4), "a second document starts here"),
         ("? " * (MIB // 2), "a key is not plain text"),
         ("&a " * (MIB // 3), "not well-formed YAML"),
         ("\t" * MIB, "indented with a tab"),

@@ -36,7 +36,7 @@ def test_a_place_without_a_warmer_is_no_mistake(text: str) -> None:
 def test_a_warmer_is_a_mistake_with_its_line(text: str, where: str) -> None:
     [mistake] = mistakes(warmers=text)
     assert mistake.startswith(where)
-    assert "there are no warmers" in mistake
+    assert "does not support warmers" in mistake
 
 
 def test_a_rule_that_names_a_warmer_is_told_that_there_is_none() -> None:

@@ -93,7 +93,7 @@ async def test_the_log_says_what_is_in_force_and_where_from(tmp_path: Path) -> N
         ):
             await bench.documents.offer(texts, source)
     assert [(it["event"].removeprefix("Configuration "), it["source"]) for it in logged] == [
-        ("in force at the start", "defaults"),
+        ("in force at startup", "defaults"),
         ("applied", "folder"),
         ("rejected", "folder"),
         ("confirmed", "folder"),
@@ -187,7 +187,7 @@ async def test_a_volume_that_cannot_be_written_is_said_once(tmp_path: Path) -> N
         async with asyncio.timeout(20):
             for number in range(3, 8):
                 await bench.documents.offer(good(number), "api")
-            while not any("could not be kept" in it["event"] for it in logged):
+            while not any("not stored on the volume" in it["event"] for it in logged):
                 await asyncio.sleep(0.002)
             for number in range(8, 12):
                 await bench.documents.offer(good(number), "api")
@@ -196,7 +196,7 @@ async def test_a_volume_that_cannot_be_written_is_said_once(tmp_path: Path) -> N
             await bench.documents.offer(good(12), "api")
             while bench.on_volume() != good(12):
                 await asyncio.sleep(0.002)
-    assert sum("could not be kept" in it["event"] for it in logged) == 1
+    assert sum("not stored on the volume" in it["event"] for it in logged) == 1
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
 
@@ -209,7 +209,7 @@ async def test_a_volume_that_was_full_is_written_when_it_can_be(tmp_path: Path) 
     with capture_logs() as logged:
         async with asyncio.timeout(20):
             await bench.documents.offer(good(3), "api")
-            while not any("could not be kept" in it["event"] for it in logged):
+            while not any("not stored on the volume" in it["event"] for it in logged):
                 await asyncio.sleep(0.002)
             (tmp_path / FILE).rmdir()
             while bench.on_volume() != good(3):

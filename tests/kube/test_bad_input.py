@@ -27,7 +27,7 @@ BAD = {
     ),
     "tags that construct objects": (
         {"cache.yaml": "promote_after: !!python/object/apply:os.system [touch /tmp/owned]\n"},
-        "is not taken; remove it",
+        "is not supported; remove it",
     ),
     "characters that no text has": ({"cache.yaml": "a: \x00"}, "is not allowed"),
     "a warmer that is not there": (
@@ -86,7 +86,7 @@ def test_binary_data_is_refused_with_what_to_do(start: Start, api: ThreadedApiSe
     api.put({"binaryData": {"cache.yaml": binary}, "data": {"rules.yaml": "level: maximum"}})
     wait_until(lambda: sidecar.config()["rejected"], "it is refused")
     [error] = sidecar.config()["rejected"]["errors"]
-    assert error.startswith("cache.yaml:1: it stands in binaryData")
+    assert error.startswith("cache.yaml:1: it is in binaryData")
     assert sidecar.config()["document"] == {}
     api.put({"binaryData": {"logo.png": binary}, "data": {"cache.yaml": "promote_after: 4"}})
     wait_until(lambda: promote_after(sidecar) == 4, "another's binary is no matter")

@@ -100,4 +100,4 @@ def test_a_pod_without_a_token_is_told_at_the_start(
     status, said = in_a_pod.wait()
     assert status == 1
     [line] = said.splitlines()
-    assert "serviceaccount/token; mount the service account's token" in line
+    assert "serviceaccount/token does not exist; mount the service account's token" in line

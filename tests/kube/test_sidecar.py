@@ -96,7 +96,7 @@ def test_where_the_configmap_is_gone_at_the_start_the_volume_has_no_say(
 def test_of_both_sources_the_api_leads(
     start: Start, api: ThreadedApiServer, tmp_path: Path
 ) -> None:
-    """The folder is what to start from, and has its say for as long as there is no ConfigMap."""
+    """The folder is in force at the start, and as long as there is no ConfigMap."""
     mount = Mount(tmp_path / "config")
     mount.publish({"cache.yaml": "promote_after: 5\n"})
     sidecar = start("--config", str(mount.path))
@@ -163,8 +163,8 @@ def test_all_events_have_what_was_applied(start: Start, api: ThreadedApiServer) 
     ("configmap", "kubeconfig", "advice"),
     [
         ("Shop/cache", "", "write for example shop/cache-config"),
-        ("cache-config", "", "outside of a pod, write NAMESPACE/NAME"),
-        ("shop/cache-config", None, "there is no /nowhere; set KUBECONFIG, or run in a pod"),
+        ("cache-config", "", "outside of a pod, set --configmap to NAMESPACE/NAME"),
+        ("shop/cache-config", None, "/nowhere does not exist; set KUBECONFIG, or run in a pod"),
         ("shop/cache-config", "just text", "the kubeconfig is not well-formed"),
     ],
 )

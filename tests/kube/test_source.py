@@ -84,7 +84,7 @@ async def test_after_a_drop_it_goes_on_from_the_last_version(
     change(server, 2)
     assert await watching.texts() == document(2)["data"]
     assert server.count("list") == 1
-    assert "broke off" in await watching.until_troubled()
+    assert "was interrupted" in await watching.until_troubled()
 
 
 async def test_a_server_that_was_away_is_taken_up_again(
@@ -92,7 +92,7 @@ async def test_a_server_that_was_away_is_taken_up_again(
 ) -> None:
     """Killed, refusing connections, and started again on the same port."""
     await server.stop()
-    await until(lambda: any("can't be reached" in str(it) for it in watching.troubles))
+    await until(lambda: any("cannot be reached" in str(it) for it in watching.troubles))
     change(server, 2)
     await server.start()
     assert await watching.texts() == document(2)["data"]
@@ -212,7 +212,7 @@ async def test_a_missing_right_is_said_as_the_role_that_grants_it(
     assert 'apiGroups: [""], resources: [configmaps], resourceNames: [cache-config]' in sentence
     assert "verbs: [get, list, watch]" in sentence
     assert NAMESPACE in sentence
-    assert "It says: configmaps is forbidden" in sentence, "it names the user that lacks it"
+    assert "It answered: configmaps is forbidden" in sentence, "it names the user that lacks it"
     server.faults.only_names = [NAME]
     change(server, 1)
     while (found := await watching.upcoming()) is None:

@@ -86,7 +86,7 @@ def test_a_lock_held_for_long_is_told(data_dir: Path, start_child: StartChild, s
     second = start_child(data_dir, stale=stale)
     reason, message = second.fault()
     assert reason == "locked"
-    assert "give each sidecar a folder of its own" in message
+    assert "give each sidecar its own directory" in message
     assert second.process.wait(30) == 1
     assert first.values([b"ns/2000"]) != [None]
 
@@ -141,7 +141,7 @@ def test_a_folder_of_a_newer_format_is_put_aside_and_told(
     reason, message = start_child(data_dir).fault()
     assert reason == "corrupt"
     assert f"format {FORMAT + 1}" in message
-    assert "put aside" in message
+    assert "set aside" in message
     assert QUARANTINE in names(data_dir)
     starts_empty(start_child, data_dir)
 
@@ -164,7 +164,7 @@ def test_a_file_in_place_of_the_folder_is_denied(tmp_path: Path, start_child: St
     for data_dir in (tmp_path, tmp_path / "l3" / "below"):
         reason, message = start_child(data_dir).fault()
         assert reason == "denied"
-        assert "a file where a folder must be" in message
+        assert "a file is in the place of a directory" in message
 
 
 def test_a_folder_of_somebody_else_is_denied(start_child: StartChild) -> None:
@@ -202,7 +202,7 @@ def test_a_full_volume_is_told(small_volume: Path, start_child: StartChild) -> N
             child.send(put(b"ns/%d" % n, rng.randbytes(1 << 20), n))
     reason, message = child.fault()
     assert reason == "full"
-    assert "free space or give it a larger one" in message
+    assert "free space on it or enlarge it" in message
     child.close()
     filler = small_volume / "filler"
     _fill(filler)

@@ -64,7 +64,7 @@ def test_every_mistake_is_a_line_on_stderr(tmp_path: Path) -> None:
     assert lines[0] == "cache.yaml:1: promote_after: 0 is too small; write at least 1"
     assert lines[1].startswith("cache.yaml:2: speed: unknown key; ")
     assert lines[2].startswith("baselines.yaml:1: not well-formed YAML ")
-    assert lines[3].startswith('rules.yaml:1: level: "hot" is not known here; ')
+    assert lines[3].startswith('rules.yaml:1: level: "hot" is not valid here; ')
     assert lines[4] == "rules.yaml:2: rules[0].action: the key is missing; add it"
     assert len(lines) == 8
 

@@ -152,7 +152,7 @@ promote_afer: 1
         ),
         (
             f"metrics: {{namespaces: [{', '.join(f'n{number}' for number in range(1000))}]}}",
-            "metrics.namespaces: there are more than 20; leave some out",
+            "metrics.namespaces: there are more than 20; remove some",
         ),
         ("tiers: {l3: {timeout: never}}", 'tiers.l3.timeout: "never" is not a duration; write'),
         ("tiers: {l3: {window: 0.5}}", "tiers.l3.window: unknown key; write one of enabled"),

@@ -45,7 +45,7 @@ def test_stated_sizes_may_fill_the_memory_but_not_exceed_it() -> None:
     assert tiers(text, memory=100 * MIB).l2.max_bytes == 90 * MIB
     assert mistakes(text, memory=100 * MIB - 1) == [
         "cache.yaml:1: tiers.l2.max_bytes: max_bytes above the memory limit of the container: 10MiB"
-        " of l1 and 90MiB of l2 are more than 104857599; write less, or raise the limit"
+        " of l1 and 90MiB of l2 are more than 104857599; lower them, or raise the limit"
     ]
 
 

@@ -135,7 +135,7 @@ def test_a_field_that_cannot_be_shown_does_not_lose_the_event() -> None:
         def __str__(self) -> str:
             raise RuntimeError
 
-    assert tree("e", field=Broken()).endswith("└── field: <Broken that cannot be shown>")
+    assert tree("e", field=Broken()).endswith("└── field: <Broken that cannot be displayed>")
 
 
 def test_json_is_one_object_a_line_with_the_same_fields(stream: io.StringIO) -> None:

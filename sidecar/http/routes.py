@@ -9,7 +9,6 @@ It is one file of more than 300 lines, since it is one table.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -28,8 +27,7 @@ from sidecar.http.signals import SignalsApi, SignalsQuery
 from sidecar.model.entry import MAX_KEY_BYTES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataApi:
+class DataApi(Struct, frozen=True, kw_only=True):
     """What serves the data API and the console."""
 
     entries: EntryApi

@@ -8,10 +8,9 @@ A route owns all that is known of a path: what it takes, what it answers, the va
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
-import msgspec
+from msgspec import Struct
 
 from sidecar.http.messages import Reply, Request
 from sidecar.http.parameters import Parameters, refused_query
@@ -23,37 +22,34 @@ Waits = Callable[[Request], bool]
 Api = TypeVar("Api")
 
 
-class Found(NamedTuple):
-    """The operation of a request: the value of its label, its handler, and whether to answer may
-    mean to wait, which is asked only when too many requests are under way.
-    """
+Found = tuple[str, Handler, Waits]
+"""The value of the `operation` label, the handler, and what tells whether to answer a request may
+mean to wait, which is asked only when too many are under way.
+"""
+_Methods = tuple[Mapping[str, Found], Mapping[str, Found]]
+"""What is found by the method: of a request without a query, and of one with it."""
 
-    operation: str
-    handle: Handler
-    waits: Waits
+# Structs, which take a sixth of the memory of a dataclass: a table is small, and should stay so.
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """A header of an answer. One that is not required is sent only where it applies."""
 
     description: str
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A status, when it is answered, and with what. `body` is its type, None without one."""
 
     status: int
     description: str
     body: Any = None
     media_types: tuple[str, ...] = ("application/json",)
-    headers: Mapping[str, Header] = field(default_factory=dict)
+    headers: Mapping[str, Header] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True):
     """What a request sends. `shape` is its type; several media types are encodings of the same."""
 
     shape: Any
@@ -63,8 +59,7 @@ class Body:
     required: bool = True
 
 
-@dataclass(frozen=True)  # without slots, since a generic class sets an attribute of its own
-class Route(Generic[Api]):
+class Route(Struct, Generic[Api], frozen=True):
     """One method of a path; HEAD needs none where it is GET without the body.
 
     `{parameters}` stand at the end of the path. Structs describe all parameters; those of the query
@@ -78,17 +73,16 @@ class Route(Generic[Api]):
 
     method: str
     path: str
-    _: KW_ONLY
     operation: str
     id: str
     summary: str
-    description: str = ""
     handler: Callable[[Api], Handler | QueryHandler]
-    path_parameters: type[msgspec.Struct] | None = None
-    query: type[msgspec.Struct] | None = None
-    headers: type[msgspec.Struct] | None = None
-    body: Body | None = None
     answers: tuple[Answer, ...]
+    description: str = ""
+    path_parameters: type[Struct] | None = None
+    query: type[Struct] | None = None
+    headers: type[Struct] | None = None
+    body: Body | None = None
     waits: bool | Callable[[Api], Waits] = False
 
 
@@ -98,13 +92,6 @@ def by_path(routes: Iterable[Route[Api]]) -> dict[str, dict[str, Route[Api]]]:
     for route in routes:
         paths.setdefault(route.path, {})[route.method] = route
     return paths
-
-
-class _Methods(NamedTuple):
-    """The operations of a path by method: of a request without a query, and of one with it."""
-
-    plain: Mapping[str, Found]
-    queried: Mapping[str, Found]
 
 
 class Table(Generic[Api]):
@@ -130,25 +117,30 @@ class Table(Generic[Api]):
     def find(self, request: Request) -> Found:
         """Raises ProblemError: 404, 405, 400 for a query that the path does not take."""
         self._check(request)
+        plain, queried = self._of_path(request)
+        found = (queried if request.query else plain).get(request.method)
+        if found is None:
+            raise _not_allowed(request, plain)
+        return found
+
+    def _of_path(self, request: Request) -> _Methods:
         path = request.path
-        for prefix, methods in self._below:  # entries are first: the data path goes no further
+        for prefix, methods in self._below:  # entries are first: the data path looks no further
             if path.startswith(prefix):
-                return _by_method(methods, request)
+                return methods
         found = self._exact.get(path)
         if found is not None:
-            return _by_method(found, request)
+            return found
         if request.to_origin_form():
-            return self.find(request)
+            self._check(request)
+            return self._of_path(request)
         raise ProblemError(404, f"There is nothing at {path[:80]}. There is: {self._paths}.")
 
 
-def _by_method(methods: _Methods, request: Request) -> Found:
-    found = (methods.queried if request.query else methods.plain).get(request.method)
-    if found is None:
-        allowed = ", ".join(sorted(methods.plain))
-        detail = f"{request.method} is not possible here; {allowed} is."
-        raise ProblemError(405, detail, headers=f"Allow: {allowed}\r\n")
-    return found
+def _not_allowed(request: Request, methods: Iterable[str]) -> ProblemError:
+    allowed = ", ".join(sorted(methods))
+    detail = f"{request.method} is not possible here; {allowed} is."
+    return ProblemError(405, detail, headers=f"Allow: {allowed}\r\n")
 
 
 def _methods(routes: Mapping[str, Route[Api]], api: Api) -> _Methods:
@@ -156,18 +148,18 @@ def _methods(routes: Mapping[str, Route[Api]], api: Api) -> _Methods:
     routes = {"HEAD": routes["GET"], **routes} if "GET" in routes else routes
     plain = {method: _found(route, api) for method, route in routes.items()}
     queried = {
-        method: found if routes[method].query else found._replace(handle=_refuse_query)
+        method: found if routes[method].query else (found[0], _refuse_query, found[2])
         for method, found in plain.items()
     }
-    return _Methods(plain, queried)
+    return plain, queried
 
 
 def _found(route: Route[Api], api: Api) -> Found:
     waits = route.waits
     if isinstance(waits, bool):
         always = waits
-        return Found(route.operation, _handler(route, api), lambda _request: always)
-    return Found(route.operation, _handler(route, api), waits(api))
+        return route.operation, _handler(route, api), lambda _request: always
+    return route.operation, _handler(route, api), waits(api)
 
 
 def _handler(route: Route[Api], api: Api) -> Handler:

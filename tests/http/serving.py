@@ -6,10 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import ClientResponse, web
+from msgspec.structs import replace
 
 from sidecar.app.settings import Settings
 from sidecar.app.sidecar import Sidecar, prepare

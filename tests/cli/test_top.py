@@ -1,4 +1,7 @@
-"""`cache-sidecar top` against a real sidecar: on a terminal, and where there is none."""
+"""`cache-sidecar top` against a real sidecar: on a terminal, and where there is none.
+
+More than 300 lines in one file, since the screen and the lines show the same looks.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,26 @@
-"""What people need who join: a licence, named the same everywhere."""
+"""What a repository promises to people who join it: one licence, and code of a readable size."""
 
 from __future__ import annotations
 
+import ast
+import subprocess
 import tomllib
+from pathlib import Path
+from statistics import median, quantiles
 
 import yaml
 
 from tests.contracts.pages import ROOT
+
+MOST_LINES = 300
+"""Of a file whose docstring gives no reason for more."""
+
+
+def sources(folder: str = "") -> list[Path]:
+    """The Python files that are under version control, below a folder."""
+    command = ["git", "ls-files", "--", f"{folder}*.py"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / line for line in listed.splitlines()]
 
 
 def test_the_licence_is_the_same_everywhere() -> None:
@@ -17,3 +31,24 @@ def test_the_licence_is_the_same_everywhere() -> None:
     for chart in (ROOT / "helm").glob("*/Chart.yaml"):
         annotations = yaml.safe_load(chart.read_text())["annotations"]
         assert annotations["artifacthub.io/license"] == licence
+
+
+def test_a_long_file_gives_its_reason() -> None:
+    """In its docstring, which says that it has more than 300 lines."""
+    for path in sources():
+        text = path.read_text()
+        if text.count("\n") > MOST_LINES:
+            reason = " ".join((ast.get_docstring(ast.parse(text)) or "").split())
+            assert f"more than {MOST_LINES} lines" in reason.lower(), path
+
+
+def test_functions_are_short() -> None:
+    """Half of them have at most seven lines, nine in ten at most twenty."""
+    lengths = [
+        node.end_lineno - node.lineno + 1
+        for path in sources("sidecar/")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    ]
+    assert median(lengths) <= 7
+    assert quantiles(lengths, n=10)[8] <= 20

@@ -1,4 +1,7 @@
-"""Opening L3 in whatever state the folder is: told, mended, or waited for; never stale."""
+"""Opening L3 in whatever state the folder is: told, mended, or waited for; never stale.
+
+More than 300 lines in one file, since each case is a folder in another state.
+"""
 
 from __future__ import annotations
 

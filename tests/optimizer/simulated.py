@@ -2,6 +2,8 @@
 
 What the cache says is what the store really counts. What a machine would say (memory, processor,
 collections, connections) follows the load and what the tiers hold, so that turning a knob shows.
+
+More than 300 lines in one file, since the load, the machine and the day are one model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What another document, a restart or a reset does to what the optimizer has changed."""
+"""What another document, a restart or a reset does to what the optimizer has changed.
+
+More than 300 lines in one file, since every case is a document in the same world.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One experiment after the other: what it waits for, what ends it, what becomes of its change."""
+"""One experiment after the other: what it waits for, what ends it, what becomes of its change.
+
+More than 300 lines in one file, since every case is a trial in the same world.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ A reader and one or two writers of the same key meet a child that may be slow at
 die once, while memory may let go of the key at any moment. Every order of these steps is run, by
 stateless search: a schedule is a list of choices, and each run that meets a choice for the first
 time takes the first and leaves the others for later runs.
+
+More than 300 lines in one file, since the steps and the search belong together.
 """
 
 from __future__ import annotations

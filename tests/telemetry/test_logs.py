@@ -1,4 +1,7 @@
-"""What a log looks like, that nothing can forge an event, and that nobody waits for its reader."""
+"""What a log looks like, that nothing can forge an event, and that nobody waits for its reader.
+
+More than 300 lines in one file, since all of it reads one stream of events.
+"""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_an_entry_that_has_gone_is_said_to_have(console: Console, sidecar: Runni
     search(console, "gone")
     sidecar.ask("DELETE", "/v1/cache/shop/gone")
     console.page.get_by_role("button", name="gone", exact=True).click()
-    console.until(lambda: "It is gone" in console.text(ENTRY), "it is said")
+    console.until(lambda: "no longer exists" in console.text(ENTRY), "it is said")
     assert [trouble for trouble in console.troubles if "404" not in trouble] == []
     console.troubles.clear()
     assert search(console, "nothing") == []

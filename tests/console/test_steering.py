@@ -14,7 +14,7 @@ from tests.console.conftest import TEXTS, OpenConsole
 from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar, wait_until
 
-CHANGES = "Changes, the newest first"
+CHANGES = "Changes, newest first"
 HTML = "<img src=x onerror=alert(1)>"
 
 
@@ -60,7 +60,7 @@ def test_the_timeline_leads_to_the_table(console: Console) -> None:
 def test_rules_say_why_they_do_not_fire(console: Console, sidecar: RunningSidecar) -> None:
     """The reason, the condition with its values, and what would be done."""
     promotion, calm = console.at(".rules > li").all()
-    assert "Would turn promote_after from 2 to 1." in promotion.inner_text()
+    assert "Would change promote_after from 2 to 1." in promotion.inner_text()
     assert "Its condition is false." in calm.inner_text()
     calm.locator("summary").click()
     assert "gc.tracked_objects < 0" in calm.inner_text()
@@ -74,10 +74,10 @@ def test_rules_say_why_they_do_not_fire(console: Console, sidecar: RunningSideca
 
 def test_to_look_now_changes_nothing(console: Console, sidecar: RunningSidecar) -> None:
     """The only call that is no GET is a dry run."""
-    console.page.get_by_role("button", name="Look at all rules now").click()
+    console.page.get_by_role("button", name="Evaluate all rules now").click()
     status = console.at("#optimizer-view [role=status]")
-    console.until(lambda: "of 2 would act now" in status.inner_text(), "it has looked")
-    assert "changed nothing" in status.inner_text()
+    console.until(lambda: "of 2 rules would fire" in status.inner_text(), "it has looked")
+    assert "Dry run" in status.inner_text()
     assert any(url.endswith("/v1/optimizer/run?dry_run=true") for url in console.asked)
     assert asked(sidecar, "/v1/optimizer")["knobs"]["promote_after"]["effective"] == 2
 

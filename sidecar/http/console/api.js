@@ -1,11 +1,11 @@
-// Questions to the data API, and what can come of one: an answer, a refusal, nobody there.
+// Requests to the data API, and their results: a response, an error, or no connection.
 
 const MOST_BYTES = 32 << 20;
 
-/** Nobody answers. */
+/** The sidecar is unreachable. */
 export class Gone extends Error {}
 
-/** An answer that is a problem (RFC 9457). */
+/** The response is a problem (RFC 9457). */
 export class Refused extends Error {
   constructor(status, detail) {
     super(detail);
@@ -28,7 +28,7 @@ worker.addEventListener("message", ({ data: { id, answer, gone } }) => {
 });
 
 /**
- * The answer's status, headers, and up to `most` bytes of its body; `cut` where there are more.
+ * The response's status, headers, and up to `most` bytes of its body; `cut` if there are more.
  * Throws Gone and Refused.
  */
 export async function ask(path, { method = "GET", most = MOST_BYTES } = {}) {
@@ -41,7 +41,7 @@ export async function ask(path, { method = "GET", most = MOST_BYTES } = {}) {
   return answer;
 }
 
-/** The JSON of an answer. */
+/** The JSON of a response. */
 export async function askJson(path, options) {
   return JSON.parse(new TextDecoder().decode((await ask(path, options)).body));
 }

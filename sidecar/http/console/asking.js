@@ -1,5 +1,5 @@
-// The worker that asks. In a page, a request that finds nobody is an error in the browser's log,
-// two a second as long as the sidecar is gone; in a worker it is an exception, and no more.
+// The worker that sends requests. In a page, every failed connection is an error in the browser's
+// log, two per second while the sidecar is unreachable; in a worker it is only an exception.
 
 const PATIENCE_MS = 5000;
 
@@ -24,7 +24,7 @@ async function asked(path, method, most) {
   }
 }
 
-/** The first bytes of an answer: a value may be larger than anyone wants to read. */
+/** The first bytes of a response, since a value may be large. */
 async function upTo(most, answer) {
   const chunks = [];
   let size = 0;

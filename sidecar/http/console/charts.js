@@ -1,5 +1,5 @@
-// Charts over time: lines or stacked areas in SVG, a legend that reads what the cursor points at,
-// and the same as a table. The cursor follows the pointer, and the arrow keys.
+// Charts over time: lines or stacked areas in SVG, a legend with the values under the cursor, and
+// the same data as a table. The cursor follows the pointer and the arrow keys.
 
 import { h, mark, reconcile, s, say, table } from "./dom.js";
 import { figure, shortTime, time } from "./figures.js";
@@ -11,7 +11,7 @@ const WORTH_ITS_ROOM = 3;
 
 /**
  * A chart. Each of `series` has the `name` of its signal, a `label` and a `look`: the class of its
- * colour. One that is a `limit` is drawn where that leaves room for the others.
+ * colour. A `limit` is drawn only if that leaves room for the other series.
  */
 export class Chart {
   constructor({ title, unit, series, stacked = false, logarithmic = false, note }) {
@@ -62,7 +62,7 @@ export class Chart {
     });
   }
 
-  /** Show another course of the signals: steps that end at `ends`, between `from` and `to`. */
+  /** Show new data of the signals: steps that end at `ends`, between `from` and `to`. */
   show(course) {
     const at = this.course.ends[this.cursor];
     this.course = course;
@@ -89,7 +89,7 @@ export class Chart {
     return this.course.values[name]?.[index] ?? null;
   }
 
-  /** The legend reads what is under the cursor, or else the newest. */
+  /** The legend shows the values under the cursor, or else the latest. */
   read() {
     const { ends } = this.course;
     const index = this.cursor ?? ends.length - 1;
@@ -128,7 +128,7 @@ export class Chart {
         ? s(
             "text",
             { class: "empty", x: width / 2, y: HEIGHT / 2 },
-            "The first figures come within 20 seconds",
+            "The first values appear within 20 seconds",
           )
         : "",
     );
@@ -136,7 +136,7 @@ export class Chart {
     this.drawCursor();
   }
 
-  /** Lay the values' axis out; gives its ticks. */
+  /** Lay out the value axis; returns its ticks. */
   scaleValues() {
     const pixels = [HEIGHT - EDGE.bottom, EDGE.top];
     if (this.logarithmic) {
@@ -224,7 +224,7 @@ export class Chart {
     this.line.setAttribute("x2", x);
   }
 
-  /** The newest first. */
+  /** Newest first. */
   fillTable() {
     if (!this.rows.open) return this.table?.element.remove();
     if (!this.table?.element.isConnected) {

@@ -1,4 +1,4 @@
-// The document in force, the last one refused, and the values that hold.
+// The document in force, the last one rejected, and the values in force.
 
 import { h, mark, panel, reconcile, say, table } from "./dom.js";
 import { dateTime, knobValue } from "./figures.js";
@@ -13,13 +13,13 @@ export class Configuration {
     this.rejected = panel(
       "The last document was rejected",
       this.refusedAt,
-      h("p", {}, "What was in force before stays in force."),
+      h("p", {}, "The previous document stays in force."),
       this.errors,
     );
     this.rejected.classList.add("alarm");
     this.rejected.hidden = true;
     this.files = h("div", { class: "files" });
-    this.knobs = table("Values in force", [["Knob"], ["Configured"], ["In force"], ["What it is"]]);
+    this.knobs = table("Values in force", [["Knob"], ["Configured"], ["In force"], ["Meaning"]]);
     root.append(
       this.rejected,
       panel(
@@ -36,13 +36,13 @@ export class Configuration {
       ),
       panel(
         "Values in force",
-        h("p", { class: "note" }, "What the optimizer has turned stands out."),
+        h("p", { class: "note" }, "Values changed by the optimizer are highlighted."),
         this.knobs.element,
       ),
     );
   }
 
-  /** Show what was heard last. */
+  /** Show the latest data. */
   show({ config }) {
     const { revision, source, applied_at: appliedAt, document, rejected, knobs } = config;
     say(this.terms.Revision, revision.slice(0, 12));
@@ -91,6 +91,6 @@ export class Configuration {
       (section, [, text]) => say(section.lastChild, text),
     );
     if (files.length === 0)
-      this.files.append(h("p", { class: "muted" }, "There is none: the defaults are in force."));
+      this.files.append(h("p", { class: "muted" }, "No document: the defaults are in force."));
   }
 }

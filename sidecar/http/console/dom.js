@@ -1,8 +1,8 @@
-// Elements without markup: what is shown is text, whatever it has in it.
+// Creates elements without markup: all content is text.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An HTML element with attributes and children; a child that is no node is text. */
+/** An HTML element with attributes and children; a child that is not a node is text. */
 export function h(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
@@ -21,19 +21,19 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Set an element's text where it is another: a selection in what stays the same survives. */
+/** Set an element's text if it differs, so that a selection in unchanged text is kept. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Set an attribute where it is another. */
+/** Set an attribute if it differs. */
 export function mark(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 /**
- * Make `parent` have one child for each item, in their order. `keyOf` tells them apart; what is
- * there already is updated in place, so that it keeps its focus.
+ * Make `parent` have one child for each item, in order. `keyOf` identifies items; existing children
+ * are updated in place, so that they keep the focus.
  */
 export function reconcile(parent, items, keyOf, create, update) {
   const keys = items.map((item) => String(keyOf(item)));
@@ -53,7 +53,7 @@ export function reconcile(parent, items, keyOf, create, update) {
   });
 }
 
-/** A table with a caption for those who can't see where it stands; its body is to be filled. */
+/** A table with a caption for screen readers and an empty body. */
 export function table(caption, columns) {
   const body = h("tbody");
   const heads = columns.map(([name, kind]) => h("th", { scope: "col", class: kind ?? null }, name));
@@ -65,7 +65,7 @@ export function table(caption, columns) {
   return { element, body };
 }
 
-/** A box with a heading, something beside it, and what it is about. */
+/** A box with a heading, an element beside it, and its content. */
 export function panel(title, aside, ...children) {
   return h(
     "section",

@@ -1,4 +1,4 @@
-// Numbers as people read them. Units are those of the signals: /v1/optimizer names them.
+// Formats numbers for display. Units are those of the signals in /v1/optimizer.
 
 const NONE = "–";
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -24,7 +24,7 @@ export function percent(ratio) {
   return ratio === null ? NONE : `${(ratio * 100).toFixed(1)}%`;
 }
 
-/** A difference between two values; that of two ratios is in points of a percent. */
+/** A difference between two values; that of two ratios is in percentage points. */
 export function difference(value, unit) {
   return unit === "ratio" ? `${(value * 100).toFixed(1)} points` : figure(value, unit);
 }
@@ -48,7 +48,7 @@ export function bytes(value) {
   return `${scaled.toFixed(digits).replace(/\.0$/, "")} ${unit}`;
 }
 
-/** A short time, as of a request. */
+/** A short duration, such as that of a request. */
 export function seconds(value) {
   if (value === 0) return "0 s";
   if (value < 0.001) return `${Number((value * 1e6).toPrecision(3))} µs`;
@@ -56,7 +56,7 @@ export function seconds(value) {
   return span(value);
 }
 
-/** A span of time: at most two units of it. */
+/** A duration, in at most two units. */
 export function span(value) {
   if (value === null) return "never";
   const whole = Math.round(value);
@@ -71,12 +71,12 @@ const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const shortClock = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 const date = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
 
-/** Seconds since 1970 as the time of day here. */
+/** Seconds since 1970 as the local time of day. */
 export function time(at) {
   return clock.format(at * 1000);
 }
 
-/** The same without seconds where there are none. */
+/** The same, without seconds if they are zero. */
 export function shortTime(at) {
   return (at % 60 ? clock : shortClock).format(at * 1000);
 }
@@ -86,7 +86,7 @@ export function dateTime(at) {
   return date.format(at * 1000);
 }
 
-/** A value that a knob stands at; null is no limit. */
+/** The value of a knob; null is no limit. */
 export function knobValue(value) {
   if (value === null || value === undefined) return "unlimited";
   if (typeof value === "object")
@@ -99,7 +99,7 @@ export function change({ knob, deed, from, to }) {
   return deed === undefined ? `${knob} from ${knobValue(from)} to ${knobValue(to)}` : `do ${deed}`;
 }
 
-/** Text with everything visible that would move or hide other text: as keys can have it. */
+/** Text with visible escapes for characters that would move or hide other text, as keys may. */
 export function visible(text) {
   return text
     .replace(/[\0-\x1f]/g, (found) => String.fromCodePoint(0x2400 + found.codePointAt(0)))

@@ -1,4 +1,4 @@
-// Searching keys, and a look at one entry. What is stored is shown as text or as bytes, no more.
+// Searches keys and shows one entry. Values are shown as text or as bytes, and never rendered.
 
 import { ask, askJson, Refused } from "./api.js";
 import { h, panel, say, table } from "./dom.js";
@@ -39,13 +39,13 @@ export class Keys {
     this.told = h(
       "p",
       { class: "note", role: "status" },
-      "Keys are listed by namespace; a prefix narrows it down.",
+      "Lists the keys of a namespace; a prefix narrows the search.",
     );
     this.found = table("Keys found", [
       ["Key"],
       ["Tier"],
       ["Size", "number"],
-      ["Life left", "number"],
+      ["Time to live", "number"],
     ]);
     this.more = h("button", { type: "button", hidden: true }, "More");
     this.entry = h(
@@ -54,7 +54,7 @@ export class Keys {
       h(
         "p",
         { class: "muted" },
-        "Choose a key to look at its entry. A look counts as a read, as any other does.",
+        "Select a key to show its entry. This counts as a read.",
       ),
     );
     root.append(
@@ -73,12 +73,12 @@ export class Keys {
     this.more.addEventListener("click", () => this.search({ ...this.asked }, this.cursor));
   }
 
-  /** Nothing here changes by itself. */
+  /** Shows no live data. */
   show() {}
 
   /**
-   * Add a page. A short one is gone on from, but not for ever: in a large L3 a rare prefix is far.
-   * The newest search is the only one: an earlier answer that comes late is dropped.
+   * Add a page. After a short page it requests the next one, up to a limit: in a large L3 a rare
+   * prefix needs many. A late response to an earlier search is dropped.
    */
   async search(asked, cursor = null) {
     this.asked = asked;
@@ -102,7 +102,7 @@ export class Keys {
     this.more.hidden = cursor === null;
     const shown = this.found.body.children.length;
     const keys = shown === 1 ? "1 key" : `${count(shown)} keys`;
-    say(this.told, cursor === null ? `${keys}.` : `${keys} so far, and there are more to look at.`);
+    say(this.told, cursor === null ? `${keys}.` : `${keys} so far; there are more to search.`);
   }
 
   row(found) {
@@ -137,7 +137,7 @@ export class Keys {
           "p",
           {},
           error instanceof Refused && error.status === 404
-            ? "It is gone: it expired, was evicted or deleted."
+            ? "The entry no longer exists: it expired, or was evicted or deleted."
             : errorText(error),
         ),
       ];
@@ -157,7 +157,7 @@ function entryParts({ headers, body, cut }) {
     "Content type": headers["content-type"] ?? "",
     Size: bytes(size),
     Age: span(Number(headers.age)),
-    "Life left": left === undefined ? "does not expire" : span(Number(left)),
+    "Time to live": left === undefined ? "does not expire" : span(Number(left)),
     Stored: dateTime(Date.now() / 1000 - Number(headers.age)),
     ETag: headers.etag ?? "",
   };
@@ -183,7 +183,7 @@ function entryParts({ headers, body, cut }) {
   ];
 }
 
-/** The bytes as text, but for a character cut in two at the end; null where they are none. */
+/** The bytes as text, without an incomplete character at the end; null if they are not text. */
 function textOf(body) {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(body, { stream: true });
@@ -193,7 +193,7 @@ function textOf(body) {
   }
 }
 
-/** Sixteen bytes a line: where they are, what they are, and what of it is ASCII. */
+/** Sixteen bytes per line: offset, hexadecimal and ASCII. */
 function hexadecimal(body) {
   const lines = [];
   for (let start = 0; start < body.length; start += 16) {
@@ -210,5 +210,5 @@ function hexadecimal(body) {
 function errorText(error) {
   return error instanceof Refused
     ? error.message
-    : "Nobody answers; try again when the sidecar is back.";
+    : "The sidecar is unreachable; try again later.";
 }

@@ -1,4 +1,4 @@
-// Asks the sidecar every two seconds, and shows what it said; while it is gone, what it said last.
+// Polls the sidecar every two seconds and shows its data; while it is unreachable, the latest data.
 
 import { askJson, Gone, Refused } from "./api.js";
 import { Configuration } from "./configuration.js";
@@ -12,7 +12,7 @@ const PAUSE_MS = 2000;
 const PAUSE_WHILE_GONE_MS = 1000;
 const POINTS = 90;
 
-/** What each view shows, and where to ask for it: nobody is asked for what is not looked at. */
+/** The data of each view and its URLs. Only the data of the current view is requested. */
 const SHOWN = {
   overview: { stats: "/v1/stats", overview: "/v1/optimizer", news: () => newsPath(state.course) },
   optimizer: {
@@ -51,7 +51,7 @@ part("span").addEventListener("change", () => {
 chooseView();
 look();
 
-/** Look again and again; the pause follows the answer, so that a slow sidecar is not asked more. */
+/** Poll; the pause starts after the response, so that a slow sidecar gets no more requests. */
 async function look() {
   try {
     await lookOnce();
@@ -74,7 +74,7 @@ async function lookOnce() {
   }
 }
 
-/** Ask for all that is shown. Nothing is taken over before everything is there. */
+/** Request the data of the view. It is updated only when all of it has arrived. */
 async function hear() {
   const { course } = state;
   const wanted = Object.entries(SHOWN[view]);
@@ -94,8 +94,8 @@ function newsPath({ ends, step }) {
 }
 
 /**
- * Add the steps that have ended since, and let go of those before the span. Times are the
- * sidecar's: a clock here that is wrong moves nothing.
+ * Add the steps that have ended since, and drop those before the span. Times are the sidecar's, so
+ * the browser's clock does not matter.
  */
 function extend(course, { ends, values }) {
   const to = ends.at(-1) ?? course.to;
@@ -132,16 +132,16 @@ function isGone() {
 }
 
 function tellTrouble(error) {
-  const since = heardAt === null ? "" : ` What is shown is from ${time(heardAt)}.`;
+  const since = heardAt === null ? "" : ` The data shown is from ${time(heardAt)}.`;
   const gone = error instanceof Gone;
-  say(part("connection"), gone ? "Not reachable" : "In trouble");
+  say(part("connection"), gone ? "Unreachable" : "Error");
   mark(part("connection"), "class", "gone");
   const what = gone ? "does not answer." : `answers with an error: ${error.message}`;
-  say(part("trouble"), `The sidecar ${what}${since} This page tries again by itself.`);
+  say(part("trouble"), `The sidecar ${what}${since} This page retries automatically.`);
   part("trouble").hidden = false;
 }
 
-/** The view that the address names; one that names none, as the skip link's, changes nothing. */
+/** The view in the address; an address without one, such as the skip link's, changes nothing. */
 function chooseView() {
   const wanted = location.hash.slice(1);
   if (wanted in views) view = wanted;
@@ -155,7 +155,7 @@ function chooseView() {
   show();
 }
 
-/** Once all of it has been heard; until then the view is on its way. */
+/** Show the view once all of its data has arrived. */
 function show() {
   const needed = Object.keys(SHOWN[view]).filter((name) => name !== "news");
   const heard = needed.every((name) => name in state);

@@ -1,4 +1,4 @@
-// What the optimizer did and whether it helped, and what it sees.
+// The optimizer's changes, their outcomes, its rules and signals.
 
 import { h, mark, panel, reconcile, say, table } from "./dom.js";
 import {
@@ -24,13 +24,13 @@ export class Optimizer {
     this.summary = h("p", { class: "lead" });
     this.trial = h("p", { class: "trial" });
     this.timeline = new Timeline((outcome) => this.pointOut(outcome));
-    this.outcomes = table("Changes, the newest first", [
+    this.outcomes = table("Changes, newest first", [
       ["Ended"],
       ["Rule"],
       ["Outcome"],
       ["Change"],
       ["Before and after"],
-      ["Against noise"],
+      ["Compared to noise"],
       ["Why"],
     ]);
     this.more = h("button", { type: "button", hidden: true });
@@ -46,12 +46,12 @@ export class Optimizer {
       ["Target", "number"],
       ["Better"],
     ]);
-    this.knobs = table("Knobs that stand elsewhere than configured", [
+    this.knobs = table("Knobs with a value other than configured", [
       ["Knob"],
       ["Configured"],
       ["In force"],
     ]);
-    this.signals = table("All signals", [["Signal"], ["Now", "number"], ["What"]]);
+    this.signals = table("All signals", [["Signal"], ["Now", "number"], ["Meaning"]]);
     root.append(
       panel(
         "Changes over time",
@@ -68,8 +68,8 @@ export class Optimizer {
         { class: "pair" },
         panel("Baselines and targets", null, this.aims.element),
         panel(
-          "What is turned",
-          h("p", { class: "note" }, "Knobs that stand elsewhere than configured."),
+          "Changed knobs",
+          h("p", { class: "note" }, "Knobs with a value other than configured."),
           this.knobs.element,
         ),
       ),
@@ -79,14 +79,14 @@ export class Optimizer {
         h(
           "details",
           {},
-          h("summary", {}, "All signals, with what they mean"),
+          h("summary", {}, "All signals and their meaning"),
           this.signals.element,
         ),
       ),
     );
   }
 
-  /** Show what was heard last. */
+  /** Show the latest data. */
   show(state) {
     this.state = state;
     const { overview, outcomes, now } = state;
@@ -105,7 +105,7 @@ export class Optimizer {
     reconcile(this.outcomes.body, shown, keyOf, (outcome) =>
       outcomeRow(outcome, unitOf(overview, outcome.signal)),
     );
-    if (outcomes.length === 0) this.outcomes.body.append(empty(7, "Nothing was changed yet."));
+    if (outcomes.length === 0) this.outcomes.body.append(empty(7, "No changes yet."));
     this.more.hidden = shown.length === outcomes.length;
     say(this.more, `Show all ${count(outcomes.length)}`);
   }
@@ -152,7 +152,7 @@ export class Optimizer {
       },
     );
     if (turned.length === 0)
-      this.knobs.body.append(empty(3, "Every knob stands at what was configured."));
+      this.knobs.body.append(empty(3, "Every knob has its configured value."));
   }
 
   pointOut(outcome) {
@@ -168,9 +168,9 @@ export class Optimizer {
 }
 
 function told({ enabled, dry_run: dryRun, level, interval_seconds: interval, ticks }) {
-  if (!enabled) return "Switched off: it changes nothing.";
+  if (!enabled) return "Disabled: it changes nothing.";
   const manner = dryRun ? "in a dry run, it changes nothing; " : "";
-  const looks = `looks every ${span(interval)}, ${count(ticks)} so far`;
+  const looks = `evaluates its rules every ${span(interval)}, ${count(ticks)} times so far`;
   return `On, ${manner}level ${level}; ${looks}.`;
 }
 
@@ -255,7 +255,7 @@ function fillRow(row, texts) {
   });
 }
 
-/** The only row of a table that has none. The next `reconcile` removes it: it has no key. */
+/** The placeholder row of an empty table. It has no key, so the next `reconcile` removes it. */
 function empty(columns, text) {
   return h("tr", {}, h("td", { colspan: columns, class: "muted" }, text));
 }

@@ -1,4 +1,4 @@
-// What an operator sees first: how well the cache does, where requests are answered, what it costs.
+// The first view: hit ratio, lookups by tier, latency and memory.
 
 import { Chart } from "./charts.js";
 import { h, mark, panel, say, table } from "./dom.js";
@@ -10,7 +10,7 @@ const CHARTS = [
   {
     title: "Hit ratio by tier",
     unit: "ratio",
-    note: "Of the look-ups that reached a tier.",
+    note: "Share of the lookups that reached a tier.",
     series: [
       { name: "cache.hit_ratio", label: "All", look: "ink" },
       ...TIERS.map((tier) => ({
@@ -21,10 +21,10 @@ const CHARTS = [
     ],
   },
   {
-    title: "Where reads are answered",
+    title: "Lookups by tier",
     unit: "per second",
     stacked: true,
-    note: "Look-ups in a second.",
+    note: "Lookups per second.",
     series: [
       ...TIERS.map((tier) => ({
         name: `cache.${tier}.hits_per_second`,
@@ -38,7 +38,7 @@ const CHARTS = [
     title: "Latency",
     unit: "seconds",
     logarithmic: true,
-    note: "From the parsed request to its answer; each line is ten times the one below.",
+    note: "From the parsed request to its response, on a logarithmic scale.",
     series: [
       { name: "http.get_p99_seconds", label: "GET p99", look: "ink" },
       { name: "http.get_p50_seconds", label: "GET p50", look: "pale" },
@@ -48,7 +48,7 @@ const CHARTS = [
   {
     title: "Memory",
     unit: "bytes",
-    note: "Working set: the container's, as the kubelet counts it.",
+    note: "The working set is that of the container, as counted by the kubelet.",
     series: [
       { name: "memory.working_set_bytes", label: "Working set", look: "ink" },
       { name: "memory.resident_bytes", label: "Resident", look: "plum" },
@@ -57,7 +57,7 @@ const CHARTS = [
   },
 ];
 
-/** The signals that the charts are drawn from. */
+/** The signals in the charts. */
 export const SIGNALS = CHARTS.flatMap(({ series }) => series.map(({ name }) => name));
 
 const TILES = {
@@ -104,7 +104,7 @@ function signal(overview, name) {
   return figure(value, unit);
 }
 
-/** Look-ups in a second over the newest step. */
+/** Lookups per second over the latest step. */
 function reads({ values }) {
   const newest = CHARTS[1].series.map(({ name }) => values[name].at(-1) ?? null);
   if (newest.includes(null)) return "–";
@@ -113,7 +113,7 @@ function reads({ values }) {
 
 function half({ signals }) {
   const { value } = signals["http.get_p50_seconds"];
-  return value === null ? "too few to tell" : `half within ${figure(value, "seconds")}`;
+  return value === null ? "too few requests" : `median ${figure(value, "seconds")}`;
 }
 
 function plural(value, thing) {
@@ -155,7 +155,7 @@ export class Overview {
     );
   }
 
-  /** Show what was heard last. */
+  /** Show the latest data. */
   show(state) {
     for (const { read, value, note } of this.tiles) {
       const [text, beside] = read(state);

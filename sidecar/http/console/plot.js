@@ -1,4 +1,4 @@
-// Scales, ticks and paths: from numbers to coordinates and back, without a document.
+// Scales, ticks and paths: converts numbers to coordinates and back, without the DOM.
 
 /** A linear scale from a domain to pixels. */
 export function scale([low, high], [start, end]) {
@@ -6,7 +6,7 @@ export function scale([low, high], [start, end]) {
   return (value) => start + (value - low) * factor;
 }
 
-/** The top of an axis from 0 and its ticks, at numbers that are round in `unit`. */
+/** The top of an axis from 0, and its ticks at round numbers of `unit`. */
 export function axis(most, unit, wanted = 4) {
   if (unit === "ratio" && most > 0.5) return { top: 1, ticks: [0, 0.25, 0.5, 0.75, 1] };
   const rough = (most || 1) / wanted;
@@ -35,7 +35,7 @@ export function logAxis(least, most) {
 
 const SPANS = [1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
 
-/** Times between two at which an axis gets a label, at most so many of them. */
+/** The times at which an axis has a label, at most `most` of them. */
 export function timeTicks(from, to, most) {
   const step =
     SPANS.find((each) => (to - from) / each <= most) ??
@@ -47,7 +47,7 @@ export function timeTicks(from, to, most) {
   return ticks;
 }
 
-/** Runs of indices without a gap: where a value is missing, or a step. */
+/** Runs of indices without a gap, which is a missing value or step. */
 export function runs(ends, step, isThere) {
   const found = [];
   ends.forEach((end, index) => {
@@ -60,7 +60,7 @@ export function runs(ends, step, isThere) {
   return found;
 }
 
-/** A line through points; one point alone is a dot, by the round end of its line. */
+/** A line through points; a single point is a dot, by the line's round cap. */
 export function line(points) {
   const text = points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`);
   return `M${text[0]}${text.length === 1 ? "h.01" : `L${text.slice(1).join(" ")}`}`;

@@ -1,12 +1,12 @@
-// Every rule: its state, why it does or doesn't fire, what it would do.
+// Every rule: its state, the reason, and the change that it would make.
 
 import { h, mark, panel, reconcile, say } from "./dom.js";
 import { change, figure, span, time } from "./figures.js";
 
 export class Rules {
   constructor(lookNow) {
-    this.button = h("button", { type: "button" }, "Look at all rules now");
-    this.looked = h("span", { class: "note", role: "status" }, "A dry run: it changes nothing.");
+    this.button = h("button", { type: "button" }, "Evaluate all rules now");
+    this.looked = h("span", { class: "note", role: "status" }, "A dry run, which changes nothing.");
     this.button.addEventListener("click", () => this.look(lookNow));
     this.list = h("ul", { class: "rules" });
     this.element = panel("Rules", h("p", { class: "aside" }, this.looked, this.button), this.list);
@@ -19,10 +19,10 @@ export class Rules {
       const ready = found.filter(({ would_fire: fires }) => fires).length;
       say(
         this.looked,
-        `At ${time(Date.now() / 1000)}, changed nothing: ${ready} of ${found.length} would act now.`,
+        `Dry run at ${time(Date.now() / 1000)}: ${ready} of ${found.length} rules would fire.`,
       );
     } catch (error) {
-      say(this.looked, error.message || "Nobody answered.");
+      say(this.looked, error.message || "The sidecar is unreachable.");
     } finally {
       this.button.disabled = false;
       this.button.focus();
@@ -37,7 +37,7 @@ export class Rules {
       createRule,
       (item, rule) => update(item, rule, overview),
     );
-    if (rules.length === 0) this.list.append(h("li", { class: "muted" }, "There are no rules."));
+    if (rules.length === 0) this.list.append(h("li", { class: "muted" }, "No rules."));
   }
 }
 
@@ -81,17 +81,17 @@ function update(item, rule, { signals }) {
   say(terms, termsOf(rule));
 }
 
-/** What it would do, whatever its condition says; or why nothing, if that is not said already. */
+/** The change it would make, whatever its condition; or why there is none, if not yet shown. */
 function wouldDo({ change: found, no_change: why, reason }) {
   if (found !== null) return `Would ${told(found)}.`;
   return why === reason ? "" : why;
 }
 
 function told(found) {
-  return found.deed === undefined ? `turn ${change(found)}` : change(found);
+  return found.deed === undefined ? `change ${change(found)}` : change(found);
 }
 
-/** The unit of what a condition names: of the one signal in it, if there is one. */
+/** The unit of an operand: that of its signal, if it has one. */
 function unitOf(signals, text) {
   const found = Object.keys(signals).filter((name) => text.includes(name));
   const longest = found.sort((one, other) => other.length - one.length)[0];

@@ -1,4 +1,4 @@
-// Changes over time: one lane a rule, one bar a change, and what a change was compared by.
+// Changes over time: a lane for each rule, a bar for each change, and the comparison of a change.
 
 import { h, mark, s } from "./dom.js";
 import { change, dateTime, difference, figure, shortTime } from "./figures.js";
@@ -10,7 +10,7 @@ const LEFT = 150;
 const BOTTOM = 22;
 const LEAST_SPAN = 900;
 
-/** Outcomes by a sign of their own, so that nobody needs the colour. */
+/** A sign for each outcome, so that none depends on its colour. */
 export const SIGNS = {
   improved: "▲",
   regressed: "▼",
@@ -22,17 +22,17 @@ export const SIGNS = {
   running: "◆",
 };
 
-/** What happened when; `onChoose` gets an outcome that somebody points out. */
+/** The timeline; `onChoose` is called with the selected outcome. */
 export class Timeline {
   constructor(onChoose) {
     this.onChoose = onChoose;
     this.outcomes = [];
-    this.svg = s("svg", { role: "group", "aria-label": "Changes over time, the newest last" });
+    this.svg = s("svg", { role: "group", "aria-label": "Changes over time, newest last" });
     this.element = h("div", { class: "plot timeline" }, this.svg);
     new ResizeObserver(() => this.draw()).observe(this.element);
   }
 
-  /** `outcomes` the newest first; `trial` is the one under way, or null. */
+  /** `outcomes` are newest first; `trial` is the one in progress, or null. */
   show(outcomes, trial, now) {
     Object.assign(this, { outcomes, trial, now: Math.max(now, outcomes[0]?.ended_at ?? 0) });
     this.draw();
@@ -126,7 +126,7 @@ export class Timeline {
   }
 }
 
-/** One outcome among others. */
+/** The key of an outcome. */
 export function keyOf(outcome) {
   return `${outcome.rule} ${outcome.started_at} ${outcome.ended_at}`;
 }
@@ -138,8 +138,8 @@ function told(outcome) {
 }
 
 /**
- * Before and after on one small scale. The band around before is noise: what lies within it is no
- * difference.
+ * The values before and after on one scale. The band around the value before is noise: a change
+ * within it is no difference.
  */
 export function comparison({ before, after, noise, outcome, signal }, unit) {
   if (before === null || after === null) return h("span", { class: "muted" }, "not compared");

@@ -123,7 +123,7 @@ class Control:
     def reset(self) -> None:
         """Drop what was kept."""
         self._do(self.engine.reset(self._clock(), self._wall()))
-        log.info("What was kept has been reset")
+        log.info("Optimizer changes reset")
 
     def evaluate(self) -> list[Decision]:
         """Look at all rules now, and let them act."""
@@ -201,7 +201,7 @@ class Control:
             await asyncio.to_thread(state_file.save, self._file, data)
         except OSError as error:
             if not self._saving_fails:
-                log.warning("The optimizer's state could not be written down", error=str(error))
+                log.warning("Optimizer state not saved", error=str(error))
             self._saving_fails = True
         else:
             self._saving_fails = False

@@ -27,7 +27,7 @@ def refuse_cross_site(request: Request) -> None:
         _refuse_other_sites(request)
     if is_rebindable(headers.get("Host", "")) and _came_over_loopback(request):
         raise ProblemError(
-            421, "This is no name of this server; ask for it as 127.0.0.1 or localhost.", close=True
+            421, "This Host is not a name of this server; use 127.0.0.1 or localhost.", close=True
         )
 
 
@@ -44,7 +44,9 @@ def _refuse_other_sites(request: Request) -> None:
         ours = site in {"same-origin", "none"}
     is_link = headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"
     if not ours and not (is_link and request.path == "/"):
-        raise ProblemError(403, "A page of another site has asked; only the console here may.")
+        raise ProblemError(
+            403, "Requests from pages of other sites are refused; use the console of this server."
+        )
 
 
 @lru_cache(maxsize=64)

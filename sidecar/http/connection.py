@@ -93,13 +93,15 @@ class Connection(RequestHandler):
             status = 431
             detail = f"The request line and each header take {HEADER_BYTES:,} bytes at most."
         elif isinstance(exc, BadHttpMethod):
-            detail = "This is no method of HTTP. If it was TLS: use http://, not https://."
+            detail = (
+                "This is not an HTTP method. If the request uses TLS, use http://, not https://."
+            )
         elif isinstance(exc, InvalidURLError):
-            detail = "The path has a character that can't stand there: percent-encode it."
+            detail = "The path has an invalid character: percent-encode it."
         elif status == 400:
-            detail = f"The request is not HTTP as it should be: {_one_line(message)}"
+            detail = f"The request is not valid HTTP: {_one_line(message)}"
         else:
-            detail = "An error of cache-sidecar; its log has more."
+            detail = "An internal error of cache-sidecar; see its log."
         self.admission.stats.observe("unknown", status, 0.0)
         return problem_reply(ProblemError(status, detail, close=True))
 

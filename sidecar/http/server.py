@@ -78,7 +78,9 @@ class Server(web.Server):
                 operation=operation,
                 path=request.path,
             )
-            reply = problem_reply(ProblemError(500, "An error of cache-sidecar; its log has more."))
+            reply = problem_reply(
+                ProblemError(500, "An internal error of cache-sidecar; see its log.")
+            )
         admission.end(operation, reply.status, began_at)
         return reply
 

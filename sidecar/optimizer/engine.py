@@ -193,7 +193,9 @@ class Engine:
         """Drop all that was kept: what was configured is in force, and every rule starts anew."""
         trials = self._trials
         trials.overlay.kept.clear()
-        decisions = trials.end(End("interrupted", "What was kept has been reset."), now, wall)
+        decisions = trials.end(
+            End("interrupted", "The changes of the optimizer were reset."), now, wall
+        )
         decisions += trials.release_where(lambda _: True, now)
         trials.touched(now, DEFAULT_SETTLE_SECONDS)
         self.standings = {rule.name: Standing() for rule in self.rules}
@@ -213,7 +215,7 @@ class Engine:
                 why = f"{turn.knob} was configured anew."
                 decisions += trials.end(End("interrupted", why), now, wall)
             elif acting.get(rule.name) != rule.config:
-                why = "Its rule was changed or switched off."
+                why = "Its rule was changed or disabled."
                 decisions += trials.end(End("interrupted", why), now, wall)
             elif self.configured != was[0]:
                 decisions += trials.interrupt("The cache was configured anew.", now, wall)

@@ -37,7 +37,7 @@ def judge(expect: ExpectConfig, before: float, after: float, noise: Threshold) -
         share = format_percent(expect.by)
         reason = f"The difference is real, but no more than {share} of what it was before."
     else:
-        reason = "The difference is no larger than between windows that nobody touched."
+        reason = "The difference is no larger than between windows without a change."
     return Judgement("neutral", effect, reason)
 
 

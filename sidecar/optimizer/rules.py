@@ -82,9 +82,9 @@ class Rulebook:
     def why_disabled(self, rule: Rule) -> str | None:
         """Why a rule does not run, as a sentence; None where it does."""
         if not self.config.enabled:
-            return "The optimizer is switched off."
+            return "The optimizer is disabled."
         if not rule.config.enabled:
-            return "It is switched off."
+            return "It is disabled."
         if not rule.config.runs_at(self.config.level):
             return f"It runs from level {rule.config.level} on; in force is {self.config.level}."
         return None

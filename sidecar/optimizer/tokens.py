@@ -32,7 +32,7 @@ ADVICE = {
     "=": "write == to compare",
     "&": "write && for and",
     "|": "write || for or",
-    "//": "comments are not taken here; write them behind # in a line of their own",
+    "//": "comments are not supported here; write them behind # in a line of their own",
 }
 """What to do about pieces that other languages, or the rest of CEL, would take."""
 
@@ -86,4 +86,4 @@ def _unreadable(text: str, at: int) -> ConditionError:
     message = ADVICE.get(text[at : at + 2]) or ADVICE.get(text[at])
     if message is None and (word := _NO_NUMBER.match(text, at)):
         message = f"{shown(word[0])} is not a number; write for example 0.5 or 1000.0"
-    return ConditionError(message or f"{shown(text[at])} is not taken here; remove it", at + 1)
+    return ConditionError(message or f"{shown(text[at])} is not supported here; remove it", at + 1)

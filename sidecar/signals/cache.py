@@ -68,7 +68,7 @@ def _tier(tier: str, name: str) -> tuple[Signal, ...]:
         Signal(
             f"cache.{tier}.evictions_per_second",
             "per second",
-            f"Entries that {name} let go for room.",
+            f"Entries that {name} evicted to make room.",
             Rate(f"cache.{tier}.evictions"),
             CACHE,
             better="lower",

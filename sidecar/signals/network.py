@@ -31,7 +31,7 @@ SIGNALS = (
     Signal(
         "network.shed_per_second",
         "per second",
-        "Requests that the data API turned away for load.",
+        "Requests that the data API shed because of overload.",
         Rate("network.shed"),
         REQUESTS,
         better="lower",

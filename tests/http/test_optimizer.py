@@ -131,7 +131,7 @@ async def test_a_dry_run_says_of_every_rule_whether_it_would_fire_and_why(live: 
     assert rules["blind"]["missing"] == ["cpu.pressure", "baseline.cpu.pressure"]
     assert rules["blind"]["holds"] is None
     assert "from level maximum on" in rules["ambitious"]["reason"]
-    assert rules["off"]["reason"] == "It is switched off."
+    assert rules["off"]["reason"] == "It is disabled."
     assert rules["stuck"]["change"] is None
     assert rules["stuck"]["no_change"] == "tiers.l2.compression is zstd already."
 

@@ -155,4 +155,4 @@ async def test_a_volume_that_cannot_be_written_is_said_once(
     await controlled.control.save()
     await controlled.control.save()
     said = capsys.readouterr().out + caplog.text
-    assert said.count("could not be written down") == 1
+    assert said.count("Optimizer state not saved") == 1

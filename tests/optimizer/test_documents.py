@@ -112,7 +112,7 @@ def test_a_reload_that_changes_the_rule_interrupts_its_trial(document: Document)
     assert [decision.event for decision in decisions] == ["concluded", "rolled_back"]
     (outcome,) = world.outcomes
     assert outcome.outcome == "interrupted"
-    assert outcome.reason == "Its rule was changed or switched off."
+    assert outcome.reason == "Its rule was changed or disabled."
     assert world.engine.effective == world.engine.configured
 
 

@@ -51,7 +51,7 @@ def view(situation: Situation, tier: str) -> TierView | Declined:
     name = tier.upper()
     config: TierConfig = getattr(situation.effective.cache.tiers, tier)
     if not config.enabled:
-        return Declined(f"{name} is switched off.")
+        return Declined(f"{name} is disabled.")
     if tier == "l3" and situation.cache.l3_state != "up":
         return Declined(f"L3 is {situation.cache.l3_state}.")
     [state] = [state for state in situation.cache.tiers if state.tier == tier]

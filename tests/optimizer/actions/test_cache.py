@@ -65,7 +65,7 @@ def test_promotion_is_as_stated_at_every_level(step: float) -> None:
 def test_nothing_is_promoted_without_both_tiers(tier: str, name: str) -> None:
     """So it would change nothing."""
     assert reason(propose("set_promote_after", situation(without(tier)))) == (
-        f"{name} is switched off."
+        f"{name} is disabled."
     )
 
 

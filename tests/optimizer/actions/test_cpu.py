@@ -22,7 +22,7 @@ def test_compression_is_switched_as_stated() -> None:
 def test_there_is_no_compression_without_l2() -> None:
     """Nothing else is kept compressed."""
     assert reason(propose("set_compression", situation(without("l2")), to="none")) == (
-        "L2 is switched off."
+        "L2 is disabled."
     )
 
 

@@ -122,5 +122,5 @@ def test_l3_needs_to_know_what_is_free() -> None:
 def test_a_tier_that_is_off_is_let_be(tier: str) -> None:
     """It would hold nothing."""
     assert reason(propose("grow_tier", situation(without(tier)), tier=tier)) == (
-        f"{tier.upper()} is switched off."
+        f"{tier.upper()} is disabled."
     )

@@ -67,4 +67,4 @@ def test_l3_is_compacted_while_it_is_up() -> None:
 )
 def test_l3_is_let_be_when_it_is_off(action: str, written: dict[str, str]) -> None:
     """There is nothing to be paced."""
-    assert reason(propose(action, situation(without("l3")), **written)) == "L3 is switched off."
+    assert reason(propose(action, situation(without("l3")), **written)) == "L3 is disabled."

@@ -65,7 +65,7 @@ def test_something_is_left_of_the_smallest_tier() -> None:
 def test_a_tier_that_is_off_is_let_be() -> None:
     """Nothing is held there."""
     assert reason(propose("shrink_tier", situation(without("l2")), tier="l2")) == (
-        "L2 is switched off."
+        "L2 is disabled."
     )
 
 

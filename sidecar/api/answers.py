@@ -44,7 +44,7 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """`knob`, `from` and `to` of a knob that is turned; or else a `deed` that is done once."""
+    """`knob`, `from` and `to` of a knob that is changed; or else `deed`, a one-shot change."""
 
     knob: Annotated[str, Meta(description="A name of `knobs` in /v1/optimizer.")] | UnsetType = (
         UNSET

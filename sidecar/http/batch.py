@@ -44,8 +44,8 @@ from sidecar.http.problems import problem_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit
 from sidecar.model.errors import WriteError
-from sidecar.store import store
 from sidecar.store.store import Ask, Store
+from sidecar.store.store import Written as StoreWritten
 
 KEYS_BYTES = 8 << 20
 """A body of keys: a thousand of the longest, each byte escaped, come to 6 MiB."""
@@ -244,11 +244,11 @@ def _at(path: str, sentence: str) -> InvalidRequestError:
 
 
 async def _outcomes(
-    keys: list[Key], writes: Sequence[Awaitable[store.Written]], what: str
+    keys: list[Key], writes: Sequence[Awaitable[StoreWritten]], what: str
 ) -> list[WrittenEntry]:
     """What each write came to: a status as a single PUT would have, and a sentence on errors."""
 
-    async def outcome(key: Key, write: Awaitable[store.Written]) -> WrittenEntry:
+    async def outcome(key: Key, write: Awaitable[StoreWritten]) -> WrittenEntry:
         try:
             written = await write
         except WriteError as error:

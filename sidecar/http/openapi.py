@@ -1,7 +1,7 @@
 """`/openapi.json`: the route table as an OpenAPI 3.1 document.
 
-The schemas are msgspec's, so what is described is what is parsed and encoded. The document is made
-when it is first asked for, in a thread.
+The schemas are msgspec's, of the types that handlers parse and encode. The document is built in a
+thread at the first request for it, and kept encoded.
 """
 
 from __future__ import annotations

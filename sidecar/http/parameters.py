@@ -34,12 +34,13 @@ class Parameters(Generic[Q]):
         described = type_info(shape)
         assert isinstance(described, StructType)  # noqa: S101  (a Struct is one)
         self._readers = {field.encode_name: _reader(field) for field in described.fields}
+        self._attributes = {field.encode_name: field.name for field in described.fields}
         self._required = [field.encode_name for field in described.fields if field.required]
         self._defaults = None if self._required else shape()
 
     def parse(self, query: str) -> Q:
         """Raises ProblemError (400), which names the parameter: one that is missing, not known,
-        sent twice or of a wrong value. To ignore it would do something else than was asked for.
+        sent twice or of a wrong value. To ignore it would do something other than the client asked.
         """
         if not query and self._defaults is not None:
             return self._defaults
@@ -53,7 +54,7 @@ class Parameters(Generic[Q]):
         for name in self._required:
             if name not in found:
                 raise ProblemError(400, f"The parameter {name} is missing; send ?{name}=...")
-        return self._shape(**found)
+        return self._shape(**{self._attributes[name]: value for name, value in found.items()})
 
 
 def refused_query(query: str) -> ProblemError:

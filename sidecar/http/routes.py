@@ -2,8 +2,8 @@
 
 To add a route, write its handler, and its entry here. Dispatch, the parsing of its parameters,
 `/openapi.json`, the value of the `operation` label and `Allow` come from it. Errors that every
-operation of a kind may answer are added by `openapi`; an entry has only those of its own.
-It is one file of more than 300 lines, since it is one table.
+operation of a kind may answer are added by `openapi`; an entry has only those of its own. The file
+has more than 300 lines because it is one table.
 """
 
 from __future__ import annotations

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from msgspec.structs import fields
 
 from sidecar.api import answers as shown
+from sidecar.api.state import CacheSettings
 from sidecar.app.sidecar import Sidecar
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Effective
-from sidecar.config.values import DEFAULT_BASELINES, MIB, Document
+from sidecar.config.values import DEFAULT_BASELINES, MIB, CacheConfig, Document
 from sidecar.http.openapi import document
+from sidecar.http.optimizer import in_shape
 from sidecar.http.routes import DATA
 from sidecar.model.change import Size
 from sidecar.model.outcome import VERDICTS, Outcome
@@ -283,6 +286,12 @@ def test_openapi_describes_every_field(shape: Any, schema: str) -> None:
     names = [field.encode_name for field in fields(shape)]
     assert list(described["properties"]) == described["required"] == names
     assert described["additionalProperties"] is False
+
+
+def test_the_configuration_in_force_shows_every_setting() -> None:
+    """And none that is not one."""
+    shown_cache = in_shape(CacheSettings, CacheConfig())
+    assert msgspec.json.encode(shown_cache) == msgspec.json.encode(CacheConfig())
 
 
 def test_openapi_knows_all_states_and_outcomes() -> None:

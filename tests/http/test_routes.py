@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import aiohttp
 import msgspec
 import pytest
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from sidecar.app.sidecar import Sidecar
@@ -24,6 +24,7 @@ from tests.http.serving import Served, problem
 
 class EchoQuery(Struct):
     word: str
+    from_: str = field(default="", name="from")
     times: Annotated[int, Meta(ge=1, le=3, description="How often.")] = 1
     loud: bool = False
 
@@ -36,7 +37,8 @@ class Echoed(Struct):
 
 async def echo(_request: Request, query: EchoQuery) -> Reply:
     word = query.word.upper() if query.loud else query.word
-    return Reply(200, JSON_HEADER, msgspec.json.encode(Echoed([word] * query.times)))
+    body = Echoed([query.from_ + word] * query.times)
+    return Reply(200, JSON_HEADER, msgspec.json.encode(body))
 
 
 ECHO = Route[DataApi](
@@ -72,8 +74,8 @@ async def test_it_is_found_and_gets_typed_parameters(
     caller: aiohttp.ClientSession, extended: Served
 ) -> None:
     """Defaults included; HEAD comes with GET, and the operation is counted by its name."""
-    async with caller.get("/v1/echo?word=h%C3%A9&times=2&loud=true") as answer:
-        assert await answer.json() == {"words": ["HÉ", "HÉ"]}
+    async with caller.get("/v1/echo?word=h%C3%A9&times=2&loud=true&from=x") as answer:
+        assert await answer.json() == {"words": ["xHÉ", "xHÉ"]}
     async with caller.get("/v1/echo?word=a") as answer:
         assert await answer.json() == {"words": ["a"]}
     async with caller.head("/v1/echo?word=a") as answer:
@@ -109,6 +111,7 @@ async def test_it_is_described(caller: aiohttp.ClientSession) -> None:
     described = document["paths"]["/v1/echo"]["get"]
     assert described["parameters"] == [
         {"name": "word", "in": "query", "required": True, "schema": {"type": "string"}},
+        {"name": "from", "in": "query", "schema": {"type": "string", "default": ""}},
         {
             "name": "times",
             "in": "query",

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from sidecar.catalogue import CATALOGUE
 from sidecar.cli.serve import serve
 from sidecar.config.schema import Cache
 from tests.helm.charts import SIDECAR, Object
@@ -66,8 +67,19 @@ def test_the_chart_sets_every_flag_or_knows_that_it_does_not(tmp_path: Path) -> 
 
 
 def test_the_schema_knows_the_keys_of_cache_yaml() -> None:
-    """Those of the program, and no others; what they may be is the program's to judge."""
-    assert set(_keys(SCHEMA["properties"]["config"])) == set(_fields(Cache))
+    """Those of the program and the options of its policies, and no others; the program validates
+    their values.
+    """
+    keys = {*_fields(Cache), *_policy_options()}
+    assert set(_keys(SCHEMA["properties"]["config"])) == keys
+
+
+def _policy_options() -> Iterator[str]:
+    policies = CATALOGUE.vocabulary.policies
+    for tier in ("l1", "l2", "l3"):
+        for form in policies.values():
+            if tier != "l3" or form.on_disk:
+                yield from (f"tiers.{tier}.{option.name}" for option in form.options)
 
 
 def _keys(config: dict[str, Any]) -> Iterator[str]:

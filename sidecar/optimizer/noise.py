@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from statistics import fmean
 
 QUANTILE = 0.975
 LEAST_PAIRS = 40
@@ -112,8 +111,8 @@ def _threshold(pairs: list[tuple[float, float]]) -> Threshold:
 
 def _regression(pairs: list[tuple[float, float]]) -> tuple[float, float]:
     """Slope and intercept of after on before, by least squares; after = before without a spread."""
-    mean_before = fmean(before for before, _ in pairs)
-    mean_after = fmean(after for _, after in pairs)
+    mean_before = math.fsum(before for before, _ in pairs) / len(pairs)
+    mean_after = math.fsum(after for _, after in pairs) / len(pairs)
     spread = math.fsum((before - mean_before) ** 2 for before, _ in pairs)
     if spread <= 0:
         return 1.0, 0.0

@@ -246,4 +246,6 @@ def test_the_policy_can_be_left_and_taken_while_running(
     assert '"policy":"lru"' in sidecar.ask("GET", "/v1/stats").body.decode()
     mount.publish(TEXTS)
     wait_until(lambda: asked(sidecar, "/v1/config")["revision"] == revision, "it is back")
-    assert sidecar.ask("GET", "/v1/cache/memory/0").status == 200
+    wait_until(
+        lambda: sidecar.ask("GET", "/v1/cache/memory/0").status == 200, "the oldest entry is read"
+    )

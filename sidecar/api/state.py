@@ -97,7 +97,7 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
 
     namespaces: Annotated[
         list[str],
-        Meta(max_length=20, description="Those whose look-ups Prometheus gets separately."),
+        Meta(max_length=20, description="Those whose lookups Prometheus gets separately."),
     ]
 
 

@@ -1,7 +1,7 @@
 """The knobs: what can be turned while running, by the name that a person would use for it.
 
 A knob is a place in the values in force: what the document says, and beside it what no document
-says (`Tuning`). Turning one gives new values; putting them in force is somebody else's business.
+says (`Tuning`). Turning one returns new values; `app` puts them in force.
 """
 
 from __future__ import annotations

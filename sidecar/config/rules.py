@@ -143,7 +143,7 @@ def _mistakes_in_rules(root: Node, vocabulary: Vocabulary) -> Iterator[Mistake]:
 def _undirected(
     path: Path, signal: object, entry: Node, vocabulary: Vocabulary
 ) -> Iterator[Mistake]:
-    """Where somebody has to say which direction is better, and nobody does."""
+    """Where the better direction has to be stated, and is not."""
     if (
         isinstance(signal, str)
         and vocabulary.signals.get(signal, "unknown") is None

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-# Fields that were not stated are left out of the dump, so nobody ever sees this value.
+# The dump omits fields that were not stated, so this value is never seen.
 UNSTATED: Any = None
 
 

@@ -77,7 +77,7 @@ class MetricsConfig:
     """What the metrics show beyond the usual."""
 
     namespaces: tuple[str, ...] = ()
-    """Those whose look-ups are counted apart."""
+    """Those whose lookups are counted apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What a browser may do here: the console asks for anything, pages of other sites for nothing.
 
-There is no authentication, and every page that somebody opens can send requests to loopback, and by
+There is no authentication, and every page that a user opens can send requests to loopback, and by
 `kubectl port-forward` into a pod. No answer has CORS headers, so such a page can read none; that it
 can't change anything either, nor take this server for its own by a name, is held here.
 """
@@ -20,7 +20,7 @@ SANDBOX = "Content-Security-Policy: sandbox\r\nX-Content-Type-Options: nosniff\r
 def refuse_cross_site(request: Request) -> None:
     """Raises ProblemError: 403 for a page of another site, 421 for a name that is not ours.
 
-    Asked for every request: for one that no browser has sent it costs three look-ups.
+    Asked for every request: for one that no browser has sent it costs three lookups.
     """
     headers = request.headers
     if "Sec-Fetch-Site" in headers or "Origin" in headers:
@@ -51,7 +51,7 @@ def _refuse_other_sites(request: Request) -> None:
 
 @lru_cache(maxsize=64)
 def is_rebindable(host: str) -> bool:
-    """Whether a Host is a name that somebody can register, and have resolve to loopback: DNS
+    """Whether a Host is a name that anyone can register, and have resolve to loopback: DNS
     rebinding, after which a browser takes this server for the stranger's own.
 
     Numbers can't be, nor can names of one label, as pods and compose files use them.

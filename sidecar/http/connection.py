@@ -88,7 +88,7 @@ class Connection(RequestHandler):
     ) -> Any:
         """The reply to what aiohttp can't parse, and to what escaped from a handler."""
         if isinstance(exc, ConnectionError):
-            raise exc  # nobody is left to reply to
+            raise exc  # there is no client left to reply to
         if isinstance(exc, LineTooLong):
             status = 431
             detail = f"The request line and each header take {HEADER_BYTES:,} bytes at most."

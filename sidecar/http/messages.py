@@ -2,7 +2,7 @@
 
 aiohttp parses, keeps connections alive and runs one task a request; what it builds on top (a
 router, a request with a mapping interface, a response with its own header map) costs more than a
-look-up in L1. These two classes are what `web.Server` hands to a handler and wants back, no more.
+lookup in L1. These two classes are what `web.Server` hands to a handler and wants back, no more.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ async def _decoded(body: bytes, coding: str, limit: int) -> bytes:
 def _inflated(body: bytes, window_bits: int, limit: int) -> bytes | None:
     """Up to `limit` bytes and one more; None where the body is not of this coding.
 
-    For a thread: zlib lets go of the interpreter's lock.
+    For a thread: zlib releases the interpreter's lock.
     """
     value = b""
     for _ in range(MAX_MEMBERS):

@@ -1,4 +1,4 @@
-"""Signals over the last hour, for whoever draws them: GET /v1/signals.
+"""Signals over the last hour, for charts: GET /v1/signals.
 
 The history that rules are judged by is there anyway; a page that was just opened shows an hour.
 """

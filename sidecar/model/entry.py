@@ -36,7 +36,7 @@ L3: Final = Tier.L3
 
 
 UNUSED: Final = -1
-"""In place of an epoch: memory alone has it, and nobody has read it there yet."""
+"""In place of an epoch: only memory has the entry, and it has not been read there yet."""
 
 
 class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):

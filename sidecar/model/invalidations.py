@@ -11,7 +11,7 @@ from __future__ import annotations
 class Invalidations:
     """Scopes (prefixes of full keys) with the write number below which all in them is gone.
 
-    `covers` costs one look-up for each distinct length among the scopes.
+    `covers` costs one lookup for each distinct length among the scopes.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""An option that a policy declares, for whoever reads it: the configuration, the command line."""
+"""An option that a policy declares; the configuration and the command line read it."""
 
 from __future__ import annotations
 

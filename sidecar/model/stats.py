@@ -18,7 +18,7 @@ class TierStats:
 
     hits: int = 0
     misses: int = 0
-    expired: int = 0  # look-ups that found an entry past its life
+    expired: int = 0  # lookups that found an entry past its life
     evictions: int = 0
     expirations: int = 0
     promotions: int = 0  # entries that left for a higher tier
@@ -40,7 +40,7 @@ class TierStats:
 class NamespaceStats:
     """Counters of one namespace since it was named."""
 
-    hits: int = 0  # look-ups that any tier answered
+    hits: int = 0  # lookups that any tier answered
     misses: int = 0
 
 
@@ -52,7 +52,7 @@ class StoreStats:
         default_factory=lambda: MappingProxyType({tier: TierStats() for tier in Tier})
     )
     """In the order of lookup."""
-    hit_bytes: int = 0  # of values that look-ups gave
+    hit_bytes: int = 0  # of values that lookups gave
     put_bytes: int = 0  # of values that came
     timeouts: int = 0  # reads that L3 did not answer in time: counted as misses
     warmed: int = 0  # entries brought back into memory after the start
@@ -66,7 +66,7 @@ class StoreStats:
         self.namespaces = {name: before.get(name) or NamespaceStats() for name in names}
 
     def count_in_namespace(self, key: bytes, *, hit: bool) -> None:
-        """Count a look-up of a full key where its namespace is named."""
+        """Count a lookup of a full key where its namespace is named."""
         namespace = self.namespaces.get(key.partition(b"/")[0])
         if namespace is None:
             return
@@ -77,12 +77,12 @@ class StoreStats:
 
     @property
     def hits(self) -> int:
-        """Look-ups that any tier answered."""
+        """Lookups that any tier answered."""
         return sum(tier.hits for tier in self.tiers.values())
 
     @property
     def misses(self) -> int:
-        """Look-ups that no tier answered. An expired entry ends the search where it is found."""
+        """Lookups that no tier answered. An expired entry ends the search where it is found."""
         tiers = list(self.tiers.values())
         return tiers[-1].misses + sum(tier.expired for tier in tiers)
 

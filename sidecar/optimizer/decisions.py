@@ -21,7 +21,7 @@ Event = Literal["fired", "changed", "concluded", "rolled_back", "released"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One thing that was decided, with its figures. `one_shot` is to be made by whoever ticks."""
+    """One thing that was decided, with its figures. The caller makes the `one_shot` change."""
 
     event: Event
     rule: Rule

@@ -8,7 +8,7 @@ One tick, in this order:
 4. Every `interval` all conditions are evaluated, measures whose condition is clear are let go, and
    the first rule that may act does.
 
-The engine turns knobs in an overlay; whoever ticks it puts `effective` in force afterwards, and
+The engine turns knobs in an overlay; its caller puts `effective` in force afterwards, and
 makes the one-shot changes. It has no clock and does no I/O.
 
 One file of more than 300 lines, so that a tick can be read from its top to its end.
@@ -281,7 +281,7 @@ class Engine:
         return sight.holds or held[-1].relief.needed(sight.values, now - standing.quiet_since)
 
     def _release(self, rule: Rule, standing: Standing, now: float) -> list[Decision]:
-        """Let go of a measure's last turn, where its condition has been clear for long enough."""
+        """Release a measure's last turn, where its condition has been clear for long enough."""
         if self.trial is not None or not standing.clear_for(self._book.cooldown(rule), now):
             return []
         decisions = self._trials.release(rule, now)

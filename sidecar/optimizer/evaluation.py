@@ -149,7 +149,7 @@ def prepared(
     now: float,
     quiet_since: float,
 ) -> Ready | NotReady:
-    """The same with what a comparison needs. Nobody has touched anything since `quiet_since`.
+    """The same with what a comparison needs. Nothing was changed since `quiet_since`.
 
     There has to be a pair from after the last change: so the window before is an untouched one,
     and however often trials are made, the noise they are judged by is of these days.

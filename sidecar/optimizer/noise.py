@@ -2,7 +2,7 @@
 
 An experiment compares a window before a change with one after it. What such a comparison shows
 when nothing is changed is noise, and it is measured on pairs of windows of the same lengths and
-with the same gap in which nobody has touched anything. No model of the signal is needed: whether
+with the same gap in which nothing was changed. No model of the signal is needed: whether
 it is white, wanders, or comes in bursts, its own past says what must be exceeded.
 """
 

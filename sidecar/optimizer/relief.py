@@ -1,7 +1,7 @@
 """What a measure has done for the numbers in its own condition.
 
 Memory that was 86 % used is 82 % used once L2 is smaller: the condition is false because of the
-measure, and would be true again as soon as that was taken back. So a measure lets go of a turn only
+measure, and would be true again as soon as that was taken back. So a measure releases a turn only
 when its condition would be false without it too.
 
 How far a turn has taken each number is the difference between the time when it was made and the

@@ -43,7 +43,7 @@ class WTinyLfu:
     def __init__(self, rng: random.Random, window: float = 0.01) -> None:
         """`window` is the window's share of the keys held, from 0 to 1; it holds one at least.
 
-        `rng` seeds the sketch's hash, so that nobody can choose keys that share their counters.
+        `rng` seeds the sketch's hash, so that a client cannot choose keys that share counters.
         """
         self._window_share = window
         self._window: OrderedDict[bytes, None] = OrderedDict()

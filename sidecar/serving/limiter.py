@@ -8,9 +8,9 @@ Under Load", 2018; github.com/Netflix/concurrency-limits). Once a second
 
 and the limit is left alone while less than half of it is used. What differs: the queue's room is
 the root of the limit, so that a large one grows as fast in its measure as a small one. The limit
-begins with the most that was under way when it was switched on: nobody is turned away for that.
-And the usual latency begins with what it has been since the start, for it is when answers have
-become slow that somebody switches this on.
+begins with the most that was in flight when it was switched on, so that switching it on sheds
+nothing. The usual latency begins with the mean since the start, since the limiter is switched on
+when answers have become slow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The file of a Unix socket: it outlives whoever listened, and may be somebody else's."""
+"""The file of a Unix socket: it outlives its listener, and may belong to another process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SocketFile:
         self._ours: os.stat_result | None = None
 
     def clear(self) -> None:
-        """Remove a socket that nobody serves any more. Raises OSError for anything else there:
+        """Remove a socket that is no longer served. Raises OSError for anything else there:
         event loops remove whatever socket they find.
         """
         with suppress(FileNotFoundError):

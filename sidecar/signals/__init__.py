@@ -1,5 +1,5 @@
 """Signals: what is measured, by name, over any span of the last hour.
 
-Readings come in as plain numbers and go into columns. It does not know rules, the store or where a
-reading comes from.
+A signal declares what it is computed from and the reader that takes those readings from `Sources`.
+They go into columns as plain numbers. It does not know rules or the store.
 """

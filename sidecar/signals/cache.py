@@ -46,7 +46,7 @@ def _tier(tier: str, name: str) -> tuple[Signal, ...]:
         Signal(
             f"cache.{tier}.hit_ratio",
             "ratio",
-            f"Hits of {name} over the look-ups that reached it.",
+            f"Hits of {name} over the lookups that reached it.",
             Ratio(f"cache.{tier}.hits", f"cache.{tier}.lookups"),
             CACHE,
             better="higher",
@@ -54,7 +54,7 @@ def _tier(tier: str, name: str) -> tuple[Signal, ...]:
         Signal(
             f"cache.{tier}.hits_per_second",
             "per second",
-            f"Look-ups that {name} answered.",
+            f"Lookups that {name} answered.",
             Rate(f"cache.{tier}.hits"),
             CACHE,
         ),
@@ -80,7 +80,7 @@ SIGNALS = (
     Signal(
         "cache.hit_ratio",
         "ratio",
-        "Look-ups that any tier answered over all look-ups.",
+        "Lookups that any tier answered over all lookups.",
         Ratio("cache.hits", "cache.lookups"),
         CACHE,
         better="higher",
@@ -97,7 +97,7 @@ SIGNALS = (
     Signal(
         "cache.misses_per_second",
         "per second",
-        "Look-ups that no tier answered.",
+        "Lookups that no tier answered.",
         Rate("cache.misses"),
         CACHE,
     ),

@@ -55,7 +55,7 @@ class History:
         self._sums = {name: array("d") for name in gauges}
         """By block."""
         self._rolling: dict[tuple[str, float], Rolling] = {}
-        """By signal and seconds, those that somebody asks for."""
+        """By signal and seconds, those that are asked for."""
         self._last: dict[str, float] = {}
         self._totals: dict[str, float] = {}
 
@@ -164,7 +164,7 @@ class History:
         return total
 
     def _drop(self, surplus: int) -> None:
-        """Forget the oldest readings, and the windows that nobody has asked for in a long time."""
+        """Drop the oldest readings, and the windows that were not asked for in a long time."""
         del self._times[:surplus]
         for column in self._columns.values():
             del column[:surplus]

@@ -19,7 +19,7 @@ class Rolling:
         self._by_time = deque(values)
         self._by_size = sorted(value for _, value in self._by_time)
         self.used_at = float("-inf")
-        """When somebody last asked."""
+        """When it was last asked for."""
 
     def move(self, now: float) -> None:
         """Forget what is older than the window. O(log n) and a move in memory for each."""

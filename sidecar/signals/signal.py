@@ -1,7 +1,7 @@
 """What a signal is: a measured number with a dotted name, and what it is computed from.
 
 A signal is computed over a span of time from raw readings (`history`): counters that only grow, and
-gauges. So a hit ratio over a window is a sum of hits over a sum of look-ups, no mean of ratios.
+gauges. So a hit ratio over a window is a sum of hits over a sum of lookups, no mean of ratios.
 """
 
 from __future__ import annotations

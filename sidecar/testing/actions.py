@@ -48,7 +48,7 @@ relaxed = settings(deadline=None, max_examples=60, suppress_health_check=list(He
 
 
 class ActionContract:
-    """`action` is one action; every one of a registry behaves alike."""
+    """`action` is one action; every one behaves alike."""
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -439,7 +439,7 @@ class Disk(Generic[Asked]):
 
 
 def _unheard(*_: object) -> None:
-    """For what nobody has asked to hear yet."""
+    """For a callback that is not subscribed yet."""
 
 
 def entry_of(key: bytes, record: Record, epoch: int) -> Entry:

@@ -110,7 +110,7 @@ def _warmth(second: int) -> float:
 
 
 def _stats(l1: int, l2: int, l3: int, misses: int) -> Stats:
-    """Of look-ups that these answered; a third of what misses in a tier makes it evict."""
+    """Of lookups that these answered; a third of what misses in a tier makes it evict."""
 
     def tier(holds: Size, may_hold: Size, hits: int, below: int) -> TierCounts:
         return TierCounts(

@@ -30,7 +30,7 @@ L3 = L3Health(state="up", folder_bytes=0, pending_compaction_bytes=0, waiting=0,
 
 
 def stats(l1_hits: int, l2_hits: int, misses: int, evictions: int = 0) -> Stats:
-    """Of look-ups that L1, L2 or nothing answered."""
+    """Of lookups that L1, L2 or nothing answered."""
     l1 = replace(EMPTY, hits=l1_hits, misses=l2_hits + misses, evictions=evictions)
     l2 = replace(EMPTY, hits=l2_hits, misses=misses)
     l3 = replace(EMPTY, misses=misses)
@@ -50,7 +50,7 @@ def drawn(
 
 
 def test_growth_is_that_between_two_looks() -> None:
-    """Shares of the look-ups since, not since the start; each tier by those that reached it."""
+    """Shares of the lookups since, not since the start; each tier by those that reached it."""
     grown = growth(stats(100, 100, 100), stats(160, 120, 120, evictions=5), 2.0)
     assert grown is not None
     assert grown.lookups_per_second == 50

@@ -89,7 +89,7 @@ def test_the_screen_has_it_all(watched: RunningSidecar, columns: int, rows: int)
         assert "Its condition is false." in rules[1]
         assert "dry run" in top.text
         assert max(len(line) for line in top.text.splitlines()) <= columns
-        wait_until(lambda: shows_half(top, watched), "half of the look-ups are hits")
+        wait_until(lambda: shows_half(top, watched), "half of the lookups are hits")
 
 
 def shows_half(top: Terminal, sidecar: RunningSidecar) -> bool:

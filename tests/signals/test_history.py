@@ -25,7 +25,7 @@ def test_a_ratio_over_a_window_is_a_ratio_of_sums() -> None:
 
 
 def test_a_ratio_of_too_few_is_none() -> None:
-    """Three look-ups say nothing about a hit ratio."""
+    """Three lookups say nothing about a hit ratio."""
     history = History(CATALOGUE.signals)
     for at in range(4):
         history.push(at, {"cache.hits": at, "cache.lookups": at})

@@ -82,7 +82,7 @@ def test_the_tiers_figures_are_those_of_the_api(moved: RunningSidecar) -> None:
 
 
 def test_each_tier_has_a_hit_ratio_of_its_own(moved: RunningSidecar) -> None:
-    """Of the look-ups that reached it; the cache's is that of all."""
+    """Of the lookups that reached it; the cache's is that of all."""
 
     stats = moved.stats()
     expected = {"cache_sidecar_hit_ratio": stats["hit_ratio"]}

@@ -104,7 +104,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
 
 
 def use(sidecar: RunningSidecar) -> None:
-    """Every operation, well and badly; hits in every tier, and enough look-ups for a ratio."""
+    """Every operation, well and badly; hits in every tier, and enough lookups for a ratio."""
     described = json.loads(sidecar.ask("GET", "/openapi.json").body)
     for path, operations in described["paths"].items():
         for method in operations.keys() & {"get", "post"}:
@@ -151,7 +151,7 @@ def test_the_series_are_few(used: RunningSidecar) -> None:
 
 
 def test_what_happened_last_is_there_at_a_first_look(used: RunningSidecar) -> None:
-    """The hit ratios once there were look-ups, the lag, and when the configuration was read."""
+    """The hit ratios once there were lookups, the lag, and when the configuration was read."""
 
     def looks() -> dict[str, Metric]:
         used.put("hot", b"v")

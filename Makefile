@@ -16,10 +16,11 @@ PROGRAMS += podman buildah runc mmdebstrap
 endif
 
 # What `make check` runs: tests without processes of their own, a browser or a container.
-QUICK := tests/api tests/config tests/contracts/test_configuration_page.py \
+QUICK := tests/api tests/config tests/contracts/test_agreements.py \
+    tests/contracts/test_configuration_page.py tests/contracts/test_repository.py \
     tests/contracts/test_layers.py tests/contracts/test_links.py tests/contracts/test_names.py \
     tests/contracts/test_optimizer_page.py tests/documents tests/optimizer/actions tests/policies \
-    tests/process tests/serving tests/signals tests/store/test_doorkeeper.py \
+    tests/process tests/serving tests/signals tests/store/test_doorkeeper.py tests/store/test_facade.py \
     tests/store/test_listing.py tests/tiers/test_memory.py tests/tiers/test_packing.py
 
 .PHONY: run test check setup tools lint format dashboards bench image chart-docs lock clean

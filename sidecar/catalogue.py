@@ -2,7 +2,8 @@
 
 To add a policy, an action or a signal, write its file and add one line here. `app` and the commands
 use CATALOGUE unless they are given another; a plugin or a test makes one with
-`dataclasses.replace`. Only they know this module: all other rooms are given the parts they need.
+`dataclasses.replace`. Only they and `testing` import this module: all other rooms are given the
+parts they need.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The life and the media type of an entry, as any protocol may state them."""
+"""The life, the size and the media type of an entry, as any protocol may state them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import sys
 from functools import lru_cache
 
-from sidecar.api.errors import InvalidRequestError
+from sidecar.api.errors import InvalidRequestError, TooLargeError
 
 NEVER_SECONDS = 31_536_000
 """What max-age says of an entry that does not expire: a year."""
@@ -33,6 +33,19 @@ def seconds_of(ttl: str) -> float:
             f"ttl takes seconds from 0 to {MAX_TTL_SECONDS}, or never: ttl=60."
         )
     return seconds
+
+
+def life_of(stated: float | str | None, default: float) -> float:
+    """The life in seconds of a value whose request states one, `never`, or none."""
+    if stated is None:
+        return default
+    return math.inf if isinstance(stated, str) else stated
+
+
+def check_size(size: int, most: int) -> None:
+    """Raises TooLargeError for a value of more than `most` bytes."""
+    if size > most:
+        raise TooLargeError(f"A value may take {most:,} bytes.")
 
 
 def seconds_left(expires_at: float, now: float) -> int | None:

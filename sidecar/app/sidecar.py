@@ -106,6 +106,8 @@ class Sidecar:
         self.store = Store(self._clock, cache, policies.make_for, policies.scores, disk)
         self.l3 = DiskProcess(disk, settings.data_dir, settings.data_limit)
         self.actuators = Actuators(self.store, self.l3, self.admissions["http"], runtime)
+        if missing := catalogue.one_shots.keys() - self.actuators.one_shots.keys():
+            raise ValueError(f"nothing makes the one-shot changes {', '.join(sorted(missing))}")
         self.control = self._control(catalogue, saved)
         others = [] if self._follower is None else [self._follower.notes]
         self._readiness = ReadinessCheck(self.store, self.l3, [documents.notes, *others])

@@ -7,12 +7,14 @@ evicts what the policy chooses. The cold start is included.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import click
 from rich.console import Console
@@ -21,6 +23,7 @@ from rich.table import Table
 from sidecar.catalogue import Catalogue
 from sidecar.cli import traces
 from sidecar.cli.known import catalogue_of, pass_catalogue
+from sidecar.model.option import Option
 from sidecar.policies.protocol import NEVER, Policy
 from sidecar.policies.registry import Policies, UnknownPolicyError
 from sidecar.policies.spec import PolicySpec
@@ -84,8 +87,15 @@ def _policy_options(policies: Policies) -> Iterator[click.Parameter]:
     for name, option in {it.name: it for spec in policies.values() for it in spec.options}.items():
         owners = ", ".join(spec.name for spec in policies.values() if name in _names(spec))
         told = f"{owners} only: {option.meaning}; {option.default} by default."
-        bounds = click.FloatRange(option.above, option.below)
+        bounds = _bounds(option)
         yield click.Option([f"--{name}"], type=bounds, help=told)
+
+
+def _bounds(option: Option) -> click.ParamType[Any]:
+    """Both bounds included, unlike in the configuration: the extremes are worth a simulation."""
+    if isinstance(option.default, int):
+        return click.IntRange(math.ceil(option.above), math.floor(option.below))
+    return click.FloatRange(option.above, option.below)
 
 
 def _refuse_foreign(catalogue: Catalogue, policy: str, options: Iterable[str]) -> None:

@@ -108,7 +108,7 @@ def read_rules(
 def _shipped(vocabulary: Vocabulary) -> tuple[OptimizerConfig, list[FieldError]]:
     """The shipped rules, read once: that is most of the work of a document that has none."""
     shipped, _ = compose(RULES_KEY, DEFAULT_RULES)
-    # A shipped rule whose baseline the operator has left out is unavailable, not a mistake of his.
+    # A shipped rule whose baseline the operator has left out is unavailable, not a mistake.
     return read_rules(shipped or Node({}), vocabulary, None)
 
 

@@ -28,7 +28,7 @@ from sidecar.api.entries import (
 )
 from sidecar.api.errors import InvalidRequestError, TooLargeError, of_write
 from sidecar.api.names import check_name, full_key
-from sidecar.api.values import content_type_of, seconds_left
+from sidecar.api.values import check_size, content_type_of, life_of, seconds_left
 from sidecar.http.bodies import (
     decoded,
     encoded,
@@ -182,18 +182,16 @@ class BatchApi:
             value = value.encode() if is_text else await from_base64(value)
         if value is None:
             raise InvalidRequestError(f"This is not base64 - at `$.{path}.value`.")
-        limit = self._store.config.max_value_bytes
-        if len(value) > limit:
-            raise TooLargeError(f"A value may take {limit:,} bytes - at `$.{path}.value`.")
+        config = self._store.config
+        try:
+            check_size(len(value), config.max_value_bytes)
+        except TooLargeError as error:
+            raise TooLargeError(f"{error.detail[:-1]} - at `$.{path}.value`.") from None
         try:
             content_type = content_type_of(entry.content_type)
         except InvalidRequestError as error:
             raise _at(f"{path}.content_type", error.detail) from None
-        if entry.ttl is None:
-            ttl = self._store.config.default_ttl_seconds
-        else:
-            ttl = float("inf") if isinstance(entry.ttl, str) else entry.ttl
-        return value, content_type, ttl
+        return value, content_type, life_of(entry.ttl, config.default_ttl_seconds)
 
 
 async def _body(request: Request, limit: int, in_json: Any, in_messagepack: Any) -> Any:

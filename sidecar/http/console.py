@@ -66,7 +66,7 @@ class Console:
     async def file(self, request: Request) -> Reply:
         file = self._files.get(request.path.removeprefix(FOLDER))
         if file is None:
-            raise ProblemError(404, f"The console has no file {request.path[:80]}.")
+            raise ProblemError(404, f"The console has no file {request.path[:80]}; open it at /.")
         return file.answer(request)
 
 

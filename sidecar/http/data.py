@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import unquote_to_bytes
@@ -12,7 +11,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sidecar.api.conditions import Condition
 from sidecar.api.errors import InvalidRequestError, condition_failed, of_write
 from sidecar.api.names import check_name
-from sidecar.api.values import MAX_TTL_SECONDS, NEVER_SECONDS, content_type_of, seconds_of
+from sidecar.api.values import (
+    MAX_TTL_SECONDS,
+    NEVER_SECONDS,
+    content_type_of,
+    life_of,
+    seconds_of,
+)
 from sidecar.http.browsers import SANDBOX
 from sidecar.http.conditions import (
     condition_of,
@@ -77,10 +82,8 @@ class EntryApi:
         if "Content-Range" in headers:
             raise InvalidRequestError("A value is put whole; send it without Content-Range.")
         config = self._store.config
-        if query.ttl is UNSET:
-            ttl = ttl_of(headers, config.default_ttl_seconds)
-        else:
-            ttl = math.inf if isinstance(query.ttl, str) else query.ttl
+        stated = None if query.ttl is UNSET else query.ttl
+        ttl = life_of(stated, ttl_of(headers, config.default_ttl_seconds))
         content_type = content_type_of(headers.get("Content-Type") or DEFAULT_CONTENT_TYPE)
         value = await request.body(config.max_value_bytes)
         condition = condition_of(headers)

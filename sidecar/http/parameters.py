@@ -92,8 +92,8 @@ def _integer(name: str, kind: IntType) -> Read:
         raise TypeError(f"the parameter {name} needs bounds: Meta(ge=..., le=...)")
 
     def read(text: str) -> int:
-        digits = text.isascii() and text.isdigit()
-        if not (digits and least <= int(text[:MOST_DIGITS]) <= most):
+        digits = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+        if not (digits and least <= int(text) <= most):
             raise ProblemError(400, f"{name} takes a whole number from {least} to {most}.")
         return int(text)
 

@@ -38,7 +38,8 @@ def problem_of(error: RequestError, *, close: bool = False) -> ProblemError:
     headers = ""
     if isinstance(error, UnavailableError):
         headers = f"Retry-After: {error.retry_seconds}\r\n"
-    return ProblemError(_STATUS[type(error)], error.detail, headers=headers, close=close)
+    [status] = [_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS]
+    return ProblemError(status, error.detail, headers=headers, close=close)
 
 
 def problem_body(status: int, detail: str) -> bytes:

@@ -7,7 +7,7 @@ A route owns all that is known of a path: what it takes, what it answers, the va
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -87,10 +87,13 @@ class Route(Struct, Generic[Api], frozen=True):
 
 
 def by_path(routes: Iterable[Route[Api]]) -> dict[str, dict[str, Route[Api]]]:
-    """The routes of each path by method, in their order."""
+    """The routes of each path by method, in their order. Raises ValueError for two of the same."""
     paths: dict[str, dict[str, Route[Api]]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method] = route
+        methods = paths.setdefault(route.path, {})
+        if route.method in methods:
+            raise ValueError(f"there are two routes for {route.method} {route.path}")
+        methods[route.method] = route
     return paths
 
 
@@ -107,7 +110,9 @@ class Table(Generic[Api]):
         check: Callable[[Request], None] = lambda _request: None,
     ) -> None:
         self._check = check
-        found = {path: _methods(of_path, api) for path, of_path in by_path(routes).items()}
+        paths = by_path(routes)
+        _check_prefixes(paths)
+        found = {path: _methods(of_path, api) for path, of_path in paths.items()}
         self._paths = ", ".join(sorted(found))
         self._exact = {path: methods for path, methods in found.items() if "{" not in path}
         self._below = [
@@ -141,6 +146,15 @@ def _not_allowed(request: Request, methods: Iterable[str]) -> ProblemError:
     allowed = ", ".join(sorted(methods))
     detail = f"{request.method} is not possible here; {allowed} is."
     return ProblemError(405, detail, headers=f"Allow: {allowed}\r\n")
+
+
+def _check_prefixes(paths: Collection[str]) -> None:
+    """Raises ValueError for a path that would be hidden by one with parameters."""
+    prefixes = [path.partition("{")[0] for path in paths if "{" in path]
+    for path in paths:
+        covering = [prefix for prefix in prefixes if path.startswith(prefix)]
+        if len(covering) > ("{" in path):
+            raise ValueError(f"{path} is not told apart from {covering[0]}...")
 
 
 def _methods(routes: Mapping[str, Route[Api]], api: Api) -> _Methods:

@@ -89,12 +89,19 @@ def wipe(data_dir: Path) -> None:
 
 def _check_format(database: Database, data_dir: Path) -> None:
     """Store the format in a folder that has none. Set one of another format aside, and raise
-    OpenError.
+    OpenError, as for one whose format can be neither read nor stored.
     """
-    version = database.format_version()
-    if version is None:
-        database.mark_format()
-    elif version != FORMAT:
+    try:
+        version = database.format_version()
+        if version is None:
+            database.mark_format()
+    except Exception as error:
+        database.close()
+        if not is_corruption(error):
+            raise OpenError(*explain(str(error), data_dir)) from error
+        quarantine(data_dir)
+        raise OpenError("corrupt", f"{error}; it was set aside, starting empty") from error
+    if version not in (None, FORMAT):
         database.close()
         quarantine(data_dir)
         raise OpenError(

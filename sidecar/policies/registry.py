@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 
-from sidecar.config.values import TierConfig
+from sidecar.config.values import MemoryTierConfig, TierConfig
 from sidecar.policies.protocol import Policy
 from sidecar.policies.spec import PolicySpec, import_score
+
+_KEYS_OF_TIERS = frozenset(field.name for field in fields(MemoryTierConfig))
 
 
 class UnknownPolicyError(LookupError):
@@ -70,9 +73,11 @@ def _check_importable(path: str) -> None:
 
 
 def _check_options(specs: Iterable[PolicySpec]) -> None:
-    """Options stand beside `policy` in the configuration, so one name has one meaning there."""
+    """Options stand beside the keys of a tier in the configuration: one name, one meaning."""
     declared = [option for spec in specs for option in spec.options]
     by_name = {option.name: option for option in declared}
     for option in declared:
+        if option.name in _KEYS_OF_TIERS:
+            raise ValueError(f"the option {option.name} has the name of a key of every tier")
         if option != by_name[option.name]:
             raise ValueError(f"the option {option.name} is declared in two ways")

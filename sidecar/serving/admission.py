@@ -41,7 +41,7 @@ class Admission:
         self.limiter: Limiter | None = None
         """None where requests in flight are unlimited."""
         self.keepalive_seconds = self.limits.idle_seconds
-        self._on_keepalive: Callable[[float], None] | None = None
+        self._on_keepalive: list[Callable[[float], None]] = []
 
     # ---- what tunes it
 
@@ -55,12 +55,12 @@ class Admission:
             self.limiter = Limiter(usual_seconds(self.stats))
         if keepalive_seconds != self.keepalive_seconds:
             self.keepalive_seconds = keepalive_seconds
-            if self._on_keepalive is not None:
-                self._on_keepalive(keepalive_seconds)
+            for on_change in self._on_keepalive:
+                on_change(keepalive_seconds)
 
     def follow_keepalive(self, on_change: Callable[[float], None]) -> None:
         """Call `on_change` with the seconds that hold now, and whenever they change."""
-        self._on_keepalive = on_change
+        self._on_keepalive.append(on_change)
         on_change(self.keepalive_seconds)
 
     # ---- connections and bytes: a refusal is counted where it is decided

@@ -16,12 +16,12 @@ import re
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, Phase, find, given, reject, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from sidecar.catalogue import CATALOGUE
+from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.config.knobs import turned
 from sidecar.config.schema import Ceiling, Count, IdleTime, Percent
 from sidecar.config.schema import Size as SizeField
@@ -29,7 +29,7 @@ from sidecar.config.section import Section
 from sidecar.model.change import Declined, OneShot, Size, Turn, Value
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.situation import Situation
-from sidecar.testing.situations import KNOBS, after, memory_policies, situations
+from sidecar.testing.situations import after, situations
 
 FIELDS: tuple[tuple[Any, st.SearchStrategy[Any]], ...] = (
     (Percent, st.integers(1, 100).map("{}%".format)),
@@ -55,11 +55,17 @@ class ActionContract:
     def action(cls) -> Action:
         raise NotImplementedError
 
-    def options(self, action: Action) -> st.SearchStrategy[dict[str, Any]]:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def catalogue(cls) -> Catalogue:
+        """What the action's sidecar knows."""
+        return CATALOGUE
+
+    def options(self, action: Action, catalogue: Catalogue) -> st.SearchStrategy[dict[str, Any]]:
         """What a rule may write below `with`."""
-        fields = action.Options.model_fields
-        required = {name: _values(it) for name, it in fields.items() if it.is_required()}
-        defaulted = {name: _values(it) for name, it in fields.items() if not it.is_required()}
+        fields, names = action.Options.model_fields, sorted(catalogue.policies)
+        required = {key: _values(it, names) for key, it in fields.items() if it.is_required()}
+        defaulted = {key: _values(it, names) for key, it in fields.items() if not it.is_required()}
         return st.fixed_dictionaries(required, optional=defaulted)
 
     def counted_from(self, action: Action, moment: Situation, knob: str) -> Value:
@@ -68,11 +74,11 @@ class ActionContract:
 
     def floor(self, moment: Situation, knob: str, options: Any) -> Value:
         """The least that an action with `at_least` turns a knob to."""
-        return _times(KNOBS[knob].read(moment.configured), options.at_least)
+        return _times(moment.knobs[knob].read(moment.configured), options.at_least)
 
     def ceiling(self, moment: Situation, knob: str, options: Any) -> Value:
         """The most that an action with `at_most` turns a knob to."""
-        return _times(KNOBS[knob].read(moment.configured), options.at_most)
+        return _times(moment.knobs[knob].read(moment.configured), options.at_most)
 
     def test_it_says_what_it_is(self, action: Action) -> None:
         """A name, the type of its rules, a docstring, and one for every option."""
@@ -83,18 +89,33 @@ class ActionContract:
         for name, field in action.Options.model_fields.items():
             assert field.description, f"{name} has no docstring"
 
+    def test_there_are_moments_for_it(self, action: Action, catalogue: Catalogue) -> None:
+        """Not at every moment is there nothing to change: the other tests would see no change."""
+
+        def acts(drawn: tuple[dict[str, Any], Situation]) -> bool:
+            written, moment = drawn
+            try:
+                options = action.Options.model_validate(written, context=catalogue.vocabulary)
+            except ValidationError:
+                return False
+            return not isinstance(action.propose(moment, options), Declined)
+
+        drawn = st.tuples(self.options(action, catalogue), situations(catalogue))
+        find(drawn, acts, settings=settings(relaxed, max_examples=2000, phases=[Phase.generate]))
+
     def test_options_are_strict(self, action: Action) -> None:
         """An unknown key is a mistake that is reported."""
         with pytest.raises(ValidationError, match="extra_forbidden"):
             action.Options.model_validate({"wish": "20%"})
 
     @relaxed
-    @given(st.data(), situations())
+    @given(st.data())
     def test_the_same_moment_gives_the_same_answer(
-        self, action: Action, data: st.DataObject, moment: Situation
+        self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
         """Whatever the moment it raises nothing; a change names what there is, else a sentence."""
-        options = self._draw(data, action)
+        moment = data.draw(situations(catalogue))
+        options = self._draw(data, action, catalogue)
         answer = action.propose(moment, options)
         assert action.propose(moment, options) == answer
         match answer:
@@ -102,31 +123,34 @@ class ActionContract:
                 assert reason.isprintable()
                 assert reason.endswith(".")
             case OneShot(name):
-                assert name in CATALOGUE.one_shots
+                assert name in catalogue.one_shots
             case Turn(knob, to):
                 assert to != moment.knob(knob)
 
     @relaxed
-    @given(st.data(), situations())
+    @given(st.data())
     def test_a_turn_can_be_put_in_force_and_back(
-        self, action: Action, data: st.DataObject, moment: Situation
+        self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
         """The value is one of the knob's own type, reads back, and what was before comes back."""
-        turn = action.propose(moment, self._draw(data, action))
+        moment = data.draw(situations(catalogue))
+        turn = action.propose(moment, self._draw(data, action, catalogue))
         if isinstance(turn, Turn):
             before = moment.knob(turn.knob)
+            back = Turn(turn.knob, before)
             assert type(turn.to) is type(before)
             there = moment.turned(turn)
-            assert KNOBS[turn.knob].read(there) == turn.to
-            assert KNOBS[turn.knob].read(turned(KNOBS, there, Turn(turn.knob, before))) == before
+            assert moment.knobs[turn.knob].read(there) == turn.to
+            assert moment.knobs[turn.knob].read(turned(moment.knobs, there, back)) == before
 
     @relaxed
-    @given(st.data(), situations())
+    @given(st.data())
     def test_a_step_is_no_longer_than_rule_and_level_allow(
-        self, action: Action, data: st.DataObject, moment: Situation
+        self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
         """No further from what it counts from than the smaller share; whole numbers by one."""
-        options = self._draw(data, action)
+        moment = data.draw(situations(catalogue))
+        options = self._draw(data, action, catalogue)
         turn = action.propose(moment, options)
         if not isinstance(turn, Turn) or not hasattr(options, "by"):
             return
@@ -139,12 +163,13 @@ class ActionContract:
             assert new == old or counted - longest <= new <= max(old, counted + longest)
 
     @relaxed
-    @given(st.data(), situations())
+    @given(st.data())
     def test_floor_and_ceiling_hold_at_every_level(
-        self, action: Action, data: st.DataObject, moment: Situation
+        self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
         """Whatever is turned stays above the one and below the other."""
-        options = self._draw(data, action)
+        moment = data.draw(situations(catalogue))
+        options = self._draw(data, action, catalogue)
         turn = action.propose(moment, options)
         if not isinstance(turn, Turn):
             return
@@ -157,12 +182,13 @@ class ActionContract:
             assert all(n == o or n <= c for n, o, c in zip(new, old, ceiling, strict=True))
 
     @settings(relaxed, max_examples=20)
-    @given(st.data(), situations())
+    @given(st.data())
     def test_repeated_it_comes_to_an_end(
-        self, action: Action, data: st.DataObject, moment: Situation
+        self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
         """Turn after turn goes the same way, until it declines."""
-        options = self._draw(data, action)
+        moment = data.draw(situations(catalogue))
+        options = self._draw(data, action, catalogue)
         ways: set[tuple[str, int, bool]] = set()
         for _ in range(LONGEST):
             match action.propose(moment, options):
@@ -177,21 +203,21 @@ class ActionContract:
                     moment = after(moment, turn)
         raise AssertionError("it never declines")
 
-    def _draw(self, data: st.DataObject, action: Action) -> Any:
-        written = data.draw(self.options(action))
+    def _draw(self, data: st.DataObject, action: Action, catalogue: Catalogue) -> Any:
+        written = data.draw(self.options(action, catalogue))
         try:
-            return action.Options.model_validate(written, context=CATALOGUE.vocabulary)
+            return action.Options.model_validate(written, context=catalogue.vocabulary)
         except ValidationError:  # a policy that the tier does not take
             reject()
 
 
-def _values(field: FieldInfo) -> st.SearchStrategy[Any]:
+def _values(field: FieldInfo, policies: list[str]) -> st.SearchStrategy[Any]:
     if get_origin(field.annotation) is Literal:
         return st.sampled_from(get_args(field.annotation))
     for annotated, values in FIELDS:
         if list(annotated.__metadata__) == field.metadata:
             return values
-    return memory_policies
+    return st.sampled_from(policies)
 
 
 def _parts(value: Value) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sidecar.catalogue import CATALOGUE
+from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.config.knobs import Effective, Tuning
 from sidecar.config.values import GIB, CacheConfig, DiskTierConfig, MemoryTierConfig, TierConfig
 from sidecar.config.values import TiersConfig as Tiers
@@ -89,7 +89,7 @@ def without(tier: str) -> Effective:
 
 def after(moment: Situation, turn: Turn) -> Situation:
     """The moment after a turn that was put in force, the tiers as full as they were."""
-    effective = KNOBS[turn.knob].write(moment.effective, turn.to)
+    effective = moment.turned(turn)
     old, new = moment.effective.cache.tiers, effective.cache.tiers
     held = {
         state.tier.value: (
@@ -114,28 +114,31 @@ sizes = st.builds(Size, st.integers(1, 10**9), st.integers(1, 1 << 50))
 fills = st.sampled_from([0.0, 0.001, 0.3, 0.89, 0.9, 1.0, 1.5])
 """Above 1 while a tier is being drained."""
 numbers = st.one_of(st.none(), st.sampled_from([0.0, 1e-9, 0.5, 1.0, 1e6, 1e9, 1e18, math.inf]))
-disk_policies = st.sampled_from(sorted(CATALOGUE.policies.scores))
-memory_policies = st.sampled_from(sorted(CATALOGUE.policies))
 mostly = st.sampled_from([True] * 5 + [False])
 
 
 @st.composite
-def effectives(draw: st.DrawFn) -> Effective:
+def effectives(draw: st.DrawFn, catalogue: Catalogue = CATALOGUE) -> Effective:
     """All knobs anywhere, tiers on and off."""
+    policies = catalogue.policies
 
     def size() -> dict[str, Any]:
         drawn = draw(sizes)
         return {"max_entries": drawn.max_entries, "max_bytes": drawn.max_bytes}
 
     def common() -> dict[str, Any]:
-        return {"enabled": draw(mostly), "policy": draw(memory_policies), **size()}
+        return {
+            "enabled": draw(mostly),
+            "policy": draw(st.sampled_from(sorted(policies))),
+            **size(),
+        }
 
     tiers = Tiers(
         l1=TierConfig(**common()),
         l2=MemoryTierConfig(**common(), compression=draw(st.sampled_from(["zstd", "none"]))),
         l3=DiskTierConfig(
             enabled=draw(mostly),
-            policy=draw(disk_policies),
+            policy=draw(st.sampled_from(sorted(policies.scores))),
             **size(),
         ),
     )
@@ -157,10 +160,10 @@ def effectives(draw: st.DrawFn) -> Effective:
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> Situation:
+def situations(draw: st.DrawFn, catalogue: Catalogue = CATALOGUE) -> Situation:
     """Any moment: knobs near or far from what is configured, signals missing or extreme."""
-    configured = draw(effectives())
-    effective = configured if draw(st.booleans()) else draw(effectives())
+    configured = draw(effectives(catalogue))
+    effective = configured if draw(st.booleans()) else draw(effectives(catalogue))
     tiers = effective.cache.tiers
     held = {
         tier: (
@@ -170,10 +173,10 @@ def situations(draw: st.DrawFn) -> Situation:
         for tier in ("l1", "l2", "l3")
     }
     everywhere = draw(numbers)
-    signals = dict.fromkeys(CATALOGUE.signals, everywhere) | draw(
-        st.dictionaries(st.sampled_from(sorted(CATALOGUE.signals)), numbers, max_size=8)
+    signals = dict.fromkeys(catalogue.signals, everywhere) | draw(
+        st.dictionaries(st.sampled_from(sorted(catalogue.signals)), numbers, max_size=8)
     )
-    return situation(
+    moment = situation(
         effective,
         configured=configured,
         held=held,
@@ -182,3 +185,4 @@ def situations(draw: st.DrawFn) -> Situation:
         l3_state=draw(st.sampled_from(["up"] * 4 + ["down", "opening"])),
         l3_folder_bytes=draw(st.integers(0, 100 * GIB)),
     )
+    return replace(moment, knobs=catalogue.knobs)

@@ -30,8 +30,17 @@ OFFENCES = (
     ("store/upkeep.py", "import prometheus_client", "Only telemetry knows Prometheus"),
     ("store/upkeep.py", "import aiohttp", "Only http serves over aiohttp"),
     ("control.py", "import aiohttp", "Only http serves over aiohttp"),
-    ("optimizer/trial.py", "import time", "The optimizer decides and does nothing"),
-    ("optimizer/trial.py", "import asyncio", "The optimizer decides and does nothing"),
+    ("documents/documents.py", "import sidecar.http.server", "Documents know no metrics"),
+    ("http/server.py", "import sidecar.kube.events", "Imports point downwards only"),
+    ("api/names.py", "import sidecar.serving.limits", "Imports point downwards only"),
+    ("serving/limits.py", "import sidecar.api.names", "Imports point downwards only"),
+    ("app/sidecar.py", "import aiohttp", "Only http serves over aiohttp"),
+    ("documents/documents.py", "import watchfiles", "Only documents watches folders"),
+    ("app/running.py", "import uvloop", "Only the commands choose an event loop"),
+    *(
+        ("optimizer/trial.py", f"import {name}", "The optimizer decides and does nothing")
+        for name in ("time", "asyncio", "socket", "datetime", "os", "subprocess")
+    ),
 )
 """A module, an import that it must not have, and the beginning of the contract that says so."""
 
@@ -112,3 +121,15 @@ def test_each_room_says_what_it_is() -> None:
         docstring = re.match(r'"""(.*?)"""', text, re.DOTALL)
         assert docstring, room
         assert docstring[1].count(".") >= 2, room
+
+
+def test_all_of_l3_but_the_wire_and_the_mark_is_protected() -> None:
+    """A new file of L3's process cannot be imported by the main process either."""
+    [protected] = [
+        each["protected_modules"]
+        for each in PYPROJECT["tool"]["importlinter"]["contracts"]
+        if each["type"] == "protected"
+    ]
+    files = {f"sidecar.l3.{path.stem}" for path in (ROOT / "sidecar" / "l3").glob("*.py")}
+    shared = {f"sidecar.l3.{name}" for name in ("__init__", "wire", "mark")}
+    assert set(protected) == files - shared

@@ -59,6 +59,11 @@ class TestRest(ActionContract):
     def action(cls) -> Action:
         return Rest()
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def catalogue(cls) -> Catalogue:
+        return EXTENDED
+
 
 @pytest.fixture(scope="module")
 def mount(tmp_path_factory: pytest.TempPathFactory) -> Mount:

@@ -6,22 +6,29 @@ import json
 
 import pytest
 
+from sidecar.http.routes import DATA, OPS
 from tests.running import Answer, RunningSidecar
 
+
+def concrete(path: str) -> str:
+    """A path with names in place of its parameters."""
+    named = {"{namespace}": "test", "{key}": "key", "{file}": "main.js"}
+    for parameter, name in named.items():
+        path = path.replace(parameter, name)
+    assert "{" not in path, f"give {path} a name here"
+    return path
+
+
 PATH = "/v1/cache/test/key"
-ROUTES = [
-    *((method, PATH) for method in ("GET", "PUT", "DELETE")),
-    *(("POST", f"/v1/{name}") for name in ("mget", "mset", "mdelete", "invalidate")),
-    *(("GET", f"/v1/{name}") for name in ("keys", "stats", "config", "signals", "optimizer")),
-    *(("GET", f"/v1/optimizer/{name}") for name in ("rules", "outcomes")),
-    *(("POST", f"/v1/optimizer/{name}") for name in ("run", "reset")),
-    *(("GET", path) for path in ("/openapi.json", "/", "/console/main.js")),
-]
+ROUTES = [(route.method, concrete(route.path)) for route in DATA if route.method != "HEAD"]
+PROBES = [concrete(route.path) for route in OPS]
+VALUES = {"dry_run": "true", "names": "cache.hit_ratio"}
+"""What is good for a parameter that takes no number."""
 REPEATED = [
-    ("PUT", f"{PATH}?ttl=1&ttl=2", "ttl"),
-    ("GET", "/v1/keys?namespace=test&namespace=other", "namespace"),
-    ("GET", "/v1/signals?step=5&step=10", "step"),
-    ("POST", "/v1/optimizer/run?dry_run=true&dry_run=false", "dry_run"),
+    (route.method, f"{concrete(route.path)}?{name}={VALUES.get(name, 5)}&{name}=6", name)
+    for route in DATA
+    if route.query is not None and route.method != "HEAD"
+    for name in route.query.__struct_encode_fields__
 ]
 
 
@@ -52,6 +59,6 @@ def test_a_head_request_is_refused_as_well(sidecar: RunningSidecar) -> None:
     assert sidecar.ask("HEAD", f"{PATH}?colour=red").status == 400
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz"])
+@pytest.mark.parametrize("path", PROBES)
 def test_the_ops_api_takes_no_parameters(sidecar: RunningSidecar, path: str) -> None:
     assert "'colour'" in detail(sidecar.ops(f"{path}?colour=red"))

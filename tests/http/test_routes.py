@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import aiohttp
 import msgspec
@@ -93,6 +93,8 @@ async def test_it_is_found_and_gets_typed_parameters(
         ("", "word is missing"),
         ("word=a&times=4", "times takes a whole number from 1 to 3"),
         ("word=a&times=", "times takes a whole number"),
+        (f"word=a&times={'0' * 20}2", "times takes a whole number"),
+        (f"word=a&times=1{'0' * 5000}", "times takes a whole number"),
         ("word=a&times=+2", "times takes a whole number"),
         ("word=a&loud=yes", "loud takes true or false"),
     ],
@@ -157,6 +159,14 @@ def test_no_two_routes_are_the_same() -> None:
     assert len(set(routes)) == len(routes)
     ids = [route.id for route in DATA]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("path", ["/v1/echo", "/v1/cache/echo", "/v1/cache/{name}/echo"])
+def test_a_route_that_would_be_hidden_is_refused(path: str) -> None:
+    """Where the table is made: a second one of a path, or one below a path with parameters."""
+    twice = replace(ECHO, path=path)
+    with pytest.raises(ValueError, match=r"two routes|not told apart"):
+        Table((*ROUTES, twice), cast(Any, None))
 
 
 def test_a_parameter_that_no_query_can_have_is_refused_at_once() -> None:

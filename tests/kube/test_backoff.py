@@ -62,6 +62,6 @@ def test_thousands_of_pods_come_back_over_half_a_minute() -> None:
     assert min(spreads) >= 30
     assert busiest <= PODS / 20
     said = " ".join(read("docs/configuration.md").split())
-    assert f"of {PODS:,} pods whose API server comes back, 95% ask within" in said
+    assert f"of {PODS:,} pods whose API server comes back, 95% reconnect within" in said
     assert f"{min(spreads):.0f} to {max(spreads):.0f} seconds, at most {busiest} of them" in said
-    assert f"within {MOST_SECONDS:.0f} seconds, at random" in said
+    assert f"a random delay of up to {MOST_SECONDS:.0f} seconds" in said

@@ -105,13 +105,15 @@ def format_row(data_dir: Path) -> bytes | None:
     return row
 
 
-def set_format_row(data_dir: Path, row: bytes | None) -> None:
+def set_format_row(data_dir: Path, row: bytes | None, *, in_a_table: bool = False) -> None:
     """Change the mark, or remove it."""
     database = Database(data_dir / FOLDER)
     if row is None:
         del database.state[FORMAT_ROW]
     else:
         database.state[FORMAT_ROW] = row
+    if in_a_table:
+        database.state.flush()
     database.close()
 
 
@@ -299,6 +301,22 @@ def test_a_quarantine_that_could_not_be_kept_small_is_not_kept(
     DAMAGE["manifest overwritten"](data_dir / FOLDER)
     starts_empty(start_child, data_dir)
     assert not (data_dir / QUARANTINE).exists()
+
+
+def test_a_format_that_cannot_be_read_is_corruption(
+    data_dir: Path, start_child: StartChild
+) -> None:
+    """The first child says so and sets the folder aside; the second starts empty."""
+    before = set((data_dir / FOLDER).glob("*.sst"))
+    set_format_row(data_dir, FORMAT.to_bytes(4, "little"), in_a_table=True)
+    tables = set((data_dir / FOLDER).glob("*.sst")) - before
+    assert tables
+    for table in tables:
+        _overwrite(table, 0.0, 16)
+    reason, message = start_child(data_dir).fault()
+    assert reason == "corrupt"
+    assert "set aside" in message
+    starts_empty(start_child, data_dir)
 
 
 def test_corruption_met_while_reading_puts_the_database_aside(

@@ -61,6 +61,10 @@ def test_policies_can_be_extended_without_touching_the_original() -> None:
             {"name": "mine", "options": (replace(w_tinylfu.WINDOW, default=0.5),)},
             "the option window is declared in two ways",
         ),
+        (
+            {"name": "mine", "options": (replace(w_tinylfu.WINDOW, name="enabled"),)},
+            "the option enabled has the name of a key of every tier",
+        ),
     ],
 )
 def test_a_policy_that_cannot_be_used_is_refused(changes: dict[str, Any], why: str) -> None:

@@ -15,7 +15,7 @@ from sidecar.testing.actions import ActionContract
 
 
 class TestBuiltIn(ActionContract):
-    """Every action of the registry."""
+    """Every action of the catalogue."""
 
     @pytest.fixture(scope="class", params=CATALOGUE.actions)
     @classmethod

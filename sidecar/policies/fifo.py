@@ -57,7 +57,7 @@ score: Score = itemgetter(SEQ)
 
 SPEC = PolicySpec(
     name=Fifo.name,
-    meaning="What came first leaves first, however often it is read.",
+    meaning="the oldest entry",
     make=lambda capacity, *, rng: Fifo(),
     score="sidecar.policies.fifo:score",
 )

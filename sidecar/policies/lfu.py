@@ -119,7 +119,7 @@ score: Score = itemgetter(FREQUENCY, ACCESSED_AT)
 
 SPEC = PolicySpec(
     name=Lfu.name,
-    meaning="Least frequently used leaves first; nothing ages.",
+    meaning="the least frequently used entry",
     make=lambda capacity, *, rng: Lfu(),
     traits=frozenset({"reads", "scan_resistant"}),
     score="sidecar.policies.lfu:score",

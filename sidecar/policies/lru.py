@@ -58,7 +58,7 @@ score: Score = itemgetter(ACCESSED_AT)
 
 SPEC = PolicySpec(
     name=Lru.name,
-    meaning="Least recently used leaves first.",
+    meaning="the least recently used entry",
     make=lambda capacity, *, rng: Lru(),
     traits=frozenset({"reads"}),
     score="sidecar.policies.lru:score",

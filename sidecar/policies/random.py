@@ -76,7 +76,7 @@ def score(meta: Metadata) -> float:
 
 SPEC = PolicySpec(
     name=Random.name,
-    meaning="Any key is as likely to leave as any other.",
+    meaning="any entry",
     make=lambda capacity, *, rng: Random(rng),
     traits=frozenset({"chance"}),
     score="sidecar.policies.random:score",

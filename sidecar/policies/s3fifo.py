@@ -126,7 +126,7 @@ class S3Fifo:
 
 SPEC = PolicySpec(
     name=S3Fifo.name,
-    meaning="A small queue on trial before the main queue, and the hashes of keys that failed.",
+    meaning="entries seen once, from a small queue",
     make=lambda capacity, *, rng: S3Fifo(),
     traits=frozenset({"reads", "scan_resistant"}),
     check=S3Fifo.check,

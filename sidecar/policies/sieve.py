@@ -97,7 +97,7 @@ class Sieve:
 
 SPEC = PolicySpec(
     name=Sieve.name,
-    meaning="A queue in order of arrival, from which keys that were not read are sifted out.",
+    meaning="an entry without a visit, found by a moving hand",
     make=lambda capacity, *, rng: Sieve(),
     traits=frozenset({"reads", "scan_resistant"}),
     check=Sieve.check,

@@ -30,6 +30,7 @@ class PolicySpec:
 
     name: str
     meaning: str
+    """What it evicts first, as the documentation has it."""
     make: Factory
     traits: frozenset[Trait] = frozenset()
     options: tuple[Option, ...] = ()

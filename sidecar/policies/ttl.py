@@ -94,7 +94,7 @@ score: Score = itemgetter(EXPIRES_AT)
 
 SPEC = PolicySpec(
     name=Ttl.name,
-    meaning="What expires next leaves first.",
+    meaning="the entry that expires next",
     make=lambda capacity, *, rng: Ttl(),
     traits=frozenset({"expiry"}),
     score="sidecar.policies.ttl:score",

@@ -192,7 +192,7 @@ WINDOW = Option(
 
 SPEC = PolicySpec(
     name=WTinyLfu.name,
-    meaning="A small window for new keys before a main part that admits by frequency.",
+    meaning="entries that a frequency sketch does not admit",
     make=lambda capacity, *, rng, window=WINDOW.default: WTinyLfu(rng, window),
     traits=frozenset({"reads", "chance", "scan_resistant"}),
     options=(WINDOW,),

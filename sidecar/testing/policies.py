@@ -58,7 +58,7 @@ class PolicyContract:
     def test_it_is_what_it_declares(self, spec: PolicySpec, make: Make) -> None:
         """Its name is the one in metrics; its options have their defaults within their bounds."""
         assert make().name == spec.name
-        assert spec.meaning.endswith(".")
+        assert spec.meaning
         assert all(option.above < option.default < option.below for option in spec.options)
         chosen = {option.name: option.default for option in spec.options}
         assert spec.make(len(KEYS), rng=Random(5), **chosen).name == spec.name

@@ -69,7 +69,7 @@ SPARED = Option(
 
 SPEC = PolicySpec(
     name=Mru.name,
-    meaning="Most recently used leaves first.",
+    meaning="the most recent",
     make=lambda capacity, *, rng, spared=SPARED.default: Mru(int(spared)),
     traits=frozenset({"reads"}),
     options=(SPARED,),

@@ -1,5 +1,7 @@
 """The Kubernetes API: the ConfigMap source, and Events. `connection` is imported only where used.
 
+The only importer of kubernetes. It does not know what a document means, nor the cache.
+
 Of the official client, only what reads credentials and makes requests is used, and none of the
 packages around it that import everything: the generated API for one list and one watch. Measured
 over a process that has aiohttp and pydantic (PSS, with one list and one watch):

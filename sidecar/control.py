@@ -1,7 +1,7 @@
-"""The loop that connects the optimizer: measure, ask it, do what it says.
+"""The control loop: measure, evaluate, apply.
 
-The engine decides and does nothing; here things are done and nothing is decided. Every second the
-sampler takes its readings, the engine is ticked, and what it wants in force is put in force.
+Every second the sampler takes its readings, the engine evaluates them, and the loop applies its
+decisions. The engine only decides; this module only applies.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ log = structlog.get_logger("sidecar.optimizer")
 
 
 class Control:
-    """Owns the engine of a running sidecar; `look` gives the cache's state.
+    """Owns the engine of a running sidecar; `look` returns the cache's state.
 
-    `put_in_force` has values hold from now on, `perform` makes a one-shot change and gives its
-    figures; both raise what went wrong. `clock` never goes back, and is the one of the sampler and
-    the engine; `wall` is for records.
+    `put_in_force` applies values from now on; `perform` makes a one-shot change and returns its
+    figures. Both raise an exception on failure. `clock` is monotonic and the same as that of the
+    sampler and the engine; `wall` is for records.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class Control:
         self._saving_fails = False
 
     def start(self) -> None:
-        """Put in force what the engine wants at the start, and log the rules."""
+        """Apply the engine's initial values, and log the rules."""
         self._apply()
         _log_rules((), self.engine.rules)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         async for now in self._sampler.samples():
             decisions = self.engine.tick(self.moment, now)
             self._do(decisions)
@@ -105,42 +105,42 @@ class Control:
                 await self.save()
 
     async def close(self) -> None:
-        """A trial under way ends, and what is worth keeping is kept."""
+        """End the trial in progress, and save the optimizer's state."""
         self._do(self.engine.stop(self._clock(), self._wall()))
         if self._one_shot is not None:
             self._one_shot.cancel()
             await asyncio.wait([self._one_shot])
         await self.save()
 
-    # ---- what others want
+    # ---- requests from outside the loop
 
     def configure(self, document: Document) -> None:
-        """Another document is in force."""
+        """Use the rules and baselines of another document."""
         before = self.engine.rules
         self._do(self.engine.configure(document, self._clock(), self._wall()))
         _log_rules(before, self.engine.rules)
 
     def reset(self) -> None:
-        """Drop what was kept."""
+        """Undo all changes that the optimizer has kept."""
         self._do(self.engine.reset(self._clock(), self._wall()))
         log.info("Optimizer changes reset")
 
     def evaluate(self) -> list[Decision]:
-        """Look at all rules now, and let them act."""
+        """Evaluate all rules now, and apply what they decide."""
         decisions = self.engine.tick(self.moment, self._clock(), look=True)
         self._do(decisions)
         return decisions
 
     def explain(self) -> list[Explanation]:
-        """Every rule, what it sees and what it would do."""
+        """Explain every rule: the values of its condition, and what it would do."""
         return self.engine.explain(self.moment, self._clock())
 
     @property
     def moment(self) -> Moment:
-        """What there is to see now."""
+        """The current input of the engine."""
         return Moment(self.history, self._look(), self._wall())
 
-    # ---- doing
+    # ---- applying decisions
 
     def _do(self, decisions: list[Decision]) -> None:
         for decision in decisions:
@@ -151,7 +151,7 @@ class Control:
                 self._start(decision.one_shot, decision.rule.name)
 
     def _apply(self) -> None:
-        """Put in force what the engine wants; take back what can't be."""
+        """Apply the engine's values; take back a change that cannot be applied."""
         wanted = self.engine.effective
         if wanted == self._in_force:
             return
@@ -160,14 +160,17 @@ class Control:
             self._put_in_force(wanted)
         except Exception as error:
             on_trial = self.engine.trial is not None
-            taken_back = "the change on trial" if on_trial else "all that was kept or held"
+            taken_back = "the change on trial" if on_trial else "all kept and held changes"
             log.exception("A change could not be put in force", taken_back=taken_back)
             self._fail(f"It could not be put in force: {error!r}.")
 
     def _start(self, one_shot: OneShot, rule: str) -> None:
-        """One at a time, in the background: the next sample must not wait for it."""
+        """Start a one-shot change in the background, so that the next sample does not wait for it.
+
+        Only one runs at a time.
+        """
         if self._one_shot is not None and not self._one_shot.done():
-            self._fail("The one-shot change before it has not ended.")
+            self._fail("The previous one-shot change has not ended.")
             return
         performing = self._perform_one(one_shot, rule, self.engine.trial)
         self._one_shot = asyncio.get_running_loop().create_task(performing)
@@ -184,11 +187,11 @@ class Control:
     def _fail(self, why: str, trial: Trial | None = None) -> None:
         self._do(self.engine.failed(why, self._clock(), self._wall(), trial))
 
-    # ---- keeping
+    # ---- saving
 
     async def save(self) -> None:
-        """Write down what a restart must not lose; a volume that can't be written is said once."""
-        if self._saving is not None:  # one that was given up on goes on, and has the same file
+        """Save what must survive a restart. A volume that cannot be written is logged once."""
+        if self._saving is not None:  # a cancelled save goes on in its thread, with the same file
             await asyncio.wait([self._saving])
         self._saving = asyncio.get_running_loop().create_task(self._save())
         await asyncio.shield(self._saving)
@@ -208,12 +211,12 @@ class Control:
 
 
 def remembered(data_dir: Path) -> SavedState:
-    """What an earlier process has kept. Blocks."""
+    """The state that an earlier process saved. Blocks."""
     return state_file.load(data_dir / FILE, SavedState, MOST_FILE_BYTES) or SavedState()
 
 
 def _log(decision: Decision) -> None:
-    """The event and its figures, in types that both formats show: a size is a mapping there."""
+    """Log a decision, with its fields as builtin types that both log formats can show."""
     rule = decision.rule
     fields = msgspec.to_builtins(decision.fields)
     title = _TITLES.get(decision.event) or _VERDICT_TITLES[fields["outcome"]]
@@ -221,7 +224,7 @@ def _log(decision: Decision) -> None:
 
 
 def _log_rules(before: tuple[Rule, ...], after: tuple[Rule, ...]) -> None:
-    """One event for each rule that is new, another one than before, or gone."""
+    """Log each rule that was added, changed or removed."""
     old = {rule.name: rule.config for rule in before}
     for rule in after:
         config = rule.config

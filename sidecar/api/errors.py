@@ -35,7 +35,7 @@ class ConditionFailedError(RequestError):
 
 
 class UnavailableError(RequestError):
-    """The request can't be served now: too much is under way, or L3 does not answer."""
+    """The request can't be served now: too much is in progress, or L3 does not answer."""
 
     def __init__(self, detail: str, retry_seconds: int = 1) -> None:
         super().__init__(detail)

@@ -83,7 +83,7 @@ class Actuators:
             raise OneShotFailedError("L3 is not up; its tables can't be rewritten.")
         return {
             "folder_bytes": status.folder_bytes,
-            "rewrite": "begun" if begun else "under way already",
+            "rewrite": "begun" if begun else "already in progress",
         }
 
     async def _warm(self) -> Figures:

@@ -218,7 +218,7 @@ class Engine:
                 why = "Its rule was changed or disabled."
                 decisions += trials.end(End("interrupted", why), now, wall)
             elif self.configured != was[0]:
-                decisions += trials.interrupt("The cache was configured anew.", now, wall)
+                decisions += trials.interrupt("The cache configuration changed.", now, wall)
         decisions += trials.release_where(
             lambda held: held.turn.knob in changed or held.rule.name not in acting, now
         )

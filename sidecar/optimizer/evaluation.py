@@ -21,7 +21,7 @@ from sidecar.signals.history import History
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What there is to see at a tick. `wall` is wall clock seconds, for records."""
+    """The input of a tick. `wall` is wall clock seconds, for records."""
 
     history: History
     cache: Snapshot
@@ -30,9 +30,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A condition with its values: by operand as it is written, None where one is missing.
+    """A condition with its values, by the text of each operand; None where one is missing.
 
-    `missing` are those, and the signals that the rule promises or guards and that are unavailable.
+    `missing` lists these operands, and the unavailable signals of the rule's `expect` and `guard`.
     """
 
     holds: bool | None
@@ -42,9 +42,9 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """All that a trial begins with.
+    """What a trial needs to start.
 
-    `guard_noise` is the worst that the guard would have seen without any change, in its signal's
+    `guard_noise` is the largest loss that the guard measures without any change, in its signal's
     unit.
     """
 
@@ -57,7 +57,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """Why a rule makes no change now, as a sentence; `failed` where its action is broken."""
+    """Why a rule makes no change now, as a sentence; `failed` if its action raised an error."""
 
     reason: str
     failed: bool = False
@@ -66,7 +66,7 @@ class NotReady:
 def see(
     rule: Rule, history: History, baselines: Baselines, look_back_seconds: float, now: float
 ) -> Sight:
-    """Evaluate a rule's condition; it holds or not only where every value is there."""
+    """Evaluate a rule's condition; the result is None if any value is missing."""
     operands = rule.condition.operands
     found = [_value(operand, history, baselines, look_back_seconds, now) for operand in operands]
     values = {operand.text: value for operand, value in zip(operands, found, strict=True)}
@@ -113,8 +113,8 @@ def _hindrances(
         yield "cooling_down", f"For another {math.ceil(standing.cooling_until - now)} s."
     if not sight.holds:
         yield "inactive", "Its condition is false."
-    # The window before must not have begun before the condition was true: it would compare another
-    # state with this one.
+    # The window before must not start before the condition became true: the comparison would be
+    # with another state.
     window = config.expect.window_seconds if config.expect else 0.0
     held, wanted = now - standing.holds_since, max(config.for_seconds, window)
     if held < wanted:
@@ -124,7 +124,7 @@ def _hindrances(
 
 
 def proposal(rule: Rule, situation: Situation) -> Ready | NotReady:
-    """The change that its action proposes, and where its knob stands."""
+    """The change that the rule's action proposes, and the current value of its knob."""
     try:
         change = rule.action.propose(situation, rule.options)
         if isinstance(change, Declined):
@@ -133,10 +133,10 @@ def proposal(rule: Rule, situation: Situation) -> Ready | NotReady:
             return Ready(change, None)
         stands_at = situation.knob(change.knob)
         situation.turned(change)
-    except Exception as error:  # noqa: BLE001  (a plugin's error is its own: shown, and survived)
+    except Exception as error:  # noqa: BLE001  (an error in a plugin is reported, and must not stop the loop)
         return NotReady(f"Its action failed: {error!r}.", failed=True)
     if stands_at == change.to:
-        return NotReady(f"{change.knob} stands there already.")
+        return NotReady(f"{change.knob} already has this value.")
     return Ready(change, stands_at)
 
 
@@ -151,8 +151,8 @@ def prepared(
 ) -> Ready | NotReady:
     """The same with what a comparison needs. Nothing was changed since `quiet_since`.
 
-    There has to be a pair from after the last change: so the window before is an untouched one,
-    and however often trials are made, the noise they are judged by is of these days.
+    Requires a pair measured after the last change. So the window before is a quiet one, and the
+    noise is recent even if trials are frequent.
     """
     guarded, compared = rule.guarded, rule.compared
     worst = None if guarded is None else noise_monitor.worst(guarded)
@@ -161,14 +161,14 @@ def prepared(
         return Ready(ready.change, ready.from_, guard_noise=guard_noise)
     pairs = noise_monitor.pairs(compared)
     if len(pairs) < LEAST_PAIRS:
-        return _waits(len(pairs), "pairs of untouched windows")
+        return _waits(len(pairs), "pairs of quiet windows")
     if worst is not None and len(worst) < LEAST_PAIRS:
-        return _waits(len(worst), "untouched stretches for its guard")
+        return _waits(len(worst), "quiet windows for its guard")
     if pairs.added_at < quiet_since or (worst is not None and worst.added_at < quiet_since):
-        return NotReady("Waits until untouched windows have been measured since the last change.")
+        return NotReady("Waits until quiet windows have been measured since the last change.")
     before = history.over(compared.signal, now - compared.window_seconds, now)
     if before is None:
-        return NotReady(f"Too little of {compared.signal} was seen to compare with.")
+        return NotReady(f"Too few readings of {compared.signal} to compare with.")
     return Ready(ready.change, ready.from_, before, pairs.threshold(), guard_noise)
 
 

@@ -79,7 +79,7 @@ class Evaluator:
         hindered = self.hindrance(rule, standing, sight, now)
         if hindered is None and isinstance(ready, NotReady):
             hindered = ("pending", ready.reason)
-        standing.say(*(hindered or ("pending", "Nothing hinders it.")))
+        standing.say(*(hindered or ("pending", "Nothing prevents it.")))
         return Explanation(rule, standing, sight, would_do, would_fire=hindered is None)
 
     def _situation(self, moment: Moment) -> Situation:

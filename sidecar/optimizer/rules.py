@@ -86,7 +86,7 @@ class Rulebook:
         if not rule.config.enabled:
             return "It is disabled."
         if not rule.config.runs_at(self.config.level):
-            return f"It runs from level {rule.config.level} on; in force is {self.config.level}."
+            return f"It runs from level {rule.config.level} on; the level is {self.config.level}."
         return None
 
     def cooldown(self, rule: Rule) -> float:

@@ -35,7 +35,7 @@ class Standing:
     """One rule's state. Times are those of ticks."""
 
     state: State = "inactive"
-    reason: str = "It has not been looked at yet."
+    reason: str = "Not evaluated yet."
     holds: bool | None = None
     """Whether the condition was true at the last tick; None where it could not be evaluated."""
     holds_since: float = NEVER

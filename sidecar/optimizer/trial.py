@@ -111,14 +111,14 @@ class Trial:
     def _end(self, history: History) -> End:
         expect = self.rule.config.expect
         if expect is None and self.turn is None:
-            return End("applied", "It was begun, and there is nothing to take back.")
+            return End("applied", "It was started, and there is nothing to take back.")
         if expect is None or self.before is None or self.noise is None:
             return End("applied", "It stays until its condition has been clear for the cooldown.")
         after = history.over(
             expect.signal, self.settled_at, self.settled_at + expect.window_seconds
         )
         if after is None:
-            return End("interrupted", f"Too little of {expect.signal} was seen to judge by.")
+            return End("interrupted", f"Too few readings of {expect.signal} to compare with.")
         found = judge(expect, self.before, after, self.noise)
         return End(found.verdict, found.reason, after, found.effect_ratio)
 

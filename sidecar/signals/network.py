@@ -17,7 +17,7 @@ SIGNALS = (
     Signal(
         "network.in_flight",
         "count",
-        "Requests to the data API under way, the most of each second.",
+        "Requests to the data API in progress, the most of each second.",
         Gauge("network.in_flight"),
         REQUESTS,
     ),

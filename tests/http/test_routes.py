@@ -148,7 +148,7 @@ async def test_it_is_shed_and_what_does_not_wait_is_not(
     extended.admission.tune(in_flight="adaptive", keepalive_seconds=75.0)
     extended.admission.stats.in_flight += 10_000
     async with caller.get("/v1/echo?word=a") as answer:
-        assert "under way" in await problem(answer, 503)
+        assert "in progress" in await problem(answer, 503)
     async with caller.get("/v1/stats") as answer:
         assert answer.status == 200
     assert extended.admission.stats.shed["in_flight"] == 1

@@ -121,7 +121,7 @@ async def test_one_deed_at_a_time(tmp_path: Path) -> None:
     await settled()
     verdicts = {it.rule: (it.outcome, it.reason) for it in controlled.control.engine.outcomes}
     assert verdicts["free"][0] == "applied"
-    assert verdicts["again"] == ("failed", "The one-shot change before it has not ended.")
+    assert verdicts["again"] == ("failed", "The previous one-shot change has not ended.")
 
 
 async def test_what_is_worth_keeping_is_written_when_it_ends(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_another_size_of_another_tier_ends_an_experiment_too() -> None:
     world = on_trial(a_rule())
     configure(world, a_document(a_rule(), cache=LARGER_L1))
     (outcome,) = world.outcomes
-    assert (outcome.outcome, outcome.reason) == ("interrupted", "The cache was configured anew.")
+    assert (outcome.outcome, outcome.reason) == ("interrupted", "The cache configuration changed.")
     reloaded_at = world.now
     world.until_trial()
     assert world.now - reloaded_at >= 130
@@ -203,7 +203,7 @@ def test_a_level_decides_which_rules_run() -> None:
     bold = world.engine.standings["bold"]
     assert (bold.state, bold.reason) == (
         "disabled",
-        "It runs from level maximum on; in force is aggressive.",
+        "It runs from level maximum on; the level is aggressive.",
     )
     world.run(10_000)
     assert {outcome.rule for outcome in world.outcomes} == {"careful"}

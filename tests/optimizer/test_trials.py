@@ -50,7 +50,7 @@ def test_no_trial_begins_before_the_noise_is_known() -> None:
     world.run(600)
     standing = world.engine.standings["nudging"]
     assert standing.state == "pending"
-    assert f"of {LEAST_PAIRS} pairs of untouched windows are measured" in standing.reason
+    assert f"of {LEAST_PAIRS} pairs of quiet windows are measured" in standing.reason
     assert "16 of" in standing.reason  # one every 30 s, the first after 130
     world.until_trial()
     assert world.now >= 130 + 30 * (LEAST_PAIRS - 1)
@@ -60,7 +60,7 @@ def test_a_guard_waits_for_its_own_noise() -> None:
     """Its window may be longer than that of what is expected."""
     world = a_world(a_rule(guard=a_guard(window_seconds=180.0)))
     world.run(130 + 30 * LEAST_PAIRS)
-    assert "untouched stretches for its guard" in world.engine.standings["nudging"].reason
+    assert "quiet windows for its guard" in world.engine.standings["nudging"].reason
     world.until_trial()
     assert world.now >= 370 + 90 * (LEAST_PAIRS - 1)
 

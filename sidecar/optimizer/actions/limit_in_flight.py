@@ -1,4 +1,4 @@
-"""network: how many requests may be under way."""
+"""network: how many requests may be in progress."""
 
 from __future__ import annotations
 

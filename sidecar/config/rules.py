@@ -1,7 +1,7 @@
-"""`rules.yaml` and `baselines.yaml` -> values, or every mistake in them.
+"""Parses `rules.yaml` and `baselines.yaml` into values, or reports every mistake in them.
 
-Where there is no list of rules, the shipped one is in force, read like any other; the same goes
-for baselines. A list that is stated, be it empty, is all there is.
+Without a list of rules, the shipped list applies, parsed like any other; likewise for baselines.
+A list in the document replaces the shipped one completely, even if it is empty.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sidecar.config.vocabulary import Vocabulary
 from sidecar.config.wording import nearest, shown
 
 DEFAULT_RULES = (resources.files("sidecar.config") / RULES_KEY).read_text("utf-8")
-"""The text of the rules that are in force unless others are stated."""
+"""The text of the shipped rules, which apply if the document has no list."""
 
 Mistake = tuple[Path, str]
 
@@ -43,13 +43,13 @@ _NAMES = {
     "window": "window_seconds",
     "with_": "options",
 }
-"""Durations have their unit in their name once they are numbers."""
+"""Keys of the document, and the names of their values: a parsed duration has a unit in its name."""
 
 
 def read_baselines(
     root: Node, vocabulary: Vocabulary
 ) -> tuple[tuple[BaselineConfig, ...], list[FieldError]]:
-    """The baselines that are stated or else the defaults, and what is wrong with them."""
+    """The baselines of the document, or else the defaults, and the mistakes in them."""
     stated, errors = validate(BASELINES_KEY, root, Baselines, vocabulary)
     errors += _located(BASELINES_KEY, root, _misnamed_baselines(root, vocabulary))
     if errors or stated is None:
@@ -63,9 +63,10 @@ def read_baselines(
 
 
 def references(root: Node) -> Collection[str]:
-    """The baselines and targets that `baselines.yaml` states, or else those of the defaults.
+    """The names of the baselines and targets in `baselines.yaml`, or else of the defaults.
 
-    Taken from the tree, so that a mistake in a baseline is none in each rule that names it.
+    Read from the tree, so that a mistake in a baseline is not reported again for each rule that
+    refers to it.
     """
     if root.get(("baselines",)) is None:
         defaults = [baseline.signal for baseline in DEFAULT_BASELINES]
@@ -83,9 +84,9 @@ def references(root: Node) -> Collection[str]:
 def read_rules(
     root: Node, vocabulary: Vocabulary, known: Collection[str] | None
 ) -> tuple[OptimizerConfig, list[FieldError]]:
-    """What `rules.yaml` says, and what is wrong with it.
+    """The values of `rules.yaml`, and the mistakes in it.
 
-    `known` are the baselines and targets that conditions may name; with None, any.
+    `known` are the baselines and targets that conditions may refer to; None allows any.
     """
     stated, errors = validate(RULES_KEY, root, Rules, vocabulary)
     errors += _located(RULES_KEY, root, _mistakes_in_rules(root, vocabulary))
@@ -106,13 +107,13 @@ def read_rules(
 
 @cache
 def _shipped(vocabulary: Vocabulary) -> tuple[OptimizerConfig, list[FieldError]]:
-    """The shipped rules, read once: that is most of the work of a document that has none."""
+    """The shipped rules, parsed once: for a document without rules, that is most of the work."""
     shipped, _ = compose(RULES_KEY, DEFAULT_RULES)
-    # A shipped rule whose baseline the operator has left out is unavailable, not a mistake.
+    # A shipped rule whose baseline is not configured is unavailable, not a mistake.
     return read_rules(shipped or Node({}), vocabulary, None)
 
 
-# ---- what needs more than one field
+# ---- checks of more than one field
 
 
 def _misnamed_baselines(root: Node, vocabulary: Vocabulary) -> Iterator[Mistake]:
@@ -143,7 +144,7 @@ def _mistakes_in_rules(root: Node, vocabulary: Vocabulary) -> Iterator[Mistake]:
 def _undirected(
     path: Path, signal: object, entry: Node, vocabulary: Vocabulary
 ) -> Iterator[Mistake]:
-    """Where the better direction has to be stated, and is not."""
+    """Report a missing `better` for a signal that has no direction of its own."""
     if (
         isinstance(signal, str)
         and vocabulary.signals.get(signal, "unknown") is None
@@ -155,7 +156,7 @@ def _undirected(
 def _compile_conditions(
     root: Node, vocabulary: Vocabulary, known: Collection[str] | None
 ) -> tuple[list[object], list[FieldError]]:
-    """Each rule's `when`, compiled, and what is wrong with them."""
+    """The compiled condition of each rule, and the mistakes in them."""
     compiled: list[object] = []
     mistakes: list[Mistake] = []
     for index, rule in _rule_nodes(root):
@@ -169,7 +170,7 @@ def _compile_conditions(
 
 
 def _read_options(root: Node, vocabulary: Vocabulary) -> tuple[list[Section], list[FieldError]]:
-    """Each rule's `with` as the options of its action, and what is wrong with them."""
+    """The options in each rule's `with`, and the mistakes in them."""
     read: list[Section] = []
     errors: list[FieldError] = []
     for index, rule in _rule_nodes(root):
@@ -201,7 +202,7 @@ def _rule_nodes(root: Node) -> list[tuple[int, Node]]:
     return listed[:MAX_RULES]
 
 
-# ---- what is stated, over the defaults
+# ---- values of the document, merged with defaults
 
 
 def _baseline(signal: str, stated: Mapping[str, Any], vocabulary: Vocabulary) -> BaselineConfig:
@@ -218,7 +219,7 @@ def _rule(stated: Mapping[str, Any], vocabulary: Vocabulary) -> RuleConfig:
         values["expect"] = ExpectConfig(**_directed(expect, expect["signal"], vocabulary))
     if "guard" in values:
         guard = _renamed(values["guard"])
-        if "expect" in values:  # what is judged together is looked at for the same time
+        if "expect" in values:  # the guard uses the same window by default
             guard.setdefault("window_seconds", values["expect"].window_seconds)
         values["guard"] = GuardConfig(**_directed(guard, guard["signal"], vocabulary))
     return RuleConfig(**values)

@@ -1,8 +1,7 @@
-"""The keys of `cache.yaml` and what each accepts, as pydantic models.
+"""The keys of `cache.yaml` and their types, as pydantic models.
 
-They hold what the operator stated, no more: defaults are added afterwards, in values.py's types.
-Validation is strict, so that `"100"` is no number and `true` is no 1. The context of a validation
-is the Vocabulary.
+A model holds only the keys that the document sets; values.py adds the defaults. Validation is
+strict: `"100"` is not a number and `true` is not 1. The validation context is the Vocabulary.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from sidecar.model.entry import name_error
 from sidecar.model.option import Option
 
 MAX_NAMESPACES = 20
-"""Each that is named has series of its own."""
+"""A limit, since each named namespace adds time series."""
 
 _MOST_SCHEMAS = 8
 """A process has one vocabulary; tests have a few."""
 
 
 def vocabulary_of(info: ValidationInfo) -> Vocabulary:
-    """The context of every validation."""
+    """The vocabulary, which is the context of every validation."""
     return cast(Vocabulary, info.context)
 
 
@@ -76,7 +75,7 @@ def _namespace(name: str) -> str:
 
 
 def between(shortest: str, longest: str) -> Callable[[object], float]:
-    """A duration that is neither shorter nor longer; each as it is written."""
+    """A parser of durations from `shortest` to `longest`, both as written in a document."""
     least, most = parse_duration(shortest), parse_duration(longest)
 
     def parse(value: object) -> float:
@@ -94,16 +93,16 @@ Size = Annotated[int, BeforeValidator(_positive(parse_size, "100MiB"))]
 Duration = Annotated[float, BeforeValidator(_positive(parse_duration, "30s"))]
 Lifetime = Annotated[float, BeforeValidator(_positive(_duration_or_never, "1h, or never"))]
 IdleTime = Annotated[float, BeforeValidator(between("1s", "75s"))]
-"""How long a connection may be idle: never longer than the server lets any."""
+"""How long a connection may be idle; at most the server's own limit."""
 Percent = Annotated[float, BeforeValidator(_positive(parse_percent, "20%"))]
-"""A share: more than nothing, at most all."""
+"""A share above 0 % and up to 100 %."""
 Ceiling = Annotated[float, BeforeValidator(_ceiling)]
-"""A multiple of what is configured, as a percentage from 100 to 10,000."""
+"""A multiple of the configured value, from 100 % to 10,000 %."""
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class L1(Section):
-    """`tiers.l1`; the options of its policy stand beside these keys."""
+    """`tiers.l1`; policy options are further keys at this level."""
 
     enabled: bool = UNSTATED
     policy: Annotated[str, AfterValidator(_memory_policy)] = UNSTATED
@@ -156,7 +155,7 @@ class Cache(Section):
 
 @lru_cache(_MOST_SCHEMAS)
 def cache_schema(vocabulary: Vocabulary) -> type[Cache]:
-    """`cache.yaml` where tiers in memory may state the options of the policies that are known."""
+    """The model of `cache.yaml`, with the options of all known policies as keys of L1 and L2."""
     options: dict[str, Any] = {
         name: (_policy_option(option, policies), UNSTATED)
         for name, (option, policies) in vocabulary.policy_options.items()
@@ -168,7 +167,7 @@ def cache_schema(vocabulary: Vocabulary) -> type[Cache]:
 
 
 def _policy_option(option: Option, policies: list[str]) -> Any:
-    """The type of a key that only some policies have."""
+    """The type of an option that only some policies have."""
 
     def check(value: float, info: ValidationInfo) -> float:
         if not option.above < value < option.below:

@@ -1,7 +1,7 @@
-"""What the program is configured with: frozen values, already parsed, already checked.
+"""The configuration as frozen values, parsed and validated.
 
-Sizes are whole bytes, durations are seconds. The defaults written here are the ones in force
-without any document. Nothing here knows YAML, pydantic or where a document came from.
+Sizes are whole bytes, durations are seconds. The defaults apply if there is no document. This
+module does not depend on YAML, pydantic or the source of a document.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BASELINES_KEY = "baselines.yaml"
 RULES_KEY = "rules.yaml"
 WARMERS_KEY = "warmers.yaml"
 DOCUMENT_KEYS = (CACHE_KEY, BASELINES_KEY, RULES_KEY, WARMERS_KEY)
-"""The keys of one document, in the order in which its revision counts them."""
+"""The keys of a document, in the order in which its revision hashes them."""
 
 Compression = Literal["zstd", "none"]
 Durability = Literal["process", "memory", "disk"]
@@ -30,31 +30,31 @@ Level = Literal["conservative", "balanced", "aggressive", "maximum"]
 Better = Literal["higher", "lower"]
 
 LEVELS: tuple[Level, ...] = ("conservative", "balanced", "aggressive", "maximum")
-"""From the least to the most that the optimizer may do."""
+"""From the most cautious to the least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierConfig:
-    """A tier: what it may hold, and in which order entries leave it."""
+    """A tier's limits and eviction policy."""
 
     enabled: bool = True
     policy: str = "lru"
     policy_options: Mapping[str, float] = field(default_factory=dict, hash=False)
-    """Keyword arguments of the policy, those that were stated: `{"window": 0.01}`."""
+    """The keyword arguments of the policy that are set: `{"window": 0.01}`."""
     max_entries: int
     max_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryTierConfig(TierConfig):
-    """L2: a tier in memory that may keep its values compressed."""
+    """L2: a tier in memory that can compress its values."""
 
     compression: Compression = "zstd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskTierConfig(TierConfig):
-    """L3: a tier on a volume. A read that it does not answer in time is a miss."""
+    """L3: a tier on a volume. A read that takes longer than the timeout is a miss."""
 
     timeout_seconds: float = 1.0
 
@@ -74,20 +74,20 @@ class TiersConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsConfig:
-    """What the metrics show beyond the usual."""
+    """Optional metrics."""
 
     namespaces: tuple[str, ...] = ()
-    """Those whose lookups are counted apart."""
+    """Namespaces whose lookups are counted separately."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheConfig:
-    """What `cache.yaml` says. `CacheConfig()` is what holds without one."""
+    """The values of `cache.yaml`. `CacheConfig()` has the defaults."""
 
     tiers: TiersConfig = field(default_factory=TiersConfig)
     promote_after: int = 2
     default_ttl_seconds: float = 3600.0
-    """`math.inf` where entries do not expire."""
+    """`math.inf` if entries do not expire."""
     max_value_bytes: int = 8 * MIB
     durability: Durability = "process"
     metrics: MetricsConfig = MetricsConfig()
@@ -95,7 +95,7 @@ class CacheConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectConfig:
-    """What a rule promises: this signal better by this share, over a window after settling."""
+    """The improvement that a rule expects of a signal, in a window that begins after settling."""
 
     signal: str
     better: Better
@@ -106,7 +106,7 @@ class ExpectConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardConfig:
-    """What a rule must not cost: this signal worse by more than this share."""
+    """The limit on a rule's cost: its change is undone if the signal is worse by this share."""
 
     signal: str
     better: Better
@@ -116,7 +116,7 @@ class GuardConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleConfig:
-    """A rule. Without `expect` it is a measure, whose change stays while its condition holds."""
+    """A rule. Without `expect` it is a measure: its change stays while the condition holds."""
 
     name: str
     type: str
@@ -129,18 +129,18 @@ class RuleConfig:
     cooldown_seconds: float = 300.0
     action: str
     options: Mapping[str, object] = field(default_factory=dict, hash=False)
-    """`with`, as it was written and found to be good for the action."""
+    """The value of `with`, validated against the options of the action."""
     expect: ExpectConfig | None = None
     guard: GuardConfig | None = None
 
     def runs_at(self, level: Level) -> bool:
-        """Whether it is enabled, and the level is no lower than its own."""
+        """Whether the rule is enabled, and `level` is at least its own level."""
         return self.enabled and LEVELS.index(self.level) <= LEVELS.index(level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig:
-    """What `rules.yaml` says."""
+    """The values of `rules.yaml`."""
 
     enabled: bool = True
     level: Level = "balanced"
@@ -148,15 +148,15 @@ class OptimizerConfig:
     dry_run: bool = False
     rules: tuple[RuleConfig, ...] = ()
     compiled: tuple[object, ...] = field(default=(), compare=False, repr=False)
-    """The same rules as the vocabulary compiled them, for the optimizer; opaque to the rest."""
+    """The same rules, compiled by the vocabulary for the optimizer; opaque to all other code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineConfig:
-    """What a signal usually is, and what it should be. None where nothing was stated.
+    """The usual value of a signal and its target value; None where not set.
 
-    With `learn`, the baseline is the signal's median and, where no target was stated, the target
-    its best twentieth, both decaying with the half-life.
+    With `learn`, the baseline is the learned median of the signal. A target that is not set is then
+    learned too: the value that the best 5 % of observations reach. Both decay with the half-life.
     """
 
     signal: str
@@ -171,12 +171,12 @@ DEFAULT_BASELINES = (
     BaselineConfig(signal="cache.hit_ratio", better="higher", baseline=0.50, target=0.75),
     BaselineConfig(signal="http.get_p99_seconds", better="lower", baseline=0.010, target=0.002),
 )
-"""What is in force where `baselines.yaml` has no list of its own."""
+"""The baselines that apply if `baselines.yaml` has no list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A configuration that was found to be good, with the texts it was read from."""
+    """A valid configuration, with the texts from which it was parsed."""
 
     texts: Mapping[str, str] = field(hash=False)
     revision: str
@@ -186,17 +186,16 @@ class Document:
 
     @classmethod
     def default(cls, cache: CacheConfig | None = None) -> Document:
-        """No text, and no rules, which are read from one; `cache` where it had to be fitted."""
+        """A document without texts or rules; `cache` replaces the defaults of `cache.yaml`."""
         return cls(texts={}, revision=revision({}), cache=cache or CacheConfig())
 
 
 def revision(texts: Mapping[str, str]) -> str:
-    """The SHA-256, in hexadecimal, over the keys of a document.
+    """The SHA-256 over the keys of a document, in hexadecimal.
 
-    Each key that is present counts with its name and the length of its text in bytes, so that no
-    text can be taken for another key. A key that is absent counts nothing; one that is present but
-    empty therefore gives another revision, although it configures the same. Keys that are no part
-    of the document are ignored.
+    The hash covers the name of each key, the length of its text in bytes, and the text, so that a
+    text cannot be confused with another key. An absent key adds nothing, so an empty key gives
+    another revision although it configures the same. Other keys are ignored.
     """
     digest = hashlib.sha256()
     for key in DOCUMENT_KEYS:

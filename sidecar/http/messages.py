@@ -1,8 +1,8 @@
-"""A request and a reply, no heavier than the data path can afford.
+"""A request and a reply that are cheap enough for the data path.
 
-aiohttp parses, keeps connections alive and runs one task a request; what it builds on top (a
-router, a request with a mapping interface, a response with its own header map) costs more than a
-lookup in L1. These two classes are what `web.Server` hands to a handler and wants back, no more.
+aiohttp parses, keeps connections alive and runs one task per request. Its higher layers (a router,
+a request with a mapping interface, a response with its own header map) cost more than a lookup in
+L1. These two classes implement only what `web.Server` passes to a handler and expects back.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
 LARGE_BYTES = 16 << 10
-"""Up to this size head and body are sent as one piece; beyond it the copy costs more."""
+"""Up to this size, head and body are sent in one write; for larger bodies the copy costs more."""
 CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-"""Content codings of a request's body, and the argument of zlib that undoes each."""
+"""Content codings of a request's body, and the `wbits` argument of zlib that decodes each."""
 MAX_MEMBERS = 100
-"""Of a gzip body (RFC 1952, section 2.2): each costs a copy of what follows it."""
+"""The most members of a gzip body (RFC 1952, section 2.2): each copies the bytes after it."""
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
@@ -42,7 +42,7 @@ JSON_HEADER = "Content-Type: application/json\r\n"
 
 
 class Connection(Protocol):
-    """What requests and replies need of their connection."""
+    """The part of a connection that requests and replies use."""
 
     admission: Admission
 
@@ -83,8 +83,8 @@ class Request:
         self.path, _, self.query = message.path.partition("?")
 
     async def body(self, limit: int) -> bytes:
-        """The whole body. Raises ProblemError: 413 over `limit` bytes, 408 when it is too slow,
-        503 where too much is under way, 400 and 415 for what is not coded as it says.
+        """The whole body. Raises ProblemError: 413 if it exceeds `limit` bytes, 408 if it is too
+        slow, 503 if too many bytes are buffered, 400 or 415 if its coding is invalid or unknown.
         """
         headers = self.headers
         announced = headers.get("Content-Length")
@@ -96,7 +96,7 @@ class Request:
         try:
             if payload.is_eof():
                 body = payload.read_nowait()
-                if len(body) > limit:  # in chunks, it was not announced
+                if len(body) > limit:  # a chunked body has no Content-Length
                     raise _too_large(limit)
             else:
                 body = await self._read(limit)
@@ -107,9 +107,9 @@ class Request:
         return body if coding is None else await _decoded(body, coding.strip().lower(), limit)
 
     def to_origin_form(self) -> bool:
-        """Make `GET http://host/path` what it means, `GET /path` (RFC 9112, 3.2.2).
+        """Rewrite `GET http://host/path` as `GET /path` (RFC 9112, section 3.2.2).
 
-        False where it is no such request.
+        Returns False if the target is not in absolute form.
         """
         scheme, separator, rest = self.path.partition("://")
         if not separator or scheme.lower() not in {"http", "https"}:
@@ -118,15 +118,15 @@ class Request:
         return True
 
     def _meet_expectation(self, expected: str) -> None:
-        """RFC 9110, section 10.1.1."""
+        """Answer `Expect: 100-continue` (RFC 9110, section 10.1.1)."""
         if expected.lower() != "100-continue":
-            detail = f"Expect: 100-continue is all that can be expected, not {expected[:80]!r}."
+            detail = f"The only supported expectation is 100-continue, not {expected[:80]!r}."
             raise ProblemError(417, detail, close=True)
         if self.message.version >= HttpVersion11 and not self.payload.is_eof():
             self._transport().write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _read(self, limit: int) -> bytes:
-        """What has yet to arrive. All of it counts as buffered until the request is answered."""
+        """Read the rest of the body. It counts as buffered until the request is answered."""
         connection = self.protocol
         chunks = []
         size = 0
@@ -139,7 +139,7 @@ class Request:
                     if size > limit:
                         raise _too_large(limit)
                     if connection.others_fill_buffers():
-                        full = UnavailableError("Too many large bodies are under way.")
+                        full = UnavailableError("Too many large bodies are in progress.")
                         raise problem_of(full, close=True)
         except TimeoutError:
             seconds = connection.admission.limits.body_seconds
@@ -153,10 +153,10 @@ class Request:
             raise ConnectionResetError("the client is gone")
         return transport
 
-    # What aiohttp calls on its own requests.
+    # aiohttp calls these methods on its own request class.
 
     def _finish(self) -> None:
-        """The handler is done; the reply has yet to be sent."""
+        """Called when the handler has returned, before the reply is sent."""
         self.protocol.release()
 
     def _cancel(self, exc: BaseException) -> None:
@@ -164,7 +164,7 @@ class Request:
 
 
 class Reply:
-    """One reply. `headers` are whole lines, each with its CRLF, without Content-Length and Date."""
+    """One reply. `headers` are complete lines with CRLF, without Content-Length and Date."""
 
     __slots__ = ("body", "headers", "keep_alive", "status")
 
@@ -175,12 +175,12 @@ class Reply:
         self.keep_alive = True
 
     def closing(self) -> Reply:
-        """This reply, after which the connection is closed."""
+        """This reply, with the connection closed after it."""
         self.keep_alive = False
         return self
 
     async def prepare(self, request: Request) -> None:
-        """Send it. aiohttp calls this, and reads `keep_alive` afterwards."""
+        """Send the reply. aiohttp calls this, and reads `keep_alive` afterwards."""
         message = request.message
         connection = ""
         if message.should_close or not self.keep_alive:
@@ -204,18 +204,18 @@ class Reply:
             await _drain(request.protocol, transport, len(self.body))
 
     async def write_eof(self) -> None:
-        """Nothing is left to send."""
+        """Do nothing: `prepare` has sent everything."""
 
 
 def problem_reply(problem: ProblemError) -> Reply:
-    """The reply that a problem is."""
+    """A problem as a reply."""
     headers = f"Content-Type: application/problem+json\r\n{problem.headers}"
     reply = Reply(problem.status, headers, problem_body(problem.status, problem.detail))
     return reply.closing() if problem.close else reply
 
 
 async def _drain(connection: Connection, transport: asyncio.Transport, size: int) -> None:
-    """Wait for a slow reader, within bounds: what it does not take stays in memory."""
+    """Wait for a slow reader, up to a time limit: unsent bytes stay in memory."""
     connection.hold(size)
     try:
         async with asyncio.timeout(connection.admission.limits.send_seconds):
@@ -227,7 +227,7 @@ async def _drain(connection: Connection, transport: asyncio.Transport, size: int
 
 
 async def _decoded(body: bytes, coding: str, limit: int) -> bytes:
-    """A body without its content coding. A bomb is left alone once it exceeds `limit` bytes."""
+    """A body without its content coding. Decoding stops once the output exceeds `limit` bytes."""
     if coding in {"", "identity"}:
         return body
     if coding not in CODINGS:
@@ -244,9 +244,9 @@ async def _decoded(body: bytes, coding: str, limit: int) -> bytes:
 
 
 def _inflated(body: bytes, window_bits: int, limit: int) -> bytes | None:
-    """Up to `limit` bytes and one more; None where the body is not of this coding.
+    """At most `limit` bytes and one more; None if the body is not of this coding.
 
-    For a thread: zlib releases the interpreter's lock.
+    Runs in a thread, since zlib releases the interpreter's lock.
     """
     value = b""
     for _ in range(MAX_MEMBERS):
@@ -259,7 +259,7 @@ def _inflated(body: bytes, window_bits: int, limit: int) -> bytes | None:
         if len(value) > limit or (inflate.eof and not body):
             return value
         if not inflate.eof:
-            break  # it ends too early
+            break  # the body is truncated
     return None
 
 
@@ -269,7 +269,7 @@ def _too_large(limit: int) -> ProblemError:
 
 
 class _Date:
-    """The Date header, made once a second."""
+    """The Date header, formatted once a second."""
 
     second = 0
     line = ""

@@ -1,6 +1,6 @@
-"""The servers: connections, dispatch, and the one place where a request's errors end.
+"""The servers: connections, dispatch, and the one place that handles a request's errors.
 
-Below aiohttp's router: `web.Server` with requests and replies of our own (see `messages`).
+Built on `web.Server`, below aiohttp's router, with our own requests and replies (see `messages`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Router(Protocol):
 
 
 class Server(web.Server):
-    """One API on any number of sockets."""
+    """Serves one API on any number of sockets."""
 
     def __init__(self, protocol: str, router: Router, admission: Admission) -> None:
         super().__init__(cast(Any, self._serve), request_factory=cast(Any, Request))
@@ -62,7 +62,7 @@ class Server(web.Server):
             reply = await handle(request)
             if len(reply.body) > LARGE_BYTES and not admission.admits_bytes():
                 raise UnavailableError(
-                    "Too much is under way; read what you asked for, then try again."
+                    "Too many large bodies are in progress; read pending replies, then try again."
                 )
         except ProblemError as problem:
             reply = problem_reply(problem)
@@ -87,5 +87,5 @@ class Server(web.Server):
     def _stay_within_limit(self, limiter: Limiter, waits: Callable[[], bool]) -> None:
         if not self._admission.admits_request(waits):
             raise UnavailableError(
-                f"{limiter.limit} requests are under way, and more would only wait; try again."
+                f"{limiter.limit} requests are in progress, and more would only wait; try again."
             )

@@ -37,7 +37,7 @@ class Admission:
         self.refusals = 0
         """Connections that are being told that they are one too many."""
         self.buffered_bytes = 0
-        """Bodies under way in both directions, as far as they are large."""
+        """Bytes of large bodies in progress, in both directions."""
         self.limiter: Limiter | None = None
         """None where requests in flight are unlimited."""
         self.keepalive_seconds = self.limits.idle_seconds

@@ -1,16 +1,16 @@
-"""How many requests may be under way: found from latency, as congestion control finds a window.
+"""An adaptive limit on requests in progress, computed from latency as in congestion control.
 
-After Gradient2 of Netflix's concurrency-limits (E. Landau, W. Thurston, T. Bozarth: "Performance
-Under Load", 2018; github.com/Netflix/concurrency-limits). Once a second
+Based on Gradient2 of Netflix's concurrency-limits (E. Landau, W. Thurston, T. Bozarth:
+"Performance Under Load", 2018; github.com/Netflix/concurrency-limits). Once a second
 
     gradient = usual latency / latency now, within 0.5 and 1
     limit   <- limit + 0.2 * (gradient * limit + room for a queue - limit)
 
-and the limit is left alone while less than half of it is used. What differs: the queue's room is
-the root of the limit, so that a large one grows as fast in its measure as a small one. The limit
-begins with the most that was in flight when it was switched on, so that switching it on sheds
-nothing. The usual latency begins with the mean since the start, since the limiter is switched on
-when answers have become slow.
+and the limit does not change while less than half of it is used. Differences: the room for a queue
+is the square root of the limit, so it scales with the limit. The limit starts at the highest number
+of requests in flight in the first window, so that switching it on sheds nothing. The usual latency
+starts at the mean since the process started, since the limiter is switched on when replies have
+become slow.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from sidecar.model.stats import LATENCY_BOUNDS, RequestStats
 
 FLOOR, CEILING = 20, 1024
 LEAST_SECONDS = 0.0001
-"""What took less has waited for nothing, and says nothing about how much is under way."""
+"""A faster request did not wait, so its latency says nothing about the load."""
 WINDOW_SECONDS = 1.0
 WINDOW_REQUESTS = 10
-"""A window with fewer says too little."""
+"""A window with fewer requests is ignored."""
 USUAL_SHARE = 2 / 601
-"""How much one window moves the usual latency: half of it is younger than 200 s."""
+"""The weight of one window in the usual latency, which gives a half-life of about 200 s."""
 SMOOTHING = 0.2
 MOST_TIMES_USUAL = 4.0
-"""What a single request counts at most: one client that sends its body slowly is no congestion."""
+"""The most that one request counts: a client that sends its body slowly is not congestion."""
 
 
 class Limiter:
-    """A limit that follows latency. Told of each request's end; the clock is the caller's."""
+    """A limit that follows latency. The caller reports the end of each request, with its time."""
 
     def __init__(self, usual_seconds: float | None = None) -> None:
         self.limit = CEILING
@@ -45,7 +45,7 @@ class Limiter:
         self._most = 0
 
     def observe(self, ended_at: float, seconds: float, in_flight: int) -> None:
-        """A request has ended after so many seconds, and so many were under way with it."""
+        """Record a finished request, its duration, and the requests in flight at its end."""
         if seconds < LEAST_SECONDS:
             return
         self._requests += 1
@@ -65,7 +65,7 @@ class Limiter:
     def _adjust(self, seconds: float) -> None:
         usual = seconds if self._usual is None else self._usual
         usual += (seconds - usual) * USUAL_SHARE
-        if usual > 2 * seconds:  # what was usual came from a load that is over
+        if usual > 2 * seconds:  # the usual latency comes from an earlier load
             usual *= 0.9
         self._usual = usual
         if self._estimate is None:
@@ -79,9 +79,9 @@ class Limiter:
 
 
 def usual_seconds(stats: RequestStats) -> float | None:
-    """The mean of what requests have taken since the start, of those that waited for something.
+    """The mean latency since the start of all requests of at least LEAST_SECONDS.
 
-    From the histograms, so within half a bucket's width; None before there was any.
+    Computed from the histograms, so accurate to half a bucket's width; None without such requests.
     """
     lower, upper = LATENCY_BOUNDS, (*LATENCY_BOUNDS[1:], LATENCY_BOUNDS[-1])
     middles = [0.0, *(math.sqrt(low * high) for low, high in zip(lower, upper, strict=True))]

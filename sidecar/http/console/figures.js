@@ -94,7 +94,7 @@ export function knobValue(value) {
   return typeof value === "number" ? amount(value) : String(value);
 }
 
-/** A change: a knob that is turned, or a deed. */
+/** A change: a knob that is turned, or a one-shot change. */
 export function change({ knob, deed, from, to }) {
   return deed === undefined ? `${knob} from ${knobValue(from)} to ${knobValue(to)}` : `do ${deed}`;
 }

@@ -14,7 +14,7 @@ const POINTS = 90;
 
 /** The data of each view and its URLs. Only the data of the current view is requested. */
 const SHOWN = {
-  overview: { stats: "/v1/stats", overview: "/v1/optimizer", news: () => newsPath(state.course) },
+  overview: { stats: "/v1/stats", overview: "/v1/optimizer", chart: () => chartPath(state.course) },
   optimizer: {
     overview: "/v1/optimizer",
     rules: "/v1/optimizer/rules",
@@ -81,15 +81,15 @@ async function hear() {
   const answers = await Promise.all(
     wanted.map(([, path]) => askJson(typeof path === "string" ? path : path())),
   );
-  const { news, rules, outcomes, ...heard } = Object.fromEntries(
+  const { chart, rules, outcomes, ...heard } = Object.fromEntries(
     wanted.map(([name], index) => [name, answers[index]]),
   );
   state.now = Date.now() / 1000;
   Object.assign(state, heard, rules, outcomes);
-  if (news !== undefined && course === state.course) extend(course, news);
+  if (chart !== undefined && course === state.course) extend(course, chart);
 }
 
-function newsPath({ ends, step }) {
+function chartPath({ ends, step }) {
   return `/v1/signals?names=${SIGNALS.join(",")}&step=${step}&since=${ends.at(-1) ?? 0}`;
 }
 
@@ -157,7 +157,7 @@ function chooseView() {
 
 /** Show the view once all of its data has arrived. */
 function show() {
-  const needed = Object.keys(SHOWN[view]).filter((name) => name !== "news");
+  const needed = Object.keys(SHOWN[view]).filter((name) => name !== "chart");
   const heard = needed.every((name) => name in state);
   mark(part("main"), "aria-busy", String(!heard));
   if (heard) views[view].show(state);

@@ -1,8 +1,8 @@
 """Many keys in one call: POST /v1/mget, /v1/mset, /v1/mdelete, in JSON or MessagePack.
 
-In MessagePack a key and a value may be binary. In JSON a value is a string where it is UTF-8, and
-base64 otherwise, as `encoding` says. A body that is wrong anywhere changes nothing; beyond that
-each key is looked up or written by itself: a call is no snapshot and no transaction.
+In MessagePack keys and values may be binary. In JSON a value is a UTF-8 string or base64, as stated
+by `encoding`. An invalid body changes nothing. Otherwise each key is looked up or written
+independently: a call is neither a snapshot nor a transaction.
 """
 
 from __future__ import annotations
@@ -48,29 +48,29 @@ from sidecar.store.store import Ask, Store
 from sidecar.store.store import Written as StoreWritten
 
 KEYS_BYTES = 8 << 20
-"""A body of keys: a thousand of the longest, each byte escaped, come to 6 MiB."""
+"""The limit of a body of keys: a thousand keys of maximum length, fully escaped, take 6 MiB."""
 ENTRIES_BYTES = 32 << 20
-"""A body of entries."""
+"""The limit of a body of entries."""
 REPLY_BYTES = 32 << 20
-"""What the entries of one mget may come to; keys beyond it are named in `left`."""
+"""The limit of the entries in one mget answer; the remaining keys are listed in `left`."""
 AT_ONCE = 64
-"""Keys of one call that are under way together: about what one frame to L3 takes."""
+"""Keys of one call in progress at the same time: about as many as fit a frame to L3."""
 FIRST_AT_ONCE = 16
-"""And at first, as long as it is not known how large their values are."""
+"""The same for the first keys, while the size of their values is unknown."""
 SMALL_BYTES = 64 << 10
 
 Limited = Meta(max_length=MAX_KEYS)
 
 
 class RawKeys(Struct, forbid_unknown_fields=True):
-    """`Keys` in MessagePack, where a key is a string or binary."""
+    """`Keys` in MessagePack: keys are strings or binary."""
 
     namespace: str
     keys: Annotated[list[Raw], Limited]
 
 
 class RawEntry(Struct, forbid_unknown_fields=True):
-    """`NewEntry` in MessagePack, where key and value are strings or binary."""
+    """`NewEntry` in MessagePack: key and value are strings or binary."""
 
     key: Raw
     value: Raw
@@ -87,7 +87,7 @@ class RawEntries(Struct, forbid_unknown_fields=True):
 
 
 Key = str | bytes
-"""As it was sent: answers name it the same way."""
+"""A key as the client sent it; answers use the same form."""
 
 
 class BatchApi:
@@ -100,7 +100,7 @@ class BatchApi:
     async def mget(self, request: Request) -> Reply:
         keys, names = await _wanted(request)
         as_json = wants_json(request)
-        found: list[Any] = []  # encoded already, so that their size is known
+        found: list[Any] = []  # encoded in advance, so that their size is known
         missing: list[Key] = []
         size = start = 0
         at_once = FIRST_AT_ONCE
@@ -144,12 +144,12 @@ class BatchApi:
             writes = [self._store.delete(name) for name in batch]
             written += await _outcomes(keys[start:], writes, "the deletion")
         for entry in written:
-            if entry.status == 201:  # nothing was there
+            if entry.status == 201:  # there was no entry
                 entry.status = 404
         return encoded(Written(written), as_json=wants_json(request))
 
     async def _look_up(self, names: list[bytes]) -> list[Hit | None]:
-        """Those that memory has without a task each."""
+        """Look up keys concurrently; hits in memory do not need a task."""
         looked = [self._store.look(name) for name in names]
         asked = [at for at, hit in enumerate(looked) if isinstance(hit, Ask)]
         fetched = await asyncio.gather(*(self._store.get(names[at]) for at in asked))
@@ -175,7 +175,7 @@ class BatchApi:
         return part(described, as_json=as_json)
 
     async def _checked(self, entry: NewEntry | RawEntry, path: str) -> tuple[bytes, str, float]:
-        """What `Store.put` takes after the key. Raises RequestError."""
+        """The value, media type and lifetime for `Store.put`. Raises RequestError."""
         value: Key | None = _text(entry.value, f"{path}.value")
         if isinstance(value, str):
             is_text = entry.encoding == "utf-8"
@@ -201,14 +201,14 @@ async def _body(request: Request, limit: int, in_json: Any, in_messagepack: Any)
 
 
 async def _wanted(request: Request) -> tuple[list[Key], list[bytes]]:
-    """The keys of a call as they were sent, and their full keys."""
+    """The keys of a call as the client sent them, and the full keys."""
     body = await _body(request, KEYS_BYTES, Keys, RawKeys)
     keys = [_text(key, f"keys[{number}]") for number, key in enumerate(body.keys)]
     return keys, _names(body.namespace, keys, "keys[{}]")
 
 
 def _names(namespace: str, keys: list[Key], path: str) -> list[bytes]:
-    """Full keys. Raises InvalidRequestError; `path` is where the key of a number stands."""
+    """Full keys. Raises InvalidRequestError; `path` is the location of a key, by its index."""
     sent_namespace = namespace.encode()
     try:
         check_name(sent_namespace, b"-")
@@ -225,7 +225,7 @@ def _names(namespace: str, keys: list[Key], path: str) -> list[bytes]:
 
 
 def _text(sent: str | Raw, path: str) -> Key:
-    """A string, or in MessagePack binary. What is neither is not decoded."""
+    """A string, or binary in MessagePack. Other types are refused without decoding them."""
     if isinstance(sent, str):
         return sent
     data = memoryview(sent)
@@ -244,7 +244,7 @@ def _at(path: str, sentence: str) -> InvalidRequestError:
 async def _outcomes(
     keys: list[Key], writes: Sequence[Awaitable[StoreWritten]], what: str
 ) -> list[WrittenEntry]:
-    """What each write came to: a status as a single PUT would have, and a sentence on errors."""
+    """The result of each write: the status of a single PUT, and a message for an error."""
 
     async def outcome(key: Key, write: Awaitable[StoreWritten]) -> WrittenEntry:
         try:

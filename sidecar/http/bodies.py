@@ -1,10 +1,9 @@
-"""Bodies in JSON and MessagePack: what is sent, what is wanted back, and what may not be there.
+"""Bodies in JSON and MessagePack: content types, decoding and encoding.
 
-msgspec holds the interpreter's lock while it works, so a thread would stop the event loop as surely
-as the loop itself. Therefore what one call of it may meet is small or simple: each body has a limit
-of its own, nothing is decoded that has no place in it (a value of ten million empty lists took five
-seconds), and large values become JSON or base64, and come from it, in slices between which others
-get a turn.
+msgspec holds the interpreter's lock, so a call blocks the event loop even from a thread. The input
+of each call is therefore small or simple: each body has its own limit, unexpected parts are not
+decoded (a value of ten million empty lists took five seconds), and large values are converted to
+and from JSON or base64 in slices, with other tasks running in between.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ JSON = "application/json"
 MESSAGEPACK = "application/msgpack"
 MESSAGEPACK_NAMES = (MESSAGEPACK, "application/vnd.msgpack", "application/x-msgpack")
 CURL_DEFAULT = "application/x-www-form-urlencoded"
-"""What `curl -d` calls whatever it sends."""
+"""The content type that `curl -d` sends by default."""
 SLICE_BYTES = 192 << 10
-"""Of a value, at one go: a millisecond of base64. Base64 needs a multiple of three and four."""
+"""Converted at once: a millisecond of base64. A multiple of 3 and 4, as base64 requires."""
 
 Body = TypeVar("Body")
 _encode_json = msgspec.json.Encoder().encode
@@ -47,8 +46,9 @@ def sends_messagepack(request: Request) -> bool:
 
 
 def wants_json(request: Request) -> bool:
-    """What Accept prefers of the two (RFC 9110, section 12.5.1); where it does not care, the same
-    as was sent. Neither is not refused: JSON is better than nothing.
+    """Whether Accept prefers JSON to MessagePack (RFC 9110, section 12.5.1).
+
+    Without a preference, the format of the request; JSON if Accept allows neither.
     """
     same = not sends_messagepack(request)
     accept = request.headers.get("Accept")
@@ -60,7 +60,7 @@ def wants_json(request: Request) -> bool:
 
 
 def decoded(body: bytes, shape: type[Body], *, messagepack: bool) -> Body:
-    """The body as `shape`. Raises ProblemError (400), which names the field."""
+    """The body as `shape`. Raises ProblemError (400) with the name of the wrong field."""
     decode = msgspec.msgpack.decode if messagepack else msgspec.json.decode
     try:
         return decode(body, type=shape)
@@ -75,12 +75,12 @@ def encoded(answer: Any, *, as_json: bool) -> Reply:
 
 
 def part(value: Any, *, as_json: bool) -> msgspec.Raw:
-    """A piece of an answer, encoded already, so that its size is known."""
+    """A part of an answer, encoded in advance so that its size is known."""
     return msgspec.Raw(_encode_json(value) if as_json else _encode_messagepack(value))
 
 
 async def json_string(value: bytes) -> tuple[str | msgspec.Raw, Encoding]:
-    """A value for a JSON answer: text where it is UTF-8, else base64."""
+    """A value for a JSON answer: text if it is UTF-8, else base64."""
     if len(value) <= SLICE_BYTES:
         try:
             return value.decode(), "utf-8"
@@ -98,12 +98,12 @@ async def json_string(value: bytes) -> tuple[str | msgspec.Raw, Encoding]:
 
 
 async def from_base64(text: str) -> bytes | None:
-    """What base64 stands for (RFC 4648, section 4, strictly); None where it is none."""
+    """Decode strict base64 (RFC 4648, section 4); None if the text is invalid."""
     pieces: list[bytes] = []
     try:
         async for chunk in _in_turns(text.encode("ascii")):
             if pieces and len(pieces[-1]) % 3:
-                return None  # padding, and yet more
+                return None  # padding before the end
             pieces.append(binascii.a2b_base64(chunk, strict_mode=True))
     except ValueError:
         return None
@@ -111,7 +111,7 @@ async def from_base64(text: str) -> bytes | None:
 
 
 async def _in_turns(value: bytes) -> AsyncIterator[bytes]:
-    """Slices of a value; before each but the first, others get a turn."""
+    """Slices of a value; other tasks run between them."""
     for start in range(0, len(value), SLICE_BYTES):
         if start:
             await asyncio.sleep(0)
@@ -123,7 +123,7 @@ def _media_type(field: str) -> str:
 
 
 def _quality(accept: str, names: tuple[str, ...]) -> float:
-    """How much a list of media ranges wants any of these, 0 to 1; the closest range decides."""
+    """The highest quality of these media types, 0 to 1; the most specific range decides."""
     ranges = dict(_ranges(accept))
     for named in (names, ("application/*",), ("*/*",)):
         found = [ranges[name] for name in named if name in ranges]

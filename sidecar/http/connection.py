@@ -1,6 +1,6 @@
-"""One client's connection: what it may take, its protocol errors as problems, and one too many.
+"""A client's connection: its limits, its protocol errors as problems, and its refusal.
 
-Nothing here knows what is asked for: what HTTP leaves open about connections ends here.
+This module does not know the operations of the API.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sidecar.http.problems import ProblemError, problem_body
 from sidecar.serving.admission import Admission
 
 HEADER_BYTES, MAX_HEADERS = 8190, 128
-"""What one line of a request's head may take, and how many header fields there may be."""
+"""The most bytes of one line of a request's head, and the most header fields."""
 
 log = structlog.get_logger("sidecar.http")
 
 
 class Connection(RequestHandler):
-    """A connection that counts what it buffers, and whose protocol errors are problems too."""
+    """A connection that counts the bytes it buffers and reports protocol errors as problems."""
 
     __slots__ = ("_held_bytes", "admission")
 
@@ -51,7 +51,7 @@ class Connection(RequestHandler):
         self._held_bytes = 0
 
     def hold(self, size: int) -> None:
-        """Count bytes of a body under way; until `release`, or the connection's end."""
+        """Count buffered bytes of a body until `release` or the end of the connection."""
         self._held_bytes += size
         self.admission.buffered_bytes += size
 
@@ -61,11 +61,11 @@ class Connection(RequestHandler):
             self._held_bytes = 0
 
     def others_fill_buffers(self) -> bool:
-        """Whether others leave no room. One alone may take more: else it never could."""
+        """Whether other connections fill the buffers. A single one may exceed the limit alone."""
         return not self.admission.admits_bytes(self._held_bytes)
 
     def end_if_idle_since(self, moment: float) -> None:
-        """End it as aiohttp does when its own time-out is over, `limits.idle_seconds` later."""
+        """Close it if it is idle since `moment`, before aiohttp's own timeout would."""
         idle_since = self._next_keepalive_close_time - self.admission.limits.idle_seconds
         if idle_since <= moment and self._waiter is not None and not self._waiter.done():
             self.force_close()
@@ -86,7 +86,7 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> Any:
-        """The reply to what aiohttp can't parse, and to what escaped from a handler."""
+        """The reply to a request that aiohttp can't parse, or to an error in a handler."""
         if isinstance(exc, ConnectionError):
             raise exc  # there is no client left to reply to
         if isinstance(exc, LineTooLong):
@@ -107,10 +107,10 @@ class Connection(RequestHandler):
 
 
 class Refusal(asyncio.Protocol):
-    """A connection too many: a 503, and the end.
+    """A connection over the limit: it gets a 503 and is closed.
 
-    What its client sends is dropped for a moment: ended at once, the connection would be reset by
-    the request that is under way, and the client would see that in place of the reply.
+    Input is dropped for a moment before the connection closes. If it closed at once, the request in
+    transit would cause a reset, and the client would see the reset instead of the reply.
     """
 
     def __init__(self, admission: Admission) -> None:
@@ -142,6 +142,6 @@ class Refusal(asyncio.Protocol):
 
 
 def _one_line(message: str | None) -> str:
-    """A parser's message without its drawing of where the error is."""
+    """The first line of a parser's message, without the marker below the error."""
     lines = [line.strip().rstrip(":") for line in (message or "").splitlines()]
     return next((line for line in lines if line and set(line) != {"^"}), "it can't be parsed") + "."

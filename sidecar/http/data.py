@@ -49,7 +49,7 @@ def _lifetime(text: str) -> Lifetime:
 
 
 class PutQuery(Struct, frozen=True):
-    """The lifetime of an entry, where it is stated in the query."""
+    """The lifetime of an entry, if given in the query."""
 
     ttl: Annotated[
         Lifetime | UnsetType,
@@ -58,7 +58,7 @@ class PutQuery(Struct, frozen=True):
 
 
 class EntryApi:
-    """The data path's handlers."""
+    """The handlers of the data path."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -135,7 +135,7 @@ class EntryApi:
 
 
 def full_key(path: str) -> bytes:
-    """The key below PREFIX, percent-decoded, not yet checked."""
+    """The key after PREFIX, percent-decoded, not yet validated."""
     name = path[len(PREFIX) :]
     if "%" in name:
         return unquote_to_bytes(name)
@@ -143,7 +143,7 @@ def full_key(path: str) -> bytes:
 
 
 def _check(key: bytes) -> None:
-    """Raises InvalidRequestError for what is no full key."""
+    """Raise InvalidRequestError if it is not a full key."""
     namespace, slash, rest = key.partition(b"/")
     if not slash:
         raise InvalidRequestError(f"A key is named {PREFIX}{{namespace}}/{{key}}.")
@@ -157,7 +157,7 @@ def _checked_key(path: str) -> bytes:
 
 
 def _where_there_is_one(condition: Condition, entry: Entry | None) -> bool:
-    """What would be a 404 without conditions is one with them (RFC 9110, section 13.2.1)."""
+    """Whether it holds; True without an entry, which is then a 404 (RFC 9110, section 13.2.1)."""
     return entry is None or condition.holds(entry)
 
 

@@ -1,4 +1,4 @@
-"""What people around the pod should hear of: it becomes an Event where those are wanted."""
+"""A message for the operators of a pod, published as a Kubernetes Event if Events are enabled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """`reason` and `action` are words in CamelCase, `note` is a sentence or more for people."""
+    """`reason` and `action` are words in CamelCase; `note` is one or more sentences."""
 
     reason: str
     action: str

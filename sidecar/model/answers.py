@@ -1,7 +1,7 @@
-"""Answers of a tier that is asked and answers later: a version, a page of keys, its status.
+"""Answers of a tier that responds asynchronously: a version, a page of keys, its status.
 
-Structs that encode as arrays: the wire from L3 sends them as they are, so a new field goes to the
-end and has a default.
+These structs are encoded as arrays and sent as they are, so a new field must be the last and have a
+default.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):
-    """A version that L3 has, expired or not: the clock of the sidecar decides."""
+    """A version in L3. It may have expired, which the sidecar's clock decides."""
 
     seq: int
     created_at: float
@@ -28,7 +28,7 @@ class ListedKey(msgspec.Struct, array_like=True, gc=False):
     key: bytes
     size: int
     expires_at: float
-    hits: int = 0  # as far as they have been reported to L3
+    hits: int = 0  # those reported to L3 so far
 
 
 class Page(msgspec.Struct, array_like=True):
@@ -47,5 +47,5 @@ class Status(msgspec.Struct, array_like=True, gc=False):
     pending_compaction_bytes: int
     max_seq: int
     invalidations: int
-    slowed: bool  # writes are held back until the folder has shrunk
-    wiped: bool  # L3 has nothing of what it had before this child opened it
+    slowed: bool  # writes wait until the folder has shrunk
+    wiped: bool  # nothing is left from before this child opened L3

@@ -1,4 +1,4 @@
-"""What an action wants done, and what came of it: the words between optimizer and control loop."""
+"""The changes that actions propose: the types shared by the optimizer and the control loop."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from msgspec import Meta
 
 
 class Size(msgspec.Struct, frozen=True):
-    """A tier's two limits, turned together."""
+    """The two limits of a tier, which change together."""
 
     max_entries: Annotated[int, Meta(ge=0)]
     max_bytes: Annotated[int, Meta(ge=0)]
 
 
 Value = bool | int | float | str | Size
-"""What a knob stands at."""
+"""The value of a knob."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A knob (a name of `config.knobs`) and what it is to stand at; turned back to undo it."""
+    """A knob (a name of `config.knobs`) and its new value; undone by restoring the old one."""
 
     knob: str
     to: Value
@@ -30,7 +30,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class OneShot:
-    """Something done once, which has no way back: one of the catalogue."""
+    """A change that is made once and cannot be undone; its name is in the catalogue."""
 
     name: str
 
@@ -40,6 +40,6 @@ Change = Turn | OneShot
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Why an action has nothing to change now, as a sentence."""
+    """The reason why an action proposes no change now, as a sentence."""
 
     reason: str

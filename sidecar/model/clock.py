@@ -9,12 +9,12 @@ Clock = Callable[[], float]
 
 
 class WriteClock:
-    """Numbers writes: each greater than all before it, after a restart too.
+    """Numbers writes in increasing order, across restarts too.
 
     A hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", OPODIS 2014) without its
-    remote part: the microsecond of the wall clock, or one more than the last number where that is
-    greater. `observe` raises it over what an earlier process wrote, should the wall clock have been
-    set back meanwhile.
+    remote part. A number is the wall clock in microseconds, or the last number plus one if that is
+    greater. `observe` raises it above the numbers of an earlier process, in case the wall clock has
+    been set back.
     """
 
     def __init__(self, clock: Clock) -> None:

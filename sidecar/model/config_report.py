@@ -1,4 +1,4 @@
-"""How the configuration is: which document is in force, and what came of those that were seen."""
+"""The state of the configuration: the document in force, and the results of reloads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ class ConfigReport:
     last_reload_successful: bool
     applied_at: float
     last_contact_at: float | None
-    """When the source could last be read; None where there is no source but the defaults."""
+    """When the source was last read successfully; None if only the defaults are used."""
     reloads: Mapping[tuple[str, str], int]
-    """By source and result."""
+    """The number of reloads, by source and result."""

@@ -1,4 +1,4 @@
-"""An entry, what looking for one gives, and how names become one key.
+"""An entry, the result of a lookup, and the mapping of names to full keys.
 
 Inside the program a namespace and a key are one byte string, ``namespace/key``: a namespace has no
 slash, so the first slash divides them, and every scope of an invalidation (a namespace, or a prefix
@@ -21,34 +21,33 @@ _NAMESPACE = re.compile(NAMESPACE_PATTERN.encode())
 
 
 class Tier(StrEnum):
-    """Where an entry is kept."""
+    """A place where entries are stored."""
 
     L1 = "l1"
     L2 = "l2"
     L3 = "l3"
 
 
-# The data path names them ten times a read, and a member of an enumeration takes as long to find as
-# a key in a dict of its own.
+# The data path uses these ten times per read, and access to a member of an enumeration takes as
+# long as a dict lookup.
 L1: Final = Tier.L1
 L2: Final = Tier.L2
 L3: Final = Tier.L3
 
 
 UNUSED: Final = -1
-"""In place of an epoch: only memory has the entry, and it has not been read there yet."""
+"""In place of an epoch: only memory has the entry, and it has had no hit there yet."""
 
 
 class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
     """One version of one value.
 
-    `seq` is unique for each write and grows; it is the ETag. `created_at` and `expires_at` are wall
-    clock seconds (`inf`: never). `size` is the length of the value as it was put; where `value` is
-    shorter it is the zstd frame of it. `on_disk` is the epoch of L3 that has this version, or 0, or
-    UNUSED.
+    `seq` is unique for each write and increases; it is the ETag. `created_at` and `expires_at` are
+    wall clock seconds (`inf`: never). `size` is the length of the value as put; if `value` is
+    shorter, it is a zstd frame. `on_disk` is the epoch of L3 that has this version, 0, or UNUSED.
 
-    It refers to nothing that could refer back, so the garbage collector need not look at it: a
-    million of them cost its pauses nothing.
+    An entry cannot be part of a reference cycle, so the garbage collector does not track it: a
+    million entries do not lengthen its pauses.
     """
 
     key: bytes
@@ -59,7 +58,7 @@ class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
     created_at: float
     expires_at: float
     on_disk: int = 0
-    hits: int = 0  # in L2, since it came there
+    hits: int = 0  # in L2, since it was stored there
     cost: int = 0  # bytes, as the tier that holds it counts them
 
     @property
@@ -71,7 +70,7 @@ class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
 
 
 class Hit(msgspec.Struct, eq=False, gc=False):
-    """An entry, the tier that had it, and its value as it was put."""
+    """An entry, the tier that had it, and its uncompressed value."""
 
     entry: Entry
     tier: Tier
@@ -79,7 +78,7 @@ class Hit(msgspec.Struct, eq=False, gc=False):
 
 
 def join(namespace: str, key: bytes) -> bytes:
-    """The full key of a name that has been checked."""
+    """The full key of a validated name."""
     return namespace.encode() + b"/" + key
 
 
@@ -90,7 +89,7 @@ def split(full_key: bytes) -> tuple[str, bytes]:
 
 
 def name_error(namespace: bytes, key: bytes) -> str | None:
-    """What is wrong with a name, as a sentence for its user; None when nothing is."""
+    """The mistake in a name, as a sentence for the user; None if the name is valid."""
     if not _NAMESPACE.fullmatch(namespace):
         return "A namespace is 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-'."
     if not 1 <= len(key) <= MAX_KEY_BYTES:

@@ -1,10 +1,10 @@
-"""The exceptions of the data path, by whose fault they are. A miss is no exception."""
+"""The exceptions of the data path. A miss is not an exception."""
 
 from __future__ import annotations
 
 
 class WriteError(Exception):
-    """A write that was not done, or not for certain."""
+    """A write that failed, or whose outcome is unknown."""
 
 
 class PreconditionFailedError(WriteError):
@@ -12,7 +12,7 @@ class PreconditionFailedError(WriteError):
 
 
 class TooManyInvalidationsError(WriteError):
-    """More scopes are waiting for their sweep than may be stored; try again later."""
+    """Too many scopes are waiting for a sweep; try again later."""
 
 
 class OutcomeUnknownError(WriteError):

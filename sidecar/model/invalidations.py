@@ -1,23 +1,23 @@
 """Which entries an invalidation covers.
 
-Invalidating a million keys must be exact at once, and finding them is a scan. So what is stored is
-the scope and the number of the write: an entry is gone if a scope that it lies in has a later
-number. The space is given back by a sweep, after which the scope can be forgotten.
+Invalidating a million keys must take effect at once, but finding them is a scan. So only the scope
+and its write number are stored: an entry is invalidated if a scope that contains it has a later
+number. A sweep frees the space later; then the scope can be dropped.
 """
 
 from __future__ import annotations
 
 
 class Invalidations:
-    """Scopes (prefixes of full keys) with the write number below which all in them is gone.
+    """Scopes (prefixes of full keys), each with a write number that invalidates all earlier ones.
 
     `covers` costs one lookup for each distinct length among the scopes.
     """
 
     def __init__(self) -> None:
         self._seq_of: dict[bytes, int] = {}
-        self._lengths: dict[int, int] = {}  # length of a scope -> how many have it
-        self.any = False  # an attribute, since every read asks
+        self._lengths: dict[int, int] = {}  # length of a scope -> number of scopes
+        self.any = False  # an attribute, since every read needs it
 
     def add(self, scope: bytes, seq: int) -> None:
         if scope not in self._seq_of:

@@ -1,11 +1,11 @@
-"""Whether an entry is still alive: the one place that compares its expiry with the clock.
+"""Expiry of entries: the only place that compares an expiry with the clock.
 
-Nothing is served stale: an entry is fresh until it expires. A grace period would be decided here.
+An entry is fresh until it expires; stale entries are not served.
 """
 
 from __future__ import annotations
 
 
 def is_expired(expires_at: float, now: float) -> bool:
-    """Whether the life of an entry is over; both in wall clock seconds. It ends at `expires_at`."""
+    """Whether an entry has expired, which it does at `expires_at`; both in wall clock seconds."""
     return expires_at <= now

@@ -1,4 +1,4 @@
-"""What came of a change: the record that metrics, logs, the API and the history share."""
+"""The outcome of a change: the record used by metrics, logs, the API and the history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERDICTS: tuple[Verdict, ...] = (
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One change, from its rule's firing to its end."""
+    """One change, from the firing of its rule to its end."""
 
     rule: str
     type: str

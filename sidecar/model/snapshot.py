@@ -10,7 +10,7 @@ from sidecar.model.stats import StoreStats, TierStats
 
 @dataclass(frozen=True, slots=True)
 class TierSnapshot:
-    """One tier: what it may hold, what it holds, what it has counted."""
+    """One tier: its limits, its contents and its counters."""
 
     tier: Tier
     enabled: bool
@@ -24,9 +24,9 @@ class TierSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole cache. `l3_state` is opening, up or down; the counts go on counting."""
+    """The whole cache. `l3_state` is opening, up or down. The counters are live, not copied."""
 
-    tiers: tuple[TierSnapshot, ...]  # in the order of looking
+    tiers: tuple[TierSnapshot, ...]  # in the order of lookup
     counts: StoreStats
     l3_state: str
     l3_folder_bytes: int

@@ -1,4 +1,4 @@
-"""What the data path counts, in plain integers. Collectors read them when they are scraped."""
+"""Counters of the data path, as plain integers. Collectors read them on each scrape."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class TierStats:
 
     hits: int = 0
     misses: int = 0
-    expired: int = 0  # lookups that found an entry past its life
+    expired: int = 0  # lookups that found an expired entry
     evictions: int = 0
     expirations: int = 0
     promotions: int = 0  # entries that left for a higher tier
     demotions: int = 0  # entries that left for a lower tier
     earlier: dict[str, int] = field(default_factory=dict)
-    """Evictions under policies that are no longer in force."""
+    """Evictions under earlier policies, by policy."""
 
     def leave_policy(self, policy: str) -> None:
-        """Another one is in force from now on: what was evicted since the last was this one's."""
+        """Attribute the evictions since the last change to `policy`, which is being replaced."""
         self.earlier = self.evictions_by_policy(policy)
 
     def evictions_by_policy(self, policy: str) -> dict[str, int]:
-        """All of them, where `policy` is the one in force."""
+        """All evictions by policy; `policy` is the current one."""
         latest = self.evictions - sum(self.earlier.values())
         return self.earlier | {policy: self.earlier.get(policy, 0) + latest}
 
@@ -52,21 +52,21 @@ class StoreStats:
         default_factory=lambda: MappingProxyType({tier: TierStats() for tier in Tier})
     )
     """In the order of lookup."""
-    hit_bytes: int = 0  # of values that lookups gave
-    put_bytes: int = 0  # of values that came
+    hit_bytes: int = 0  # of values returned by lookups
+    put_bytes: int = 0  # of values stored by clients
     timeouts: int = 0  # reads that L3 did not answer in time: counted as misses
     warmed: int = 0  # entries brought back into memory after the start
     namespaces: dict[bytes, NamespaceStats] = field(default_factory=dict)
-    """Of those that the configuration names."""
+    """Counters of the namespaces listed in the configuration."""
 
     def name(self, namespaces: Iterable[str]) -> None:
-        """Count these apart from now on, and no others; those that were stay as they are."""
+        """Count only these namespaces from now on; existing counters keep their values."""
         before = self.namespaces
         names = [name.encode() for name in namespaces]
         self.namespaces = {name: before.get(name) or NamespaceStats() for name in names}
 
     def count_in_namespace(self, key: bytes, *, hit: bool) -> None:
-        """Count a lookup of a full key where its namespace is named."""
+        """Count a lookup of a full key if its namespace is listed."""
         namespace = self.namespaces.get(key.partition(b"/")[0])
         if namespace is None:
             return
@@ -82,7 +82,7 @@ class StoreStats:
 
     @property
     def misses(self) -> int:
-        """Lookups that no tier answered. An expired entry ends the search where it is found."""
+        """Lookups that no tier answered. A lookup stops at an expired entry."""
         tiers = list(self.tiers.values())
         return tiers[-1].misses + sum(tier.expired for tier in tiers)
 
@@ -96,7 +96,7 @@ LATENCY_BOUNDS = (
     *(0.000025, 0.00005, 0.0001, 0.00025, 0.0005),
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
-"""Upper bounds of the latency histogram's buckets, in seconds; one more is open above."""
+"""Upper bounds of the latency histogram's buckets, in seconds; the last bucket is unbounded."""
 SHORTEST = LATENCY_BOUNDS[0]
 
 
@@ -113,42 +113,42 @@ class Latency:
 
 
 SHED_REASONS = ("connections", "buffers", "in_flight")
-"""Too many connections, too many bytes of bodies under way, or too many requests."""
+"""Too many connections, too many buffered bytes, or too many requests in progress."""
 
 
 @dataclass(slots=True)
 class RequestStats:
-    """What one protocol's requests came to."""
+    """Counters of the requests of one protocol."""
 
     answered: dict[tuple[str, int], Latency] = field(default_factory=dict)
-    """By operation and status, in one place: every request counts here."""
+    """Latencies of all requests by operation and status, in one dict for speed."""
     shed: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(SHED_REASONS, 0)))
-    """Turned away before they were looked at, by reason."""
+    """Requests refused before processing, by reason."""
     in_flight: int = 0
-    """Requests under way now."""
+    """Requests in progress now."""
     most_in_flight: int = 0
-    """The most of them since `take_most_in_flight`."""
+    """The highest value of `in_flight` since the last `take_most_in_flight`."""
 
     def take_most_in_flight(self) -> int:
-        """The most that were under way at one time since the last call: for one caller alone."""
+        """The highest number of requests in progress since the last call. For a single caller."""
         most, self.most_in_flight = self.most_in_flight, self.in_flight
         return most
 
     def observe(self, operation: str, status: int, seconds: float) -> None:
-        try:  # cheaper than to ask first: every request comes by here
+        try:  # cheaper than a check before, since every request runs this
             latency = self.answered[operation, status]
         except KeyError:
             latency = self.answered[operation, status] = Latency()
-        # Most requests are hits in memory, which the first bucket has.
+        # Most requests are hits in memory, which fall into the first bucket.
         latency.buckets[bisect_left(LATENCY_BOUNDS, seconds) if seconds > SHORTEST else 0] += 1
         latency.sum_seconds += seconds
 
     def outcomes(self) -> dict[tuple[str, int], int]:
-        """How many requests were answered, by operation and status."""
+        """The number of requests answered, by operation and status."""
         return {outcome: latency.count for outcome, latency in self.answered.items()}
 
     def latencies(self) -> dict[str, Latency]:
-        """By operation, whatever the status."""
+        """Latencies by operation, over all statuses."""
         found: dict[str, Latency] = {}
         for (operation, _), latency in self.answered.items():
             whole = found.setdefault(operation, Latency())

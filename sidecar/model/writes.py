@@ -1,7 +1,7 @@
 """Writes to the store, and the effect of each.
 
-Structs that encode as arrays: the wire to L3 sends them as they are, so a new field goes to the end
-and has a default.
+These structs are encoded as arrays and sent to L3 as they are, so a new field must be the last and
+have a default.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Put(msgspec.Struct, array_like=True, tag=0, gc=False):
     created_at: float
     expires_at: float
     content_type: str
-    size: int  # of the value as the user put it; where `value` is shorter, it is a zstd frame
+    size: int  # of the value as put; if `value` is shorter, it is a zstd frame
     value: bytes
 
 
@@ -25,7 +25,7 @@ class Delete(msgspec.Struct, array_like=True, tag=1, gc=False):
 
 
 class Invalidate(msgspec.Struct, array_like=True, tag=2, gc=False):
-    """Everything below `scope` (a prefix of full keys) that was written before `seq` is gone."""
+    """Removes everything below `scope` (a prefix of full keys) that was written before `seq`."""
 
     scope: bytes
     seq: int
@@ -34,5 +34,5 @@ class Invalidate(msgspec.Struct, array_like=True, tag=2, gc=False):
 Write = Put | Delete | Invalidate
 
 NEW, REPLACED, REFUSED = 0, 1, 2
-"""The effect of a write: there was no live version, it replaced one, or limits or an invalidation
-forbid it."""
+"""The effect of a write: there was no live version, it replaced one, or it was refused because of
+limits or an invalidation."""

@@ -1,4 +1,4 @@
-"""Baselines and targets: what was stated, and what was learned where the document says so."""
+"""Baselines and targets: those that the document sets, and those that are learned."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sidecar.optimizer.learning import LEAST_WEIGHT, Learned
 from sidecar.signals.history import History
 
 OBSERVE_SECONDS = 10.0
-"""How often a signal is looked at, and over which time."""
+"""How often a signal is observed, and the time over which it is averaged."""
 MOST_A_TICK = 8
-"""Signals that are looked at in one tick, those that are due for longest first."""
+"""Signals observed per tick, the most overdue first."""
 BEST_TWENTIETH: dict[Better, float] = {"higher": 0.95, "lower": 0.05}
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """A signal's baseline and target; None where nothing is known yet, or was not stated."""
+    """The baseline and target of a signal; None if not set, or not learned yet."""
 
     signal: str
     better: Better
@@ -28,17 +28,17 @@ class Aim:
 
 
 class Baselines:
-    """All baselines of a document, and what has been learned for them."""
+    """All baselines of a document, and the learned distributions."""
 
     def __init__(self, learned: Mapping[str, Learned] | None = None) -> None:
         self.learned: dict[str, Learned] = dict(learned or {})
         self._configs: dict[str, BaselineConfig] = {}
         self._aims: dict[str, Aim] = {}
         self._due: dict[str, float] = {}
-        """When each is to be looked at next."""
+        """When each signal is due for its next observation."""
 
     def configure(self, configs: tuple[BaselineConfig, ...]) -> None:
-        """Another document; what was learned of a signal that is still to be learned stays."""
+        """Use another document; keep the learned state of signals that it still learns."""
         self._configs = {config.signal: config for config in configs}
         self.learned = {
             name: self.learned.get(name) or Learned()
@@ -49,7 +49,7 @@ class Baselines:
         self._due.clear()
 
     def observe(self, history: History, now: float, wall: float) -> None:
-        """Learn from what was measured, now and then."""
+        """Add observations of the signals that are due."""
         due = [name for name in self.learned if self._due.get(name, now) <= now]
         for name in sorted(due, key=lambda name: self._due.get(name, now))[:MOST_A_TICK]:
             self._due[name] = now + OBSERVE_SECONDS
@@ -72,7 +72,7 @@ class Baselines:
         return None if aim is None else aim.target
 
     def _aim(self, config: BaselineConfig, wall: float | None) -> Aim:
-        """What is known at that time; without one, as it was known last."""
+        """The baseline and target at a time; without one, at the last observation."""
         baseline, target = config.baseline, config.target
         learned = self.learned.get(config.signal) if config.learn else None
         known = 0.0
@@ -86,7 +86,7 @@ class Baselines:
 
 
 def _least_weight(half_life_seconds: float) -> float:
-    """As many observations as are believed, or as come in one half-life: with a short one there
-    are never so many that still count.
+    """The observations required before a baseline is used: LEAST_WEIGHT, or those of one half-life
+    if that is less, since with a short half-life the decayed weight never reaches LEAST_WEIGHT.
     """
     return min(LEAST_WEIGHT, half_life_seconds / OBSERVE_SECONDS)

@@ -1,17 +1,17 @@
-"""The engine: what was measured goes in, what is to be done comes out.
+"""The engine: takes measurements, and returns decisions.
 
-One tick, in this order:
+A tick does the following, in this order:
 
-1. A jump of the clock ends what is under way: nothing is compared across it.
-2. Noise is measured, and what is to be learned is learned.
-3. The trial under way is watched, and perhaps comes to its end.
-4. Every `interval` all conditions are evaluated, measures whose condition is clear are let go, and
-   the first rule that may act does.
+1. A jump of the clock ends the trial in progress, since values across it are not comparable.
+2. Noise is measured, and baselines are learned.
+3. The trial in progress is checked, and may end.
+4. Every `interval`, all conditions are evaluated, measures whose condition is clear are released,
+   and the first rule that may act acts.
 
-The engine turns knobs in an overlay; its caller puts `effective` in force afterwards, and
-makes the one-shot changes. It has no clock and does no I/O.
+The engine turns knobs in an overlay. Its caller then applies `effective` and makes the one-shot
+changes. The engine has no clock and does no I/O.
 
-One file of more than 300 lines, so that a tick can be read from its top to its end.
+One file of more than 300 lines, so that a tick can be read from start to end.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from sidecar.optimizer.trials import Trials
 from sidecar.signals.history import History
 
 MOST_GAP_SECONDS = 10.0
-"""Between two ticks, or between the two clocks since the last one: more is a jump."""
+"""A longer gap between two ticks, or a larger difference between the clocks, is a jump."""
 
 
 class Engine:
-    """The rules of one document at a time.
+    """Runs the rules of one document at a time.
 
-    `now` is always of one clock that never goes back; `wall` is the wall clock, for records and for
-    what outlives the process. Both in seconds.
+    `now` is the time of a monotonic clock; `wall` is the wall clock, for records and for saved
+    state. Both are in seconds.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Engine:
         self._book = Rulebook(OptimizerConfig())
         self._evaluator: Evaluator
         self.standings: dict[str, Standing] = {}
-        """By rule."""
+        """The state of each rule, by name."""
         self.ticks = 0
-        """How often all conditions were evaluated."""
+        """How often the conditions were evaluated."""
         self._take(document)
         for rule in self.rules:
             if rule.name in memory.cooldowns:
@@ -88,27 +88,27 @@ class Engine:
 
     @property
     def effective(self) -> Effective:
-        """What is to be in force: switched off or in a dry run, what was configured."""
+        """The values to apply; those of the configuration if disabled or in a dry run."""
         overlay = self._trials.overlay
         return overlay.effective if self._book.acts else overlay.configured
 
     @property
     def configured(self) -> Effective:
-        """What would be in force without the optimizer."""
+        """The values of the configuration, without the optimizer's changes."""
         return self._trials.overlay.configured
 
     def value(self, history: History, signal: str) -> float | None:
-        """A signal as a condition sees it."""
+        """The value of a signal in a condition."""
         return self._evaluator.value(history, signal)
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """The oldest first."""
+        """The recent outcomes, oldest first."""
         return list(self._trials.outcomes)
 
     @property
     def tally(self) -> Mapping[tuple[str, str, str], int]:
-        """How many outcomes since the start, by rule, type and outcome."""
+        """The number of outcomes since the start, by rule, type and outcome."""
         return self._trials.tally
 
     @property
@@ -121,7 +121,7 @@ class Engine:
         return self._baselines.aims
 
     def memory(self, now: float, wall: float) -> SavedState:
-        """What to keep for the next process."""
+        """The state to save for the next process."""
         cooldowns = {
             name: cooldown
             for name, standing in self.standings.items()
@@ -135,7 +135,7 @@ class Engine:
         )
 
     def explain(self, moment: Moment, now: float) -> list[Explanation]:
-        """Every rule as a look now would find it; nothing is changed."""
+        """Explain how every rule would be evaluated now, without side effects."""
         standings = self.standings
         explained = {
             rule.name: self._evaluator.explain(rule, standings[rule.name], moment, now)
@@ -152,7 +152,7 @@ class Engine:
     # ---- what happens
 
     def tick(self, moment: Moment, now: float, *, look: bool = False) -> list[Decision]:
-        """Take in what was measured until `now`; `look` evaluates conditions whether due or not."""
+        """Process the measurements until `now`; `look` evaluates conditions even if not due."""
         trials, history, wall = self._trials, moment.history, moment.wall
         decisions: list[Decision] = []
         if self._jumped(now, wall):
@@ -174,9 +174,9 @@ class Engine:
     def failed(
         self, why: str, now: float, wall: float, trial: Trial | None = None
     ) -> list[Decision]:
-        """What was decided could not be done. `trial` is that of a one-shot change, and may be over
-        by now. Without one it is the change under way, or else all that was turned before, since
-        the cause may be any of it.
+        """Record that a decision could not be applied. `trial` is that of a one-shot change, and
+        may have ended. Without it, the change in progress failed, or else all earlier changes are
+        taken back, since any of them may be the cause.
         """
         trial = trial or self.trial
         if trial is None:
@@ -186,11 +186,11 @@ class Engine:
         return self._trials.fail(trial, why, now, wall)
 
     def stop(self, now: float, wall: float) -> list[Decision]:
-        """The process ends, and a trial with it."""
+        """End the trial in progress, since the process ends."""
         return self._trials.interrupt("The sidecar stopped.", now, wall)
 
     def reset(self, now: float, wall: float) -> list[Decision]:
-        """Drop all that was kept: what was configured is in force, and every rule starts anew."""
+        """Undo all kept changes: the configured values apply, and every rule starts again."""
         trials = self._trials
         trials.overlay.kept.clear()
         decisions = trials.end(
@@ -202,8 +202,8 @@ class Engine:
         return decisions
 
     def configure(self, document: Document, now: float, wall: float) -> list[Decision]:
-        """Another document. A trial goes on where its rule and all of the cache's configuration
-        are as they were.
+        """Use another document. A trial continues only if its rule and the whole configuration of
+        the cache are unchanged.
         """
         trials, was = self._trials, (self.configured, self.effective)
         changed = trials.overlay.configure(Effective(cache=document.cache))
@@ -232,7 +232,7 @@ class Engine:
     # ---- looking at one rule
 
     def _look(self, rule: Rule, standing: Standing, moment: Moment, now: float) -> list[Decision]:
-        """Evaluate its condition, say how it stands, and let it act if nothing hinders it."""
+        """Evaluate a rule's condition, update its state, and act if nothing prevents it."""
         disabled = self._book.why_disabled(rule)
         if disabled is not None:
             standing.saw(holds=None, now=now)
@@ -251,13 +251,13 @@ class Engine:
     def _act(
         self, rule: Rule, standing: Standing, sight: Sight, moment: Moment, now: float
     ) -> list[Decision]:
-        """Make the change that its action proposes, where there is one and it can be compared."""
+        """Make the change that the rule's action proposes, if any and if it can be compared."""
         trials, wall = self._trials, moment.wall
         ready = self._evaluator.ready(rule, moment, now)
         decisions: list[Decision] = []
         if isinstance(ready, Ready) and trials.current is not None:
             decisions = trials.interrupt(f"{rule.name} came first.", now, wall)
-            ready = self._evaluator.ready(rule, moment, now)  # the knob may stand elsewhere now
+            ready = self._evaluator.ready(rule, moment, now)  # the knob may have changed
         if isinstance(ready, NotReady) and not ready.failed:
             standing.say("pending", ready.reason)
             return decisions
@@ -272,7 +272,7 @@ class Engine:
         return decisions + trials.begin(rule, ready, sight, now, wall)
 
     def _needed(self, rule: Rule, standing: Standing, sight: Sight, now: float) -> bool | None:
-        """Whether its condition holds, or would without the last turn that it holds."""
+        """Whether the rule's condition is true, or would be without its last held turn."""
         held = self._trials.overlay.held_by(rule.name)
         if sight.holds is None or not held:
             return sight.holds
@@ -281,7 +281,7 @@ class Engine:
         return sight.holds or held[-1].relief.needed(sight.values, now - standing.quiet_since)
 
     def _release(self, rule: Rule, standing: Standing, now: float) -> list[Decision]:
-        """Release a measure's last turn, where its condition has been clear for long enough."""
+        """Release a measure's last turn if its condition has been clear for long enough."""
         if self.trial is not None or not standing.clear_for(self._book.cooldown(rule), now):
             return []
         decisions = self._trials.release(rule, now)
@@ -292,9 +292,11 @@ class Engine:
     # ---- inside
 
     def _ended(self, trial: Trial, end: End, now: float) -> None:
-        """A trial's rule cools: longer each time that it did nothing good, twice when it failed."""
+        """Start the cooldown of a trial's rule: longer after each change without a benefit, and
+        doubled after a failure.
+        """
         standing = self.standings.get(trial.rule.name)
-        if standing is None:  # its rule is gone
+        if standing is None:  # its rule was removed
             return
         standing.tried(end.verdict)
         factor = 2 if end.verdict == "failed" else 1
@@ -302,7 +304,7 @@ class Engine:
         standing.say("cooling_down", end.reason)
 
     def _take(self, document: Document) -> None:
-        """Use a document's rules; those that are as they were keep how they stand."""
+        """Use a document's rules; unchanged rules keep their state."""
         before = {rule.name: rule.config for rule in self.rules}
         self._book = Rulebook(document.optimizer)
         self._evaluator = Evaluator(self._book, self._baselines, self._noise_monitor, self._trials)

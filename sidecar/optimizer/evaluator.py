@@ -1,4 +1,4 @@
-"""Evaluates the rules of a document, and what they would change. Changes nothing."""
+"""Evaluates the rules of a document and the changes that they would make, without side effects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sidecar.signals.history import History
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """Brings together what has to be known to look at a rule."""
+    """Holds everything that the evaluation of a rule needs."""
 
     book: Rulebook
     baselines: Baselines
@@ -35,7 +35,7 @@ class Evaluator:
     trials: Trials
 
     def value(self, history: History, signal: str) -> float | None:
-        """A signal as a condition sees it."""
+        """The value of a signal in a condition."""
         return history.last(signal, self.book.look_back_seconds)
 
     def see(self, rule: Rule, moment: Moment, now: float) -> Sight:
@@ -49,7 +49,7 @@ class Evaluator:
         return hindrance(rule, standing, sight, self.trials.current, now)
 
     def ready(self, rule: Rule, moment: Moment, now: float) -> Ready | NotReady:
-        """What a rule that runs would change, and what a trial of it begins with."""
+        """The change that an enabled rule would make, and the data for its trial."""
         ready = proposal(rule, self._situation(moment))
         if isinstance(ready, NotReady):
             return ready
@@ -67,11 +67,11 @@ class Evaluator:
         )
 
     def explain(self, rule: Rule, standing: Standing, moment: Moment, now: float) -> Explanation:
-        """What a look would come to, on a copy of how the rule stands."""
+        """The result of an evaluation now, computed on a copy of the rule's state."""
         standing, sight = replace(standing), self.see(rule, moment, now)
         disabled = self.book.why_disabled(rule)
         standing.saw(holds=None if disabled else sight.holds, now=now)
-        if disabled is not None:  # nor is its noise measured
+        if disabled is not None:  # its noise is not measured either
             standing.say("disabled", disabled)
             return Explanation(rule, standing, sight, disabled, would_fire=False)
         ready = self.ready(rule, moment, now)

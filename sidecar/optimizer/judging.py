@@ -1,4 +1,4 @@
-"""Before and after: what a difference is worth."""
+"""The verdict on the difference between the windows before and after a change."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sidecar.model.outcome import Verdict
 from sidecar.optimizer.noise import Threshold
 
 GUARD_CHECKS = 4
-"""How often a guard looks while its window after the change fills up."""
+"""The number of checks that a guard makes while its window after the change fills."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, and the difference relative to before: positive where it is better."""
+    """A verdict, and the difference relative to `before`: positive if the signal improved."""
 
     verdict: Verdict
     effect_ratio: float
@@ -24,8 +24,8 @@ class Judgement:
 
 
 def judge(expect: ExpectConfig, before: float, after: float, noise: Threshold) -> Judgement:
-    """Improved where the difference exceeds both what was promised and the noise; regressed where
-    it does so the other way; else neutral.
+    """Improved if the difference exceeds both the expected share and the noise; regressed if it
+    exceeds both in the other direction; else neutral.
     """
     effect = gain_ratio(expect.better, before, after)
     real = noise.exceeded(before, after)
@@ -42,7 +42,7 @@ def judge(expect: ExpectConfig, before: float, after: float, noise: Threshold) -
 
 
 def gain_ratio(better: Better, before: float, after: float) -> float:
-    """The difference relative to before, positive where it is better; infinite from zero."""
+    """The difference relative to `before`, positive if better; infinite if `before` is zero."""
     gain = after - before if better == "higher" else before - after
     if gain == 0:
         return 0.0
@@ -50,11 +50,11 @@ def gain_ratio(better: Better, before: float, after: float) -> float:
 
 
 def check_times(guard: GuardConfig, settled_at: float) -> list[float]:
-    """When a guard looks, after a change that has settled at that time."""
+    """The times of a guard's checks, for a change that settles at `settled_at`."""
     step = guard.window_seconds / GUARD_CHECKS
     return [settled_at + step * (count + 1) for count in range(GUARD_CHECKS)]
 
 
 def loss(better: Better, before: float, after: float) -> float:
-    """By how much it is worse, in the signal's unit; 0 where it is not."""
+    """How much worse the signal is, in its unit; 0 if it is not worse."""
     return max(0.0, before - after if better == "higher" else after - before)

@@ -1,8 +1,8 @@
-"""What a signal usually is, learned: quantiles that forget.
+"""Learns the usual values of a signal: quantiles with exponential decay.
 
-A histogram with logarithmic buckets gives any quantile to a relative accuracy (Masson, Rim, Lee,
-"DDSketch", VLDB 2019). Values count less the older they are: instead of making old weights smaller,
-new ones are made larger (Cormode et al., "Forward Decay", ICDE 2009).
+A histogram with logarithmic buckets gives any quantile with a relative accuracy (Masson, Rim, Lee,
+"DDSketch", VLDB 2019). Older values weigh less: instead of decreasing old weights, new values get
+larger weights (Cormode et al., "Forward Decay", ICDE 2009).
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ ACCURACY = 0.01
 _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA = math.log(_GAMMA)
 _SMALLEST, _LARGEST = 1e-9, 1e15
-"""Nearer to zero is zero; further away is as far as it gets. So there are 5,600 buckets at most."""
+"""Smaller values count as zero; larger ones as _LARGEST. This allows at most 5,600 buckets."""
 _REBASE_AT = 1e100
 LEAST_WEIGHT = 100.0
-"""How many observations, decayed, before what was learned is believed."""
+"""The decayed number of observations required before a learned baseline is used."""
 
 
 class Learned(msgspec.Struct):
-    """A decaying histogram. Times are wall clock seconds: it outlives processes."""
+    """A decaying histogram. Times are wall clock seconds, since it is kept across restarts."""
 
     buckets: dict[int, float] = msgspec.field(default_factory=dict)
     """Weight by bucket: 0 is zero, n is the n-th bucket above it, -n its mirror image."""
     half_life_seconds: float = math.inf
     landmark: float = 0.0
-    """The time at which an observation weighs 1."""
+    """The time at which an observation has weight 1."""
     latest: float = 0.0
-    """When the last one was added."""
+    """The time of the last observation."""
 
     def add(self, value: float, at: float, half_life_seconds: float) -> None:
-        """Count a value. Where the clock was set back, what there is counts as if it came then."""
+        """Add a value. If the clock was set back, earlier values count as if added at `at`."""
         if not self.buckets:
             self.landmark = at
         elif at < self.latest or half_life_seconds != self.half_life_seconds:
@@ -46,12 +46,12 @@ class Learned(msgspec.Struct):
             self._rebase(at)
 
     def weight(self, at: float) -> float:
-        """How many observations it stands for at that time."""
+        """The decayed number of observations at a time."""
         age = max(0.0, at - self.latest) / self.half_life_seconds
         return math.fsum(self.buckets.values()) / self._latest_weight * math.exp2(-age)
 
     def quantile(self, share: float) -> float | None:
-        """The value below which that share of the weight lies. O(buckets)."""
+        """The value below which this share of the weight lies. O(buckets)."""
         total = math.fsum(self.buckets.values())
         below = 0.0
         for bucket in sorted(self.buckets):
@@ -62,12 +62,12 @@ class Learned(msgspec.Struct):
 
     @property
     def _latest_weight(self) -> float:
-        """What the last observation weighs."""
+        """The weight of an observation at `latest`."""
         return math.exp2(min((self.latest - self.landmark) / self.half_life_seconds, 1000.0))
 
     def _rebase(self, landmark: float) -> None:
-        """Let the last observation weigh 1 and the others as much less as they do; what weighs
-        next to nothing goes.
+        """Scale all weights so that an observation at `landmark` has weight 1, and drop negligible
+        ones.
         """
         unit = self._latest_weight
         scaled = {bucket: weight / unit for bucket, weight in self.buckets.items()}
@@ -84,7 +84,7 @@ def _bucket_of(value: float) -> int:
 
 
 def _value_of(bucket: int) -> float:
-    """The middle of the bucket, by which every value in it is off by ACCURACY at most."""
+    """The middle of a bucket, within a relative error of ACCURACY of every value in it."""
     if bucket == 0:
         return 0.0
     size = _SMALLEST * _GAMMA ** (abs(bucket) - 1) * 2 / (1 + _GAMMA)

@@ -1,9 +1,9 @@
-"""How much a signal differs between two windows by itself.
+"""The noise of a signal: how much it differs between two windows without a change.
 
-An experiment compares a window before a change with one after it. What such a comparison shows
-when nothing is changed is noise, and it is measured on pairs of windows of the same lengths and
-with the same gap in which nothing was changed. No model of the signal is needed: whether
-it is white, wanders, or comes in bursts, its own past says what must be exceeded.
+An experiment compares a window before a change with a window after it. The noise is the result of
+the same comparison without a change, measured on pairs of windows with the same lengths and gap.
+This requires no model of the signal: the threshold comes from its own past, whether the signal is
+white noise, drifts, or has bursts.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from dataclasses import dataclass
 
 QUANTILE = 0.975
 LEAST_PAIRS = 40
-"""The fewest of which one may lie beyond the quantile."""
+"""The smallest number at which one pair may exceed the quantile."""
 MOST_PAIRS = 480
-"""Four hours of windows of a minute; older ones tell of another load."""
+"""Four hours of one-minute windows; older pairs reflect another load."""
 PAIRS_A_WINDOW = 2
-"""How many pairs begin in the time of one window: they overlap, and still add something."""
+"""The pairs that start per window length: overlapping pairs still add information."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """What a difference must exceed.
+    """The noise that a difference must exceed.
 
-    `difference` bounds |after - before|. `residual` bounds the distance of after from what before
-    lets expect (`intercept + slope * before`): a rule that fires on a bad value sees the value
-    return by itself, and that is not its doing.
+    `difference` bounds |after - before|. `residual` bounds the distance of `after` from its
+    prediction, `intercept + slope * before`: a rule that fires on a bad value would see the value
+    recover without a change too (regression to the mean).
     """
 
     difference: float
@@ -36,7 +36,7 @@ class Threshold:
     intercept: float
 
     def exceeded(self, before: float, after: float) -> bool:
-        """Whether the change from before to after is more than noise."""
+        """Whether the difference between before and after exceeds the noise."""
         residual = after - (self.intercept + self.slope * before)
         difference = after - before
         return (
@@ -47,13 +47,13 @@ class Threshold:
 
 
 class Pairs:
-    """Pairs of untouched windows, the newest MOST_PAIRS."""
+    """The newest MOST_PAIRS pairs of quiet windows, in which nothing was changed."""
 
     def __init__(self) -> None:
         self._pairs: deque[tuple[float, float, float]] = deque(maxlen=MOST_PAIRS)
         self._threshold: Threshold | None = None
         self.added_at = -math.inf
-        """When the newest of them came to its end."""
+        """When the newest pair ended."""
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -64,25 +64,25 @@ class Pairs:
         self.added_at = now
 
     def forget(self, before: float) -> None:
-        """Those that came to their end earlier: they tell of another load."""
+        """Drop pairs that ended before this time, since they reflect another load."""
         while self._pairs and self._pairs[0][0] < before:
             self._pairs.popleft()
             self._threshold = None
 
     def threshold(self) -> Threshold:
-        """What these pairs bound. O(n log n) after an `add`. Raises ValueError without pairs."""
+        """The noise in these pairs. O(n log n) after an `add`. Raises ValueError without pairs."""
         if self._threshold is None:
             self._threshold = _threshold([(before, after) for _, before, after in self._pairs])
         return self._threshold
 
 
 class Worst:
-    """The worst that a guard's checks showed in untouched stretches, the newest MOST_PAIRS."""
+    """The largest losses that a guard's checks found in quiet windows, the newest MOST_PAIRS."""
 
     def __init__(self) -> None:
         self._losses: deque[float] = deque(maxlen=MOST_PAIRS)
         self.added_at = -math.inf
-        """When the newest of them came to its end."""
+        """When the newest window ended."""
 
     def __len__(self) -> int:
         return len(self._losses)
@@ -93,7 +93,7 @@ class Worst:
 
     @property
     def loss(self) -> float:
-        """How much worse the signal became by itself, in its unit."""
+        """How much worse the signal became without a change, in its unit."""
         return max(self._losses, default=0.0)
 
 
@@ -110,7 +110,7 @@ def _threshold(pairs: list[tuple[float, float]]) -> Threshold:
 
 
 def _regression(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    """Slope and intercept of after on before, by least squares; after = before without a spread."""
+    """Slope and intercept of after on before, by least squares; 1 and 0 if before is constant."""
     mean_before = math.fsum(before for before, _ in pairs) / len(pairs)
     mean_after = math.fsum(after for _, after in pairs) / len(pairs)
     spread = math.fsum((before - mean_before) ** 2 for before, _ in pairs)
@@ -122,6 +122,6 @@ def _regression(pairs: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _quantile(values: list[float]) -> float:
-    """The least of them that so many of all don't exceed."""
+    """The smallest value that the required share of all values does not exceed."""
     values.sort()
     return values[math.ceil(QUANTILE * len(values)) - 1]

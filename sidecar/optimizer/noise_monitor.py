@@ -1,4 +1,4 @@
-"""Measures noise all the time, on stretches in which nothing was changed."""
+"""Measures noise continuously, in quiet windows: those in which nothing was changed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sidecar.optimizer.noise import MOST_PAIRS, PAIRS_A_WINDOW, Pairs, Worst
 from sidecar.signals.history import History
 
 DEFAULT_SETTLE_SECONDS = 10.0
-"""Of a measure, which has no `expect` that says it."""
+"""The settling time of a measure, which has no `expect` that sets it."""
 MOST_AGE_WINDOWS = MOST_PAIRS / PAIRS_A_WINDOW
-"""After so many windows and their gaps a pair is forgotten."""
+"""The age at which a pair is dropped, in windows with their gaps."""
 MOST_A_TICK = 8
-"""Stretches measured in one tick: after a change many are due at once, and none is in a hurry."""
+"""Windows measured per tick, which spreads the many that are due at once after a change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What an experiment compares; experiments that compare the same share its noise."""
+    """The comparison of an experiment; experiments with the same comparison share its noise."""
 
     signal: str
     window_seconds: float
@@ -29,7 +29,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """What a guard looks at."""
+    """The comparison of a guard."""
 
     guard: GuardConfig
     settle_seconds: float
@@ -40,7 +40,7 @@ class Guarded:
 
 
 class NoiseMonitor:
-    """The noise of all that is compared, and of all that is guarded."""
+    """The noise of all comparisons of experiments and guards."""
 
     def __init__(self) -> None:
         self._pairs: dict[Compared, Pairs] = {}
@@ -48,7 +48,7 @@ class NoiseMonitor:
         self._due: dict[Compared | Guarded, float] = {}
 
     def watch(self, compared: Iterable[Compared], guarded: Iterable[Guarded]) -> None:
-        """What to measure from now on; what was measured of it already is kept."""
+        """Measure these comparisons from now on, and keep earlier measurements of them."""
         self._pairs = {key: self._pairs.get(key, Pairs()) for key in compared}
         self._worst = {key: self._worst.get(key, Worst()) for key in guarded}
         never = float("-inf")
@@ -62,7 +62,7 @@ class NoiseMonitor:
         return self._worst[key]
 
     def observe(self, history: History, now: float, quiet_since: float) -> None:
-        """Take in stretches that end now and began after `quiet_since`, the longest due first."""
+        """Measure windows that end now and began after `quiet_since`, the most overdue first."""
         since = max(quiet_since, history.first_at)
         due = [
             key
@@ -86,7 +86,7 @@ class NoiseMonitor:
             self._pairs[key].add(before, after, now)
 
     def _take_worst(self, key: Guarded, history: History, now: float) -> None:
-        """The worst that the guard would have seen, had there been a change in between."""
+        """Measure the largest loss that the guard would have found after a change."""
         guard = key.guard
         settled_at = now - key.window_seconds
         changed_at = settled_at - key.settle_seconds

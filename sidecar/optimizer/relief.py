@@ -1,13 +1,13 @@
-"""What a measure has done for the numbers in its own condition.
+"""The effect of a measure on the numbers in its own condition.
 
-Memory that was 86 % used is 82 % used once L2 is smaller: the condition is false because of the
-measure, and would be true again as soon as that was taken back. So a measure releases a turn only
-when its condition would be false without it too.
+If memory is 86 % used, and 82 % after L2 shrinks, the condition is false because of the measure,
+and would be true again as soon as the measure is undone. So a measure releases a turn only if its
+condition would be false without the turn too.
 
-How far a turn has taken each number is the difference between the time when it was made and the
-time when no window in the condition reaches back to that. The load has a part in it, for better and
-for worse. So it is believed less the longer the condition has been false: a burst that was over
-just when the measure was taken must not keep it in force for ever.
+The effect of a turn on each number is the difference between its value at the time of the turn and
+its value once no window in the condition reaches back to that time. The difference includes changes
+in load. So its weight decays while the condition is false: a burst that ended just when the measure
+was applied must not keep it in force forever.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from dataclasses import dataclass, field
 from sidecar.optimizer.conditions import Condition
 
 MARGIN = 1.5
-"""How many times the effect must be to spare: where it is just that, noise brings the condition
-back.
+"""The multiple of the effect by which the condition must be clear: with just the effect, noise
+would make it true again.
 """
 HALF_LIFE_SECONDS = 7200.0
-"""After so long only half of the effect is believed."""
+"""The time in which the weight of the effect halves."""
 
 Values = Mapping[str, float | None]
-"""Of a condition's operands, by their text."""
+"""The values of a condition's operands, by their text."""
 
 
 @dataclass(slots=True)
 class Relief:
-    """Of one turn. `before` is what its rule's condition saw when it was made."""
+    """The effect of one turn. `before` has the values of the condition at the time of the turn."""
 
     condition: Condition
     before: Values
@@ -39,13 +39,13 @@ class Relief:
     _after: Values | None = field(default=None, init=False)
 
     def see(self, values: Values, now: float) -> None:
-        """Take in what the condition sees, once that shows the whole effect."""
+        """Record the values of the condition, once they show the whole effect."""
         if self._after is None and now >= self.settled_at + self.condition.reach_seconds:
             self._after = values
 
     def needed(self, values: Values, clear_seconds: float) -> bool:
-        """Whether the condition, which has been false for so long, would hold without the turn.
-        Until the effect is known it is taken to.
+        """Whether the condition, false for `clear_seconds`, would be true without the turn. True
+        until the effect is known.
         """
         if self._after is None:
             return True

@@ -1,4 +1,4 @@
-"""How one rule stands: since when its condition holds, what it waits for, when it may act again."""
+"""The state of one rule: how long its condition has held, what it waits for, its cooldown."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ STATES: tuple[State, ...] = (
     "disabled",
 )
 MOST_SCALE = 8
-"""How many times its cooldown a rule waits at most, if it does nothing good."""
+"""The largest multiple of its cooldown that a rule waits after changes without a benefit."""
 NEVER = float("inf")
 
 
 class Cooldown(msgspec.Struct, frozen=True):
-    """A cooldown as it outlives a process: until when by the wall clock, and its scale."""
+    """A cooldown as saved for the next process: its end by the wall clock, and its scale."""
 
     until: float
     scale: int
@@ -32,72 +32,74 @@ class Cooldown(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Standing:
-    """One rule's state. Times are those of ticks."""
+    """The state of one rule. Times are those of ticks."""
 
     state: State = "inactive"
     reason: str = "Not evaluated yet."
     holds: bool | None = None
-    """Whether the condition was true at the last tick; None where it could not be evaluated."""
+    """Whether the condition was true at the last tick; None if it could not be evaluated."""
     holds_since: float = NEVER
     clear_since: float = NEVER
     """Since when the condition has been false."""
     free_since: float = NEVER
-    """Since when it would have been false without the last turn that a measure holds, too."""
+    """Since when it would have been false without the measure's last held turn, too."""
     cooling_until: float = float("-inf")
     scale: int = 1
     released_at: float = float("-inf")
     release_scale: int = 1
 
     def saw(self, *, holds: bool | None, now: float) -> None:
-        """Take in what the condition came to."""
+        """Record the result of the condition."""
         if holds:
             self.holds_since = min(self.holds_since, now)
             self.clear_since = NEVER
         else:
             self.holds_since = NEVER
-            if holds is not None:  # what can't be seen is not clear yet
+            if holds is not None:  # an unknown result is not clear
                 self.clear_since = min(self.clear_since, now)
         self.holds = holds
 
     def needs(self, needed: bool | None, now: float) -> None:
-        """Take in whether the last turn that a measure holds is still needed."""
+        """Record whether the last turn that a measure holds is still needed."""
         if needed:
             self.free_since = NEVER
         elif needed is not None:
             self.free_since = min(self.free_since, now)
 
     def forget_times(self) -> None:
-        """What held before a jump of the clock says nothing about how long it has held."""
+        """Restart all durations, which are invalid after a jump of the clock."""
         self.holds_since = self.clear_since = self.free_since = NEVER
 
     def say(self, state: State, reason: str) -> None:
         self.state, self.reason = state, reason
 
     def tried(self, verdict: Verdict) -> None:
-        """A change of its came to an end. One that did nothing good tries less and less often."""
+        """Record a verdict. After a change without a benefit, the rule tries half as often."""
         if verdict in ("neutral", "regressed"):
             self.scale = min(MOST_SCALE, self.scale * 2)
         elif verdict in ("improved", "applied"):
             self.scale = 1
 
     def cool(self, now: float, seconds: float) -> None:
-        """May not act again before so many seconds, times its scale."""
+        """Start a cooldown of `seconds` times the scale."""
         self.cooling_until = now + seconds * self.scale
 
     def cooldown(self, now: float, wall: float) -> Cooldown | None:
-        """What of it outlives the process; None where there is nothing."""
+        """The cooldown to save for the next process; None if there is nothing to save."""
         if self.cooling_until <= now and self.scale == 1:
             return None
         return Cooldown(wall + self.cooling_until - now, self.scale)
 
     def resume(self, cooldown: Cooldown, most_seconds: float, now: float, wall: float) -> None:
-        """Go on cooling; for no longer than this times its scale, should the clock be another."""
+        """Resume a saved cooldown, for at most `most_seconds` times its scale, in case the clock
+        was set.
+        """
         remaining = min(cooldown.until - wall, most_seconds * cooldown.scale)
         self.cooling_until, self.scale = now + remaining, cooldown.scale
 
     def acted(self, cooldown_seconds: float) -> None:
-        """It changes something. Where its letting go may have brought that on, what was given back
-        having filled up since, it holds for longer.
+        """Record a change. If an earlier release may have caused it, since the released room has
+        filled again, the rule holds its turns longer.
         """
         if self.holds_since - self.released_at < cooldown_seconds * MOST_SCALE:
             self.release_scale = min(MOST_SCALE, self.release_scale * 2)
@@ -106,12 +108,12 @@ class Standing:
 
     @property
     def quiet_since(self) -> float:
-        """Since when the condition has been false with what is in force now."""
+        """Since when the condition has been false with the current values."""
         return max(self.clear_since, self.released_at)
 
     def clear_for(self, cooldown_seconds: float, now: float) -> bool:
-        """Whether its condition has been clear for as long as a measure holds on, and would have
-        been without its last turn.
+        """Whether the condition has been clear for as long as a measure holds its turns, and would
+        have been clear without the last turn too.
         """
         since = max(self.free_since, self.released_at)
         return self.holds is False and now - since >= cooldown_seconds * self.release_scale

@@ -1,4 +1,4 @@
-"""A change under observation: an experiment that must prove itself, a measure under its guard."""
+"""A change under observation: an experiment with its comparison, or a measure with its guard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sidecar.signals.history import History
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a trial ended. `after` and `effect_ratio` are None where there was nothing to compare."""
+    """The end of a trial. `after` and `effect_ratio` are None if nothing could be compared."""
 
     verdict: Verdict
     reason: str
@@ -24,10 +24,10 @@ class End:
 
 @dataclass(slots=True)
 class Trial:
-    """From a change to its outcome. Times are those of ticks, `started_at` is wall clock seconds.
+    """A change until its outcome. Times are those of ticks; `started_at` is wall clock seconds.
 
-    `before` and `noise` are None for a measure, which promises nothing. `guard_noise` is the worst
-    that the guard would have seen without any change, in its signal's unit.
+    `before` and `noise` are None for a measure, which has no comparison. `guard_noise` is the
+    largest loss that the guard measures without any change, in its signal's unit.
     """
 
     rule: Rule
@@ -46,7 +46,7 @@ class Trial:
 
     @property
     def turn(self) -> Turn | None:
-        """The change, where it is one that can be taken back."""
+        """The change, if it can be taken back."""
         return self.change if isinstance(self.change, Turn) else None
 
     @property
@@ -63,14 +63,14 @@ class Trial:
         )
 
     def watch(self, history: History, now: float) -> End | None:
-        """What has become of it by now; None while it goes on."""
+        """The end of the trial; None while it is in progress."""
         broken = self._guard_broken(history, now)
         if broken is not None:
             return broken
         return self._end(history) if now >= self.ends_at else None
 
     def outcome(self, end: End, wall: float) -> Outcome:
-        """The record of it."""
+        """The record of this trial."""
         config, noise = self.rule.config, self.noise
         turn = self.turn
         return Outcome(
@@ -123,7 +123,7 @@ class Trial:
         return End(found.verdict, found.reason, after, found.effect_ratio)
 
     def _so_far(self, history: History, at: float) -> tuple[float | None, float | None]:
-        """The expected signal when the guard broke, and its effect."""
+        """The expected signal at the time when the guard failed, and the effect so far."""
         expect = self.rule.config.expect
         if expect is None or self.before is None or self.noise is None:
             return None, None

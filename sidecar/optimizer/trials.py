@@ -1,6 +1,6 @@
-"""What has been changed: the trial under way, what is in force, and all that came of it.
+"""The trial in progress, the changes in force, and the outcomes.
 
-One trial at a time in the whole process: two that overlap would be judged by each other's effect.
+The process runs one trial at a time, since overlapping trials would distort each other's results.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MOST_OUTCOMES = 500
 
 
 class Trials:
-    """Begins trials, ends them, and keeps or takes back what they changed.
+    """Starts and ends trials, and keeps or takes back their changes.
 
-    `on_end` hears how each trial ended, for its rule's cooldown.
+    `on_end` is called with the end of each trial, for the cooldown of its rule.
     """
 
     def __init__(
@@ -40,17 +40,17 @@ class Trials:
         self.overlay = overlay
         self.current: Trial | None = None
         self.outcomes: deque[Outcome] = deque(outcomes, maxlen=MOST_OUTCOMES)
-        """The oldest first."""
+        """The recent outcomes, oldest first."""
         self.tally: Counter[tuple[str, str, str]] = Counter()
-        """How many since the start, by rule, type and outcome."""
+        """The number of outcomes since the start, by rule, type and outcome."""
         self.quiet_since = now
-        """Windows from before this and after it are no pair: something was turned."""
+        """When the last change had settled: a quiet window must not start before this time."""
         self._on_end = on_end
 
     def begin(
         self, rule: Rule, ready: Ready, sight: Sight, now: float, wall: float
     ) -> list[Decision]:
-        """Make a change; an experiment's is on trial, a measure's is held."""
+        """Make a change: on trial for an experiment, held for a measure."""
         change = ready.change
         self.current = _trial(rule, ready, now, wall)
         self.touched(now, rule.settle_seconds)
@@ -65,23 +65,23 @@ class Trials:
         return [Decision("changed", rule, fields)]
 
     def rehearse(self, rule: Rule, ready: Ready, now: float, wall: float) -> list[Decision]:
-        """Record a change that is not made."""
+        """Record a change without making it."""
         end = End("dry_run", "Nothing was changed: dry_run is on.")
         return self._record(_trial(rule, ready, now, wall), end, now, wall)
 
     def spoil(self, rule: Rule, why: str, now: float, wall: float) -> list[Decision]:
-        """Record a change that its action could not even name."""
+        """Record the failure of an action to propose a change."""
         nothing = Ready(OneShot(rule.config.action), None)
         return self._record(_trial(rule, nothing, now, wall), End("failed", why), now, wall)
 
     def watch(self, history: History, now: float, wall: float) -> list[Decision]:
-        """See whether the trial under way has come to its end."""
+        """Check whether the trial in progress has ended."""
         end = None if self.current is None else self.current.watch(history, now)
         return [] if end is None else self.end(end, now, wall)
 
     def fail(self, trial: Trial, why: str, now: float, wall: float) -> list[Decision]:
-        """A change could not be made. A one-shot change may fail after its trial has ended: this is
-        a second outcome then, since the first one states only that it was begun.
+        """Record that a change could not be made. A one-shot change may fail after its trial has
+        ended. This adds a second outcome, since the first one only states that it was started.
         """
         end = End("failed", why)
         if trial is self.current:
@@ -89,8 +89,8 @@ class Trials:
         return self._record(trial, end, now, wall)
 
     def interrupt(self, why: str, now: float, wall: float) -> list[Decision]:
-        """End the trial under way, if there is one: an experiment's change is taken back, while
-        what a measure did stays.
+        """End the trial in progress, if any. The change of an experiment is taken back; the change
+        of a measure stays.
         """
         if self.current is None:
             return []
@@ -98,7 +98,7 @@ class Trials:
         return self.end(End("applied" if measure else "interrupted", why), now, wall)
 
     def end(self, end: End, now: float, wall: float) -> list[Decision]:
-        """The trial under way is over: keep its change or take it back."""
+        """End the trial in progress: keep its change or take it back."""
         trial, self.current = self.current, None
         if trial is None:
             return []
@@ -121,7 +121,7 @@ class Trials:
         return self.release_where(lambda held: held in last, now)
 
     def release_where(self, goes: Callable[[Held], bool], now: float) -> list[Decision]:
-        """Release the turns of measures that this is true of."""
+        """Release the turns of measures for which `goes` is true."""
         gone = self.overlay.release_where(goes)
         if gone:
             self.touched(now, DEFAULT_SETTLE_SECONDS)
@@ -131,7 +131,7 @@ class Trials:
         ]
 
     def touched(self, now: float, settle_seconds: float) -> None:
-        """Something was turned; its effect has settled after so long."""
+        """Record a change, whose effect settles after `settle_seconds`."""
         self.quiet_since = max(self.quiet_since, now + settle_seconds)
 
     def _record(self, trial: Trial, end: End, now: float, wall: float) -> list[Decision]:

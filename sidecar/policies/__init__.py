@@ -1,5 +1,5 @@
 """Eviction policies: one policy, one file.
 
-A policy is an order over keys. It does not see values, sizes or the clock; the tier that owns it
-decides when an entry must leave, the policy which.
+A policy is an order over keys. It has no access to values, sizes or the clock. The tier decides
+when an entry must leave; the policy decides which.
 """

@@ -1,4 +1,4 @@
-"""First in, first out: the key that came first leaves first, however often it is asked for.
+"""First in, first out: the oldest key leaves first, however often it is used.
 
 Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal,
 1966. Deviations: none. A key whose value is replaced keeps its place.
@@ -22,7 +22,7 @@ class Fifo:
     overhead_bytes: ClassVar[int] = 210
 
     def __init__(self) -> None:
-        # Not a deque: a key that is deleted has to leave the middle of the queue in O(1).
+        # Not a deque: a deleted key must be removed from the middle of the queue in O(1).
         self._keys: OrderedDict[bytes, None] = OrderedDict()
 
     def insert(self, key: bytes, expires_at: float) -> None:

@@ -1,12 +1,13 @@
-"""Least frequently used: the key with the fewest uses since it came in leaves first.
+"""Least frequently used: the key with the fewest uses since its insertion leaves first.
 
 Shah, Mitra, Matani, "An O(1) algorithm for implementing the LFU cache eviction scheme", 2010.
-Counts live and die with the key, equal counts leave least recently used first, and nothing ages:
-what was popular once stays, which is the weakness that TinyLFU removes. A replaced value counts as
-a use.
+A key's count is dropped with the key. Keys with equal counts leave in LRU order. Counts do not
+decay, so keys that were popular once stay; TinyLFU removes this weakness. A replaced value counts
+as a use.
 
-Deviations: keys of one count form an LRU queue (the paper leaves their order open); the newest key
-is spared while there is another, as the paper evicts before it inserts and a tier after.
+Deviations: keys with equal counts form an LRU queue (the paper does not define their order). The
+newest key is not evicted while there is another, since the paper evicts before an insertion, and a
+tier afterwards.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sidecar.policies.spec import PolicySpec, Score
 
 
 class _Bucket:
-    """The keys of one count, least recently used first, between the buckets of other counts."""
+    """The keys with one count, least recently used first, linked to the neighboring buckets."""
 
     __slots__ = ("above", "below", "count", "keys")
 
@@ -31,7 +32,7 @@ class _Bucket:
         self.below = self.above = self
 
     def above_with(self, count: int) -> _Bucket:
-        """The bucket of `count`, which belongs directly above; made if it is not there."""
+        """The bucket of `count`, which belongs directly above; created if missing."""
         above = self.above
         if above.count == count:
             return above
@@ -41,14 +42,14 @@ class _Bucket:
         return bucket
 
     def drop(self, key: bytes) -> None:
-        """Take the key out, and with the last one leave the ring."""
+        """Remove the key, and unlink the bucket if it is empty."""
         del self.keys[key]
         if not self.keys:
             self.below.above, self.above.below = self.above, self.below
 
 
 class Lfu:
-    """Buckets in order of their counts, in a ring that starts and ends at a bucket of no keys."""
+    """Buckets ordered by count, in a ring that starts and ends at an empty bucket."""
 
     name: ClassVar[str] = "lfu"
     overhead_bytes: ClassVar[int] = 325

@@ -1,4 +1,4 @@
-"""Least recently used: the key that was not asked for longest leaves first.
+"""Least recently used: the key whose last use is the oldest leaves first.
 
 Mattson, Gecsei, Slutz, Traiger, "Evaluation techniques for storage hierarchies", IBM Systems
 Journal, 1970. Deviations: none. A replaced value counts as a use.
@@ -22,8 +22,8 @@ class Lru:
     overhead_bytes: ClassVar[int] = 210
 
     def __init__(self) -> None:
-        # OrderedDict, because a plain dict finds its first key by walking over all that left before
-        # it, which makes a queue quadratic.
+        # OrderedDict, since a plain dict finds its first key by scanning the slots of removed keys,
+        # which makes a queue quadratic.
         self._keys: OrderedDict[bytes, None] = OrderedDict()
 
     def insert(self, key: bytes, expires_at: float) -> None:

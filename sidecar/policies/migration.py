@@ -1,4 +1,4 @@
-"""From one policy to another while the tier runs, without dropping an entry."""
+"""Replaces the policy of a running tier without dropping an entry."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ KEYS_A_STEP = 256
 
 
 class Migration:
-    """Two policies as one: keys move from `old` to `new`, the first to leave first.
+    """Two policies as one: keys move from `old` to `new`, in the order of eviction.
 
-    A key that is used moves at once. What has been moved was the coldest in the old order, so
-    victims are taken from the new policy while it has any. `expires_at` gives a key's expiry.
+    A key that is used moves at once. The keys moved first were the coldest in the old order, so
+    victims come from the new policy while it has any. `expires_at` returns the expiry of a key.
     """
 
     name: ClassVar[str] = "migration"
@@ -30,7 +30,7 @@ class Migration:
         return max(self._old.overhead_bytes, self.new.overhead_bytes)
 
     def step(self) -> bool:
-        """Move KEYS_A_STEP keys; True when all have been."""
+        """Move KEYS_A_STEP keys; True once all keys have moved."""
         for _ in range(min(KEYS_A_STEP, len(self._old))):
             key = self._old.evict()
             self.new.insert(key, self._expires_at(key))

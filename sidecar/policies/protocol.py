@@ -1,8 +1,8 @@
-"""What an eviction policy is: an order over keys, and nothing else.
+"""The interface of an eviction policy: an order over keys.
 
-A policy never sees a value, a size or a clock. The tier that owns it decides *when* something must
-go (it is over its entries or its bytes); the policy decides *which*. So one policy serves a tier
-bounded by entries, by bytes, or by both, and can be swapped while the tier runs.
+A policy has no access to values, sizes or the clock. The tier decides *when* an entry must leave
+(it exceeds its entries or its bytes); the policy decides *which*. So a policy works for tiers with
+a limit on entries, on bytes, or on both, and can be replaced while the tier runs.
 """
 
 from __future__ import annotations
@@ -15,44 +15,44 @@ NEVER = float("inf")
 
 
 class Policy(Protocol):
-    """An order in which keys leave.
+    """The order in which keys leave a tier.
 
-    Every method is O(1) amortized unless its docstring says otherwise. `insert` wants an absent
-    key, `hit`, `update` and `remove` want a present one; anything else is a bug in the caller and
-    raises KeyError where that costs nothing.
+    Every method is O(1) amortized unless its docstring says otherwise. `insert` requires an absent
+    key; `hit`, `update` and `remove` require a present one. A violation is a bug in the caller, and
+    raises KeyError where the check is free.
     """
 
     name: ClassVar[str]
 
     @property
     def overhead_bytes(self) -> int:
-        """Memory a key costs inside the policy: links, slots, its share of ghosts and sketches."""
+        """Memory per key in the policy: links, slots, its share of ghosts and sketches."""
 
     def insert(self, key: bytes, expires_at: float) -> None:
-        """Take in a new key. `expires_at` is in seconds on the tier's clock, or NEVER."""
+        """Add a new key. `expires_at` is in seconds of the tier's clock, or NEVER."""
 
     def hit(self, key: bytes) -> None:
-        """The key was read."""
+        """Record that the key was read."""
 
     def update(self, key: bytes, expires_at: float) -> None:
-        """The key's value was replaced, and its expiry with it."""
+        """Record that the value and the expiry of the key were replaced."""
 
     def remove(self, key: bytes) -> None:
-        """The key left for another reason than eviction (deleted, expired, promoted)."""
+        """Remove a key that left for a reason other than eviction (deleted, expired, promoted)."""
 
     def evict(self) -> bytes:
-        """Choose the key to go, forget it and return it. Raises KeyError when empty."""
+        """Choose a victim, remove it and return it. Raises KeyError if empty."""
 
     def resize(self, capacity: int) -> None:
-        """The tier holds `capacity` entries from now on. Evicts nothing: the tier asks for that."""
+        """Use a new capacity, in entries. Evicts nothing: the tier calls `evict`."""
 
     def __len__(self) -> int: ...
 
     def __contains__(self, key: object) -> bool: ...
 
     def __iter__(self) -> Iterator[bytes]:
-        """Keys from the first to leave to the last, as far as the policy knows; O(n log n).
+        """Keys in the order in which they would leave, as far as it is known; O(n log n).
 
-        A change of policy inserts them into the new one in this order, so that what was about to
-        leave still is.
+        A change of policy inserts them into the new policy in this order, so that the next victims
+        stay the same.
         """

@@ -1,8 +1,7 @@
-"""Random replacement: every key is as likely to leave as any other, the newest too.
+"""Random replacement: every key is equally likely to leave, the newest included.
 
 Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal,
-1966. Deviations: none. It needs no order and takes no notice of hits, so it is the yardstick that
-the others have to beat.
+1966. Deviations: none. It has no order and ignores hits, so it is the baseline for the others.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from sidecar.policies.spec import PolicySpec
 
 
 class Random:
-    """A list of keys to draw from, and each key's place in it."""
+    """A list of keys to draw from, and the index of each key."""
 
     name: ClassVar[str] = "random"
     overhead_bytes: ClassVar[int] = 165
@@ -39,7 +38,7 @@ class Random:
     def remove(self, key: bytes) -> None:
         place = self._places.pop(key)
         last = self._keys.pop()
-        if last != key:  # the last key fills the hole, so that the list stays dense
+        if last != key:  # the last key fills the gap, so that the list stays dense
             self._keys[place] = last
             self._places[last] = place
 
@@ -61,16 +60,16 @@ class Random:
         return key in self._places
 
     def __iter__(self) -> Iterator[bytes]:
-        """In no particular order: all are equally likely to be next."""
+        """Keys in no particular order, since all are equally likely to leave next."""
         return iter(self._keys)
 
     def check(self) -> None:
-        """The list is dense, and each key knows its place in it."""
+        """The list is dense, and the index of each key is correct."""
         assert [self._places[key] for key in self._keys] == list(range(len(self._places)))
 
 
 def score(meta: Metadata) -> float:
-    """All alike: the first of a random sample is as good as any."""
+    """The same score for all entries, so that the first of a random sample leaves."""
     return 0.0
 
 

@@ -1,4 +1,4 @@
-"""The policies that a sidecar knows, by name."""
+"""The registry of eviction policies, by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEYS_OF_TIERS = frozenset(field.name for field in fields(MemoryTierConfig))
 
 
 class UnknownPolicyError(LookupError):
-    """No policy has this name; `known` are the names there are."""
+    """No policy has this name; `known` are the valid names."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
         super().__init__(f"unknown policy {name!r}; known are {', '.join(known)}")
@@ -23,10 +23,10 @@ class UnknownPolicyError(LookupError):
 
 
 class Policies(Mapping[str, PolicySpec]):
-    """Policies by name, in the order in which they are documented.
+    """Policies by name, in the order of the documentation.
 
-    Raises ValueError for two of one name, for one option name declared in two ways, and for a score
-    that cannot be imported.
+    Raises ValueError for a duplicate name, for an option that two policies declare differently, and
+    for a score that cannot be imported.
     """
 
     def __init__(self, specs: Iterable[PolicySpec]) -> None:
@@ -36,7 +36,7 @@ class Policies(Mapping[str, PolicySpec]):
                 raise ValueError(f"two policies are named {spec.name}")
             self._specs[spec.name] = spec
         self.scores = {spec.name: spec.score for spec in self.values() if spec.score is not None}
-        """Those that L3 can use, each with the import path of its score."""
+        """The policies that L3 can use, with the import paths of their scores."""
         for path in self.scores.values():
             _check_importable(path)
         _check_options(self.values())
@@ -60,8 +60,8 @@ class Policies(Mapping[str, PolicySpec]):
         return self[name].make(capacity, rng=rng, **options)
 
     def make_for(self, tier: TierConfig) -> Policy:
-        """The policy that a tier's configuration names, with a generator of its own."""
-        rng = random.Random()  # noqa: S311  (evictions, no secret)
+        """The policy in a tier's configuration, with its own random generator."""
+        rng = random.Random()  # noqa: S311  (for evictions, not for secrets)
         return self.make(tier.policy, tier.max_entries, rng=rng, **tier.policy_options)
 
 
@@ -73,7 +73,7 @@ def _check_importable(path: str) -> None:
 
 
 def _check_options(specs: Iterable[PolicySpec]) -> None:
-    """Options stand beside the keys of a tier in the configuration: one name, one meaning."""
+    """Options are keys next to those of the tier, so a name must have one meaning."""
     declared = [option for spec in specs for option in spec.options]
     by_name = {option.name: option for option in declared}
     for option in declared:

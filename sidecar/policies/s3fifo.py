@@ -1,16 +1,16 @@
-"""S3-FIFO: a small queue on trial, a main queue, and the memory of who failed the trial.
+"""S3-FIFO: a small queue for new keys, a main queue, and ghosts of keys evicted from the small one.
 
 Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023. A new
-key enters the small queue, a tenth of the cache; asked for twice or more, it moves to the main
-queue, else it leaves and becomes a ghost. A key that comes back while it is a ghost enters the main
-queue, which gives every key as many further rounds as it had hits, up to three.
+key enters the small queue, a tenth of the cache. If it is used twice or more, it moves to the main
+queue; otherwise it leaves and becomes a ghost. A key that is inserted while it is a ghost enters
+the main queue, where every key gets as many further rounds as it had hits, up to three.
 
-Deviations: queues are sized by the keys held and not by a capacity, which a tier that is bounded by
-bytes may never come near. Until a key had to go for the first time, the small queue takes no more
-than its share and the rest goes to the main queue, as in the authors' later code: there is nothing
-yet to try keys against. A ghost is the key's 64-bit hash; there are as many as the main queue has
-room for keys. The newest key is not counted, nor taken from the main queue while there is another,
-as the paper evicts before it inserts and a tier after.
+Deviations: queue sizes are shares of the keys held, not of the capacity, which a tier with a limit
+on bytes may never reach. Before the first eviction, the small queue takes only its share and other
+new keys enter the main queue, as in the authors' later code. A ghost is the key's 64-bit hash;
+there are as many ghosts as the main queue has room for keys. The newest key is not counted, and is
+not evicted from the main queue while there is another, since the paper evicts before an insertion,
+and a tier afterwards.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _HITS_TO_PASS = 2
 
 
 class S3Fifo:
-    """Two queues, oldest key first, of keys and their hits, and the ghosts in order of leaving.
+    """Two queues of keys and their hits, oldest key first, and the ghosts in order of eviction.
 
-    `evict` is O(1) amortized: each further step takes a hit off a key.
+    `evict` is O(1) amortized: each further step decrements the hits of a key.
     """
 
     name: ClassVar[str] = "s3fifo"
@@ -38,7 +38,7 @@ class S3Fifo:
     def __init__(self) -> None:
         self._small: OrderedDict[bytes, int] = OrderedDict()
         self._main: OrderedDict[bytes, int] = OrderedDict()
-        # A set and a deque take half the memory of an OrderedDict. A ghost that comes back leaves
+        # A set and a deque take half the memory of an OrderedDict. A ghost that is inserted leaves
         # the set at once, and the deque when its turn comes.
         self._ghosts: set[int] = set()
         self._ghost_queue: deque[int] = deque()
@@ -104,14 +104,14 @@ class S3Fifo:
         return key in self._small or key in self._main
 
     def __iter__(self) -> Iterator[bytes]:
-        """Those who fail the trial, the main queue by rounds left, those who pass; O(n log n)."""
+        """Small keys that will leave, main keys by rounds left, other small keys; O(n log n)."""
         yield from (key for key, hits in self._small.items() if hits < _HITS_TO_PASS)
         yield from sorted(self._main, key=self._main.__getitem__)
         yield from (key for key, hits in self._small.items() if hits >= _HITS_TO_PASS)
 
     def check(self) -> None:
-        """A key is in one queue with at most three hits; ghosts are as many as main has room for,
-        and each is in its queue.
+        """A key is in one queue with at most three hits; there are no more ghosts than the main
+        queue has room for, and each is in the deque.
         """
         assert not self._small.keys() & self._main.keys()
         assert all(0 <= hits <= _MOST_HITS for hits in (self._small | self._main).values())
@@ -119,7 +119,7 @@ class S3Fifo:
         assert not self._ghosts & set(map(hash, self._small))
 
     def _bound_ghosts(self, room: int) -> None:
-        """Forget the oldest ghosts; those that came back may fill a fifth of the deque."""
+        """Drop the oldest ghosts; those inserted again may take a fifth of the deque."""
         while len(self._ghosts) > room or len(self._ghost_queue) > 1.25 * room:
             self._ghosts.discard(self._ghost_queue.popleft())
 

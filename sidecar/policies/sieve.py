@@ -1,14 +1,15 @@
-"""SIEVE: a queue in order of arrival, and a hand that sifts out what was not asked for.
+"""SIEVE: a queue in order of insertion, and a hand that evicts keys that were not visited.
 
 Zhang, Yang, Yue, Vigfusson, Rashmi, "SIEVE is simpler than LRU: an efficient turn-key eviction
 algorithm for web caches", NSDI 2024. The hand moves from the oldest key to the newest and starts
-over; it spares visited keys, where they stand, takes their mark, and stops at the first without
-one, which leaves.
+over. It clears the mark of visited keys, which keep their places, and evicts the first key without
+a mark.
 
-Deviations: the hand never takes the newest key while there is another, as the paper evicts before
-it inserts and a tier after. The paper's linked list is two queues here, cut at the hand: what it
-has passed, and what is ahead of it. A key that is spared changes queues and keeps its rank, so the
-order is the paper's. Both queues and all moves are C code, which no linked list in Python can be.
+Deviations: the hand does not evict the newest key while there is another, since the paper evicts
+before an insertion, and a tier afterwards. The paper's linked list is two queues here, split at the
+hand: keys behind it, and keys ahead of it. A key that stays moves from one queue to the other and
+keeps its rank, so the order is the same. Both queues are implemented in C, and so faster than a
+linked list in Python.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from sidecar.policies.spec import PolicySpec
 
 
 class Sieve:
-    """Two queues, oldest key first, of keys and whether they were visited.
+    """Two queues of keys and their marks, oldest key first.
 
-    A key is ahead of the hand unless there is none. `evict` is O(1) amortized: each further step
-    takes a mark that a hit has set, so after hits on all of n keys one call takes n steps.
+    At least one key is ahead of the hand unless the policy is empty. `evict` is O(1) amortized:
+    each further step clears a mark that a hit has set, so after hits on n keys one call may take n
+    steps.
     """
 
     name: ClassVar[str] = "sieve"
@@ -74,7 +76,7 @@ class Sieve:
         return key in self._ahead or key in self._passed
 
     def __iter__(self) -> Iterator[bytes]:
-        """As they would leave if no key were visited any more; the newest last."""
+        """Keys in the order of eviction without further visits; the newest last."""
         queues = (self._ahead, self._passed)
         for marked in (False, True):
             for queue in queues:
@@ -85,12 +87,12 @@ class Sieve:
             yield self._newest
 
     def check(self) -> None:
-        """A key is in one queue, and there is one ahead of the hand unless there is none at all."""
+        """A key is in one queue, and a key is ahead of the hand unless both queues are empty."""
         assert not self._ahead.keys() & self._passed.keys()
         assert self._ahead or not self._passed
 
     def _start_over(self) -> None:
-        """Put the hand back to the oldest key; O(1), as at most the newest is still ahead."""
+        """Move the hand to the oldest key; O(1), since at most the newest is still ahead."""
         self._passed.update(self._ahead)
         self._ahead, self._passed = self._passed, OrderedDict()
 

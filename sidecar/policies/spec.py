@@ -1,4 +1,4 @@
-"""What a policy declares about itself. Its file ends with it, and the catalogue lists it."""
+"""The declaration of a policy. Each policy's file ends with one, and the catalogue lists it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from sidecar.model.option import Option
 from sidecar.policies.protocol import Policy
 
 Trait = Literal["reads", "expiry", "chance", "scan_resistant"]
-"""`reads`: a read changes who leaves first. `expiry`: so does the expiry. `chance`: so does the
-generator handed in. `scan_resistant`: keys that are read often survive a scan. The contract suite
-asserts that a policy has the traits that it states, and none of the first three without."""
+"""`reads`: reads change the order. `expiry`: the expiry changes the order. `chance`: the random
+generator changes the order. `scan_resistant`: keys that are read often survive a scan. The contract
+suite asserts that a policy has the traits that it declares, and no other of the first three."""
 
 Score = Callable[[Metadata], float | tuple[float, float]]
 """The entry with the lowest score leaves L3 first."""
 
 Factory = Callable[..., Policy]
-"""Makes a policy for `capacity` entries, with `rng=` as its only source of chance; further keywords
-are the policy's options."""
+"""Makes a policy for `capacity` entries, with `rng=` as its only source of randomness; further
+keywords are the policy's options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySpec:
-    """A policy, as the configuration, the tiers and the documentation know it."""
+    """A policy as the configuration, the tiers and the documentation use it."""
 
     name: str
     meaning: str
@@ -35,10 +35,10 @@ class PolicySpec:
     traits: frozenset[Trait] = frozenset()
     options: tuple[Option, ...] = ()
     score: str | None = None
-    """The import path of a Score (`package.module:name`), by which L3 can use the policy: L3 is
-    another process, which imports it. None where stored metadata cannot decide the order."""
+    """The import path of a Score (`package.module:name`), which L3, another process, imports. None
+    if the stored metadata cannot determine the order."""
     check: Callable[[Any], None] | None = None
-    """Raises AssertionError where the policy's own structures disagree, in O(n): for tests."""
+    """Raises AssertionError if the policy's own structures are inconsistent, in O(n): for tests."""
 
 
 def import_score(path: str) -> Score:

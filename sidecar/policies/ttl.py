@@ -1,8 +1,8 @@
-"""Nearest expiry first: what would soon be useless anyway leaves first.
+"""Nearest expiry first: the key that expires next leaves first.
 
-Redis calls it volatile-ttl and samples; this order is exact. Keys that never expire leave last, in
-the order in which they came, and so do keys with the same expiry among themselves. A new key with
-the nearest expiry of all is the first to go.
+Like volatile-ttl in Redis, which samples; this order is exact. Keys that never expire leave last.
+Keys with the same expiry leave in the order of insertion. A new key with the nearest expiry is the
+next to leave.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _Place = tuple[float, int, bytes]
 
 
 class Ttl:
-    """A heap of places. A key that leaves or moves abandons its place, which is skipped later.
+    """A heap of places. If a key leaves or moves, its place becomes stale and is skipped later.
 
-    `insert`, `update` and `evict` are O(log n) amortized; with one time to live for all keys, every
-    new place belongs at the heap's end and costs one comparison.
+    `insert`, `update` and `evict` are O(log n) amortized. If all keys have the same time to live,
+    every new place is at the end of the heap and costs one comparison.
     """
 
     name: ClassVar[str] = "ttl"
@@ -76,15 +76,15 @@ class Ttl:
         return (key for _, _, key in sorted(self._places.values()))
 
     def check(self) -> None:
-        """Every place in force is in the heap, which is in order and at most half as long again."""
+        """Every valid place is in the heap, which is in order and at most half as long again."""
         heap = self._heap
         assert set(self._places.values()) <= set(heap)
         assert all(heap[(at - 1) // 2] <= heap[at] for at in range(1, len(heap)))
         assert 2 * len(heap) <= 3 * len(self._places)
 
     def _bound_heap(self) -> None:
-        # Abandoned places keep their keys alive, so they may be a third of the heap and no more.
-        # The removals that made them pay for clearing them out.
+        # Stale places keep their keys in memory, so they may take at most a third of the heap. The
+        # cost of dropping them is amortized over the removals that made them stale.
         if 2 * len(self._heap) > 3 * len(self._places):
             self._heap = list(self._places.values())
             heapify(self._heap)

@@ -1,15 +1,15 @@
-"""W-TinyLFU: a window for what is new, and a main part that admits only what is asked for more.
+"""W-TinyLFU: a window for new keys, and a main part that admits keys by their frequency of use.
 
 Einziger, Friedman, Manes, "TinyLFU: a highly efficient cache admission policy", ACM Transactions on
-Storage, 2017. A new key enters the window, an LRU queue. What the window pushes out is a candidate
-for the main part, a segmented LRU of a probation and a protected queue, and is compared with the
-key that would leave there: the one that a sketch of past uses holds for less popular leaves, the
-candidate if they are equal. So a tier that asks for room may be handed the key it just put in.
+Storage, 2017. A new key enters the window, an LRU queue. A key that leaves the window is a
+candidate for the main part, a segmented LRU with a probation and a protected queue. A sketch of
+past uses compares it with the victim of the main part, and the less popular of the two is evicted;
+the candidate if they are equal. So the victim may be the key that was just inserted.
 
-Deviations: all shares and the sketch are sized by the keys held and not by a capacity, which a tier
-that is bounded by bytes may never come near; so the sketch is halved after ten uses for each key
-held. A candidate that has won is compared again if one key was not enough to make room for it.
-There is no doorkeeper in front of the sketch, and no conservative update.
+Deviations: all shares and the sketch are sized by the keys held, not by the capacity, which a tier
+with a limit on bytes may never reach; so the sketch is halved after ten uses per key held. A
+candidate that was admitted is compared again if one eviction did not make enough room. There is no
+doorkeeper in front of the sketch, and no conservative update.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class WTinyLfu:
         return key in self._protected or key in self._probation or key in self._window
 
     def __iter__(self) -> Iterator[bytes]:
-        """Probation, window, protected; what candidates will win is not foreseen."""
+        """Probation, window, protected; without a prediction of which candidates are admitted."""
         yield from self._probation
         yield from self._window
         yield from self._protected
@@ -132,16 +132,16 @@ class WTinyLfu:
             held = len(self)
             self._sketch.halve()
             self._sketch.shrink_to(held)
-            # The uses counted so far are halved with the counters, so half of them are still there.
+            # The count of uses is halved together with the counters.
             self._uses_left = _USES_PER_KEY * held // 2
 
 
 class _Sketch:
-    """A count-min sketch: each key has four counters, which others share; the least is its count.
+    """A count-min sketch: each key has four shared counters; the smallest is its count.
 
-    A counter stops at 15 and is a byte nevertheless: packing two into one saves a key 8 to 16 bytes
-    of some 200, and takes more time than all the rest. The number of counters is a power of two, so
-    the table can be doubled and folded without knowing the keys.
+    A counter has a maximum of 15 but takes a byte: packing two counters into one byte would save 8
+    to 16 of about 200 bytes per key, but take more time than all other work. The number of counters
+    is a power of two, so the table can be doubled and folded without the keys.
     """
 
     def __init__(self, seed: int) -> None:
@@ -150,7 +150,7 @@ class _Sketch:
 
     @property
     def size(self) -> int:
-        """How many counters there are."""
+        """The number of counters."""
         return len(self._counters)
 
     def add(self, key: bytes) -> None:

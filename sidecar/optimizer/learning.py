@@ -66,9 +66,7 @@ class Learned(msgspec.Struct):
         return math.exp2(min((self.latest - self.landmark) / self.half_life_seconds, 1000.0))
 
     def _rebase(self, landmark: float) -> None:
-        """Scale all weights so that an observation at `landmark` has weight 1, and drop negligible
-        ones.
-        """
+        """Scale all weights so that the last observation has weight 1; drop negligible weights."""
         unit = self._latest_weight
         scaled = {bucket: weight / unit for bucket, weight in self.buckets.items()}
         self.buckets = {bucket: weight for bucket, weight in scaled.items() if weight > 1e-9}

@@ -1,6 +1,6 @@
 """Raw readings of the last hour, and signals over any span of it.
 
-A plain data structure: it is told the time and the readings, and knows neither clocks nor files.
+A plain data structure: callers pass the time and the readings. It uses neither clocks nor files.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from sidecar.signals.signal import (
 )
 
 SPAN_SECONDS = 3600.0
-"""How far back it reaches: the longest window of a trial, twice, and what may lie between."""
+"""The time covered: twice the longest window of a trial, and the gap between."""
 _LEAST_SHARE = 0.5
-"""Of a span that has to be covered by readings, so that a gap is no window."""
+"""The share of a span that readings must cover; otherwise the span has no value."""
 _SLACK = 500
-"""Readings beyond the span before they are dropped, all at once."""
+"""Readings older than the span that are kept until they are dropped in one batch."""
 _BLOCK = 60
-"""So many readings of a gauge are added up once, so that a mean over half an hour adds up few."""
+"""Readings of a gauge in one stored sum, so that a mean over half an hour adds up few numbers."""
 
 NAN = math.nan
 
 
 class History:
-    """Readings by time, in seconds of a clock that never goes back.
+    """Readings by time, in seconds of a monotonic clock.
 
-    A counter that falls has been started anew (a process came back): its growth goes on from there.
-    A reading that is missing is unavailable, and so is each signal that needs it.
+    A counter that decreases was reset by a restart of its process: its growth continues from there.
+    If a reading is missing, each signal that needs it is unavailable.
     """
 
     def __init__(self, signals: Signals, span_seconds: float = SPAN_SECONDS) -> None:
@@ -53,20 +53,20 @@ class History:
         sources = [signal.source for signal in signals.values()]
         gauges = [source.reading for source in sources if isinstance(source, Gauge)]
         self._sums = {name: array("d") for name in gauges}
-        """By block."""
+        """The sum of each block, by gauge."""
         self._rolling: dict[tuple[str, float], Rolling] = {}
-        """By signal and seconds, those that are asked for."""
+        """The windows in use, by signal and length in seconds."""
         self._last: dict[str, float] = {}
         self._totals: dict[str, float] = {}
 
     @property
     def last_at(self) -> float:
-        """When the last readings were taken; minus infinity before the first."""
+        """The time of the last readings; minus infinity before the first."""
         return self._times[-1] if self._times else -math.inf
 
     @property
     def first_at(self) -> float:
-        """When the oldest readings that are still here were taken; infinity before the first."""
+        """The time of the oldest stored readings; infinity before the first."""
         return self._times[0] if self._times else math.inf
 
     @property
@@ -76,23 +76,23 @@ class History:
 
     @property
     def gauges(self) -> Collection[str]:
-        """Those that are no counters."""
+        """The names of the readings that are gauges."""
         return self._sums.keys()
 
     @property
     def known(self) -> set[str]:
-        """The readings that were there the last time."""
+        """The readings present in the last sample."""
         return {name for name, column in self._columns.items() if column and not isnan(column[-1])}
 
     def gives(self, signal: str) -> bool:
-        """Whether all readings that a signal needs were there the last time."""
+        """Whether the last sample had all readings that a signal needs."""
         columns = self._columns
         return bool(self._times) and not any(
             isnan(columns[name][-1]) for name in self._needed[signal]
         )
 
     def push(self, at: float, readings: Mapping[str, float]) -> None:
-        """Take in readings that are newer than all before. O(names)."""
+        """Add readings that are newer than all earlier ones. O(names)."""
         times = self._times
         times.append(at)
         for name, column in self._columns.items():
@@ -110,7 +110,7 @@ class History:
             self._drop(surplus - surplus % _BLOCK)
 
     def last(self, signal: str, look_back_seconds: float) -> float | None:
-        """The signal now: a gauge's last reading, or else the signal over the last seconds."""
+        """The current value: the last reading of a gauge, else the signal over the last seconds."""
         source = self.signals[signal].source
         if isinstance(source, Gauge):
             column = self._columns[source.reading]
@@ -120,10 +120,9 @@ class History:
         return self.over(signal, now - look_back_seconds, now)
 
     def over(self, signal: str, start: float, end: float) -> float | None:
-        """The signal from `start` to `end`; None where too little is known of that span.
+        """The signal from `start` to `end`; None if readings cover less than half of the span.
 
-        The readings in it must cover half of it at least. For a gauge O(readings in the span), a
-        block of them at a time, else O(log readings).
+        O(readings in the span) for a gauge, a block at a time; else O(log readings).
         """
         times = self._times
         first, stop = bisect_left(times, start), bisect_right(times, end)
@@ -135,9 +134,9 @@ class History:
         return self._compute(self.signals[signal].source, first, stop, span)
 
     def quantile(self, signal: str, share: float, seconds: float) -> float | None:
-        """A quantile of the signal's values, second by second, over the last seconds.
+        """A quantile of the signal's values per second over the last seconds.
 
-        O(readings in them) for who asks for the first time, O(1) for who goes on asking.
+        O(readings in the span) for the first call, O(1) for repeated calls.
         """
         rolling = self._rolling.get((signal, seconds))
         if rolling is None:
@@ -149,7 +148,7 @@ class History:
         return rolling.quantile(share)
 
     def slope(self, signal: str, seconds: float) -> float | None:
-        """By how much the signal grew in a second, between both halves of the last seconds."""
+        """The growth of the signal per second, between both halves of the last seconds."""
         now = self.last_at
         first = self.over(signal, now - seconds, now - seconds / 2)
         second = self.over(signal, now - seconds / 2, now)
@@ -164,7 +163,7 @@ class History:
         return total
 
     def _drop(self, surplus: int) -> None:
-        """Drop the oldest readings, and the windows that were not asked for in a long time."""
+        """Drop the oldest readings, and windows that have not been used for a long time."""
         del self._times[:surplus]
         for column in self._columns.values():
             del column[:surplus]
@@ -174,9 +173,9 @@ class History:
         self._rolling = {key: it for key, it in self._rolling.items() if it.used_at > unused}
 
     def _values(self, source: Source, first: int) -> Iterator[tuple[float, float]]:
-        """The signal's values reading by reading, each with its time.
+        """The values of the signal with their times, from the reading `first` on.
 
-        From that reading on; where a value lies between two readings, from the one before.
+        A value that needs two readings also uses the one before `first`.
         """
         times = self._times
         if isinstance(source, Gauge):
@@ -232,7 +231,7 @@ class History:
 
 
 def _quantile(counts: list[float], share: float, least: float) -> float | None:
-    """As PromQL's histogram_quantile: linear inside a bucket, its lower bound in the open one."""
+    """Like PromQL's histogram_quantile: linear in a bucket, the lower bound in the open one."""
     total = sum(counts)
     if total <= 0 or total < least:
         return None

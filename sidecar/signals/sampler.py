@@ -1,4 +1,4 @@
-"""Takes all readings, once a second, into the history."""
+"""Adds all readings to the history, once a second."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger("sidecar.signals")
 
 
 class Sampler:
-    """Fills a history, with each reader of its signals once a sample."""
+    """Fills a history: each sample calls every reader once."""
 
     def __init__(self, history: History, sources: Sources) -> None:
         self._history = history
@@ -31,32 +31,32 @@ class Sampler:
         self._failing: set[Reader] = set()
 
     async def samples(self) -> AsyncIterator[float]:
-        """When each sample was taken, a second apart, for ever."""
+        """Take a sample every second, and yield its time."""
         while True:
             self._sources.loop_lag_seconds = await _worst_lag()
             yield await self.sample()
 
     async def sample(self) -> float:
-        """Take one reading of everything; when it was taken, by the monotonic clock."""
+        """Take one sample of all readings; return its time on the monotonic clock."""
         found = await asyncio.to_thread(self._read, self._blocking)
         now = self._sources.now = time.monotonic()
         self._history.push(now, found | self._read(self._others))
         return now
 
     def _read(self, readers: Iterable[Reader]) -> dict[str, float]:
-        """A reader that fails leaves its signals without a value, and the others as they are."""
+        """Call all readers. If one fails, only its own signals have no value."""
         found: dict[str, float] = {}
         for reader in readers:
             try:
                 found.update(reader.read(self._sources))
-            except Exception:  # noqa: BLE001  (a plugin's error is its own: shown, and survived)
+            except Exception:  # noqa: BLE001  (an error in a plugin is reported, and must not stop the loop)
                 self._report(reader)
             else:
                 self._failing.discard(reader)
         return found
 
     def _report(self, reader: Reader) -> None:
-        """Once, until it works again."""
+        """Log the failure of a reader once, until it works again."""
         if reader not in self._failing:
             self._failing.add(reader)
             signals = self._history.signals.values()
@@ -65,7 +65,7 @@ class Sampler:
 
 
 async def _worst_lag() -> float:
-    """Wait for a second; by how much the event loop was late at worst."""
+    """Wait for a second, and return the largest lag of the event loop in it."""
     loop = asyncio.get_running_loop()
     worst = 0.0
     for _ in range(round(INTERVAL_SECONDS / LAG_SECONDS)):

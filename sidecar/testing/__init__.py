@@ -1,5 +1,5 @@
-"""Contract suites: what any policy, action or tier has to do, for pytest.
+"""Contract suites for pytest: the requirements on every policy, action and tier.
 
-Authors of plugins subclass them. Needs pytest and hypothesis, which the sidecar itself does not
-install; no other room imports this one.
+Authors of plugins subclass them. Requires pytest and hypothesis, which the sidecar itself does not
+install; no other package imports this one.
 """

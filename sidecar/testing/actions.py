@@ -1,7 +1,7 @@
-"""What every action has to do, whatever it turns: a suite for those of plugins too.
+"""The contract of every action, for plugins too.
 
-A plugin's tests subclass ActionContract and override `action`, and `options` where it has fields of
-types that `FIELDS` does not know:
+A plugin's tests subclass ActionContract and override `action`, and also `options` if it has fields
+of types that are not in `FIELDS`:
 
     class TestMine(ActionContract):
         @pytest.fixture(scope="class")
@@ -38,17 +38,17 @@ FIELDS: tuple[tuple[Any, st.SearchStrategy[Any]], ...] = (
     (IdleTime, st.sampled_from(["1s", "15s", "75s"])),
     (Count, st.integers(1, 10)),
 )
-"""What may be written for the types of `config.schema`. Other text is the name of a policy."""
+"""Example values for the types of `config.schema`. Other text is the name of a policy."""
 
 LONGEST = 5000
-"""Turns until an action has to be at its end: by 1 % from one to a thousand million are 2,000."""
+"""The most turns to an action's limit; steps of 1 % from 1 to 1,000,000,000 take 2,000."""
 
-# Situations have many parts, and a noisy machine is no failure.
+# Situations are large, and a slow machine must not fail the suite.
 relaxed = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 class ActionContract:
-    """`action` is one action; every one behaves alike."""
+    """Tests that hold for every `action`."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -62,26 +62,26 @@ class ActionContract:
         return CATALOGUE
 
     def options(self, action: Action, catalogue: Catalogue) -> st.SearchStrategy[dict[str, Any]]:
-        """What a rule may write below `with`."""
+        """The values that a rule may set in `with`."""
         fields, names = action.Options.model_fields, sorted(catalogue.policies)
         required = {key: _values(it, names) for key, it in fields.items() if it.is_required()}
         defaulted = {key: _values(it, names) for key, it in fields.items() if not it.is_required()}
         return st.fixed_dictionaries(required, optional=defaulted)
 
     def counted_from(self, action: Action, moment: Situation, knob: str) -> Value:
-        """What a step is a share of: what the knob stands at, unless the action says otherwise."""
+        """The base of a step's share: the knob's value, unless the action defines another."""
         return moment.knob(knob)
 
     def floor(self, moment: Situation, knob: str, options: Any) -> Value:
-        """The least that an action with `at_least` turns a knob to."""
+        """The lowest value to which an action with `at_least` turns a knob."""
         return _times(moment.knobs[knob].read(moment.configured), options.at_least)
 
     def ceiling(self, moment: Situation, knob: str, options: Any) -> Value:
-        """The most that an action with `at_most` turns a knob to."""
+        """The highest value to which an action with `at_most` turns a knob."""
         return _times(moment.knobs[knob].read(moment.configured), options.at_most)
 
     def test_it_says_what_it_is(self, action: Action) -> None:
-        """A name, the type of its rules, a docstring, and one for every option."""
+        """It has a name, the type of its rules, and a docstring, also for every option."""
         assert action.name.isidentifier()
         assert re.fullmatch("[a-z0-9_]{1,63}", action.rule_type)
         assert type(action).__doc__
@@ -104,7 +104,7 @@ class ActionContract:
         find(drawn, acts, settings=settings(relaxed, max_examples=2000, phases=[Phase.generate]))
 
     def test_options_are_strict(self, action: Action) -> None:
-        """An unknown key is a mistake that is reported."""
+        """An unknown key is reported as a mistake."""
         with pytest.raises(ValidationError, match="extra_forbidden"):
             action.Options.model_validate({"wish": "20%"})
 
@@ -113,7 +113,7 @@ class ActionContract:
     def test_the_same_moment_gives_the_same_answer(
         self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
-        """Whatever the moment it raises nothing; a change names what there is, else a sentence."""
+        """It never raises; it returns a change of a known knob or one-shot, or a sentence."""
         moment = data.draw(situations(catalogue))
         options = self._draw(data, action, catalogue)
         answer = action.propose(moment, options)
@@ -132,7 +132,7 @@ class ActionContract:
     def test_a_turn_can_be_put_in_force_and_back(
         self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
-        """The value is one of the knob's own type, reads back, and what was before comes back."""
+        """The value has the knob's type and reads back; turning it back restores the old value."""
         moment = data.draw(situations(catalogue))
         turn = action.propose(moment, self._draw(data, action, catalogue))
         if isinstance(turn, Turn):
@@ -148,7 +148,7 @@ class ActionContract:
     def test_a_step_is_no_longer_than_rule_and_level_allow(
         self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
-        """No further from what it counts from than the smaller share; whole numbers by one."""
+        """A step is at most the smaller share of its base, or one for whole numbers."""
         moment = data.draw(situations(catalogue))
         options = self._draw(data, action, catalogue)
         turn = action.propose(moment, options)
@@ -167,7 +167,7 @@ class ActionContract:
     def test_floor_and_ceiling_hold_at_every_level(
         self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
-        """Whatever is turned stays above the one and below the other."""
+        """The new value stays between `at_least` and `at_most`."""
         moment = data.draw(situations(catalogue))
         options = self._draw(data, action, catalogue)
         turn = action.propose(moment, options)
@@ -186,7 +186,7 @@ class ActionContract:
     def test_repeated_it_comes_to_an_end(
         self, action: Action, catalogue: Catalogue, data: st.DataObject
     ) -> None:
-        """Turn after turn goes the same way, until it declines."""
+        """Repeated turns go in the same direction, until the action declines."""
         moment = data.draw(situations(catalogue))
         options = self._draw(data, action, catalogue)
         ways: set[tuple[str, int, bool]] = set()
@@ -207,7 +207,7 @@ class ActionContract:
         written = data.draw(self.options(action, catalogue))
         try:
             return action.Options.model_validate(written, context=catalogue.vocabulary)
-        except ValidationError:  # a policy that the tier does not take
+        except ValidationError:  # a policy that the tier does not support
             reject()
 
 
@@ -221,7 +221,7 @@ def _values(field: FieldInfo, policies: list[str]) -> st.SearchStrategy[Any]:
 
 
 def _parts(value: Value) -> tuple[float, ...]:
-    """The numbers in a value; none where it is no number."""
+    """The numbers in a value; empty if it has none."""
     match value:
         case Size(entries, size_bytes):
             return (entries, size_bytes)

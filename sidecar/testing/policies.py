@@ -1,4 +1,4 @@
-"""What every eviction policy has to do, whatever its order: a suite for those of plugins too.
+"""The contract of every eviction policy, for plugins too.
 
 A plugin's tests subclass PolicyContract and override `spec`:
 
@@ -43,7 +43,7 @@ operations = st.lists(
 
 
 class PolicyContract:
-    """`spec` is what the policy declares; `make` gives a new, empty one for 64 entries."""
+    """`spec` is the policy's declaration; `make` returns a new, empty policy for 64 entries."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -56,7 +56,7 @@ class PolicyContract:
         return lambda: spec.make(len(KEYS), rng=Random(5))
 
     def test_it_is_what_it_declares(self, spec: PolicySpec, make: Make) -> None:
-        """Its name is the one in metrics; its options have their defaults within their bounds."""
+        """Its name is the declared one; the default of each option is within its bounds."""
         assert make().name == spec.name
         assert spec.meaning
         assert all(option.above < option.default < option.below for option in spec.options)
@@ -64,7 +64,7 @@ class PolicyContract:
         assert spec.make(len(KEYS), rng=Random(5), **chosen).name == spec.name
 
     def test_reads_change_the_order_where_it_says_so(self, spec: PolicySpec, make: Make) -> None:
-        """Reading the first of 64 keys again and again changes who leaves, or nothing."""
+        """Repeated reads of the first of 64 keys change the order if declared, else nothing."""
         unread, read = make(), make()
         for policy in (unread, read):
             insert(policy, KEYS)
@@ -73,7 +73,7 @@ class PolicyContract:
         assert (drain(read) != drain(unread)) == ("reads" in spec.traits)
 
     def test_expiry_changes_the_order_where_it_says_so(self, spec: PolicySpec, make: Make) -> None:
-        """Whether keys expire in the order in which they came, or the other way round."""
+        """Ascending and descending expiries give different orders if declared, else the same."""
         rising, falling = make(), make()
         for number, key in enumerate(KEYS):
             rising.insert(key, float(number))
@@ -81,7 +81,7 @@ class PolicyContract:
         assert (drain(rising) != drain(falling)) == ("expiry" in spec.traits)
 
     def test_chance_decides_where_it_says_so(self, spec: PolicySpec) -> None:
-        """Five generators give five courses of 20,000 requests that differ, or one."""
+        """Five generators give different results of 20,000 requests if declared, else the same."""
         trace = zipf(11, requests=20_000, keys=2_000)
         courses = {
             replay(spec.make(len(KEYS), rng=Random(seed)), trace, entries=64) for seed in range(5)
@@ -89,7 +89,7 @@ class PolicyContract:
         assert (len(courses) > 1) == ("chance" in spec.traits)
 
     def test_it_survives_a_scan_where_it_says_so(self, spec: PolicySpec, make: Make) -> None:
-        """Of 32 keys that were read often, half are there after 1,000 that were read once."""
+        """Half of 32 frequently read keys remain after 1,000 keys that are read once."""
         policy, often = make(), KEYS[:32]
         for _ in range(10):
             replay(policy, often, entries=64)
@@ -98,7 +98,7 @@ class PolicyContract:
             assert sum(key in policy for key in often) >= 16
 
     def test_a_new_policy_is_empty(self, make: Make) -> None:
-        """No length, no keys, and nothing to evict."""
+        """Its length is 0, and it has no keys and no victim."""
         policy = make()
         assert len(policy) == 0
         assert list(policy) == []
@@ -106,7 +106,7 @@ class PolicyContract:
             policy.evict()
 
     def test_it_holds_what_was_inserted(self, make: Make) -> None:
-        """Length, membership and iteration tell of the same keys, each once."""
+        """Length, membership and iteration agree on the same keys, each once."""
         policy = make()
         insert(policy, KEYS)
         assert len(policy) == len(KEYS)
@@ -115,7 +115,7 @@ class PolicyContract:
         assert b"another" not in policy
 
     def test_hits_and_updates_change_no_membership(self, make: Make) -> None:
-        """A key that is read or replaced, however often, is held once; no other comes or goes."""
+        """A key that is read or replaced any number of times is held once; others do not change."""
         policy = make()
         insert(policy, KEYS)
         for key in KEYS[::3] * 20:
@@ -124,7 +124,7 @@ class PolicyContract:
         assert sorted(policy) == sorted(KEYS)
 
     def test_a_removed_key_is_gone(self, make: Make) -> None:
-        """It is not held, not evicted later, and can come back."""
+        """It is not held, is not evicted later, and can be inserted again."""
         policy = make()
         insert(policy, KEYS)
         for key in KEYS[::2]:
@@ -135,7 +135,7 @@ class PolicyContract:
         assert sorted(drain(policy)) == sorted([KEYS[0], *KEYS[1::2]])
 
     def test_removing_a_key_that_is_not_there_is_an_error(self, make: Make) -> None:
-        """KeyError, and the policy is as it was."""
+        """It raises KeyError, and the policy does not change."""
         policy = make()
         insert(policy, KEYS)
         with pytest.raises(KeyError):
@@ -143,7 +143,7 @@ class PolicyContract:
         assert sorted(policy) == sorted(KEYS)
 
     def test_eviction_empties_it_one_held_key_at_a_time(self, make: Make) -> None:
-        """Every key leaves exactly once, then there is none to evict."""
+        """Every key leaves exactly once; then there is no victim."""
         policy = make()
         insert(policy, KEYS)
         for key in KEYS[::5]:
@@ -158,7 +158,7 @@ class PolicyContract:
             policy.evict()
 
     def test_a_cache_of_one_entry_works(self, make: Make) -> None:
-        """Whatever is asked for, one key is held, and asking for it again is a hit."""
+        """It holds one key after every request, and a request of that key is a hit."""
         policy = make()
         for key in zipf(7, requests=500, keys=5):
             replay(policy, [key], entries=1)
@@ -166,7 +166,7 @@ class PolicyContract:
             assert replay(policy, [held], entries=1) == "h"
 
     def test_a_change_of_capacity_evicts_nothing(self, make: Make) -> None:
-        """The tier asks for evictions itself, and the policy goes on working at the new size."""
+        """The tier requests evictions itself, and the policy works with the new size."""
         policy = make()
         insert(policy, KEYS)
         for capacity in (8, 1_000, 1):
@@ -179,8 +179,8 @@ class PolicyContract:
     def test_it_holds_what_a_set_would(
         self, spec: PolicySpec, make: Make, operations: list[tuple[str, bytes, float]]
     ) -> None:
-        """After any sequence of operations the keys are those of a set that saw the same, and the
-        policy's own invariants hold.
+        """After any sequence of operations the keys equal those of a set with the same operations,
+        and the policy's own invariants hold.
         """
         policy, check = make(), spec.check or _nothing
         model: set[bytes] = set()
@@ -204,14 +204,14 @@ class PolicyContract:
         assert set(drain(policy)) == model
 
     def test_equal_histories_have_equal_victims(self, make: Make) -> None:
-        """Chance comes from the generator handed in, so a run can be repeated."""
+        """The generator is the only source of randomness, so a run can be repeated."""
         trace = zipf(11, requests=5_000, keys=300)
         assert replay(make(), trace, entries=64) == replay(make(), trace, entries=64)
 
     def test_memory_does_not_grow_with_keys_that_pass_through(self, make: Make) -> None:
-        """After 250,000 distinct keys, some of them read, 64 entries take what they took before.
+        """64 entries take no more memory after 250,000 distinct keys, some of them read.
 
-        Counted in blocks of memory, of which a key remembered in any form takes at least one.
+        Counted in blocks of memory, since a stored key takes at least one in any form.
         """
         policy, keys = make(), _distinct_keys()
         _pass_through(policy, keys, 20_000)
@@ -220,7 +220,7 @@ class PolicyContract:
         assert sys.getallocatedblocks() - before < 1_000
 
     def test_memory_does_not_grow_with_keys_that_come_back(self, make: Make) -> None:
-        """Evicted and asked for again and again, 200 keys leave no more traces than once."""
+        """200 keys that are evicted and inserted repeatedly take no more memory than once."""
         policy = make()
         for seed in range(5):
             before = sys.getallocatedblocks()
@@ -229,7 +229,7 @@ class PolicyContract:
         assert sys.getallocatedblocks() - before < 1_000
 
     def test_memory_does_not_grow_with_replacements_and_removals(self, make: Make) -> None:
-        """Nothing is left behind by keys that are replaced or removed and never evicted."""
+        """Keys that are replaced or removed, and never evicted, leave no memory allocated."""
         policy = make()
         insert(policy, KEYS)
         for wanted in (2_000, 100_000):
@@ -242,11 +242,11 @@ class PolicyContract:
         assert sys.getallocatedblocks() - before < 1_000
 
     def test_a_key_costs_no_more_than_it_says(self, make: Make) -> None:
-        """`overhead_bytes` is the most that a key takes in churn, or up to a third more than that.
+        """`overhead_bytes` is the maximum per key under churn, or up to a third more.
 
-        Tables are emptiest just above a third of a power of two, and SIEVE's queues and S3-FIFO's
-        ghosts have their own worst moments, so the most is looked for at three sizes, again and
-        again.
+        Hash tables are emptiest just above a third of a power of two, and SIEVE's queues and
+        S3-FIFO's ghosts have other worst cases. So the maximum is measured repeatedly at three
+        sizes.
         """
         policy = make()
         most = max(
@@ -258,11 +258,11 @@ class PolicyContract:
 
 
 def _nothing(_: Policy) -> None:
-    """What there is to check where a policy has one structure only."""
+    """The check of a policy with a single structure."""
 
 
 def _bytes_a_key(policy: Policy, entries: int) -> Iterator[float]:
-    """Memory by key while the policy is full and every second request is a hit, if it can be."""
+    """Memory per key while the policy is full and every second request is a hit, if possible."""
     rng = Random(entries)
     keys = [b"key:%d" % number for number in range(4 * entries)]
     for number, key in enumerate(keys):
@@ -281,7 +281,7 @@ def _bytes_a_key(policy: Policy, entries: int) -> Iterator[float]:
 def _size_of(policy: Policy) -> int:
     """Bytes of all objects that the policy refers to, as the allocator rounds them.
 
-    Not counted are keys and expiries, which belong to the entry in its tier, and code.
+    Excludes code, and keys and expiries, which belong to the entry in the tier.
     """
     seen: set[int] = set()
     total = 0

@@ -1,4 +1,4 @@
-"""Moments for actions to look at: with the figures of an example, or any at all."""
+"""Situations for tests of actions: one with example figures, and strategies for arbitrary ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def situation(
     l3_state: str = "up",
     l3_folder_bytes: int = 0,
 ) -> Situation:
-    """A moment; `held` is a tier's entries and bytes. What is not stated is empty, or missing."""
+    """A situation; `held` has entries and bytes by tier. Omitted values are empty or missing."""
     counts = StoreStats()
     amounts = held or {}
     tiers = effective.cache.tiers
@@ -73,7 +73,7 @@ def situation(
 
 
 def standing(knobs: Mapping[str, Any]) -> Effective:
-    """The defaults with some knobs turned."""
+    """The default values with some knobs turned."""
     effective = DEFAULTS
     for name, value in knobs.items():
         effective = KNOBS[name].write(effective, value)
@@ -81,14 +81,14 @@ def standing(knobs: Mapping[str, Any]) -> Effective:
 
 
 def without(tier: str) -> Effective:
-    """The defaults with a tier switched off."""
+    """The default values with a tier disabled."""
     tiers = DEFAULTS.cache.tiers
     off = replace(tiers, **{tier: replace(getattr(tiers, tier), enabled=False)})
     return replace(DEFAULTS, cache=replace(DEFAULTS.cache, tiers=off))
 
 
 def after(moment: Situation, turn: Turn) -> Situation:
-    """The moment after a turn that was put in force, the tiers as full as they were."""
+    """The situation after a turn was applied, with unchanged contents of the tiers."""
     effective = moment.turned(turn)
     old, new = moment.effective.cache.tiers, effective.cache.tiers
     held = {
@@ -119,7 +119,7 @@ mostly = st.sampled_from([True] * 5 + [False])
 
 @st.composite
 def effectives(draw: st.DrawFn, catalogue: Catalogue = CATALOGUE) -> Effective:
-    """All knobs anywhere, tiers on and off."""
+    """Arbitrary values of all knobs, with tiers enabled or disabled."""
     policies = catalogue.policies
 
     def size() -> dict[str, Any]:
@@ -161,7 +161,7 @@ def effectives(draw: st.DrawFn, catalogue: Catalogue = CATALOGUE) -> Effective:
 
 @st.composite
 def situations(draw: st.DrawFn, catalogue: Catalogue = CATALOGUE) -> Situation:
-    """Any moment: knobs near or far from what is configured, signals missing or extreme."""
+    """Any situation: knobs near to or far from the configuration, signals missing or extreme."""
     configured = draw(effectives(catalogue))
     effective = configured if draw(st.booleans()) else draw(effectives(catalogue))
     tiers = effective.cache.tiers

@@ -1,7 +1,7 @@
-"""What every tier has to do, whatever it keeps its entries in.
+"""The contract of every tier, whatever it stores its entries in.
 
-A tier's tests subclass TierContract and override `make`, which gives a new, empty tier behind the
-few methods of `TierUnderTest`.
+A tier's tests subclass TierContract and override `make`, which returns a new, empty tier with the
+methods of `TierUnderTest`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KEYS = [b"ns/key%d" % number for number in range(40)]
 
 
 class TierUnderTest(Protocol):
-    """A tier with two limits. `put` and `drain` give the keys that had to leave."""
+    """A tier with two limits. `put` and `drain` return the evicted keys."""
 
     def put(self, key: bytes, value: bytes) -> list[bytes]: ...
 
@@ -26,12 +26,12 @@ class TierUnderTest(Protocol):
     def delete(self, key: bytes) -> None: ...
 
     def resize(self, max_entries: int, max_bytes: int) -> None:
-        """New limits; `drain` brings the tier under them."""
+        """Set new limits; `drain` enforces them."""
 
     def change_policy(self, name: str) -> None: ...
 
     def drain(self) -> list[bytes]:
-        """All that is left to do after a change, slice by slice."""
+        """Do all remaining work after a change, slice by slice."""
 
     @property
     def entries(self) -> int: ...
@@ -41,12 +41,12 @@ class TierUnderTest(Protocol):
 
 
 Make = Callable[[int, int], TierUnderTest]
-"""Max entries and max bytes."""
+"""Takes `max_entries` and `max_bytes`."""
 AMPLE = 1 << 30
 
 
 class TierContract:
-    """`make` gives a new, empty tier; all that it gives behave alike."""
+    """Tests that hold for every tier from `make`."""
 
     other_policy = "fifo"
 
@@ -63,7 +63,7 @@ class TierContract:
 
     @pytest.mark.parametrize("size", [0, 1, 64, 4096, 1 << 20])
     def test_it_gives_back_what_was_put(self, make: Make, size: int) -> None:
-        """To the byte, and counts at least the bytes that it was given."""
+        """Values are equal to the byte, and `used_bytes` is at least their size."""
         tier = make(10, AMPLE)
         value = random.Random(SEED).randbytes(size)
         assert tier.put(KEYS[0], value) == []
@@ -73,7 +73,7 @@ class TierContract:
         assert tier.used_bytes >= len(KEYS[0]) + size
 
     def test_a_replacement_takes_the_place_of_what_was_there(self, make: Make) -> None:
-        """In entries and in bytes."""
+        """Only the new value counts, in entries and in bytes."""
         tier = make(10, AMPLE)
         tier.put(KEYS[0], b"v" * 100)
         small = tier.used_bytes
@@ -92,7 +92,7 @@ class TierContract:
         assert (tier.entries, tier.used_bytes) == (0, 0)
 
     def test_it_is_never_over_its_entries(self, make: Make) -> None:
-        """What it holds and what it says has left are together what was put, each once."""
+        """Held and evicted keys together are the keys that were put, each once."""
         tier = make(10, AMPLE)
         gone: list[bytes] = []
         for number, key in enumerate(KEYS):
@@ -104,7 +104,7 @@ class TierContract:
         assert all(tier.get(key) == b"%d" % KEYS.index(key) for key in held)
 
     def test_it_is_never_over_its_bytes(self, make: Make) -> None:
-        """With values of all sizes, replaced and deleted in between."""
+        """Values of all sizes are put, replaced and deleted."""
         rng = random.Random(SEED)
         limit = 64 << 10
         tier = make(1000, limit)
@@ -124,7 +124,7 @@ class TierContract:
         assert all(tier.get(key) == value for key, value in held.items())
 
     def test_a_value_that_is_too_large_is_not_taken(self, make: Make) -> None:
-        """Nor does the version that it replaces stay, or anything else leave."""
+        """The version that it replaces is removed, and no other entry leaves."""
         tier = make(10, 64 << 10)
         tier.put(KEYS[0], b"small")
         tier.put(KEYS[1], b"another")
@@ -143,7 +143,7 @@ class TierContract:
 
     @pytest.mark.parametrize(("entries", "size"), [(7, AMPLE), (1000, 20_000), (0, 0)])
     def test_a_smaller_tier_keeps_what_fits(self, make: Make, entries: int, size: int) -> None:
-        """And goes on under its new limits; a larger one takes more again."""
+        """It works under the new limits; a larger tier then holds more again."""
         tier = make(1000, AMPLE)
         for key in KEYS:
             tier.put(key, key * 100)
@@ -166,7 +166,7 @@ class TierContract:
         assert tier.entries == len(KEYS)
 
     def test_a_change_of_policy_drops_nothing(self, make: Make) -> None:
-        """While it goes on and afterwards; the limits hold throughout."""
+        """No entry is lost during the change or after it, and the limits always hold."""
         tier = make(len(KEYS), AMPLE)
         for key in KEYS:
             tier.put(key, key)

@@ -1,4 +1,4 @@
-"""Requests, and what becomes of them under a policy."""
+"""Traces of requests, and their results under a policy."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from sidecar.policies.protocol import NEVER, Policy
 
 
 def letters(trace: str) -> list[bytes]:
-    """Keys written as letters: "A B A" asks for A, for B and for A again."""
+    """Keys written as letters: "A B A" requests A, B and A again."""
     return [letter.encode() for letter in trace.split()]
 
 
 def zipf(seed: int, *, requests: int, keys: int, skew: float = 0.9) -> list[bytes]:
-    """Independent requests, the i-th most popular key asked for in proportion to 1 / i**skew."""
+    """Independent requests; the frequency of the i-th most popular key is ~ 1 / i**skew."""
     weights = accumulate(1 / rank**skew for rank in range(1, keys + 1))
     ranks = Random(seed).choices(range(keys), cum_weights=list(weights), k=requests)
     return [b"key:%d" % rank for rank in ranks]
 
 
 def replay(policy: Policy, trace: Iterable[bytes], entries: int) -> str:
-    """What each request was, h for a hit and m for a miss, with `entries` kept at most."""
+    """The result of each request, h for a hit and m for a miss, with at most `entries` held."""
     results = []
     for key in trace:
         if key in policy:
@@ -43,11 +43,11 @@ def hit_ratio(policy: Policy, trace: Iterable[bytes], entries: int) -> float:
 
 
 def insert(policy: Policy, keys: Iterable[bytes]) -> None:
-    """Put in keys that never expire."""
+    """Insert keys that never expire."""
     for key in keys:
         policy.insert(key, NEVER)
 
 
 def drain(policy: Policy) -> list[bytes]:
-    """Every key, in the order in which they leave."""
+    """Evict every key; the keys in the order of eviction."""
     return [policy.evict() for _ in range(len(policy))]

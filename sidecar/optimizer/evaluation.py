@@ -133,7 +133,7 @@ def proposal(rule: Rule, situation: Situation) -> Ready | NotReady:
             return Ready(change, None)
         stands_at = situation.knob(change.knob)
         situation.turned(change)
-    except Exception as error:  # noqa: BLE001  (an error in a plugin is reported, and must not stop the loop)
+    except Exception as error:  # noqa: BLE001  (reported: a plugin's error must not stop the loop)
         return NotReady(f"Its action failed: {error!r}.", failed=True)
     if stands_at == change.to:
         return NotReady(f"{change.knob} already has this value.")

@@ -49,7 +49,7 @@ class Sampler:
         for reader in readers:
             try:
                 found.update(reader.read(self._sources))
-            except Exception:  # noqa: BLE001  (an error in a plugin is reported, and must not stop the loop)
+            except Exception:  # noqa: BLE001  (reported: a plugin's error must not stop the loop)
                 self._report(reader)
             else:
                 self._failing.discard(reader)

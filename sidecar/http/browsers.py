@@ -1,8 +1,8 @@
-"""What a browser may do here: the console asks for anything, pages of other sites for nothing.
+"""Restrictions for browsers: the console may send any request, pages of other sites none.
 
-There is no authentication, and every page that a user opens can send requests to loopback, and by
-`kubectl port-forward` into a pod. No answer has CORS headers, so such a page can read none; that it
-can't change anything either, nor take this server for its own by a name, is held here.
+There is no authentication, and every page that a user opens can send requests to loopback and,
+through `kubectl port-forward`, into a pod. Answers have no CORS headers, so such a page cannot read
+them. This module also prevents writes by such a page, and DNS rebinding.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from sidecar.http.messages import Request
 from sidecar.http.problems import ProblemError
 
 SANDBOX = "Content-Security-Policy: sandbox\r\nX-Content-Type-Options: nosniff\r\n"
-"""For a value that a browser shows by itself: else HTML in it could ask for anything here."""
+"""For a value that a browser displays: otherwise HTML in it could send requests to this server."""
 
 
 def refuse_cross_site(request: Request) -> None:
-    """Raises ProblemError: 403 for a page of another site, 421 for a name that is not ours.
+    """Raises ProblemError: 403 for a page of another site, 421 for an unknown host name.
 
-    Asked for every request: for one that no browser has sent it costs three lookups.
+    Called for every request: costs three lookups if the client is not a browser.
     """
     headers = request.headers
     if "Sec-Fetch-Site" in headers or "Origin" in headers:
@@ -32,9 +32,9 @@ def refuse_cross_site(request: Request) -> None:
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """Fetch Metadata where the browser sends it, which is since 2023 at the latest; else Origin.
+    """Check Fetch Metadata, which all browsers send since 2023, else Origin.
 
-    A link to the console may stand anywhere: its page has nothing in it, and can't be framed.
+    Links to the console are allowed from any site: its page has no data and cannot be framed.
     """
     headers = request.headers
     site = headers.get("Sec-Fetch-Site")
@@ -51,10 +51,10 @@ def _refuse_other_sites(request: Request) -> None:
 
 @lru_cache(maxsize=64)
 def is_rebindable(host: str) -> bool:
-    """Whether a Host is a name that anyone can register, and have resolve to loopback: DNS
-    rebinding, after which a browser takes this server for the stranger's own.
+    """Whether anyone could register the Host and resolve it to loopback. With such DNS rebinding, a
+    browser treats this server as part of the attacker's site.
 
-    Numbers can't be, nor can names of one label, as pods and compose files use them.
+    Addresses cannot be registered, nor can names of one label, as in pods and compose files.
     """
     name = host.rpartition("]")[2].partition(":")[0].rstrip(".").lower()
     if "." not in name or name.endswith(".localhost"):
@@ -63,8 +63,8 @@ def is_rebindable(host: str) -> bool:
 
 
 def _came_over_loopback(request: Request) -> bool:
-    """Whoever listens elsewhere is asked by names that are not known here; and a Unix socket has
-    none.
+    """Whether the request came over loopback. On other addresses clients use names that are not
+    known here, and a Unix socket has no name.
     """
     transport = request.protocol.transport
     address = None if transport is None else transport.get_extra_info("sockname")

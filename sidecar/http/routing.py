@@ -1,8 +1,8 @@
-"""What a route is, and the table that finds the operation of a request.
+"""Routes, and the table that finds the operation of a request.
 
-A route owns all that is known of a path: what it takes, what it answers, the value of the
-`operation` label, and whether it may be shed. Dispatch, the parsing of parameters and
-`/openapi.json` are made from it.
+A route defines everything about a path: its parameters, bodies and answers, the value of the
+`operation` label, and whether it may be shed. Dispatch, parameter parsing and `/openapi.json` are
+derived from it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Api = TypeVar("Api")
 
 
 Found = tuple[str, Handler, Waits]
-"""The value of the `operation` label, the handler, and what tells whether to answer a request may
-mean to wait, which is asked only when too many are under way.
+"""The value of the `operation` label, the handler, and a function that tells whether the answer
+may have to wait. It is called only if too many requests are in progress.
 """
 _Methods = tuple[Mapping[str, Found], Mapping[str, Found]]
-"""What is found by the method: of a request without a query, and of one with it."""
+"""The operations by method: for requests without a query, and with one."""
 
 # Structs, which take a sixth of the memory of a dataclass: a table is small, and should stay so.
 
@@ -67,8 +67,8 @@ class Route(Struct, Generic[Api], frozen=True):
 
     `handler` finds the handler in what serves the API. `operation` is the value of that label,
     which routes may share. `waits`: whether the answer may have to wait, for L3 or for its turn;
-    such a request is shed when too many are under way. Where that depends on the request, a
-    function finds what tells.
+    such a request is shed if too many are in progress. If that depends on the request, a function
+    decides.
     """
 
     method: str

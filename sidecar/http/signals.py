@@ -1,6 +1,6 @@
 """Signals over the last hour, for charts: GET /v1/signals.
 
-The history that rules are judged by is there anyway; a page that was just opened shows an hour.
+It serves the optimizer's history, so a page that was just opened shows a whole hour.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EXAMPLES = [
 ]
 """Of `names`, which are as many as there are signals and combinations of them."""
 SLICE_POINTS = 40
-"""Before others get a turn: less than a millisecond for a quantile, which takes the longest."""
+"""Computed before other tasks run: less than a millisecond for a quantile, the slowest kind."""
 
 
 class SignalsQuery(Struct, frozen=True):
@@ -65,7 +65,7 @@ class SignalsQuery(Struct, frozen=True):
 
 
 class SignalsApi:
-    """Reads a history whose clock never goes back; `wall` is for what is shown."""
+    """Reads a history with a monotonic clock; `wall` is for the times in answers."""
 
     def __init__(
         self, history: History, *, clock: Clock = time.monotonic, wall: Clock = time.time
@@ -75,9 +75,9 @@ class SignalsApi:
         self._wall = wall
 
     async def course(self, request: Request, query: SignalsQuery) -> Reply:
-        """Every step ends at a multiple of its length, so that who asks again gets the same ones.
+        """Every step ends at a multiple of its length, so repeated requests get the same steps.
 
-        Steps that have not ended are not there yet.
+        Steps that have not ended are omitted.
         """
         refuse_body(request)
         names, step = _names(query.names, self._history.signals), query.step
@@ -93,7 +93,7 @@ class SignalsApi:
         return Reply(200, JSON_HEADER, msgspec.json.encode(body))
 
     def _ends(self, step: int, since: int) -> list[int]:
-        """When the steps end that lie within what is known, in seconds since 1970."""
+        """The ends of the steps that the history covers, in seconds since 1970."""
         history = self._history
         if not math.isfinite(history.last_at):
             return []
@@ -104,14 +104,14 @@ class SignalsApi:
         return [number * step for number in range(first, last + 1)]
 
     def _value(self, name: str, start: int, end: int) -> float | None:
-        """From the last reading before the step on: what a counter grew by until its first one
-        would be in no step else.
+        """The value from the last reading before the step on: otherwise the growth of a counter up
+        to the first reading of a step would be in no step.
         """
         ahead = self._ahead()
         return self._history.over(name, start - ahead - INTERVAL_SECONDS, end - ahead)
 
     def _ahead(self) -> float:
-        """By how much the wall clock is ahead of the other."""
+        """How far the wall clock is ahead of the monotonic clock."""
         return self._wall() - self._clock()
 
 

@@ -1,8 +1,8 @@
-"""What the optimizer has turned, over what was configured.
+"""The optimizer's changes, as layers over the configuration.
 
-Three layers: what experiments have proven stays (`kept`), what measures hold for as long as their
-condition does (`held`), and the one change that is on trial. Above each other, in this order, they
-give what is in force.
+There are three layers: changes kept after experiments (`kept`), changes that measures hold while
+their condition is true (`held`), and the change on trial. Applied in this order, they give the
+values in force.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sidecar.optimizer.rules import Rule
 
 
 class KeptTurn(msgspec.Struct, frozen=True):
-    """A knob's proven value, and what was configured when it was proven."""
+    """A kept value of a knob, and its configured value at that time."""
 
     value: Value
     configured: Value
@@ -28,7 +28,7 @@ class KeptTurn(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """A turn that a measure holds, and what that has done for its condition."""
+    """A turn that a measure holds, and its effect on the condition."""
 
     rule: Rule
     turn: Turn
@@ -47,7 +47,7 @@ class Overlay:
 
     @property
     def effective(self) -> Effective:
-        """What is in force."""
+        """The values in force."""
         turns = [Turn(knob, kept.value) for knob, kept in self.kept.items()]
         turns += [held.turn for held in self.held]
         if self.trial is not None:
@@ -55,13 +55,13 @@ class Overlay:
         return reduce(partial(turned, self.knobs), turns, self.configured)
 
     def keep(self, turn: Turn) -> None:
-        """A proven turn stays."""
+        """Keep a turn after a successful experiment."""
         self.kept[turn.knob] = KeptTurn(turn.to, self.knobs[turn.knob].read(self.configured))
 
     def restore(self, kept: Mapping[str, KeptTurn]) -> None:
-        """Take over what an earlier process has proven, where the configuration is the same.
+        """Restore the turns that an earlier process kept, where the configuration is the same.
 
-        That process may have been of another version: what is not of the knob's kind is left out.
+        That process may have had another version: values of another kind are ignored.
         """
         for knob, was in kept.items():
             if knob not in self.knobs or self.knobs[knob].read(self.configured) != was.configured:
@@ -78,19 +78,21 @@ class Overlay:
         return [held for held in self.held if held.rule.name == rule]
 
     def take_back(self, turn: Turn) -> None:
-        """This turn, on trial or held, is in force no more."""
+        """Undo a turn that is on trial or held."""
         if self.trial is turn:
             self.trial = None
         self.held = [held for held in self.held if held.turn is not turn]
 
     def release_where(self, goes: Callable[[Held], bool]) -> list[Held]:
-        """Release the held turns that this is true of, the last one first."""
+        """Release the held turns for which `goes` is true, the last one first."""
         gone = [held for held in reversed(self.held) if goes(held)]
         self.held = [held for held in self.held if held not in gone]
         return gone
 
     def configure(self, configured: Effective) -> set[str]:
-        """Another configuration; the knobs whose own value it changes. Nothing is kept of those."""
+        """Use another configuration; returns the knobs that it changes, and drops kept values of
+        these.
+        """
         old, self.configured = self.configured, configured
         knobs = self.knobs.values()
         changed = {knob.name for knob in knobs if knob.read(old) != knob.read(configured)}
@@ -100,5 +102,5 @@ class Overlay:
 
 
 def _kind(value: Value) -> type:
-    """Size, text or number: whole numbers and others are not told apart once written down."""
+    """Size, text or number: saved values do not distinguish whole numbers from others."""
     return float if isinstance(value, int | float) else type(value)

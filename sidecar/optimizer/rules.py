@@ -1,4 +1,4 @@
-"""Rules, compiled: a condition that can be evaluated, an action that can be asked."""
+"""Compiled rules: each has a compiled condition and an action."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_LOOK_BACK_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of a document that was found to be good."""
+    """A rule of a valid document."""
 
     config: RuleConfig
     condition: Condition
@@ -37,7 +37,7 @@ class Rule:
 
     @property
     def compared(self) -> Compared | None:
-        """What its experiments compare; None for a measure."""
+        """The comparison of its experiments; None for a measure."""
         expect = self.config.expect
         if expect is None:
             return None
@@ -50,12 +50,12 @@ class Rule:
 
     @property
     def urgent(self) -> bool:
-        """Whether it must not wait for a trial to end: a measure that saves memory."""
+        """Whether it does not wait for a trial to end: true for measures of type memory."""
         return self.config.expect is None and self.config.type == "memory"
 
 
 class Rulebook:
-    """The rules of one document, and what its level and its switches make of them."""
+    """The rules of one document, with the effect of its level and switches."""
 
     def __init__(self, config: OptimizerConfig) -> None:
         """The rules were compiled by `compile_rule` when the document was parsed."""
@@ -64,23 +64,23 @@ class Rulebook:
         self.by_urgency = sorted(self.rules, key=lambda rule: not rule.urgent)
         """The order in which they may act: as written, but memory comes first."""
         self.acts = config.enabled and not config.dry_run
-        """Whether changes are made at all."""
+        """Whether rules make changes."""
         self.step = STEPS[config.level]
         """How much one change may turn a knob."""
         self.look_back_seconds = max(LEAST_LOOK_BACK_SECONDS, config.interval_seconds)
 
     @property
     def running(self) -> list[Rule]:
-        """Those whose conditions are evaluated."""
+        """The rules whose conditions are evaluated."""
         return [rule for rule in self.rules if self.why_disabled(rule) is None]
 
     @property
     def acting(self) -> dict[str, RuleConfig]:
-        """Those that may change something, by name."""
+        """The rules that may make changes, by name."""
         return {rule.name: rule.config for rule in self.running} if self.acts else {}
 
     def why_disabled(self, rule: Rule) -> str | None:
-        """Why a rule does not run, as a sentence; None where it does."""
+        """Why a rule does not run, as a sentence; None if it runs."""
         if not self.config.enabled:
             return "The optimizer is disabled."
         if not rule.config.enabled:
@@ -90,12 +90,12 @@ class Rulebook:
         return None
 
     def cooldown(self, rule: Rule) -> float:
-        """In seconds, as the level scales it."""
+        """The cooldown in seconds, scaled by the level."""
         return rule.config.cooldown_seconds * COOLDOWN_SCALES[self.config.level]
 
 
 def compile_rule(
     actions: Mapping[str, Action], config: RuleConfig, condition: object, options: Section
 ) -> Rule:
-    """A rule from its condition, as `compile_condition` gave it, and its action's options."""
+    """A rule from its compiled condition and the options of its action."""
     return Rule(config, cast(Condition, condition), actions[config.action], options)

@@ -1,7 +1,7 @@
-"""What one listener takes on: connections, requests in flight, bytes of bodies, idle connections.
+"""Admission control of a listener: connections, requests in flight, body bytes, idle connections.
 
-An admission exists before its listener, and before whatever tunes it. The listener counts here what
-it takes on, and asks before it takes on more; how a client is told is up to its protocol.
+An admission is created before its listener and before the code that tunes it. The listener updates
+the counts, and checks them before it accepts more; each protocol words its own refusals.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sidecar.serving.limits import Limits
 
 
 class Admission:
-    """The limits of one listener, and what counts towards them, over all of its sockets."""
+    """The limits of one listener and their current usage, over all of its sockets."""
 
     __slots__ = (
         "_on_keepalive",
@@ -33,13 +33,13 @@ class Admission:
         self.stats = stats
         self.limits = limits or Limits()
         self.connections = 0
-        """Open connections; the listener counts them. Refused ones are in `refusals`."""
+        """Open connections, counted by the listener. Refused ones are in `refusals`."""
         self.refusals = 0
-        """Connections that are being told that they are one too many."""
+        """Connections over the limit that are receiving their refusal."""
         self.buffered_bytes = 0
         """Bytes of large bodies in progress, in both directions."""
         self.limiter: Limiter | None = None
-        """None where requests in flight are unlimited."""
+        """None if requests in flight are unlimited."""
         self.keepalive_seconds = self.limits.idle_seconds
         self._on_keepalive: list[Callable[[float], None]] = []
 
@@ -59,7 +59,7 @@ class Admission:
                 on_change(keepalive_seconds)
 
     def follow_keepalive(self, on_change: Callable[[float], None]) -> None:
-        """Call `on_change` with the seconds that hold now, and whenever they change."""
+        """Call `on_change` with the current seconds, and after each change."""
         self._on_keepalive.append(on_change)
         on_change(self.keepalive_seconds)
 
@@ -69,19 +69,19 @@ class Admission:
         return self.connections < self.limits.connections or self._shed("connections")
 
     def admits_refusal(self) -> bool:
-        """Whether one more client can be told; beyond it, a connection is ended without a word."""
+        """Whether another connection may get a refusal; otherwise it is closed without one."""
         return self.refusals < self.limits.refusals
 
     def admits_bytes(self, own_bytes: int = 0) -> bool:
-        """Whether bodies leave room, without the `own_bytes` of who asks: a body that is larger
-        than the limit is accepted while there is no other.
+        """Whether there is room for more body bytes, not counting the caller's `own_bytes`: a body
+        above the limit is accepted while there is no other.
         """
         return self.buffered_bytes - own_bytes < self.limits.buffered_bytes or self._shed("buffers")
 
     # ---- requests
 
     def begin(self) -> float:
-        """A request is in flight from now on. Gives the time for `end`."""
+        """Count a request as in flight. Returns the start time, for `end`."""
         stats = self.stats
         in_flight = stats.in_flight = stats.in_flight + 1
         if in_flight > stats.most_in_flight:  # noqa: PLR1730  (a call would cost more than the rest)
@@ -89,8 +89,8 @@ class Admission:
         return perf_counter()
 
     def admits_request(self, waits: Callable[[], bool]) -> bool:
-        """Whether a request that has begun may go on. One that does not wait always may: to answer
-        it costs no more than to refuse it. `waits` is called only where the limit is exceeded.
+        """Whether a request that has begun may continue. A request that does not wait always may,
+        since an answer costs no more than a refusal. `waits` is called only above the limit.
         """
         limiter = self.limiter
         return (
@@ -101,7 +101,7 @@ class Admission:
         )
 
     def end(self, operation: str, status: int | None, began_at: float) -> None:
-        """A request has been answered; with status None, its client did not wait for that."""
+        """Record the end of a request; status None if the client disconnected before the answer."""
         stats = self.stats
         stats.in_flight -= 1
         if status is None:

@@ -65,8 +65,8 @@ def refused_query(query: str) -> ProblemError:
 
 
 def _unknown(name: str, known: Collection[str]) -> ProblemError:
-    there_is = f"only {', '.join(known)}" if known else "none at all"
-    return ProblemError(400, f"There is no parameter {name[:80]!r} here, {there_is}.")
+    takes = f"takes only {', '.join(known)}" if known else "takes no parameters"
+    return ProblemError(400, f"There is no parameter {name[:80]!r} here: this path {takes}.")
 
 
 def _reader(field: Field) -> Read:

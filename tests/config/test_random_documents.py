@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -39,6 +40,10 @@ namespaces = st.from_regex("[A-Za-z0-9._-]{1,64}", fullmatch=True)
 signals = st.sampled_from(sorted(VOCABULARY.signals))
 directions = st.sampled_from(["higher", "lower"])
 levels = st.sampled_from(LEVELS)
+# PyYAML writes YAML 1.1, in which 1e5 and 0o7 are text and need no quotes.
+rule_names = st.from_regex(r"\A[a-z0-9_]{1,63}\Z").filter(
+    lambda name: not re.fullmatch("[0-9]+e[0-9]+|0o[0-7]+", name)
+)
 
 memory_tiers = some(
     enabled=st.booleans(),
@@ -117,7 +122,7 @@ def documents(draw: Draw) -> dict[str, Any]:
     references = tuple(
         f"{kind}.{signal}" for signal, entry in baselines.items() for kind in kinds if kind in entry
     )
-    names = draw(st.lists(st.from_regex(r"\A[a-z0-9_]{1,63}\Z"), unique=True, max_size=4))
+    names = draw(st.lists(rule_names, unique=True, max_size=4))
     optimizer = some(level=levels, interval=seconds(1, 3600), enabled=st.booleans())
     return {
         "cache.yaml": draw(caches),

@@ -47,10 +47,11 @@ class History:
     def __init__(self, signals: Signals, span_seconds: float = SPAN_SECONDS) -> None:
         self.signals = signals
         self._span_seconds = span_seconds
-        self._needed = {name: readings_of(signal.source) for name, signal in signals.items()}
+        self._sources = {name: signal.source for name, signal in signals.items()}
+        self._needed = {name: readings_of(source) for name, source in self._sources.items()}
         self._times = array("d")
         self._columns = {name: array("d") for name in chain.from_iterable(self._needed.values())}
-        sources = [signal.source for signal in signals.values()]
+        sources = self._sources.values()
         gauges = [source.reading for source in sources if isinstance(source, Gauge)]
         self._sums = {name: array("d") for name in gauges}
         """The sum of each block, by gauge."""
@@ -102,7 +103,7 @@ class History:
             for name, sums in self._sums.items():
                 sums.append(math.fsum(self._columns[name][-_BLOCK:]))
         for (signal, _), rolling in self._rolling.items():
-            for began_at, value in self._values(self.signals[signal].source, len(times) - 1):
+            for began_at, value in self._values(self._sources[signal], len(times) - 1):
                 rolling.add(began_at, value)
             rolling.move(at)
         surplus = bisect_left(times, at - self._span_seconds)
@@ -111,7 +112,7 @@ class History:
 
     def last(self, signal: str, look_back_seconds: float) -> float | None:
         """The current value: the last reading of a gauge, else the signal over the last seconds."""
-        source = self.signals[signal].source
+        source = self._sources[signal]
         if isinstance(source, Gauge):
             column = self._columns[source.reading]
             value = column[-1] if column else NAN
@@ -131,7 +132,7 @@ class History:
         span = times[stop - 1] - times[first]
         if span < _LEAST_SHARE * (end - start):
             return None
-        return self._compute(self.signals[signal].source, first, stop, span)
+        return self._compute(self._sources[signal], first, stop, span)
 
     def quantile(self, signal: str, share: float, seconds: float) -> float | None:
         """A quantile of the signal's values per second over the last seconds.
@@ -141,7 +142,7 @@ class History:
         rolling = self._rolling.get((signal, seconds))
         if rolling is None:
             first = bisect_left(self._times, self.last_at - seconds)
-            rolling = Rolling(seconds, self._values(self.signals[signal].source, first))
+            rolling = Rolling(seconds, self._values(self._sources[signal], first))
             rolling.move(self.last_at)
             self._rolling[signal, seconds] = rolling
         rolling.used_at = self.last_at

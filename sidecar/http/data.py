@@ -82,8 +82,10 @@ class EntryApi:
         if "Content-Range" in headers:
             raise InvalidRequestError("A value is put whole; send it without Content-Range.")
         config = self._store.config
-        stated = None if query.ttl is UNSET else query.ttl
-        ttl = life_of(stated, ttl_of(headers, config.default_ttl_seconds))
+        if query.ttl is UNSET:
+            ttl = ttl_of(headers, config.default_ttl_seconds)
+        else:  # Cache-Control is not read then, be it valid or not
+            ttl = life_of(query.ttl, config.default_ttl_seconds)
         content_type = content_type_of(headers.get("Content-Type") or DEFAULT_CONTENT_TYPE)
         value = await request.body(config.max_value_bytes)
         condition = condition_of(headers)

@@ -142,6 +142,8 @@ def test_a_life_can_be_given(sidecar: RunningSidecar) -> None:
     assert ask("GET", PATH).headers["Cache-Control"] in {"max-age=29", "max-age=28"}
     ask("PUT", f"{PATH}?ttl=90", b"v", {"Cache-Control": "max-age=30"})
     assert ask("GET", PATH).headers["Cache-Control"] in {"max-age=89", "max-age=88"}
+    ask("PUT", f"{PATH}?ttl=80", b"v", {"Cache-Control": "max-age=x"})
+    assert ask("GET", PATH).headers["Cache-Control"] in {"max-age=79", "max-age=78"}
     ask("PUT", f"{PATH}?ttl=never", b"v")
     answer = ask("GET", PATH)
     assert answer.headers["Cache-Status"] == "cache-sidecar; hit; detail=l1"

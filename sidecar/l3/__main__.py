@@ -41,18 +41,17 @@ def main(descriptor: int, data_dir: Path, data_limit: int | None, *, stale: bool
     connection = socket.socket(fileno=descriptor)
     try:
         database, wiped = open_database(data_dir, stale=stale)
-    except OpenError as error:
-        return _fault(connection, error.reason, str(error))
-    if data_limit is not None:
-        data_limit = max(0, data_limit - quarantine_bytes(data_dir))
-    space = Space(data_dir / FOLDER, database, data_limit)
-    try:
+        if data_limit is not None:
+            data_limit = max(0, data_limit - quarantine_bytes(data_dir))
+        space = Space(data_dir / FOLDER, database, data_limit)
         engine = Engine(database, random.Random())  # noqa: S311  (a sample, no secret)
         if data_limit is not None:
             engine.cap(most_live_bytes(data_limit))
         Child(connection, engine, space, wiped=wiped).run()
         space.close()
         database.close()
+    except OpenError as error:
+        return _fault(connection, error.reason, str(error))
     except Exception as error:  # noqa: BLE001  (RocksDB raises nothing narrower; told to the sidecar)
         if is_corruption(error):
             return _put_aside(connection, data_dir, error)

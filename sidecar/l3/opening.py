@@ -89,19 +89,12 @@ def wipe(data_dir: Path) -> None:
 
 def _check_format(database: Database, data_dir: Path) -> None:
     """Store the format in a folder that has none. Set one of another format aside, and raise
-    OpenError, as for one whose format can be neither read nor stored.
+    OpenError. Raises rocksdict's Exception if the format can be neither read nor stored.
     """
-    try:
-        version = database.format_version()
-        if version is None:
-            database.mark_format()
-    except Exception as error:
-        database.close()
-        if not is_corruption(error):
-            raise OpenError(*explain(str(error), data_dir)) from error
-        quarantine(data_dir)
-        raise OpenError("corrupt", f"{error}; it was set aside, starting empty") from error
-    if version not in (None, FORMAT):
+    version = database.format_version()
+    if version is None:
+        database.mark_format()
+    elif version != FORMAT:
         database.close()
         quarantine(data_dir)
         raise OpenError(

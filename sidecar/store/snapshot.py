@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from sidecar.config.values import TierConfig
 from sidecar.model.entry import L3, Tier
 from sidecar.model.snapshot import Snapshot, TierSnapshot
+from sidecar.model.stats import StoreStats
 from sidecar.store.store import Store
 
 
 def snapshot(store: Store) -> Snapshot:
     """A snapshot. Cheap enough for every scrape, since it only reads existing counters."""
     status = store.l3_status
-    tiers = [_tier(store, tier, len(held), held.used_bytes) for tier, held in store.memory.tiers]
-    tiers.append(
-        _tier(store, L3, status.entries if status else 0, status.used_bytes if status else 0)
-    )
+    held = {tier: (len(memory), memory.used_bytes) for tier, memory in store.memory.tiers}
+    held[L3] = (status.entries, status.used_bytes) if status else (0, 0)
+    tiers = [
+        tier_snapshot(tier, store.config.tiers.of(tier), *amounts, store.stats)
+        for tier, amounts in held.items()
+    ]
     return Snapshot(
         tiers=tuple(tiers),
         counts=store.stats,
@@ -24,8 +28,10 @@ def snapshot(store: Store) -> Snapshot:
     )
 
 
-def _tier(store: Store, tier: Tier, entries: int, used_bytes: int) -> TierSnapshot:
-    config = store.config.tiers.of(tier)
+def tier_snapshot(
+    tier: Tier, config: TierConfig, entries: int, used_bytes: int, counts: StoreStats
+) -> TierSnapshot:
+    """A tier: its configuration, its content and its counters."""
     return TierSnapshot(
         tier,
         config.enabled,
@@ -34,5 +40,5 @@ def _tier(store: Store, tier: Tier, entries: int, used_bytes: int) -> TierSnapsh
         used_bytes,
         config.max_entries,
         config.max_bytes,
-        store.stats.tiers[tier],
+        counts.tiers[tier],
     )

@@ -18,6 +18,7 @@ from sidecar.model.entry import Tier
 from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.model.stats import StoreStats
 from sidecar.optimizer.situation import STEPS, Situation
+from sidecar.store.snapshot import tier_snapshot
 
 DEFAULTS = Effective()
 KNOBS = CATALOGUE.knobs
@@ -38,25 +39,11 @@ def situation(
     amounts = held or {}
     tiers = effective.cache.tiers
 
-    def snapshot(tier: Tier, config: TierConfig) -> TierSnapshot:
-        entries, used_bytes = amounts.get(tier, (0, 0))
-        return TierSnapshot(
-            tier,
-            config.enabled,
-            config.policy,
-            entries,
-            used_bytes,
-            config.max_entries,
-            config.max_bytes,
-            counts.tiers[tier],
-        )
-
     return Situation(
         cache=Snapshot(
-            tiers=(
-                snapshot(Tier.L1, tiers.l1),
-                snapshot(Tier.L2, tiers.l2),
-                snapshot(Tier.L3, tiers.l3),
+            tiers=tuple(
+                tier_snapshot(tier, tiers.of(tier), *amounts.get(tier, (0, 0)), counts)
+                for tier in Tier
             ),
             counts=counts,
             l3_state=l3_state,

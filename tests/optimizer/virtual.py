@@ -20,7 +20,7 @@ from sidecar.config.values import (
 from sidecar.model.change import Change, Declined, Turn
 from sidecar.model.entry import Tier
 from sidecar.model.outcome import Outcome
-from sidecar.model.snapshot import Snapshot, TierSnapshot
+from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import StoreStats
 from sidecar.optimizer.actions.protocol import Action
 from sidecar.optimizer.decisions import Decision, SavedState
@@ -29,6 +29,7 @@ from sidecar.optimizer.evaluation import Moment
 from sidecar.optimizer.rules import Rule, compile_rule
 from sidecar.optimizer.situation import Situation
 from sidecar.signals.history import History
+from sidecar.store.snapshot import tier_snapshot
 
 EPOCH = 1_700_000_000.0
 SIGNAL = "cpu.loop_lag_seconds"
@@ -165,20 +166,8 @@ def a_snapshot(cache: CacheConfig) -> Snapshot:
     """A cache that is as full as it may be."""
     stats = StoreStats()
     tiers = [
-        TierSnapshot(
-            tier,
-            config.enabled,
-            config.policy,
-            config.max_entries,
-            config.max_bytes,
-            config.max_entries,
-            config.max_bytes,
-            stats.tiers[tier],
-        )
-        for tier, config in (
-            (Tier.L1, cache.tiers.l1),
-            (Tier.L2, cache.tiers.l2),
-            (Tier.L3, cache.tiers.l3),
-        )
+        tier_snapshot(tier, config, config.max_entries, config.max_bytes, stats)
+        for tier in Tier
+        for config in (cache.tiers.of(tier),)
     ]
     return Snapshot((tiers[0], tiers[1], tiers[2]), stats, "up", 0, 0, 0)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import replace
 
 from sidecar.api import answers, entries, state
 from sidecar.http.admin import AdminApi, KeysQuery
@@ -121,30 +122,26 @@ NOT_HELD = problem(412, "The condition does not hold; nothing was changed.")
 
 ENTRY_PATH = f"{PREFIX}{{namespace}}/{{key}}"
 
+GET_ENTRY = Route[DataApi](
+    "GET",
+    ENTRY_PATH,
+    path_parameters=EntryPath,
+    operation="get",
+    id="getEntry",
+    summary="Look an entry up",
+    handler=lambda api: api.entries.get,
+    headers=Conditions,
+    answers=READ_ANSWERS,
+    waits=lambda api: api.entries.is_not_in_memory,
+)
 ENTRIES = (
-    Route[DataApi](
-        "GET",
-        ENTRY_PATH,
-        path_parameters=EntryPath,
-        operation="get",
-        id="getEntry",
-        summary="Look an entry up",
-        handler=lambda api: api.entries.get,
-        headers=Conditions,
-        answers=READ_ANSWERS,
-        waits=lambda api: api.entries.is_not_in_memory,
-    ),
-    Route[DataApi](
-        "HEAD",
-        ENTRY_PATH,
-        path_parameters=EntryPath,
+    GET_ENTRY,
+    replace(
+        GET_ENTRY,
+        method="HEAD",
         operation="head",
         id="headEntry",
         summary="Look an entry up, without its value",
-        handler=lambda api: api.entries.get,
-        headers=Conditions,
-        answers=READ_ANSWERS,
-        waits=lambda api: api.entries.is_not_in_memory,
     ),
     Route[DataApi](
         "PUT",
@@ -202,6 +199,7 @@ ENTRIES = (
 
 BOTH = ("application/json", MESSAGEPACK)
 KEYS = Body(shape=entries.Keys, example={"namespace": "demo", "keys": ["a", "b"]})
+WRITTEN = Answer(200, "The result for each key.", entries.Written, media_types=BOTH)
 EITHER = {"minProperties": 2, "maxProperties": 2}
 
 MANY = (
@@ -238,14 +236,7 @@ MANY = (
                 "entries": [{"key": "a", "value": "1", "ttl": 60}],
             },
         ),
-        answers=(
-            Answer(
-                200,
-                "The result for each key.",
-                entries.Written,
-                media_types=BOTH,
-            ),
-        ),
+        answers=(WRITTEN,),
         waits=True,
     ),
     Route[DataApi](
@@ -256,14 +247,7 @@ MANY = (
         summary="Delete many entries",
         handler=lambda api: api.batch.mdelete,
         body=KEYS,
-        answers=(
-            Answer(
-                200,
-                "The result for each key.",
-                entries.Written,
-                media_types=BOTH,
-            ),
-        ),
+        answers=(WRITTEN,),
         waits=True,
     ),
     Route[DataApi](

@@ -23,10 +23,10 @@ from rich.table import Table
 from sidecar.catalogue import Catalogue
 from sidecar.cli import traces
 from sidecar.cli.known import catalogue_of, pass_catalogue
+from sidecar.config.vocabulary import Vocabulary
 from sidecar.model.option import Option
 from sidecar.policies.protocol import NEVER, Policy
-from sidecar.policies.registry import Policies, UnknownPolicyError
-from sidecar.policies.spec import PolicySpec
+from sidecar.policies.registry import UnknownPolicyError
 
 _BATCH = 65_536
 
@@ -35,10 +35,10 @@ class _Simulate(click.Command):
     """Accepts the catalogue's policies, and has an option for each of their options."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        policies = catalogue_of(ctx).policies
-        names = ", ".join(sorted(policies))
+        vocabulary = catalogue_of(ctx).vocabulary
+        names = ", ".join(sorted(vocabulary.policies))
         policy = click.Option(["--policy"], required=True, help=f"One of {names}.")
-        return [*super().get_params(ctx), policy, *_policy_options(policies)]
+        return [*super().get_params(ctx), policy, *_policy_options(vocabulary)]
 
 
 @click.command(cls=_Simulate)
@@ -67,7 +67,7 @@ def simulate(
     covers the policy and the lookups, not reading the file.
     """
     options = {name: value for name, value in stated.items() if value is not None}
-    _refuse_foreign(catalogue, policy, options)
+    _refuse_foreign(catalogue.vocabulary, policy, options)
     # A simulation needs reproducible random numbers, not secure ones.
     rng = random.Random(seed)  # noqa: S311
     try:
@@ -83,12 +83,10 @@ def simulate(
         _print(policy, entries, outcome)
 
 
-def _policy_options(policies: Policies) -> Iterator[click.Parameter]:
-    for name, option in {it.name: it for spec in policies.values() for it in spec.options}.items():
-        owners = ", ".join(spec.name for spec in policies.values() if name in _names(spec))
-        told = f"{owners} only: {option.meaning}; {option.default} by default."
-        bounds = _bounds(option)
-        yield click.Option([f"--{name}"], type=bounds, help=told)
+def _policy_options(vocabulary: Vocabulary) -> Iterator[click.Parameter]:
+    for name, (option, owners) in vocabulary.policy_options.items():
+        told = f"{', '.join(owners)} only: {option.meaning}; {option.default} by default."
+        yield click.Option([f"--{name}"], type=_bounds(option), help=told)
 
 
 def _bounds(option: Option) -> click.ParamType[Any]:
@@ -98,18 +96,13 @@ def _bounds(option: Option) -> click.ParamType[Any]:
     return click.FloatRange(option.above, option.below)
 
 
-def _refuse_foreign(catalogue: Catalogue, policy: str, options: Iterable[str]) -> None:
+def _refuse_foreign(vocabulary: Vocabulary, policy: str, options: Iterable[str]) -> None:
     """Raises ClickException for an option of another policy."""
-    spec = catalogue.policies.get(policy)
     for name in options:
-        if spec and name not in _names(spec):
-            owners = [it.name for it in catalogue.policies.values() if name in _names(it)]
+        _, owners = vocabulary.policy_options[name]
+        if policy in vocabulary.policies and policy not in owners:
             told = f"--{name} is an option of {', '.join(owners)}, not of {policy}"
             raise click.ClickException(told)
-
-
-def _names(spec: PolicySpec) -> list[str]:
-    return [option.name for option in spec.options]
 
 
 @dataclass(frozen=True, slots=True)

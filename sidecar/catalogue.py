@@ -8,14 +8,13 @@ parts they need.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from types import MappingProxyType
-from typing import Protocol, TypeVar
 
 from sidecar.config.knobs import KNOBS, Knobs
 from sidecar.config.vocabulary import ActionForm, PolicyForm, Vocabulary
+from sidecar.model.named import by_name
 from sidecar.optimizer.actions.collect import Collect
 from sidecar.optimizer.actions.compact_l3 import CompactL3
 from sidecar.optimizer.actions.freeze import Freeze
@@ -42,24 +41,6 @@ from sidecar.policies import fifo, lfu, lru, random, s3fifo, sieve, ttl, w_tinyl
 from sidecar.policies.registry import Policies
 from sidecar.signals import cache, cpu, garbage, http, io, memory, network
 from sidecar.signals.signal import Signals
-
-
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-N = TypeVar("N", bound=_Named)
-
-
-def by_name(things: Iterable[N]) -> Mapping[str, N]:
-    """In their order. Raises ValueError for two of one name."""
-    found: dict[str, N] = {}
-    for thing in things:
-        if thing.name in found:
-            raise ValueError(f"two are named {thing.name}")
-        found[thing.name] = thing
-    return MappingProxyType(found)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,8 +110,9 @@ CATALOGUE = Catalogue(
             w_tinylfu.SPEC,
         )
     ),
-    actions=by_name(_ACTIONS),
+    actions=by_name("actions", _ACTIONS),
     signals=by_name(
+        "signals",
         (
             *cache.SIGNALS,
             *http.SIGNALS,
@@ -139,10 +121,10 @@ CATALOGUE = Catalogue(
             *io.SIGNALS,
             *network.SIGNALS,
             *garbage.SIGNALS,
-        )
+        ),
     ),
-    functions=by_name(FUNCTIONS),
-    knobs=by_name(KNOBS),
+    functions=by_name("functions", FUNCTIONS),
+    knobs=by_name("knobs", KNOBS),
     one_shots=ONE_SHOTS,
 )
 """What comes with the sidecar."""

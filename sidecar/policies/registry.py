@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
 from sidecar.config.values import MemoryTierConfig, TierConfig
+from sidecar.model.named import by_name
 from sidecar.policies.protocol import Policy
 from sidecar.policies.spec import PolicySpec, import_score
 
@@ -30,11 +31,7 @@ class Policies(Mapping[str, PolicySpec]):
     """
 
     def __init__(self, specs: Iterable[PolicySpec]) -> None:
-        self._specs: dict[str, PolicySpec] = {}
-        for spec in specs:
-            if spec.name in self._specs:
-                raise ValueError(f"two policies are named {spec.name}")
-            self._specs[spec.name] = spec
+        self._specs = by_name("policies", specs)
         self.scores = {spec.name: spec.score for spec in self.values() if spec.score is not None}
         """The policies that L3 can use, with the import paths of their scores."""
         for path in self.scores.values():

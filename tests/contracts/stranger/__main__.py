@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sidecar.catalogue import CATALOGUE, by_name
+from sidecar.catalogue import CATALOGUE
 from sidecar.cli import main
+from sidecar.model.named import by_name
 from sidecar.policies.registry import Policies
 from tests.contracts.stranger import moon, mru
 from tests.contracts.stranger.rest import Rest
@@ -13,8 +14,8 @@ from tests.contracts.stranger.rest import Rest
 EXTENDED = replace(
     CATALOGUE,
     policies=Policies([*CATALOGUE.policies.values(), mru.SPEC]),
-    actions=by_name([*CATALOGUE.actions.values(), Rest()]),
-    signals=by_name([*CATALOGUE.signals.values(), moon.SIGNAL]),
+    actions=by_name("actions", [*CATALOGUE.actions.values(), Rest()]),
+    signals=by_name("signals", [*CATALOGUE.signals.values(), moon.SIGNAL]),
 )
 
 if __name__ == "__main__":

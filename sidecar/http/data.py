@@ -16,6 +16,7 @@ from sidecar.api.values import (
     NEVER_SECONDS,
     content_type_of,
     life_of,
+    seconds_left,
     seconds_of,
 )
 from sidecar.http.browsers import SANDBOX
@@ -114,14 +115,11 @@ class EntryApi:
         entry, value = hit.entry, hit.value
         now = self._clock()
         age = int(now - entry.created_at)
-        if entry.expires_at - now < MAX_TTL_SECONDS:
-            left = max(0, int(entry.expires_at - now))
-            life = f"; ttl={left}"
-        else:
-            left, life = NEVER_SECONDS, ""
+        left = seconds_left(entry.expires_at, now)
+        life, max_age = ("", NEVER_SECONDS) if left is None else (f"; ttl={left}", left)
         tag = etag(entry)
         lines = (
-            f"ETag: {tag}\r\nAge: {max(0, age)}\r\nCache-Control: max-age={left}\r\n"
+            f"ETag: {tag}\r\nAge: {max(0, age)}\r\nCache-Control: max-age={max_age}\r\n"
             f"Cache-Status: cache-sidecar; hit{life}; detail={hit.tier}\r\n"
         )
         headers = request.headers

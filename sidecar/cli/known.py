@@ -1,19 +1,17 @@
 """Passes the catalogue that the program was started with to a command.
 
-It is the object of click's context, `main(obj=catalogue)`, by default the sidecar's own. It is
-imported late, since commands that only print JSON do not need it.
+It is the object of click's context, `main(obj=catalogue)`, by default the sidecar's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from sidecar.catalogue import Catalogue
+from sidecar.catalogue import CATALOGUE, Catalogue
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,8 +19,6 @@ R = TypeVar("R")
 
 def catalogue_of(ctx: click.Context) -> Catalogue:
     """The catalogue of this call."""
-    from sidecar.catalogue import CATALOGUE, Catalogue  # noqa: PLC0415
-
     return ctx.obj if isinstance(ctx.obj, Catalogue) else CATALOGUE
 
 

@@ -65,7 +65,7 @@ def refused_query(query: str) -> ProblemError:
 
 
 def _unknown(name: str, known: Collection[str]) -> ProblemError:
-    takes = f"takes only {', '.join(known)}" if known else "takes no parameters"
+    takes = f"takes only {', '.join(known)}" if known else "takes none"
     return ProblemError(400, f"There is no parameter {name[:80]!r} here: this path {takes}.")
 
 

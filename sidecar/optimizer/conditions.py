@@ -1,7 +1,8 @@
-"""Conditions of rules: text -> a program over flat variables, its operands listed and checked.
+"""Compiles the conditions of rules: checks a text and its operands, and builds a CEL program.
 
-Each signal, baseline, target and windowed call becomes a variable (`v0`, `v1`, ...) of CEL's
-library, so an evaluation takes numbers, calls nothing back, and needs no idea of what they mean.
+Each signal, baseline, target and windowed call becomes a variable (`v0`, `v1`, ...) of the CEL
+library, so an evaluation takes only numbers, makes no callbacks, and does not depend on their
+meaning.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sidecar.optimizer.tokens import Token, refused
 from sidecar.process.imports import without
 from sidecar.signals.history import SPAN_SECONDS
 
-# Importing the library imports its command line too: 26 MiB that no sidecar needs.
+# Importing the library also imports its command line, which takes 26 MiB and is not used.
 with without("cel.cli", ModuleType("cel.cli")):
     import cel
 
@@ -35,52 +36,53 @@ class Operand:
     source: Source
     signal: str
     text: str
-    """As it was written."""
+    """As written in the condition."""
     function: Function | None = None
-    """With a window, what is applied to it."""
+    """The function applied to the window, if there is one."""
     seconds: float = 0.0
     """The length of the window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition that was found to be good."""
+    """A checked and compiled condition."""
 
     text: str
     operands: tuple[Operand, ...]
-    """In the order in which `evaluate` takes their values, each once."""
+    """Without duplicates, in the order in which `evaluate` takes their values."""
     _program: cel.Program = field(repr=False, compare=False)
     _variables: tuple[str, ...] = field(repr=False, compare=False)
 
     @property
     def reach_seconds(self) -> float:
-        """How far back its longest window goes."""
+        """The length of the longest window; 0 if there is none."""
         return max((operand.seconds for operand in self.operands), default=0.0)
 
     def evaluate(self, values: Sequence[float]) -> bool:
-        """Whether it holds for these values of its operands; a few microseconds.
+        """Whether the condition holds for these values of its operands; a few microseconds.
 
-        Arithmetic may have no result (0/0). A comparison with that is neither true nor false, and
-        nor is the condition then, unless `&&` or `||` decide it otherwise: it does not hold.
+        The result of 0/0 is NaN. A comparison with NaN is neither true nor false. Unless `&&` or
+        `||` determine the result without it, the same is true of the condition, which then does
+        not hold.
         """
         try:
             return self._program.execute(dict(zip(self._variables, values, strict=True))) is True
-        except TypeError:  # how the library says that NaN has no order; types have been checked
+        except TypeError:  # the library's error for a comparison with NaN; types are checked before
             return False
 
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """Compiles conditions over the signals and functions that there are."""
+    """Compiles conditions over the given signals and functions."""
 
     signals: Collection[str]
     functions: Mapping[str, Function]
 
     def compile(self, text: str, references: Collection[str] | None = None) -> Condition:
-        """The condition that the text states. O(length), at most a few milliseconds.
+        """Compile a condition. O(length), at most a few milliseconds.
 
-        `references` are the baselines and targets that there are, as `baseline.cache.hit_ratio`;
-        with None any signal's is taken. Raises ConditionError.
+        `references` are the baselines and targets that exist, such as `baseline.cache.hit_ratio`;
+        None allows those of every signal. Raises ConditionError.
         """
         operands: dict[Operand, str] = {}
         program: list[str] = []
@@ -137,7 +139,7 @@ def _seconds(span: Token) -> float:
     if not SHORTEST_SECONDS <= seconds <= SPAN_SECONDS:
         raise refused(
             f"{shown(span.text[1:-1])} is not between {SHORTEST_SECONDS:g}s and"
-            f" {SPAN_SECONDS / 60:g}m, as long as signals are remembered; write for example 5m",
+            f" {SPAN_SECONDS / 60:g}m, the length of the signal history; write for example 5m",
             span,
         )
     return seconds

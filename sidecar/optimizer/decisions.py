@@ -1,4 +1,4 @@
-"""What an engine says: what it decided, how its rules stand, and what must outlive it."""
+"""The output of the engine: its decisions, the state of its rules, and the state to persist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Event = Literal["fired", "changed", "concluded", "rolled_back", "released"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One thing that was decided, with its figures. The caller makes the `one_shot` change."""
+    """One decision, with its figures. The caller makes the `one_shot` change."""
 
     event: Event
     rule: Rule
@@ -31,10 +31,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How a rule would stand after a look now, what it sees, and the change it would make, or why
-    it would make none.
+    """The result of evaluating a rule now, without effect: its standing, the values in its
+    condition, and the change that it would make, or the reason why it would make none.
 
-    `would_fire`: whether that look would make the change.
+    `would_fire`: whether an evaluation now would make the change.
     """
 
     rule: Rule
@@ -45,7 +45,7 @@ class Explanation:
 
 
 class SavedState(msgspec.Struct):
-    """What an engine knows that a restart must not lose."""
+    """The state of an engine that must survive a restart."""
 
     kept: dict[str, KeptTurn] = {}
     outcomes: list[Outcome] = []

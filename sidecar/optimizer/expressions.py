@@ -1,11 +1,11 @@
-"""The language of conditions: the part of CEL that numbers need, with types.
+"""The language of conditions: the subset of CEL for numbers, with type checks.
 
-CEL's library compiles and evaluates, but checks no types, and a short circuit hides a mistake until
-the day on which it matters. So a condition is read here first, by precedence (Pratt, "Top down
-operator precedence", 1973), in one pass that yields types and no tree. The grammar is CEL's
-(github.com/google/cel-spec, langdef.md), so what is taken means the same to the library. What is
-left out has no use over numbers, or a cost that nothing bounds. Which names there are, and what
-they stand for, is not known here.
+The CEL library compiles and evaluates, but checks no types, and a short circuit hides a type error
+until the operand is evaluated. So this parser checks a condition first. It is an operator
+precedence parser (Pratt, "Top down operator precedence", 1973), which yields types in one pass and
+builds no tree. The grammar is CEL's (github.com/google/cel-spec, langdef.md), so the library gives
+an accepted condition the same meaning. The parts of CEL that are left out are useless for numbers,
+or have an unbounded cost. This module does not resolve names.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from sidecar.optimizer.tokens import ADVICE, ConditionError, Token, refused, spl
 MAX_DEPTH = 32
 
 EXAMPLE = 'write for example mean(cache.hit_ratio, "5m")'
-"""A call as it should be."""
+"""A valid call, for error messages."""
 
 LARGEST_WHOLE = 1 << 53
-"""Up to here whole numbers and doubles are compared exactly."""
+"""Up to this number, comparisons of whole numbers with doubles are exact."""
 
 Type = Literal["a number", "a whole number", "true or false", "text"]
 
@@ -42,7 +42,7 @@ _MACROS = ("all", "exists", "exists_one", "filter", "has", "map")
 
 
 class Reference(NamedTuple):
-    """A name, or a call of one, that stands for a number. A name alone has no arguments."""
+    """A name or a function call that stands for a number. A name has no arguments."""
 
     name: Token
     arguments: tuple[Token, ...]
@@ -50,7 +50,7 @@ class Reference(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """An expression that was read: what it yields, and where it stands."""
+    """A parsed expression: its type and its position in the text."""
 
     type: Type
     start: int
@@ -58,9 +58,9 @@ class _Part(NamedTuple):
 
 
 def read(text: str) -> list[Reference]:
-    """What a well-formed condition refers to, in order.
+    """The references in a condition, in order.
 
-    Raises ConditionError, also for one that is not true or false, or that is too costly. O(length).
+    Raises ConditionError if the condition is malformed, not boolean, or too costly. O(length).
     """
     reader = _Reader(text)
     reader.condition()
@@ -68,7 +68,7 @@ def read(text: str) -> list[Reference]:
 
 
 class _Reader:
-    """Tokens in, types out; each method reads one construct and begins at the current token."""
+    """Parses tokens into types; each method reads one construct, from the current token on."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -82,11 +82,11 @@ class _Reader:
         if self._token.kind != "end":
             raise self._misplaced()
         if whole.type != "true or false":
-            message = f"a condition is true or false, and this is {whole.type}; compare it"
+            message = f"a condition must be true or false, but this is {whole.type}; compare it"
             raise ConditionError(message, 1)
 
     def _expression(self, above: int) -> _Part:
-        """An operand and what binds it more tightly than `above`."""
+        """An operand, with all operators that bind more tightly than `above`."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise refused(f"too costly: nested deeper than {MAX_DEPTH}; flatten it", self._token)
@@ -135,7 +135,7 @@ class _Reader:
         end = name.end
         if self._token.text == "(":
             if name.text.rpartition(".")[2] in _MACROS:
-                raise refused("nothing bounds the cost of macros; compare signals instead", name)
+                raise refused("the cost of macros is unbounded; compare signals instead", name)
             separator = self._next()
             while separator.text != ")":
                 arguments.append(self._argument())
@@ -155,7 +155,7 @@ class _Reader:
         if operator.text == "!":
             self._want_truth(part, operator)
         elif part.type not in _NUMERIC:
-            raise refused(f"- takes a number, and this is {part.type}; remove it", operator)
+            raise refused(f"- takes a number, but this is {part.type}; remove it", operator)
         return _Part(part.type, operator.start, part.end)
 
     def _choice(self, condition: _Part, operator: Token) -> _Part:
@@ -165,7 +165,7 @@ class _Reader:
         second = self._expression(0)
         if first.type != second.type:
             types = f"{first.type} and {second.type}"
-            raise refused(f"? chooses between {types}; make both the same", operator)
+            raise refused(f"? chooses between {types}; use the same type for both", operator)
         return _Part(first.type, condition.start, second.end)
 
     def _binary(self, left: _Part, operator: Token, right: _Part) -> _Part:
@@ -187,13 +187,13 @@ class _Reader:
     def _want_truth(self, part: _Part, operator: Token) -> None:
         if part.type != "true or false":
             written = shown(self._text[part.start : part.end])
-            message = f"{operator.text} takes true or false, and {written} is {part.type}"
+            message = f"{operator.text} takes true or false, but {written} is {part.type}"
             raise refused(f"{message}; compare it first", operator)
 
     def _want_number(self, part: _Part, operator: Token) -> None:
-        """Refuse whole numbers in arithmetic: CEL doesn't mix them with others, and 1/2 would be 0.
+        """Reject whole numbers in arithmetic: CEL doesn't mix them with others, and 1/2 would be 0.
 
-        So whole numbers are constants, and neither overflow nor are divided by zero.
+        So whole numbers occur only as constants: there is no overflow and no division by zero.
         """
         if part.type == "a number":
             return

@@ -1,7 +1,7 @@
-"""Functions that a condition may apply to a signal and a span of time: `mean(cpu.pressure, "5m")`.
+"""Functions that a condition can apply to a signal and a span of time: `mean(cpu.pressure, "5m")`.
 
-Each takes the history, a signal's name and seconds back from the last reading; None where too
-little is known.
+Each takes the history, the name of a signal, and a span in seconds that ends at the last reading.
+It returns None if there are too few readings.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ FUNCTIONS = (
     Function("mean", "the signal over the window", _mean),
     Function(
         "p95",
-        "the value that it stayed below in 95 of 100 seconds of the window",
+        "the value that the signal did not exceed in 95% of the seconds of the window",
         lambda history, signal, seconds: history.quantile(signal, 0.95, seconds),
     ),
     Function(
         "rate",
-        "its growth in a second, between the two halves of the window",
+        "its growth per second, between the two halves of the window",
         History.slope,
     ),
 )

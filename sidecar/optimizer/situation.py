@@ -1,4 +1,4 @@
-"""What a rule's action may know when it is asked what to do."""
+"""The input of an action when it proposes a change."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sidecar.model.change import Turn, Value
 from sidecar.model.snapshot import Snapshot
 
 STEPS: dict[Level, float] = dict(zip(LEVELS, (0.05, 0.10, 0.25, 0.50), strict=True))
-"""How much one change may turn a knob, as a share of what it stands at."""
+"""How far one change may turn a knob, as a share of its current value."""
 COOLDOWN_SCALES: dict[Level, float] = dict(zip(LEVELS, (2.0, 1.0, 0.5, 0.25), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One moment: the cache, what is in force and what was configured, and how far to go.
+    """The state of the sidecar at one moment, and the size of a step.
 
-    `signal` gives a signal's value now; None where it is unavailable. `step` is the largest share
-    by which a change may turn a knob.
+    `signal` returns the current value of a signal; None if it is unavailable. `step` is the largest
+    share by which a change may turn a knob.
     """
 
     cache: Snapshot
@@ -31,9 +31,9 @@ class Situation:
     knobs: Knobs
 
     def knob(self, name: str) -> Value:
-        """What a knob stands at."""
+        """The value in force of a knob."""
         return self.knobs[name].read(self.effective)
 
     def turned(self, turn: Turn) -> Effective:
-        """What would be in force after a turn. Raises KeyError where there is no such knob."""
+        """The values that a turn would put in force. Raises KeyError if the knob does not exist."""
         return turned(self.knobs, self.effective, turn)

@@ -1,4 +1,4 @@
-"""The words and signs of conditions, and why others are refused."""
+"""The tokens of conditions, and the advice for text that is rejected."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _TOKENS = re.compile(
 )
 _NO_NUMBER = re.compile(r"[\w.]+", re.ASCII)
 
-_BAD_TEXT = "the text has no end, or a backslash in it; close it, and write it plainly"
+_BAD_TEXT = "the text has no end, or contains a backslash; close it, and use no escapes"
 ADVICE = {
-    **dict.fromkeys("[]{}", "lists and maps have no use over numbers; remove it"),
+    **dict.fromkeys("[]{}", "lists and maps are not supported; remove it"),
     **dict.fromkeys("\"'", _BAD_TEXT),
-    "in": "lists have no use over numbers; compare with == and join with ||",
+    "in": "lists are not supported; compare with == and join with ||",
     "null": "a signal is a number, and a rule without its signals does not run; remove it",
     "=": "write == to compare",
     "&": "write && for and",
     "|": "write || for or",
-    "//": "comments are not supported here; write them behind # in a line of their own",
+    "//": "comments are not supported here; write them after # on a separate line",
 }
-"""What to do about pieces that other languages, or the rest of CEL, would take."""
+"""Advice for tokens that are valid in other languages, or in the rest of CEL."""
 
 
 class ConditionError(ValueError):
-    """Why a condition is refused: a sentence, and the column (from 1) that it is about."""
+    """A condition was rejected. `message` is a sentence; `column` counts from 1."""
 
     def __init__(self, message: str, column: int) -> None:
         super().__init__(f"{message} (column {column})")
@@ -47,7 +47,7 @@ class ConditionError(ValueError):
 
 
 class Token(NamedTuple):
-    """A piece of the text. What is behind the last one is of the kind `end`, and empty."""
+    """A token. The last token of a condition has the kind `end` and no text."""
 
     kind: Kind
     text: str
@@ -59,12 +59,12 @@ class Token(NamedTuple):
 
 
 def refused(message: str, token: Token) -> ConditionError:
-    """The error about what stands at a token."""
+    """An error at the position of a token."""
     return ConditionError(message, token.start + 1)
 
 
 def split(text: str) -> list[Token]:
-    """The tokens of a condition, the end included. Raises ConditionError. O(length)."""
+    """The tokens of a condition, with the end token. Raises ConditionError. O(length)."""
     if len(text) > MAX_CHARACTERS:
         raise ConditionError(f"too costly: more than {MAX_CHARACTERS} characters; shorten it", 1)
     tokens: list[Token] = []

@@ -136,7 +136,7 @@ async def test_a_dry_run_says_of_every_rule_whether_it_would_fire_and_why(live: 
     assert "from level maximum on" in rules["ambitious"]["reason"]
     assert rules["off"]["reason"] == "It is disabled."
     assert rules["stuck"]["change"] is None
-    assert rules["stuck"]["no_change"] == "tiers.l2.compression is zstd already."
+    assert rules["stuck"]["no_change"] == "tiers.l2.compression is already zstd."
 
 
 async def test_what_a_dry_run_says_is_what_a_run_does(live: Sidecar) -> None:

@@ -1,1 +1,1 @@
-"""What rules can have done: one action, one file."""
+"""The actions that rules can use, one in each file."""

@@ -10,7 +10,7 @@ from sidecar.optimizer.situation import Situation
 
 
 class Collect:
-    """Collect all generations, at a moment that the rule chooses and not in the middle of load."""
+    """Collect all generations, at a time that the rule chooses instead of under load."""
 
     name: ClassVar[str] = "collect"
     rule_type: ClassVar[str] = "gc"

@@ -11,7 +11,7 @@ from sidecar.optimizer.situation import Situation
 
 
 class CompactL3:
-    """Rewrite L3's tables without what is dead: once much work, then less for every read."""
+    """Rewrite L3's tables without dead entries: a lot of work once, then less for every read."""
 
     name: ClassVar[str] = "compact_l3"
     rule_type: ClassVar[str] = "io"

@@ -1,4 +1,4 @@
-"""gc: take what is there out of the collector's sight."""
+"""gc: exclude the existing objects from garbage collection."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.situation import Situation
 
 MOST = 8
-"""Freezes above what is configured. Cycles that die frozen are garbage until all is thawed, so it
-can't go on for ever."""
+"""The largest number of freezes above the configured one. Frozen garbage in cycles is not collected
+until all objects are unfrozen, so the number is limited."""
 
 
 class Freeze:
-    """Move every object to where collections don't look; undone by thawing all of them."""
+    """Move all objects to the permanent generation; undone by unfreezing all of them."""
 
     name: ClassVar[str] = "freeze"
     rule_type: ClassVar[str] = "gc"
@@ -25,5 +25,5 @@ class Freeze:
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         frozen = situation.effective.tuning.gc_frozen
         if frozen >= situation.configured.tuning.gc_frozen + MOST:
-            return Declined(f"Objects were frozen {MOST} times already.")
+            return Declined(f"Objects have already been frozen {MOST} times.")
         return Turn("gc.frozen", frozen + 1)

@@ -15,22 +15,22 @@ from sidecar.optimizer.actions.view import TierName, TierView, view
 from sidecar.optimizer.situation import Situation
 
 RESIDENT_BYTES = 1.15
-"""Resident memory that a byte counted by a tier in memory takes at most."""
+"""Maximum resident memory for each byte that L1 or L2 counts."""
 DISK_BYTES = 2
-"""What a live byte takes at most in L3's folder, beside L3_SPARE_BYTES."""
+"""Maximum bytes in L3's folder for each live byte, in addition to L3_SPARE_BYTES."""
 DISK_SHARE = 0.5
-"""Of what is free on the volume: L3 is never given more, others may live there."""
+"""Largest share of the free space on the volume that L3 gets: others may use the volume too."""
 LEAST_SHARE = 0.1
-"""Of a step there has to be room for: less is not worth a trial."""
+"""Smallest share of a step for which there must be room: less is not worth a trial."""
 
 
 class GrowTier:
-    """Raise that limit of a tier, or both, by which it is full, as far as there is room.
+    """Raise the limits that a tier has reached, entries or bytes, as far as there is room.
 
-    A tier is taken to fill up with entries as large as those it has. The room for L1 and L2 is what
-    the container has left, less `reserve`, less what both have yet to fill. Without a memory limit
-    the ceiling alone holds; with one, and no knowledge of what is used of it, nothing grows. The
-    room for L3 is what its folder takes and half of what is free on the volume.
+    New entries of a tier are assumed to be as large as its existing ones. The room for L1 and L2 is
+    the available memory of the container, minus `reserve`, minus the unused capacity of both.
+    Without a memory limit only the ceiling applies. If there is a limit, but its use is unknown, no
+    tier grows. The room for L3 is the size of its folder and half of the free space on the volume.
     """
 
     name: ClassVar[str] = "grow_tier"
@@ -38,13 +38,13 @@ class GrowTier:
 
     class Options(Section):
         tier: TierName
-        """Which tier: `l1`, `l2` or `l3`."""
+        """The tier: `l1`, `l2` or `l3`."""
         by: Percent = 0.25
-        """The share that is added."""
+        """The share by which the limits grow."""
         at_most: Ceiling = 4.0
-        """Of the configured size: no larger than that."""
+        """The ceiling, as a share of the configured size."""
         reserve: Percent = 0.10
-        """Of the container's memory limit: what stays free in any case; means nothing to L3."""
+        """The share of the container's memory limit that stays free; ignored for L3."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         tier = view(situation, options.tier)
@@ -55,7 +55,7 @@ class GrowTier:
         share = min(options.by, situation.step)
         if _grown(tier, share, options.at_most) == tier.limit:
             ceiling = format_percent(options.at_most)
-            return Declined(f"{tier.name} is at its ceiling of {ceiling} of what is configured.")
+            return Declined(f"{tier.name} is at its ceiling of {ceiling} of the configured size.")
         if options.tier == "l3":
             room = _room_on_disk(situation)
         else:
@@ -71,7 +71,7 @@ class GrowTier:
 
 
 def _grown(tier: TierView, share: float, at_most: float) -> Size:
-    """The limits after a step; one by which the tier is not full stays."""
+    """The limits after a step; a limit that the tier has not reached is unchanged."""
     old, configured = tier.limit, tier.configured
     entries, size_bytes = old.max_entries, old.max_bytes
     if tier.full_of_entries:
@@ -83,7 +83,7 @@ def _grown(tier: TierView, share: float, at_most: float) -> Size:
 
 
 def _room_in_memory(situation: Situation, tier: TierView, reserve: float) -> float | Declined:
-    """The bytes that the tier may come to hold, as it counts them."""
+    """The bytes that the tier may hold, as the tier counts them."""
     limit = situation.signal("memory.limit_bytes")
     if limit is None:
         return math.inf
@@ -99,7 +99,7 @@ def _room_in_memory(situation: Situation, tier: TierView, reserve: float) -> flo
 
 
 def _room_on_disk(situation: Situation) -> float | Declined:
-    """The bytes that L3 may come to hold."""
+    """The bytes that L3 may hold."""
     free = situation.signal("io.disk_free_bytes")
     if free is None:
         return Declined("io.disk_free_bytes is unavailable.")

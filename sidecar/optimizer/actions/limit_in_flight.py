@@ -1,4 +1,4 @@
-"""network: how many requests may be in progress."""
+"""network: limit the requests in progress."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sidecar.optimizer.situation import Situation
 
 
 class LimitInFlight:
-    """Turn requests away beyond a limit that is found from latency, or none."""
+    """Shed the requests beyond a limit derived from latency, or remove the limit."""
 
     name: ClassVar[str] = "limit_in_flight"
     rule_type: ClassVar[str] = "network"
 
     class Options(Section):
         to: InFlight
-        """`adaptive`: 503 with Retry-After beyond the limit; or `unlimited`."""
+        """`adaptive` (503 with Retry-After beyond the limit) or `unlimited`."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         return set_to(situation, "network.in_flight", options.to)

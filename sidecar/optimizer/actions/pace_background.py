@@ -1,4 +1,4 @@
-"""cpu: do less in the background."""
+"""cpu: slow down background work."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sidecar.optimizer.situation import Situation
 
 
 class PaceBackground:
-    """Slow sweeps, warming and snapshots down."""
+    """Slow down sweeps, warming and snapshots."""
 
     name: ClassVar[str] = "pace_background"
     rule_type: ClassVar[str] = "cpu"
 
     class Options(Section):
         by: Percent = 0.50
-        """The share of their speed that is taken from them."""
+        """The share by which the speed falls."""
         at_least: Percent = 0.10
-        """Of their usual speed: no slower than that."""
+        """The floor, as a share of the usual speed."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         pace = situation.effective.tuning.background_pace
@@ -30,5 +30,5 @@ class PaceBackground:
         slower = lowered(pace, min(options.by, situation.step), least)
         if slower >= pace:
             floor = format_percent(options.at_least)
-            return Declined(f"The background is at its floor of {floor} of its usual speed.")
+            return Declined(f"Background work is at its floor of {floor} of its usual speed.")
         return Turn("background.pace", slower)

@@ -1,4 +1,4 @@
-"""io: write to L3 more slowly."""
+"""io: limit the rate of writes to L3."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ RATE = "network.received_bytes_per_second"
 
 
 class PaceL3Writes:
-    """Limit the bytes a second that L3 takes, counted from what comes now where that is less.
+    """Lower the limit of the bytes per second that L3 takes.
 
-    Without a limit there is nothing else to count from, and one above what comes limits nothing.
+    The new limit is a share of the current limit or of the current rate of received bytes,
+    whichever is lower: a limit above that rate has no effect, and at first there is no limit.
     """
 
     name: ClassVar[str] = "pace_l3_writes"
@@ -28,9 +29,9 @@ class PaceL3Writes:
 
     class Options(Section):
         by: Percent = 0.25
-        """The share of the rate that is taken from it."""
+        """The share by which the rate falls."""
         at_least: Size = MIB
-        """Bytes a second: no slower than that."""
+        """The floor, in bytes per second."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         tier = view(situation, "l3")
@@ -40,9 +41,9 @@ class PaceL3Writes:
         measured = situation.signal(RATE)
         rate = limit if measured is None else min(limit, measured)
         if math.isinf(rate):
-            return Declined(f"{RATE} is unavailable, and there is no limit yet to start from.")
+            return Declined(f"{RATE} is unavailable, and there is no limit yet.")
         slower = math.ceil(lowered(rate, min(options.by, situation.step), options.at_least))
         if slower >= rate:
             floor = format_size(options.at_least)
-            return Declined(f"Writes to L3 are at their floor of {floor} a second, or slower.")
+            return Declined(f"Writes to L3 are at or below their floor of {floor} per second.")
         return Turn("l3.write_bytes_per_second", float(slower))

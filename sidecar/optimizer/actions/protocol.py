@@ -1,4 +1,4 @@
-"""What an action is."""
+"""The interface of an action."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sidecar.optimizer.situation import Situation
 
 
 class Action(Protocol):
-    """One way to act. It looks and says what should be done; others do it, and undo it.
+    """A kind of change that rules can make. An action only proposes changes; it makes none itself.
 
-    `Options` is what a rule may write below `with`; it is checked when the document is loaded, and
-    the docstring below a field is its documentation.
+    `Options` are the keys that a rule may set below `with`. They are checked when the document is
+    loaded, and the docstring below a field is its documentation.
 
-    A turn stays within the action's own floor and ceiling, which no level moves. A number that is
-    turned by steps goes no further in one than the rule's `by` and `situation.step`. A rule that
-    states what the knob should be (`to`) is taken at its word.
+    A turn stays within the action's floor and ceiling, which do not depend on the level. One step
+    of a number is at most the rule's `by`, and at most `situation.step`. An option that states the
+    value of the knob (`to`) applies at every level as it is.
     """
 
     name: ClassVar[str]

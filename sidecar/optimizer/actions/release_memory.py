@@ -1,4 +1,4 @@
-"""memory: give back what the process does not need any more."""
+"""memory: return free memory to the system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sidecar.optimizer.situation import Situation
 
 
 class ReleaseMemory:
-    """Collect garbage, and have the allocator give free pages back to the system."""
+    """Collect garbage, and have the allocator return free pages to the system."""
 
     name: ClassVar[str] = "release_memory"
     rule_type: ClassVar[str] = "memory"

@@ -1,4 +1,4 @@
-"""cpu: whether L2 compresses."""
+"""cpu: set the compression of L2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecar.optimizer.situation import Situation
 
 
 class SetCompression:
-    """Keep what comes to L2 from now on compressed, or as it is: processor time against room."""
+    """Store new values in L2 compressed or as they are: a trade of processor time for memory."""
 
     name: ClassVar[str] = "set_compression"
     rule_type: ClassVar[str] = "cpu"

@@ -1,4 +1,4 @@
-"""gc: collect less often."""
+"""gc: collect garbage less often."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sidecar.optimizer.situation import Situation
 
 
 class SetGcThresholds:
-    """Raise the allocations before a collection: fewer pauses, and more garbage between them."""
+    """Raise the number of allocations before a collection: fewer pauses, but more garbage."""
 
     name: ClassVar[str] = "set_gc_thresholds"
     rule_type: ClassVar[str] = "gc"
 
     class Options(Section):
         by: Percent = 0.50
-        """The share that is added."""
+        """The share by which the threshold rises."""
         at_most: Ceiling = 10.0
-        """Of the usual threshold: no higher than that."""
+        """The ceiling, as a share of the usual threshold."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         threshold = situation.effective.tuning.gc_threshold
@@ -30,5 +30,5 @@ class SetGcThresholds:
         higher = raised_count(threshold, min(options.by, situation.step), most)
         if higher <= threshold:
             ceiling = format_percent(options.at_most)
-            return Declined(f"gc.threshold is at its ceiling of {ceiling} of the usual.")
+            return Declined(f"gc.threshold is at its ceiling of {ceiling} of its usual value.")
         return Turn("gc.threshold", higher)

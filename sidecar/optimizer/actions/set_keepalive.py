@@ -1,4 +1,4 @@
-"""network: how long idle connections stay open."""
+"""network: set how long idle connections stay open."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sidecar.optimizer.situation import Situation
 
 
 class SetKeepalive:
-    """Close connections that were idle for so long."""
+    """Close connections that have been idle for a given time."""
 
     name: ClassVar[str] = "set_keepalive"
     rule_type: ClassVar[str] = "network"
 
     class Options(Section):
         to: IdleTime = 15.0
-        """How long, as stated at every level."""
+        """The idle time; the same at every level."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         return set_to(situation, "network.keepalive_seconds", options.to)

@@ -1,4 +1,4 @@
-"""io: which puts L3 takes."""
+"""io: set which puts L3 takes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sidecar.optimizer.situation import Situation
 
 
 class SetL3Admission:
-    """Have L3 take every put of a key, or none before its second: most are never asked for."""
+    """Make L3 take every put of a key, or only from the second on: most keys are never read."""
 
     name: ClassVar[str] = "set_l3_admission"
     rule_type: ClassVar[str] = "io"
 
     class Options(Section):
         to: Admission
-        """`every`, or `second`: what was put once is then in memory alone."""
+        """`every`, or `second` (keys that were put once are only in memory)."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         tier = view(situation, "l3")

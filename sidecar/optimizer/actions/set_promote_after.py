@@ -1,4 +1,4 @@
-"""cache: how soon an entry moves to L1."""
+"""cache: set how soon an entry moves to L1."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sidecar.optimizer.situation import Situation
 
 
 class SetPromoteAfter:
-    """Have entries move to L1 after so many hits in L2. There is no half of a hit: no steps."""
+    """Set the hits in L2 before an entry moves to L1; too small a number to change in steps."""
 
     name: ClassVar[str] = "set_promote_after"
     rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         to: Count = 1
-        """Hits, as stated at every level."""
+        """The number of hits; the same at every level."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         for name in ("l1", "l2"):

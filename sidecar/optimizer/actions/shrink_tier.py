@@ -1,4 +1,4 @@
-"""memory: make a tier in memory smaller."""
+"""memory: shrink L1 or L2."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LEAST_ENTRIES, LEAST_BYTES = 1, 64 * KIB
 
 
 class ShrinkTier:
-    """Lower both limits of L1 or L2, counted from what the tier holds where that is less.
+    """Lower both limits of L1 or L2 below what the tier holds.
 
-    A fifth off the limit of a tier that is half full would free nothing. So a limit may fall by
-    more than the share, but no lower than what the share leaves of what is held. Declined where
-    nothing would have to go.
+    Lowering the limit of a half full tier by 20% would free nothing. So the share is taken off what
+    the tier holds, if that is less than the limit, and a limit may fall by more than the share.
+    Declined if no entry would have to leave.
     """
 
     name: ClassVar[str] = "shrink_tier"
@@ -29,11 +29,11 @@ class ShrinkTier:
 
     class Options(Section):
         tier: MemoryTierName
-        """Which tier: `l1` or `l2`."""
+        """The tier: `l1` or `l2`."""
         by: Percent = 0.20
-        """The share of what it holds that has to go."""
+        """The share of its contents that must leave."""
         at_least: Percent = 0.10
-        """Of the configured size: no smaller than that, than one entry, and than 64 KiB."""
+        """The floor, as a share of the configured size; at least one entry and 64 KiB."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         tier = view(situation, options.tier)
@@ -49,7 +49,7 @@ class ShrinkTier:
         if left_entries >= entries and left_bytes >= used_bytes:
             floor = format_percent(options.at_least)
             return Declined(
-                f"{tier.name} is at its floor of {floor} of what is configured, or holds no more."
+                f"{tier.name} is at its floor of {floor} of the configured size, or holds no more."
             )
         limit = tier.limit
         size = Size(min(limit.max_entries, left_entries), min(limit.max_bytes, left_bytes))

@@ -1,4 +1,4 @@
-"""cache: let entries live longer."""
+"""cache: raise the lifetime of entries."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from sidecar.optimizer.situation import Situation
 
 
 class StretchTtl:
-    """Raise the life of values that are put without one of their own."""
+    """Raise the lifetime of entries that are put without one."""
 
     name: ClassVar[str] = "stretch_ttl"
     rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         by: Percent = 0.25
-        """The share that is added."""
+        """The share by which the lifetime rises."""
         at_most: Ceiling = 4.0
-        """Of the configured `default_ttl`: no longer than that."""
+        """The ceiling, as a share of the configured `default_ttl`."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         ttl = situation.effective.cache.default_ttl_seconds
         if math.isinf(ttl):
-            return Declined("default_ttl is never: nothing lives longer.")
+            return Declined("default_ttl is never, so no entry expires.")
         most = situation.configured.cache.default_ttl_seconds * options.at_most
         longer = raised(ttl, min(options.by, situation.step), min(most, LONGEST_SECONDS))
         if longer <= ttl:
             ceiling = format_percent(options.at_most)
-            return Declined(f"default_ttl is at its ceiling of {ceiling} of what is configured.")
+            return Declined(f"default_ttl is at its ceiling of {ceiling} of the configured value.")
         return Turn("default_ttl", longer)

@@ -1,4 +1,4 @@
-"""cache: who leaves a tier first."""
+"""cache: change the policy of a tier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sidecar.optimizer.situation import Situation
 
 def _policy(name: str, info: ValidationInfo) -> str:
     tier = info.data.get("tier")
-    if tier is None:  # which is a mistake of its own
+    if tier is None:  # reported as a separate error
         return name
     vocabulary = vocabulary_of(info)
     known = vocabulary.disk_policies if tier == "l3" else vocabulary.policies
@@ -27,16 +27,16 @@ def _policy(name: str, info: ValidationInfo) -> str:
 
 
 class SwitchPolicy:
-    """Order a tier's entries by another policy. They stay, and keep their order where they can."""
+    """Change the policy of a tier. Its entries stay, in the same order as far as possible."""
 
     name: ClassVar[str] = "switch_policy"
     rule_type: ClassVar[str] = "cache"
 
     class Options(Section):
         tier: TierName
-        """Which tier: `l1`, `l2` or `l3`."""
+        """The tier: `l1`, `l2` or `l3`."""
         to: Annotated[str, AfterValidator(_policy)]
-        """Any policy that the tier takes, with its usual options."""
+        """A policy that the tier supports; its options have their defaults."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         tier = view(situation, options.tier)

@@ -1,6 +1,6 @@
-"""How far a number may be turned in one go, and whether a knob stands there already.
+"""Calculates the new value of a knob within its bounds.
 
-Counts go by one at least: a share of a small one would be nothing, for ever.
+A count changes by at least one, since a share of a small count would be rounded to 0.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from sidecar.optimizer.situation import Situation
 
 
 def lowered(stands: float, share: float, floor: float) -> float:
-    """What a number is turned down to: not below the floor, wherever it stands."""
+    """The number lowered by a share; the floor if the result would be below it."""
     return max(floor, stands * (1 - share))
 
 
 def raised(stands: float, share: float, ceiling: float) -> float:
-    """What a number is turned up to: not above the ceiling, wherever it stands."""
+    """The number raised by a share; the ceiling if the result would be above it."""
     return min(ceiling, stands * (1 + share))
 
 
 def lowered_count(stands: int, share: float, floor: int) -> int:
-    """The same, of what is counted."""
+    """Like `lowered`, for a count."""
     return max(floor, stands - max(1, int(stands * share)))
 
 
 def raised_count(stands: int, share: float, ceiling: int) -> int:
-    """The same, of what is counted."""
+    """Like `raised`, for a count."""
     return min(ceiling, stands + max(1, int(stands * share)))
 
 
 def set_to(situation: Situation, knob: str, to: Value) -> Turn | Declined:
-    """The knob as the rule states it, at every level: that is the operator's own figure."""
+    """Turn the knob to the value in the rule, at every level: the operator chose that value."""
     if situation.knob(knob) == to:
-        return Declined(f"{knob} is {to} already.")
+        return Declined(f"{knob} is already {to}.")
     return Turn(knob, to)

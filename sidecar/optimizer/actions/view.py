@@ -1,4 +1,4 @@
-"""A tier as an action looks at it."""
+"""The state of a tier that actions need."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ MemoryTierName = Literal["l1", "l2"]
 TierName = Literal["l1", "l2", "l3"]
 
 FULL = 0.9
-"""Of a limit. A tier that holds large values is never nearer to it than one of them."""
+"""The share of a limit from which a tier is full. It is below 1, since a tier that holds large
+values may stay below its limit by almost the size of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class TierView:
-    """A tier that is in use: what it may hold, was configured to hold, and holds."""
+    """An enabled tier: its limits in force, its configured limits, and what it holds."""
 
     name: str
     limit: Size
@@ -40,14 +41,14 @@ class TierView:
 
     @property
     def bytes_when_full(self) -> float:
-        """What the tier comes to hold if its entries stay as large as they are."""
+        """The bytes that the full tier holds, if the size of its entries stays the same."""
         if not (self.entries and self.used_bytes):
             return self.limit.max_bytes
         return min(self.limit.max_bytes, self.used_bytes / self.entries * self.limit.max_entries)
 
 
 def view(situation: Situation, tier: str) -> TierView | Declined:
-    """The tier, or why there is nothing to do about it: it is switched off, or L3 is not up."""
+    """The tier, or why no change is possible: it is disabled, or L3 is not up."""
     name = tier.upper()
     config: TierConfig = getattr(situation.effective.cache.tiers, tier)
     if not config.enabled:

@@ -1,4 +1,4 @@
-"""cache: bring the hottest back into memory."""
+"""cache: read the hottest keys into memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sidecar.optimizer.situation import Situation
 
 
 class Warm:
-    """Read what was hottest from L3 into the room that L1 and L2 have; nothing leaves for it."""
+    """Read the hottest keys from L3 into the free room in L1 and L2; evicts nothing."""
 
     name: ClassVar[str] = "warm"
     rule_type: ClassVar[str] = "cache"
@@ -25,8 +25,8 @@ class Warm:
         def _names_no_warmer(cls, stated: object) -> object:
             if isinstance(stated, dict) and "warmer" in stated:
                 raise ValueError(
-                    f"there is no warmer {shown(stated['warmer'])}, and none is needed: the hottest"
-                    " keys are read back; remove the key warmer"
+                    f"there is no warmer {shown(stated['warmer'])}, and none is needed: the action"
+                    " reads the hottest keys from L3; remove the key warmer"
                 )
             return stated
 

@@ -22,7 +22,7 @@ def test_a_policy_is_switched_as_stated() -> None:
         "tiers.l2.policy", "sieve"
     )
     assert reason(propose("switch_policy", situation(), tier="l2", to="lru")) == (
-        "tiers.l2.policy is lru already."
+        "tiers.l2.policy is already lru."
     )
 
 
@@ -58,7 +58,7 @@ def test_promotion_is_as_stated_at_every_level(step: float) -> None:
     """From two hits to one: there is nothing between."""
     assert propose("set_promote_after", situation(step=step)) == Turn("promote_after", 1)
     moment = situation(standing({"promote_after": 1}))
-    assert reason(propose("set_promote_after", moment)) == "promote_after is 1 already."
+    assert reason(propose("set_promote_after", moment)) == "promote_after is already 1."
 
 
 @pytest.mark.parametrize(("tier", "name"), [("l1", "L1"), ("l2", "L2")])
@@ -85,11 +85,11 @@ def test_lives_are_stretched_to_their_ceiling() -> None:
     assert turned_to(propose("stretch_ttl", moment)) == 14_400.0
     moment = situation(standing({"default_ttl": 14_400.0}), configured=DEFAULTS)
     assert reason(propose("stretch_ttl", moment)) == (
-        "default_ttl is at its ceiling of 400% of what is configured."
+        "default_ttl is at its ceiling of 400% of the configured value."
     )
 
 
 def test_what_never_expires_is_not_stretched() -> None:
     """There is nothing longer than never."""
     moment = situation(standing({"default_ttl": math.inf}))
-    assert reason(propose("stretch_ttl", moment)) == "default_ttl is never: nothing lives longer."
+    assert reason(propose("stretch_ttl", moment)) == "default_ttl is never, so no entry expires."

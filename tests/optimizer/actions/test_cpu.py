@@ -15,7 +15,7 @@ def test_compression_is_switched_as_stated() -> None:
         "tiers.l2.compression", "none"
     )
     assert reason(propose("set_compression", situation(), to="zstd")) == (
-        "tiers.l2.compression is zstd already."
+        "tiers.l2.compression is already zstd."
     )
 
 
@@ -40,5 +40,5 @@ def test_the_background_never_stops() -> None:
     """At the floor it stays."""
     moment = situation(standing({"background.pace": 0.1}), configured=DEFAULTS)
     assert reason(propose("pace_background", moment)) == (
-        "The background is at its floor of 10% of its usual speed."
+        "Background work is at its floor of 10% of its usual speed."
     )

@@ -29,7 +29,7 @@ def test_the_threshold_has_a_ceiling() -> None:
     assert turned_to(propose("set_gc_thresholds", moment)) == 200_000
     moment = situation(standing({"gc.threshold": 200_000}), configured=DEFAULTS)
     assert reason(propose("set_gc_thresholds", moment)) == (
-        "gc.threshold is at its ceiling of 1000% of the usual."
+        "gc.threshold is at its ceiling of 1000% of its usual value."
     )
 
 
@@ -37,4 +37,4 @@ def test_objects_are_frozen_a_few_times() -> None:
     """Not for ever: garbage among them stays until they are thawed."""
     assert propose("freeze", situation()) == Turn("gc.frozen", 1)
     moment = situation(standing({"gc.frozen": 8}), configured=DEFAULTS)
-    assert reason(propose("freeze", moment)) == "Objects were frozen 8 times already."
+    assert reason(propose("freeze", moment)) == "Objects have already been frozen 8 times."

@@ -52,7 +52,7 @@ def test_the_ceiling_is_a_multiple_of_what_is_configured() -> None:
     moment = situation(stands, configured=DEFAULTS, held={"l2": (3900, 50 * MIB)})
     assert turned_to(propose("grow_tier", moment, tier="l2")) == Size(4000, 100 * MIB)
     assert reason(propose("grow_tier", moment, tier="l2", at_most="390%")) == (
-        "L2 is at its ceiling of 390% of what is configured."
+        "L2 is at its ceiling of 390% of the configured size."
     )
 
 

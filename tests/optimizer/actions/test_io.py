@@ -19,7 +19,7 @@ def test_admission_is_set_as_stated() -> None:
     """And only once."""
     assert propose("set_l3_admission", situation(), to="second") == Turn("l3.admission", "second")
     assert reason(propose("set_l3_admission", situation(), to="every")) == (
-        "l3.admission is every already."
+        "l3.admission is already every."
     )
 
 
@@ -43,7 +43,7 @@ def test_writes_are_never_paced_below_the_floor() -> None:
     assert turned_to(propose("pace_l3_writes", moment, by="50%")) == MIB
     for signals in ({RATE: 1.0 * MIB}, {RATE: 1000.0}, {RATE: 0.0}):
         assert reason(propose("pace_l3_writes", situation(signals=signals))) == (
-            "Writes to L3 are at their floor of 1MiB a second, or slower."
+            "Writes to L3 are at or below their floor of 1MiB per second."
         )
 
 
@@ -51,7 +51,7 @@ def test_without_a_limit_and_a_measure_there_is_nothing_to_start_from() -> None:
     """The sentence names the signal."""
     assert math.isinf(float(str(situation().knob(KNOB))))
     assert reason(propose("pace_l3_writes", situation())) == (
-        "network.received_bytes_per_second is unavailable, and there is no limit yet to start from."
+        "network.received_bytes_per_second is unavailable, and there is no limit yet."
     )
 
 

@@ -51,7 +51,7 @@ def test_at_its_floor_a_tier_stays_as_it_is() -> None:
             held={"l2": held},
         )
         assert reason(propose("shrink_tier", moment, tier="l2")) == (
-            "L2 is at its floor of 10% of what is configured, or holds no more."
+            "L2 is at its floor of 10% of the configured size, or holds no more."
         )
 
 

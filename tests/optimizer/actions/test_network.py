@@ -16,7 +16,7 @@ def test_the_limit_in_flight_is_switched_as_stated() -> None:
         "network.in_flight", "adaptive"
     )
     assert reason(propose("limit_in_flight", situation(), to="unlimited")) == (
-        "network.in_flight is unlimited already."
+        "network.in_flight is already unlimited."
     )
 
 
@@ -30,7 +30,7 @@ def test_keepalive_is_set_once() -> None:
     """Then it stands there."""
     moment = situation(standing({"network.keepalive_seconds": 30.0}))
     assert reason(propose("set_keepalive", moment, to="30s")) == (
-        "network.keepalive_seconds is 30.0 already."
+        "network.keepalive_seconds is already 30.0."
     )
 
 

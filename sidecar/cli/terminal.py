@@ -9,7 +9,8 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console, ConsoleDimensions, RenderableType
 from rich.live import Live
@@ -31,6 +32,8 @@ class Canvas:
         self._stop = stop
         self._output = console.file.fileno()
         self._keyboard = sys.stdin.fileno() if sys.stdin and sys.stdin.isatty() else None
+        self._usual_keys: list[Any] | None = None
+        self._is_live = False
         self._live = Live(
             console=console,
             screen=True,
@@ -60,14 +63,12 @@ class Canvas:
 
     def draw(self) -> None:
         """Draw the current content in the current size of the terminal."""
-        try:
+        with self._stop_if_closed():
             size = os.get_terminal_size(self._output)
             if not all(size):  # the size under `kubectl exec`, before its client has sent one
                 size = os.terminal_size(_USUAL_SIZE)
             self._console.size = ConsoleDimensions(*size)
             self._live.update(self._content, refresh=True)
-        except OSError:  # the terminal was closed
-            self._stop()
 
     def _on_key(self) -> None:
         assert self._keyboard is not None  # noqa: S101
@@ -88,17 +89,30 @@ class Canvas:
 
     def _take(self) -> None:
         """Read single keys without echo; Ctrl-C and Ctrl-Z remain signals."""
-        if self._keyboard is not None:
-            self._usual_keys = termios.tcgetattr(self._keyboard)
-            tty.setcbreak(self._keyboard)
-            # Otherwise Ctrl-C discards the keys before it, and a pending read would block forever.
-            modes = termios.tcgetattr(self._keyboard)
-            modes[tty.LFLAG] |= termios.NOFLSH
-            termios.tcsetattr(self._keyboard, termios.TCSADRAIN, modes)
-        self._live.start()
+        with self._stop_if_closed():
+            if self._keyboard is not None:
+                self._usual_keys = termios.tcgetattr(self._keyboard)
+                tty.setcbreak(self._keyboard)
+                # Otherwise Ctrl-C discards the keys before it, and a pending read blocks forever.
+                modes = termios.tcgetattr(self._keyboard)
+                modes[tty.LFLAG] |= termios.NOFLSH
+                termios.tcsetattr(self._keyboard, termios.TCSADRAIN, modes)
+            self._live.start()
+            self._is_live = True
 
     def _give_back(self) -> None:
-        with suppress(OSError, termios.error):  # the terminal may be closed
-            self._live.stop()
-            if self._keyboard is not None:
+        with self._stop_if_closed():
+            if self._keyboard is not None and self._usual_keys is not None:
                 termios.tcsetattr(self._keyboard, termios.TCSADRAIN, self._usual_keys)
+        with self._stop_if_closed():
+            if self._is_live:  # rich can't stop what failed to start
+                self._is_live = False
+                self._live.stop()
+
+    @contextmanager
+    def _stop_if_closed(self) -> Iterator[None]:
+        """The terminal can be closed at any moment, and every call to it then fails."""
+        try:
+            yield
+        except (OSError, termios.error):
+            self._stop()

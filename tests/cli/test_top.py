@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -191,8 +192,11 @@ def test_it_keeps_its_keys_while_the_sidecar_hangs(watched: RunningSidecar) -> N
 
 
 @pytest.mark.parametrize("has_keyboard", [True, False])
-def test_it_ends_with_its_terminal(watched: RunningSidecar, *, has_keyboard: bool) -> None:
-    """Where no signal says that it is gone, too: nobody wants it to look on for ever."""
+@pytest.mark.parametrize("after_seconds", [0.0, 0.001, 0.01, 0.5])
+def test_it_ends_with_its_terminal(
+    watched: RunningSidecar, after_seconds: float, *, has_keyboard: bool
+) -> None:
+    """At any moment after its first output, without a signal and without a word."""
     person, line = os.openpty()
     command = [sys.executable, "-m", "sidecar", "top", *at(watched), *QUICK]
     with subprocess.Popen(
@@ -205,6 +209,7 @@ def test_it_ends_with_its_terminal(watched: RunningSidecar, *, has_keyboard: boo
     ) as top:
         os.close(line)
         assert os.read(person, 1)
+        time.sleep(after_seconds)
         os.close(person)
         said = top.communicate(timeout=PATIENCE_SECONDS)[1]
     assert (top.returncode, said) == (0, b"")

@@ -67,7 +67,8 @@ bench: setup
 	@command -v wrk gcc > /dev/null || (apt-get update -qq && apt-get install -y -qq wrk gcc libc6-dev)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-# The table of values in the chart's README, from the comments in its values.yaml.
+# The table of values in the chart's README, from the comments in its values.yaml; and the definition of
+# cache.yaml in its values.schema.json, from the program.
 chart-docs: setup
 	$(BIN)/python -m helm.docs
 

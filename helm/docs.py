@@ -1,7 +1,7 @@
 """Generates the table of values in the chart's README.md from the comments in its values.yaml.
 
 A comment that begins with `# -- ` describes the key below it, with everything in that key. Run it
-with `make chart-docs`.
+with `make chart-docs`, which also writes what `schema` generates.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+from helm import schema
+from sidecar.catalogue import CATALOGUE
 
 CHART = Path(__file__).parent / "cache-sidecar"
 BEGIN, END = "<!-- values: made by `make chart-docs` -->\n", "<!-- end of values -->"
@@ -66,5 +69,6 @@ def updated(readme: str, values: str) -> str:
 
 
 if __name__ == "__main__":
-    readme = CHART / "README.md"
+    readme, values_schema = CHART / "README.md", CHART / "values.schema.json"
     readme.write_text(updated(readme.read_text(), (CHART / "values.yaml").read_text()))
+    values_schema.write_text(schema.updated(values_schema.read_text(), CATALOGUE.vocabulary))

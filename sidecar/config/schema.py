@@ -17,7 +17,7 @@ from sidecar.config.section import UNSTATED, Section
 from sidecar.config.values import Compression, Durability
 from sidecar.config.vocabulary import Vocabulary
 from sidecar.config.wording import nearest, shown
-from sidecar.model.entry import name_error
+from sidecar.model.entry import NAMESPACE_PATTERN, name_error
 from sidecar.model.option import Option
 
 MAX_NAMESPACES = 20
@@ -99,6 +99,9 @@ Percent = Annotated[float, BeforeValidator(_positive(parse_percent, "20%"))]
 Ceiling = Annotated[float, BeforeValidator(_ceiling)]
 """A multiple of the configured value, from 100 % to 10,000 %."""
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Namespace = Annotated[
+    str, AfterValidator(_namespace), Field(json_schema_extra={"pattern": f"^{NAMESPACE_PATTERN}$"})
+]
 
 
 class L1(Section):
@@ -137,9 +140,7 @@ class Tiers(Section):
 class Metrics(Section):
     """`metrics`."""
 
-    namespaces: Annotated[
-        list[Annotated[str, AfterValidator(_namespace)]], Field(max_length=MAX_NAMESPACES)
-    ] = UNSTATED
+    namespaces: Annotated[list[Namespace], Field(max_length=MAX_NAMESPACES)] = UNSTATED
 
 
 class Cache(Section):
@@ -183,4 +184,5 @@ def _policy_option(option: Option, policies: list[str]) -> Any:
             )
         return value
 
-    return Annotated[type(option.default), AfterValidator(check)]
+    bounds: dict[str, Any] = {"exclusiveMinimum": option.above, "exclusiveMaximum": option.below}
+    return Annotated[type(option.default), AfterValidator(check), Field(json_schema_extra=bounds)]

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
+from jsonschema import Draft7Validator
 from playwright.sync_api import sync_playwright
 
+from helm import schema
 from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.cli import main
 from sidecar.config.document import parse
@@ -25,6 +28,7 @@ from tests.contracts.stranger.__main__ import EXTENDED
 from tests.contracts.stranger.rest import Rest
 from tests.contracts.tables import check_actions, check_policies, check_signals
 from tests.documents.kubelet import Mount
+from tests.helm.charts import SIDECAR
 from tests.running import RunningSidecar, wait_until
 
 CACHE = """\
@@ -164,6 +168,22 @@ def test_the_documentation_misses_them_until_they_are_in_its_tables(
     lines = text.splitlines()
     [at] = [number for number, line in enumerate(lines) if line.startswith(last)]
     check("\n".join([*lines[: at + 1], row, *lines[at + 1 :]]), EXTENDED)
+
+
+def test_the_chart_refuses_the_option_until_its_schema_is_generated() -> None:
+    """By `make chart-docs`, from the catalogue alone: with its bounds, and for L1 and L2 only."""
+    text = (SIDECAR / "values.schema.json").read_text()
+
+    def takes(text: str, cache: str) -> bool:
+        known = {"$ref": "#/definitions/cache", "definitions": json.loads(text)["definitions"]}
+        valid: bool = Draft7Validator(known).is_valid(yaml.safe_load(cache))
+        return valid
+
+    assert not takes(text, CACHE)
+    text = schema.updated(text, EXTENDED.vocabulary)
+    assert takes(text, CACHE)
+    for wrong in ("l1: {spared: 100}", "l1: {spared: 1.5}", "l3: {spared: 2}"):
+        assert not takes(text, f"tiers: {{{wrong}}}")
 
 
 def test_memory_evicts_by_the_policy(sidecar: RunningSidecar) -> None:

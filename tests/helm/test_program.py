@@ -12,13 +12,15 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from helm import schema
 from sidecar.catalogue import CATALOGUE
 from sidecar.cli.serve import serve
 from sidecar.config.schema import Cache
 from tests.helm.charts import SIDECAR, Object
 from tests.helm.shop import OLD_WORKLOAD, WORKLOAD, Values, make_shop, render_shop, sidecar_of
 
-SCHEMA: dict[str, Any] = json.loads((SIDECAR / "values.schema.json").read_text())
+SCHEMA_TEXT = (SIDECAR / "values.schema.json").read_text()
+SCHEMA: dict[str, Any] = json.loads(SCHEMA_TEXT)
 OTHERS = {"--data-socket", "--greet", "--help"}
 """Flags that the chart does not set."""
 
@@ -72,6 +74,12 @@ def test_the_schema_knows_the_keys_of_cache_yaml() -> None:
     """
     keys = {*_fields(Cache), *_policy_options()}
     assert set(_keys(SCHEMA["properties"]["config"])) == keys
+
+
+def test_the_schema_of_cache_yaml_is_the_generated_one() -> None:
+    """With the keys, types and bounds of the program and the options of its policies."""
+    made = schema.updated(SCHEMA_TEXT, CATALOGUE.vocabulary)
+    assert made == SCHEMA_TEXT, "values.schema.json: run make chart-docs"
 
 
 def _policy_options() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What is not about one entry, nor a batch: invalidate, keys, stats, config."""
+"""The operations on more than one entry, except batches: invalidate, keys, stats, config."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ SCOPE_BYTES = 64 << 10
 
 
 class KeysQuery(msgspec.Struct, frozen=True):
-    """Which page of keys."""
+    """The parameters of a page of keys."""
 
     namespace: entries.Namespace
     prefix: entries.Prefix = ""
-    # Cursors come from pages alone: there is none to try.
+    # Valid cursors come only from pages, so a client that tries values may send none.
     cursor: Annotated[
-        str, Meta(description="From the page before.", extra_json_schema={"const": ""})
+        str, Meta(description="From the previous page.", extra_json_schema={"const": ""})
     ] = ""
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
 
 
 class AdminApi:
-    """`describe_config` gives the body of /v1/config."""
+    """The handlers of these operations. `describe_config` returns the body of /v1/config."""
 
     def __init__(
         self, store: Store, clock: Clock, describe_config: Callable[[], state.Configuration]
@@ -57,7 +57,7 @@ class AdminApi:
         sent = await request.body(SCOPE_BYTES)
         body = decoded(sent, entries.Scope, messagepack=messagepack)
         if (body.prefix is None) is not body.all:
-            raise InvalidRequestError('Say what: "prefix": "some/prefix", or "all": true.')
+            raise InvalidRequestError('Send either "prefix": "some/prefix" or "all": true.')
         prefix = (body.prefix or "").encode()
         scope = full_scope(body.namespace.encode(), prefix)
         try:
@@ -73,9 +73,9 @@ class AdminApi:
         try:
             listed, following = await page(self._store, self._clock, scope, cursor, query.limit)
         except BadCursorError:
-            raise InvalidRequestError("This cursor is of no page; start without one.") from None
+            raise InvalidRequestError("The cursor is invalid; start without one.") from None
         except TimeoutError:
-            raise UnavailableError("L3 did not answer in time; ask for this page again.") from None
+            raise UnavailableError("L3 did not answer in time; request this page again.") from None
         body = entries.Page(
             keys=[self._described(row) for row in listed],
             cursor=None if following is None else _text(following),
@@ -145,4 +145,4 @@ def _cursor(text: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidRequestError("This cursor is of no page; start without one.") from None
+        raise InvalidRequestError("The cursor is invalid; start without one.") from None

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13) and the headers of freshness (RFC 9111)."""
+"""Conditional requests (RFC 9110, section 13) and `Cache-Control: max-age` (RFC 9111)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ 
 
 
 def etag(entry: Entry) -> str:
-    """Unique for each write, and a strong validator: another write is another representation."""
+    """The ETag of an entry: unique for each write, and so a strong validator."""
     return f'"{entry.seq:x}"'
 
 
 def condition_of(headers: Headers) -> Condition | None:
-    """What If-Match and If-None-Match ask of a write; None where they are absent."""
+    """The condition in If-Match and If-None-Match of a write; None if both are absent."""
     if "If-Match" not in headers and "If-None-Match" not in headers:
         return None
     return Condition(
@@ -37,7 +37,7 @@ def condition_of(headers: Headers) -> Condition | None:
 
 
 def status_of_read(headers: Headers, entry: Entry) -> Literal[200, 304, 412]:
-    """What a read of `entry` comes to, in the order of RFC 9110, section 13.2.2."""
+    """The status of a read of `entry`, by the precedence of RFC 9110, section 13.2.2."""
     if_match = _versions(headers, "If-Match", weak=False)
     if_none_match = _versions(headers, "If-None-Match", weak=True)
     if if_match is not None and not if_match.include(entry):
@@ -48,17 +48,17 @@ def status_of_read(headers: Headers, entry: Entry) -> Literal[200, 304, 412]:
 
 
 def _field(headers: Headers, name: str) -> str | None:
-    """A list, which may stand in several lines (RFC 9110, section 5.3)."""
+    """The value of a list field, which may have several lines (RFC 9110, section 5.3)."""
     lines = headers.getall(name, [])
     return ",".join(lines) if lines else None
 
 
 def _versions(headers: Headers, name: str, *, weak: bool) -> Versions | None:
-    """The versions that a field names; None where it is absent. Raises InvalidRequestError.
+    """The versions in a field; None if it is absent. Raises InvalidRequestError.
 
-    `weak` is whether weak tags are compared, too (RFC 9110, section 8.8.3.2). What is no list of
-    tags is refused: taken for a tag that nothing has, it would be a 412 whose reason is hard to
-    find, or a condition that always holds.
+    `weak`: use weak comparison (RFC 9110, section 8.8.3.2). A field that is not a list of tags is
+    an error: read as a tag that no entry has, it would lead to a 412 that is hard to explain, or to
+    a condition that is always true.
     """
     field = _field(headers, name)
     if field is None:
@@ -67,16 +67,14 @@ def _versions(headers: Headers, name: str, *, weak: bool) -> Versions | None:
         return Versions(any=True)
     tags = _TAG.findall(field)
     if not tags or not _TAGS.fullmatch(field):
-        raise InvalidRequestError(
-            f'{name} takes ETags in their double quotes ("1f0a", "2b"), or *.'
-        )
+        raise InvalidRequestError(f'{name} takes ETags in double quotes ("1f0a", "2b"), or *.')
     if weak:
         tags = [tag.removeprefix("W/") for tag in tags]
     return Versions(frozenset(seq for tag in tags if (seq := _seq(tag)) is not None))
 
 
 def _seq(tag: str) -> int | None:
-    """The sequence number of which `etag` makes this tag; None for any other tag."""
+    """The sequence number in a tag that `etag` made; None for any other tag."""
     try:
         seq = int(tag[1:-1], 16)
     except ValueError:
@@ -85,7 +83,7 @@ def _seq(tag: str) -> int | None:
 
 
 def ttl_of(headers: Headers, default: float) -> float:
-    """The life of a value in seconds, `inf` for ever: max-age, else default."""
+    """The lifetime of a value in seconds: max-age, or `default` (may be `inf`) without one."""
     if "Cache-Control" not in headers:
         return default
     for directive in (_field(headers, "Cache-Control") or "").split(","):

@@ -1,7 +1,7 @@
-"""The console: a page at `/` and its files at `/console/`, as they are in the folder beside this.
+"""Serves the console: a page at `/` and its files at `/console/`, from the folder `console`.
 
-It knows the data API and nothing else: whatever it shows, curl can ask for. Nothing in it comes
-from elsewhere, and the policy below has the browser hold that.
+The console uses only the data API, so everything that it shows is also available to curl. It loads
+nothing from other origins, and the content security policy below makes the browser enforce this.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
-        # No text becomes markup or script, whatever a key or a value has in it.
+        # Text in keys and values cannot become markup or script.
         "require-trusted-types-for 'script'",
         "trusted-types asking",
     ]
@@ -40,7 +40,7 @@ TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """Read once; sent again only to who has another version."""
+    """A file of the console, read once. A browser that has this version gets 304."""
 
     etag: str
     headers: str

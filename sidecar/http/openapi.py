@@ -1,7 +1,7 @@
 """`/openapi.json`: the route table as an OpenAPI 3.1 document.
 
-The schemas are msgspec's, of the types that handlers parse and encode. The document is built in a
-thread at the first request for it, and kept encoded.
+msgspec generates the schemas from the types that handlers parse and encode. The document is built
+in a thread at the first request for it, and kept encoded.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ INFO = {
     "name that resolves to loopback 421.",
 }
 
-# What any route of a kind may answer: the table states none of it.
-BAD_REQUEST = "A name, a parameter or the body is wrong; `detail` says how it should be."
+# The errors that every route of a kind may answer. The table of routes does not repeat them.
+BAD_REQUEST = "A name, a parameter or the body is invalid; `detail` states what is valid."
 LONG_HEAD = "The request line or a header is too long."
 SLOW_BODY = "The body took longer than 30 s."
 LARGE_BODY = "The body is larger than `max_value_bytes`, or 32 MiB for calls with many keys."
 STRANGE_BODY = "The media type or the coding of the body is not supported."
 NOT_NOW = (
-    "Not now: L3 did not answer in time, or there is too much to do. `detail` says whether "
-    "anything was changed."
+    "L3 did not answer in time, or the load is too high. `detail` states whether anything was "
+    "changed."
 )
 
 
 def problem(status: int, when: str, **headers: Header) -> Answer:
-    """An error; names of headers have underscores."""
+    """An error answer. Write the names of headers with underscores."""
     named = {name.replace("_", "-"): header for name, header in headers.items()}
     return Answer(status, when, Problem, (PROBLEM_JSON,), named)
 
 
 def answers(route: Route[Any]) -> list[Answer]:
-    """All answers of a route by status: those in the table, and the errors of its kind."""
+    """All answers of a route by status: those in the table, and the errors of every such route."""
     found = {answer.status: answer for answer in (*_errors(route), *route.answers)}
     return [found[status] for status in sorted(found)]
 
@@ -57,12 +57,12 @@ def _errors(route: Route[Any]) -> Iterator[Answer]:
         yield problem(413, LARGE_BODY)
         yield problem(415, STRANGE_BODY)
     if route.waits:
-        retry_after = Header("Seconds to wait.", required=False)
+        retry_after = Header("Seconds to wait before a retry.", required=False)
         yield problem(503, NOT_NOW, Retry_After=retry_after)
 
 
 class Description:
-    """Serves the document."""
+    """The handler of `/openapi.json`."""
 
     def __init__(self, routes: Sequence[Route[Any]]) -> None:
         self._routes = routes
@@ -89,13 +89,13 @@ def document(routes: Sequence[Route[Any]]) -> dict[str, Any]:
 
 
 class _Schemas:
-    """The schemas of types; those that have a name end up in `components`."""
+    """Collects the schemas of types; those of named types go into `components`."""
 
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
 
     def of_answer(self, shape: Any) -> dict[str, Any]:
-        """An answer has all fields of its Struct, whatever their defaults, and no other."""
+        """An answer has all fields of its Struct, including those with defaults, and no others."""
         schema, components = _schema(shape)
         for component in components.values():
             if "properties" in component:
@@ -105,7 +105,7 @@ class _Schemas:
         return schema
 
     def of_body(self, shape: Any) -> dict[str, Any]:
-        """In place, not by name: what an annotation adds to a schema stands in no component."""
+        """The schema inline instead of a reference, since annotations are not in components."""
         schema, components = _schema(shape)
         name = schema.pop("$ref", "").rpartition("/")[2]
         inline = components.pop(name, {})
@@ -121,7 +121,7 @@ def _schema(shape: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _always_sent(component: dict[str, Any]) -> Iterator[str]:
-    """The fields but those that may be UNSET, which have no default in the schema."""
+    """All fields except those that may be UNSET, which have no default in the schema."""
     for name, schema in component["properties"].items():
         if name in component["required"] or "default" in schema:
             schema.pop("default", None)

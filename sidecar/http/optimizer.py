@@ -1,6 +1,6 @@
-"""What the optimizer sees, would do, did, and what came of it: /v1/optimizer and below.
+"""The handlers of /v1/optimizer: the state of the optimizer, its rules and their outcomes.
 
-The answers are written for a person with curl: indented, each figure beside its name.
+The answers are indented JSON, since people read them with curl.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ S = TypeVar("S", bound=Struct)
 
 
 class RunQuery(Struct, frozen=True):
-    """How to evaluate."""
+    """The parameters of an evaluation."""
 
-    dry_run: Annotated[bool, Meta(description="Whether to change nothing.")] = False
+    dry_run: Annotated[bool, Meta(description="true: change nothing.")] = False
 
 
 class OptimizerApi:
-    """Shows the control loop's engine, and has it look or forget when a person asks."""
+    """Shows the state of the engine, evaluates the rules on request, and resets the engine."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
@@ -66,7 +66,7 @@ class OptimizerApi:
         return _json(answers.Outcomes(self._control.engine.outcomes[::-1]))
 
     async def run(self, request: Request, query: RunQuery) -> Reply:
-        """Evaluate now. With `dry_run` nothing is changed, and every rule says what it would do."""
+        """Evaluate now. `dry_run` changes nothing; the answer has what every rule would do."""
         refuse_body(request)
         rules = self._rules()
         decisions = [] if query.dry_run else self._control.evaluate()
@@ -120,7 +120,7 @@ class OptimizerApi:
 
 
 def described_knobs(engine: Engine) -> dict[str, answers.Knob]:
-    """What each knob was configured to, and what is in force."""
+    """The configured value and the value in force of each knob."""
     configured, effective = engine.configured, engine.effective
     return {
         knob.name: answers.Knob(
@@ -165,16 +165,16 @@ def _change(change: Change, from_: Value | None) -> answers.Change:
 
 
 def in_shape(shape: type[S], config: object) -> S:
-    """A part of the configuration in the shape that answers have."""
+    """A part of the configuration, converted to the type of an answer."""
     return msgspec.convert(config, shape, from_attributes=True)
 
 
 def refuse_body(request: Request) -> None:
-    """Raises ProblemError for a request with a body: a client that sends `dry_run` in a body would
-    make the changes that it only wanted to see.
+    """Raises ProblemError if a request has a body: `dry_run` sent in a body would be ignored, and
+    the client would make the changes that it only wanted to see.
     """
     if request.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in request.headers:
-        raise ProblemError(400, "There is no body here; parameters stand behind the path's ?.")
+        raise ProblemError(400, "This path takes no body; send parameters in the query.")
 
 
 def _json(body: msgspec.Struct) -> Reply:

@@ -1,7 +1,7 @@
-"""Query parameters: one parser for every route, which refuses what the route does not take.
+"""Parses query parameters, and rejects those that a route does not take.
 
-The parameters of a route are a Struct: their names, types, bounds and defaults, as
-`/openapi.json` describes them too.
+A Struct defines the parameters of a route: names, types, bounds and defaults. `/openapi.json`
+describes the same Struct.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec.inspect import BoolType, Field, IntType, Metadata, StrType, StructT
 from sidecar.http.problems import ProblemError
 
 MOST_DIGITS = 17
-"""Of a number: Python takes long for thousands of them."""
+"""The longest number that is parsed: Python is slow with thousands of digits."""
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 Read = Callable[[str], Any]
@@ -25,8 +25,8 @@ Read = Callable[[str], Any]
 class Parameters(Generic[Q]):
     """Parses a query into `shape`, whose fields are integers with bounds, booleans or text.
 
-    A field of another type brings a function that reads it, in `Meta(extra={"read": ...})`. Text is
-    percent-decoded; bytes that are not UTF-8 become surrogates. The handler checks its content.
+    A field of another type needs a function that parses it, in `Meta(extra={"read": ...})`. Text is
+    percent-decoded; bytes that are not UTF-8 become surrogates. The handler validates text.
     """
 
     def __init__(self, shape: type[Q]) -> None:
@@ -39,8 +39,8 @@ class Parameters(Generic[Q]):
         self._defaults = None if self._required else shape()
 
     def parse(self, query: str) -> Q:
-        """Raises ProblemError (400), which names the parameter: one that is missing, not known,
-        sent twice or of a wrong value. To ignore it would do something other than the client asked.
+        """Parse a query. Raises ProblemError (400) for a parameter that is missing, unknown, sent
+        twice or invalid: ignoring it would do something other than the client requested.
         """
         if not query and self._defaults is not None:
             return self._defaults
@@ -58,7 +58,7 @@ class Parameters(Generic[Q]):
 
 
 def refused_query(query: str) -> ProblemError:
-    """What a route answers that takes no parameters."""
+    """The error of a route without parameters for a query."""
     for name, _ in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
         return _unknown(name, ())
     return ProblemError(400, "The query can't be parsed; write it as name=value, or leave it out.")
@@ -70,7 +70,7 @@ def _unknown(name: str, known: Collection[str]) -> ProblemError:
 
 
 def _reader(field: Field) -> Read:
-    """What reads the values of a field. Raises TypeError for a type that no query can have."""
+    """The parser of a field's values. Raises TypeError for a type without one."""
     kind: Type = field.type
     if isinstance(kind, Metadata):
         if kind.extra is not None:

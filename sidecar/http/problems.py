@@ -1,4 +1,4 @@
-"""Problem details for every error (RFC 9457): those of HTTP itself, and those of any protocol."""
+"""Problem details (RFC 9457) for all errors: those of HTTP, and those common to all protocols."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATUS: dict[type[RequestError], int] = {
 
 
 class ProblemError(Exception):
-    """A request can't be served. `detail` says what to do, in a sentence for its sender."""
+    """A request can't be served. `detail` is a sentence that tells the client what to do."""
 
     def __init__(self, status: int, detail: str, *, headers: str = "", close: bool = False) -> None:
         super().__init__(detail)
@@ -34,7 +34,7 @@ class ProblemError(Exception):
 
 
 def problem_of(error: RequestError, *, close: bool = False) -> ProblemError:
-    """What an error of any protocol is over HTTP; 503 comes with Retry-After."""
+    """The HTTP problem for an error common to all protocols; 503 has a Retry-After."""
     headers = ""
     if isinstance(error, UnavailableError):
         headers = f"Retry-After: {error.retry_seconds}\r\n"
@@ -43,9 +43,9 @@ def problem_of(error: RequestError, *, close: bool = False) -> ProblemError:
 
 
 def problem_body(status: int, detail: str) -> bytes:
-    """The JSON of a problem. Its type is about:blank: the status says what kind it is."""
+    """The JSON of a problem. Its type is about:blank, since the status identifies the problem."""
     title = HTTPStatus(status).phrase
-    # What a request sent may be quoted, and need not be text.
+    # The detail may quote a request, whose bytes need not be valid text.
     detail = detail.encode("utf-8", "backslashreplace").decode()
     return msgspec.json.encode(
         {"type": "about:blank", "title": title, "status": status, "detail": detail}

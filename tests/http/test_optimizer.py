@@ -255,7 +255,7 @@ async def test_a_parameter_in_vain_is_refused(
 async def test_a_body_is_refused(client: aiohttp.ClientSession) -> None:
     """`curl -d dry_run=true` would change what it only wants to see."""
     async with client.post("/v1/optimizer/run", data={"dry_run": "true"}) as answer:
-        assert "behind the path's ?" in await problem(answer, 400)
+        assert "in the query" in await problem(answer, 400)
 
 
 async def test_an_answer_is_indented(client: aiohttp.ClientSession) -> None:

@@ -1,7 +1,7 @@
-"""Texts -> a document, whole or not at all.
+"""Parses texts into a document, or reports all of their errors.
 
-Pure: no files, no clock, no limits of its own. All mistakes are reported at once, each with its
-file, its line and the path of its field.
+Pure: no files, no clock, no limits except those passed in. Each error has the file, the line and
+the path of its field.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T", bound=TierConfig)
 EMPTY = Node({})
 
 _NAMES = {"default_ttl": "default_ttl_seconds", "timeout": "timeout_seconds"}
-"""Durations have their unit in their name once they are numbers."""
+"""The names of durations, which have a unit once parsed into numbers."""
 
 
 def parse(
@@ -46,11 +46,11 @@ def parse(
     memory_limit_bytes: int | None = None,
     data_limit_bytes: int | None = None,
 ) -> Document:
-    """The document that the texts make; keys that are no part of one are ignored.
+    """The document in the texts; other keys of `texts` are ignored.
 
-    A limit of None is no limit; what was not stated is made to fit (see `limits.fit`). Raises
-    InvalidDocument, and nothing else whatever the texts. O(length), at most a few tenths of a
-    second for the largest text taken.
+    None means no limit. Sizes that the document does not state are reduced to fit (see
+    `limits.fit`). Raises only InvalidDocument, for any texts. O(length), at most a few tenths of a
+    second for the longest text allowed.
     """
     texts = {key: texts[key] for key in DOCUMENT_KEYS if key in texts}
     trees, errors = _compose_all(texts)
@@ -77,7 +77,7 @@ def parse(
 
 
 def _compose_all(texts: Mapping[str, str]) -> tuple[dict[str, Node], list[FieldError]]:
-    """The trees of the texts that can be read to their end, and what is wrong with any of them."""
+    """The trees of the texts without syntax errors, and the errors in all texts."""
     trees: dict[str, Node] = {}
     errors: list[FieldError] = []
     for key in DOCUMENT_KEYS:
@@ -93,7 +93,7 @@ def _reading_order(error: FieldError) -> tuple[int, int, str]:
 
 
 def _configure(stated: Mapping[str, Any], policy_options: Collection[str]) -> CacheConfig:
-    """The stated values over the defaults."""
+    """The configuration: the stated values, and defaults for the others."""
     values = {_NAMES.get(key, key): value for key, value in stated.items()}
     tiers = values.pop("tiers", {})
     namespaces = values.pop("metrics", {}).get("namespaces", ())
@@ -104,7 +104,7 @@ def _configure(stated: Mapping[str, Any], policy_options: Collection[str]) -> Ca
             l2=_tier(defaults.l2, tiers.get("l2", {}), policy_options),
             l3=_tier(defaults.l3, tiers.get("l3", {}), policy_options),
         ),
-        # Named twice is named once.
+        # A namespace that is named twice counts once.
         metrics=MetricsConfig(namespaces=tuple(dict.fromkeys(namespaces))),
         **values,
     )

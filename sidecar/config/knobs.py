@@ -1,7 +1,7 @@
-"""The knobs: what can be turned while running, by the name that a person would use for it.
+"""The knobs: the settings that can change while the sidecar runs, by name.
 
-A knob is a place in the values in force: what the document says, and beside it what no document
-says (`Tuning`). Turning one returns new values; `app` puts them in force.
+A knob is one of the values in force: a setting of the document, or one that only the optimizer
+changes (`Tuning`). Turning a knob returns new values; `app` puts them in force.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ InFlight = Literal["unlimited", "adaptive"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """What only the optimizer turns. These are the values without it."""
+    """The settings that only the optimizer changes. The defaults are the values without it."""
 
     l3_admission: Admission = "every"
-    """Whether L3 takes every put of a key, or none before the second one in a while."""
+    """Which puts of a key L3 takes: every one, or those from the second on within some time."""
     l3_write_bytes_per_second: float = math.inf
     background_pace: float = 1.0
-    """How fast sweeps, warming and snapshots go, as a share of their usual speed."""
+    """The speed of sweeps, warming and snapshots, as a share of their usual speed."""
     in_flight: InFlight = "unlimited"
-    """Whether requests beyond what the latency allows are turned away."""
+    """Whether requests beyond a limit derived from latency are shed."""
     keepalive_seconds: float = 75.0
     gc_threshold: int = 20_000
     """Allocations before the youngest generation is collected."""
     gc_frozen: int = 0
-    """How often what was there was taken out of the garbage collector's sight."""
+    """The number of times that the existing objects were frozen (`gc.freeze`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
-    """All that is in force."""
+    """All values in force."""
 
     cache: CacheConfig = field(default_factory=CacheConfig)
     tuning: Tuning = field(default_factory=Tuning)
@@ -46,7 +46,7 @@ class Effective:
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One place in the values in force. `write` raises nothing: bounds are for who turns it."""
+    """One of the values in force. `write` checks no bounds; the caller does."""
 
     name: str
     meaning: str
@@ -55,11 +55,11 @@ class Knob:
 
 
 Knobs = Mapping[str, Knob]
-"""By name, in the order in which they are shown."""
+"""Knobs by name, in display order."""
 
 
 def turned(knobs: Knobs, effective: Effective, turn: Turn) -> Effective:
-    """The values with one knob turned. Raises KeyError where there is no such knob."""
+    """The values with one knob turned. Raises KeyError if the knob does not exist."""
     return knobs[turn.knob].write(effective, turn.to)
 
 

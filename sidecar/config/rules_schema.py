@@ -1,7 +1,7 @@
 """The keys of `rules.yaml` and `baselines.yaml`, as pydantic models; see schema.py.
 
-The context of a validation is the Vocabulary. What needs more than one field to be judged, other
-than an action's type, is in rules.py.
+The validation context is the Vocabulary. Checks that need more than one field, other than that of
+an action's type, are in rules.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ MAX_RULES = 100
 MAX_BASELINES = 60
 
 LONGEST_WINDOW, LONGEST_SETTLE = "25m", "10m"
-"""A window before a change, settling, and a window after it: as long as signals are remembered."""
+"""Together, a window before a change, settling, and a window after it are as long as the signal
+history."""
 
 _NAME = re.compile(r"[a-z0-9_]{1,63}")
 
@@ -70,7 +71,7 @@ def _baseline(value: object) -> float | str:
 
 def _half_life(seconds: float, info: ValidationInfo) -> float:
     if info.data.get("baseline", "learn") != "learn":
-        raise ValueError("only what is learned has a half-life; write baseline: learn too")
+        raise ValueError("a half-life requires a learned baseline; write baseline: learn too")
     return seconds
 
 
@@ -103,7 +104,7 @@ class Rule(Section):
 
     name: Annotated[str, AfterValidator(_name)]
     action: Annotated[str, AfterValidator(_action)]
-    type: Annotated[str, AfterValidator(_type)]  # after the action, whose type it has to be
+    type: Annotated[str, AfterValidator(_type)]  # after the action, whose type it must match
     enabled: bool = UNSTATED
     level: Level = UNSTATED
     when: str

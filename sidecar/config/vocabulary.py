@@ -1,4 +1,4 @@
-"""What a document may name, as far as that is not the configuration's own business."""
+"""The names that a document may use, and that other packages define."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecar.model.option import Option
 
 @dataclass(frozen=True, slots=True)
 class PolicyForm:
-    """How a tier has to state a policy: whether L3 can use it, and with which options."""
+    """How a tier uses a policy: whether L3 supports it, and its options."""
 
     on_disk: bool
     options: tuple[Option, ...] = ()
@@ -21,7 +21,7 @@ class PolicyForm:
 
 @dataclass(frozen=True, slots=True)
 class ActionForm:
-    """How a rule has to name an action: with which type, and which options below `with`."""
+    """How a rule uses an action: the type of the rule, and the options below `with`."""
 
     rule_type: str
     options: type[Section]
@@ -29,30 +29,29 @@ class ActionForm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Vocabulary:
-    """The names that are known, those of plugins included.
+    """The known names, including those of plugins.
 
-    Two are equal only if they are the same one, so that what was read by it can be kept.
+    Vocabularies are compared by identity, so that results that depend on one can be cached.
     """
 
     policies: Mapping[str, PolicyForm]
     signals: Mapping[str, Better | None]
-    """Each with its better direction; None where a rule has to say it."""
+    """Signals with their better direction; None if rules must state it."""
     actions: Mapping[str, ActionForm]
     compile_condition: Callable[[str, Collection[str] | None], object]
-    """A condition, compiled, given the baselines and targets that there are
-    (`target.cache.hit_ratio`); with None, any may be named. Raises ValueError, whose message is a
-    sentence about what is wrong."""
+    """Compiles a condition, given the baselines and targets that exist (`target.cache.hit_ratio`);
+    None allows those of every signal. Raises ValueError with a sentence that names the error."""
     compile_rule: Callable[[RuleConfig, object, Section], object]
-    """A rule, compiled, from its compiled condition and the options of its action."""
+    """Compiles a rule from its compiled condition and the options of its action."""
 
     @cached_property
     def disk_policies(self) -> list[str]:
-        """Those that L3 accepts; L1 and L2 accept all."""
+        """The policies that L3 supports; L1 and L2 support all."""
         return [name for name, form in self.policies.items() if form.on_disk]
 
     @cached_property
     def rule_types(self) -> list[str]:
-        """The types that rules may have: those of the actions."""
+        """The valid types of rules: those of the actions."""
         return list(dict.fromkeys(form.rule_type for form in self.actions.values()))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Reads what the data API counts of its requests."""
+"""Reads the request counters of the data API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sidecar.signals.signal import Reader, bucket_names
 def request_readings(stats: RequestStats, connections: int) -> dict[str, float]:
     """The raw readings of the data API's requests and open connections.
 
-    To be taken once a second: it asks for the most in flight since the last time.
+    Call it once a second: it takes, and resets, the maximum of requests in progress.
     """
     found: dict[str, float] = {
         "network.connections": connections,

@@ -1,7 +1,7 @@
-"""What a signal is: a measured number with a dotted name, and what it is computed from.
+"""Defines signals: measured numbers with dotted names, and the readings they are computed from.
 
 A signal is computed over a span of time from raw readings (`history`): counters that only grow, and
-gauges. So a hit ratio over a window is a sum of hits over a sum of lookups, no mean of ratios.
+gauges. So a hit ratio over a window is the hits in it over the lookups in it, not a mean of ratios.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The growth of a counter in a second."""
+    """The growth of a counter per second."""
 
     counter: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The growth of a counter over that of another; none below `least` of the other."""
+    """The growth of a counter over that of another; no value if the latter is below `least`."""
 
     part: str
     whole: str
@@ -43,7 +43,10 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """A quantile of what came into a histogram, interpolated in its bucket."""
+    """A quantile of the values added to a histogram, interpolated within a bucket.
+
+    No value if they are fewer than `least`.
+    """
 
     histogram: str
     share: float
@@ -55,10 +58,10 @@ Source = Gauge | Rate | Ratio | Quantile
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reader:
-    """Takes raw readings, by name; one that cannot be taken is left out.
+    """Takes raw readings, by name; omits unavailable ones.
 
-    Called once in each sample, for all signals that share it. A reader that blocks, as one that
-    opens files does, runs in a thread; the others run in the event loop.
+    Called once per sample, for all signals that share it. A reader that blocks, for example to read
+    files, runs in a thread; the others run in the event loop.
     """
 
     read: Callable[[Sources], Mapping[str, float]]
@@ -69,7 +72,7 @@ class Reader:
 class Signal:
     """A measured number with a dotted name. A ratio is from 0 to 1.
 
-    `better` is None where neither more nor less of it is good by itself.
+    `better` is None if neither direction is better as such.
     """
 
     name: str
@@ -77,17 +80,17 @@ class Signal:
     meaning: str
     source: Source
     reader: Reader
-    """What takes the readings of `source`."""
+    """Takes the readings of `source`."""
     better: Better | None = None
 
 
 Signals = Mapping[str, Signal]
-"""By name, in the order in which they are shown."""
+"""Signals by name, in display order."""
 
 
 @cache
 def bucket_names(histogram: str) -> list[str]:
-    """The counters of a histogram's buckets, from the lowest."""
+    """The counters of a histogram's buckets, from the lowest bucket to the highest."""
     return [f"{histogram}.{index}" for index in range(len(LATENCY_BOUNDS) + 1)]
 
 

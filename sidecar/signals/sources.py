@@ -1,4 +1,4 @@
-"""What readers read from: the running sidecar's own objects, and the system."""
+"""The sources of readings: objects of the running sidecar, and the system."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sidecar.process.garbage import Collections
 
 @dataclass(slots=True, kw_only=True)
 class Sources:
-    """One sidecar's. `now` and `loop_lag_seconds` are those of the sample that is being taken."""
+    """The sources in one sidecar. `now` and `loop_lag_seconds` are those of the current sample."""
 
     look: Callable[[], Snapshot]
-    """Gives the cache's state."""
+    """Returns the state of the cache."""
     requests: RequestStats
     connections: Callable[[], int]
-    """How many are open to the data API."""
+    """Returns the number of open connections to the data API."""
     collections: Collections
     pids: Callable[[], Mapping[str, int]]
     data_dir: Path
     group: ControlGroup
     now: float = 0.0
-    """By a clock that never goes back."""
+    """Seconds of a monotonic clock."""
     loop_lag_seconds: float = 0.0
-    """By how much the event loop was late at worst, since the sample before."""
+    """The largest delay of the event loop since the previous sample."""

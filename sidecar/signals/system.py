@@ -1,4 +1,4 @@
-"""Reads what the system knows of the two processes and their container."""
+"""Reads the resources that both processes and their container use, from the system."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sidecar.signals.sources import Sources
 
 
 def memory_shares(readings: dict[str, float]) -> dict[str, float]:
-    """The readings of a control group with what is made of two of them."""
+    """The readings of a control group, with the used share and the available memory added."""
     limit = readings.get("memory.limit_bytes")
     used = readings.get("memory.working_set_bytes")
     if limit is not None and used is not None:
@@ -18,7 +18,7 @@ def memory_shares(readings: dict[str, float]) -> dict[str, float]:
 
 
 def disk_shares(readings: dict[str, float]) -> dict[str, float]:
-    """The readings of a volume with what is made of two of them."""
+    """The readings of a volume, with its free share added."""
     total, free = readings.get("io.disk_total_bytes"), readings.get("io.disk_free_bytes")
     if total and free is not None:
         readings["io.disk_free_ratio"] = free / total
@@ -32,6 +32,6 @@ def _processes(sources: Sources) -> dict[str, float]:
 
 
 PROCESSES = Reader(_processes, blocks=True)
-"""Both processes together, over what they may use of the processors, and the volume."""
+"""The use of both processes together, the processor time that they may use, and the volume."""
 CONTROL_GROUP = Reader(lambda sources: memory_shares(sources.group.readings()), blocks=True)
 EVENT_LOOP = Reader(lambda sources: {"cpu.loop_lag_seconds": sources.loop_lag_seconds})

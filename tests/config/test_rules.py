@@ -313,7 +313,10 @@ def test_a_wrong_text_of_rules_is_answered_with_what_to_write(text: str, sentenc
         ("{target: learn}", '.target: "learn" is not a number; write for example 0.01'),
         ("{target: -1e999}", ".target: -inf is not finite; write for example 0.75"),
         ("{target: 1, better: up}", '.better: "up" is not valid here; write higher or lower'),
-        ("{target: 1, half_life: 1h}", ".half_life: only what is learned has a half-life; write"),
+        (
+            "{target: 1, half_life: 1h}",
+            ".half_life: a half-life requires a learned baseline; write",
+        ),
         ("{baseline: learn, half_life: 59s}", '.half_life: "59s" is too short; write at least 1m'),
         ("{baseline: learn, half_life: 31d}", '.half_life: "31d" is too long; write at most 30d'),
         ("{target: 1, goal: 2}", ".goal: unknown key; write one of baseline, better, half_life"),

@@ -21,8 +21,8 @@ async def live(tmp_path: Path) -> AsyncIterator[Sidecar]:
 
 @pytest.fixture(autouse=True)
 def own_collector() -> Iterator[None]:
-    """The collector is this process's own: it is left as it was found."""
+    """The collector is this process's own: it is left as it was found, the tests frozen."""
     thresholds = gc.get_threshold()
     yield
-    gc.unfreeze()
+    gc.freeze()
     gc.set_threshold(*thresholds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import random
 import signal
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ def test_what_can_not_be_put_in_force_any_more_is_dropped(
     assert remembered(data_dir).kept == {}
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x81", os.urandom(64)])
+@pytest.mark.parametrize("damage", [b"", b"\x81", random.Random(5).randbytes(64)])
 def test_a_damaged_file_is_passed_over(
     start_sidecar: StartSidecar, data_dir: Path, damage: bytes
 ) -> None:

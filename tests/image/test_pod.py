@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,10 @@ def running(pod: Pod) -> Pod:
     return pod
 
 
-def test_it_is_ready_soon_and_takes_little(pod: Pod, report: list[str]) -> None:
+def test_it_is_ready_soon_and_takes_little(pod: Pod, report: Callable[[str], None]) -> None:
     """The figures are for the reader: a busy machine must not fail a test."""
-    report.append(f"ready {pod.start_seconds():.2f} s after its start")
-    report.append(f"idle, both processes: {pod.idle_bytes() / 2**20:.1f} MiB")
+    report(f"ready {pod.start_seconds():.2f} s after its start")
+    report(f"idle, both processes: {pod.idle_bytes() / 2**20:.1f} MiB")
     assert len(pod.processes()) == 2
 
 

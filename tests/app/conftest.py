@@ -1,4 +1,4 @@
-"""A running sidecar whose knobs a test turns."""
+"""A running sidecar whose knobs a test can turn."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.http.serving import running_sidecar
 
 @pytest.fixture
 async def live(tmp_path: Path) -> AsyncIterator[Sidecar]:
-    """With real sockets, and RocksDB in its child process."""
+    """A sidecar with real sockets, and RocksDB in its child process."""
     async with running_sidecar(tmp_path) as sidecar:
         yield sidecar
 
 
 @pytest.fixture(autouse=True)
 def own_collector() -> Iterator[None]:
-    """The collector is this process's own: it is left as it was found, the tests frozen."""
+    """The settings of this process's garbage collector are restored after the test."""
     thresholds = gc.get_threshold()
     yield
     gc.freeze()

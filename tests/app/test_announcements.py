@@ -1,4 +1,4 @@
-"""What people around the pod hear of: the optimizer, in virtual time, and L3."""
+"""Events about the optimizer, in virtual time, and about L3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.optimizer.virtual import SIGNAL, World, a_document, a_rule
 
 
 def told_of(effect: float) -> list[Announcement]:
-    """After one trial of a change that adds `effect` to its signal; a second look tells nothing."""
+    """The events after one trial of a change that adds `effect`; they are not repeated."""
     rng = random.Random(1)
     world = World(
         a_document(a_rule()),
@@ -37,7 +37,7 @@ def told_of(effect: float) -> list[Announcement]:
 
 
 def test_a_change_that_did_harm_is_told() -> None:
-    """With its rule, and what was measured."""
+    """The event has the rule and the measured values."""
     [announcement] = told_of(-10.0)
     assert (announcement.reason, announcement.problem) == ("TrialRolledBack", True)
     assert announcement.note.startswith("nudge of rule nudging was undone (regressed). ")
@@ -49,7 +49,7 @@ def test_what_helped_or_was_of_no_use_is_routine(effect: float) -> None:
 
 
 def test_each_trouble_of_l3_is_told_once() -> None:
-    """The same again is another one; that it was switched off is none."""
+    """A repeated failure is a new event; disabling L3 is none."""
     crashed, again = Trouble("crashed", "it is gone"), Trouble("crashed", "it is gone")
     troubles = [None, crashed, crashed, again]
     current = iter(troubles)

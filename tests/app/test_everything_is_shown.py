@@ -1,4 +1,4 @@
-"""No knob and no one-shot change is there by name alone."""
+"""Every knob and every one-shot change has an effect that a test shows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.app.turning import SHOWN
 
 
 def test_every_knob_and_every_deed_has_a_test() -> None:
-    """On the running sidecar, by whichever test says `shows`."""
+    """The test runs on the running sidecar and has `shows`."""
     for file in Path(__file__).parent.glob("test_*.py"):
         import_module(f"tests.app.{file.stem}")
     assert {*CATALOGUE.knobs, *CATALOGUE.one_shots} == SHOWN
 
 
 async def test_every_deed_can_be_done(live: Sidecar) -> None:
-    """Those that the model names, and no others."""
+    """The deeds are those in the model, and no others."""
     assert set(live.actuators.one_shots) == set(CATALOGUE.one_shots)

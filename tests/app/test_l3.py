@@ -1,4 +1,4 @@
-"""What is done to L3, in its child process."""
+"""One-shot changes of L3, in its child process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 @shows("compact_l3")
 async def test_rewriting_gives_the_space_of_the_dead_back(live: Sidecar) -> None:
-    """Less of it than would make L3 do so by itself. What lives is still there."""
+    """Fewer entries than would start a compaction are dead. Live entries remain."""
     store = live.store
     panel = Panel(live)
     rng = random.Random(20240701)
@@ -52,7 +52,7 @@ async def test_rewriting_gives_the_space_of_the_dead_back(live: Sidecar) -> None
 
 
 async def used(store: Store, times: int) -> list[bytes]:
-    """Keys that L3 has heard to have been used so often since they were put."""
+    """The keys with more than this number of uses since their put, as reported to L3."""
     found: list[bytes] = []
     cursor: bytes | None = b""
     while cursor is not None:
@@ -67,7 +67,7 @@ async def used(store: Store, times: int) -> list[bytes]:
 
 @shows("warm")
 async def test_warming_brings_what_is_used_most(live: Sidecar) -> None:
-    """From L3, into the room that memory has, and pushes nothing out."""
+    """Warming reads from L3 into the free room in memory, and evicts nothing."""
     store = live.store
     off = {"enabled": False}
     panel = Panel(live, small(l1=off, l2=off))
@@ -88,7 +88,7 @@ async def test_warming_brings_what_is_used_most(live: Sidecar) -> None:
 
 
 async def test_without_l3_it_fails(live: Sidecar) -> None:
-    """And says so."""
+    """The failure has a reason."""
     panel = Panel(live)
     panel.set(tiers=small(l3={"enabled": False}).tiers)
     await eventually(lambda: live.store.disk.state is State.DOWN, "L3 is off")

@@ -1,4 +1,4 @@
-"""What the data API takes on, over real connections."""
+"""Limits of the data API, over real connections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATH = "/v1/cache/test/"
 
 @asynccontextmanager
 async def frozen(live: Sidecar) -> AsyncIterator[None]:
-    """While L3's process stands still: what needs it waits."""
+    """L3's process is stopped, so requests that need it wait."""
     child = live.l3.pid
     assert child is not None
     os.kill(child, signal.SIGSTOP)
@@ -38,8 +38,10 @@ def session(live: Sidecar, api: str = "http") -> aiohttp.ClientSession:
 
 @shows("network.in_flight")
 async def test_what_would_wait_behind_too_many_is_turned_away(live: Sidecar) -> None:
-    """Once a limit has been found, so many wait, and the others get a 503 at once. Hits in memory,
-    statistics and the ops API are answered as ever; unlimited again, nobody is turned away."""
+    """Once a limit is found, that many requests wait, and the others get a 503 at once. Hits in
+    memory, statistics and the ops API are answered as usual; without the limit, no request is
+    refused.
+    """
     panel = Panel(live, small(l3={"timeout_seconds": 60.0}))
     panel.turn("network.in_flight", "adaptive")
     admission = live.admissions["http"]
@@ -71,7 +73,7 @@ async def test_what_would_wait_behind_too_many_is_turned_away(live: Sidecar) -> 
 
 @shows("network.keepalive_seconds")
 async def test_idle_connections_are_ended_sooner(live: Sidecar) -> None:
-    """Also those that are open already; one that waits for its answer is not idle."""
+    """This includes connections that are already open, but not those that wait for an answer."""
     panel = Panel(live, small(l3={"timeout_seconds": 60.0}))
     address = ("127.0.0.1", live.ports["http"])
     idle, idle_writer = await asyncio.open_connection(*address)

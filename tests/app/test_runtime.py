@@ -1,4 +1,4 @@
-"""The collector and the allocator, of this process itself."""
+"""The garbage collector and the allocator of this process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MIB = 1 << 20
 
 
 def garbage() -> None:
-    """A cycle that nobody refers to."""
+    """A cycle without references to it."""
     cycle: list[Any] = []
     cycle.append(cycle)
 
 
 @shows("gc.threshold")
 async def test_the_threshold_is_that_of_the_youngest_generation(live: Sidecar) -> None:
-    """Collections come as often as it says; the other generations' stay as they are."""
+    """Collections are as frequent as the knob says; the thresholds of older generations stay."""
     panel = Panel(live)
     others = gc.get_threshold()[1:]
     panel.turn("gc.threshold", 200)
@@ -46,8 +46,9 @@ async def test_the_threshold_is_that_of_the_youngest_generation(live: Sidecar) -
 
 @shows("gc.frozen")
 async def test_freezing_takes_what_is_there_out_of_sight(live: Sidecar) -> None:
-    """Once for each time that it is raised, without garbage; all is thawed when it is turned back.
-    What else is turned meanwhile freezes nothing."""
+    """Raising the knob freezes once, after a collection; lowering it unfreezes all. Turning other
+    knobs freezes nothing.
+    """
     panel = Panel(live)
     gc.unfreeze()
     garbage()
@@ -66,7 +67,7 @@ async def test_freezing_takes_what_is_there_out_of_sight(live: Sidecar) -> None:
 
 @shows("collect")
 async def test_collecting_says_what_went(live: Sidecar) -> None:
-    """All generations."""
+    """All generations are collected."""
     gc.collect()
     for _ in range(10):
         garbage()
@@ -77,7 +78,9 @@ async def test_collecting_says_what_went(live: Sidecar) -> None:
 
 @shows("release_memory")
 async def test_released_memory_goes_back_to_the_system(live: Sidecar) -> None:
-    """Small blocks between others that stay: the allocator keeps their pages until it is asked."""
+    """Small blocks between others that stay: the allocator keeps their pages until told to free
+    them.
+    """
     blocks = [bytes(8 << 10) for _ in range(8 << 10)]
     kept = blocks[::64]
     del blocks

@@ -1,4 +1,4 @@
-"""Background tasks: started again when they fail, and cut short when the sidecar has to end."""
+"""Background tasks: restarted when they fail, and cancelled when the sidecar must end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class Flaky:
-    """Work that fails as often as it is told to, and then comes to its end."""
+    """Work that fails a given number of times, and then ends."""
 
     def __init__(self, failures: int) -> None:
         self.runs = 0
@@ -43,7 +43,7 @@ async def test_an_attempt_is_made_once() -> None:
 
 
 async def test_a_supervised_task_can_be_cancelled() -> None:
-    """And has ended then, whatever it was doing."""
+    """It has ended then, whatever it was doing."""
     forever = asyncio.Event()
     task: asyncio.Task[object] = asyncio.create_task(supervise("forever", forever.wait))
     await asyncio.sleep(0)
@@ -52,8 +52,9 @@ async def test_a_supervised_task_can_be_cancelled() -> None:
 
 
 async def test_who_hurries_cuts_work_short() -> None:
-    """Work that comes to its end earlier is not waited for any longer, and what it raises is
-    dropped: the sidecar ends all the same."""
+    """Work that ends early is not waited for any longer, and its error is dropped: the sidecar
+    still ends.
+    """
     hurry, forever = asyncio.Event(), asyncio.Event()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await unless_hurried(hurry, asyncio.sleep(0))

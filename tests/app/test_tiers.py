@@ -1,4 +1,4 @@
-"""The tiers' own knobs, on a store with RocksDB in its child process."""
+"""The knobs of the tiers, on a store with RocksDB in its child process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def put(store: Store, *names: str, value: bytes = b"value", ttl: float = 6
 
 
 async def tier_of(store: Store, name: str) -> str | None:
-    """Where a read finds it; that is a use."""
+    """The tier in which a read finds a key; the read counts as a use."""
     hit = await store.get(b"test/" + name.encode())
     return None if hit is None else str(hit.tier)
 
@@ -39,7 +39,7 @@ def held(store: Store, tier: str) -> set[str]:
 
 
 async def forget(panel: Panel, store: Store) -> None:
-    """Empty the tiers in memory, as if they had let go of everything."""
+    """Empty the tiers in memory, as if they had evicted everything."""
     for tier in ("l1", "l2"):
         panel.turn(f"tiers.{tier}.size", Size(0, 0))
     await eventually(lambda: not (store.l1.entries or store.l2.entries), "memory is empty")
@@ -49,7 +49,7 @@ async def forget(panel: Panel, store: Store) -> None:
 
 @shows("tiers.l1.size", "tiers.l2.size", "tiers.l3.size")
 async def test_a_tier_shrinks_and_grows(live: Sidecar) -> None:
-    """By itself, to what it may hold; and takes more again when it may."""
+    """The tier shrinks to its limit without requests, and grows when the limit is raised."""
     store = live.store
     panel = Panel(live, small(l1={"max_entries": 200}))
     names = [f"{n}" for n in range(200)]
@@ -72,7 +72,7 @@ async def test_a_tier_shrinks_and_grows(live: Sidecar) -> None:
 @shows("tiers.l1.policy", "tiers.l2.policy")
 @pytest.mark.parametrize("tier", ["l1", "l2"])
 async def test_another_policy_takes_over(live: Sidecar, tier: str) -> None:
-    """LRU lets go of the longest unused, FIFO of the oldest, however much it is used."""
+    """LRU evicts the entry with the oldest use, FIFO the oldest entry, even if it is used."""
     store = live.store
     off = {"l2" if tier == "l1" else "l1": {"enabled": False}}
     panel = Panel(live, small(**off, **{tier: {"max_entries": 3}}))
@@ -93,7 +93,7 @@ async def test_another_policy_takes_over(live: Sidecar, tier: str) -> None:
 
 @shows("tiers.l3.policy")
 async def test_l3_judges_by_another_policy(live: Sidecar) -> None:
-    """Those that expire soon go first, though they were written last."""
+    """Entries that expire soon leave first, although they were written last."""
     store = live.store
     off = {"enabled": False}
     panel = Panel(live, small(l1=off, l2=off))
@@ -110,7 +110,7 @@ async def test_l3_judges_by_another_policy(live: Sidecar) -> None:
 
 @shows("tiers.l2.compression")
 async def test_compression_holds_for_what_comes_to_l2(live: Sidecar) -> None:
-    """What is there stays as it is; all of it can be read, in memory and from L3."""
+    """Existing entries stay as they are; all can be read, in memory and from L3."""
     store = live.store
     value = b"a long story " * 1000
     panel = Panel(live, small(l1={"max_entries": 1}))
@@ -135,7 +135,7 @@ async def test_compression_holds_for_what_comes_to_l2(live: Sidecar) -> None:
 
 @shows("promote_after")
 async def test_an_entry_is_promoted_after_so_many_hits(live: Sidecar) -> None:
-    """In L2, from the next one on."""
+    """After that number of hits in L2, the entry is promoted at the next one."""
     store = live.store
     panel = Panel(live, small(l1={"max_entries": 1}))
     await put(store, "a", "b")
@@ -147,7 +147,7 @@ async def test_an_entry_is_promoted_after_so_many_hits(live: Sidecar) -> None:
 
 @shows("default_ttl")
 async def test_what_comes_without_a_life_lives_as_long_as_is_usual(live: Sidecar) -> None:
-    """From the next put on."""
+    """The value applies from the next put on."""
     Panel(live).turn("default_ttl", 1000.0)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{live.ports['http']}") as client:
         await client.put("/v1/cache/test/key", data=b"value")
@@ -161,7 +161,9 @@ async def test_what_comes_without_a_life_lives_as_long_as_is_usual(live: Sidecar
 
 @shows("l3.admission")
 async def test_l3_takes_a_key_when_it_comes_again(live: Sidecar) -> None:
-    """The first put of a key is memory's alone and says so; the second is L3's too."""
+    """The first put of a key goes only to memory, and the answer says so; the second goes to L3
+    too.
+    """
     store = live.store
     panel = Panel(live)
     panel.turn("l3.admission", "second")
@@ -180,7 +182,7 @@ async def test_l3_takes_a_key_when_it_comes_again(live: Sidecar) -> None:
 
 
 async def test_what_was_used_is_worth_writing(live: Sidecar) -> None:
-    """An entry that L3 was spared goes to it when memory lets go, if somebody has read it."""
+    """An entry that was not written to L3 is written when memory evicts it, if it was read."""
     store = live.store
     panel = Panel(live, small(l1={"max_entries": 2}))
     panel.turn("l3.admission", "second")
@@ -195,7 +197,7 @@ async def test_what_was_used_is_worth_writing(live: Sidecar) -> None:
 
 
 async def test_what_memory_has_no_room_for_is_l3s(live: Sidecar) -> None:
-    """Else nobody would have it. It is written once, and is new."""
+    """Otherwise the entry would be lost. It is written once, as a new entry."""
     panel = Panel(live, small(l1={"enabled": False}, l2={"enabled": False}))
     for admission in ("every", "second"):
         panel.turn("l3.admission", admission)
@@ -205,7 +207,7 @@ async def test_what_memory_has_no_room_for_is_l3s(live: Sidecar) -> None:
 
 
 async def test_a_version_that_l3_was_not_given_hides_the_one_before(live: Sidecar) -> None:
-    """Not eviction from memory, nor a kill -9 of L3 right after the answer, brings that back."""
+    """Neither an eviction from memory nor a kill -9 of L3 right after the answer restores it."""
     store = live.store
     panel = Panel(live)
     names = [f"{n}" for n in range(50)]
@@ -223,7 +225,7 @@ async def test_a_version_that_l3_was_not_given_hides_the_one_before(live: Sideca
 
 
 async def test_whoever_asks_for_fsync_gets_every_put_written(live: Sidecar) -> None:
-    """Durability `disk` comes before any tuning."""
+    """Durability `disk` takes precedence over tuning."""
     panel = Panel(live)
     panel.turn("l3.admission", "second")
     panel.set(durability="disk")
@@ -233,8 +235,9 @@ async def test_whoever_asks_for_fsync_gets_every_put_written(live: Sidecar) -> N
 
 @shows("l3.write_bytes_per_second")
 async def test_writes_to_l3_are_paced(live: Sidecar) -> None:
-    """One value is on its way, the next one waits: its writer is not answered in time, and the one
-    after it gets no room. What L3 has is read meanwhile, and all is written when the limit goes."""
+    """One write is in progress and the next one waits: its writer times out, and the one after it
+    is refused. Reads from L3 continue, and all is written once the limit is removed.
+    """
     store = live.store
     panel = Panel(live, small(l1={"max_entries": 1}, l2={"enabled": False}))
     await put(store, "before", "other")
@@ -253,7 +256,9 @@ async def test_writes_to_l3_are_paced(live: Sidecar) -> None:
 
 @shows("background.pace")
 async def test_the_background_goes_at_its_pace(live: Sidecar) -> None:
-    """Ours and that of L3's process, which is told; no shrinking waits for it."""
+    """This applies to the sidecar and to L3's process, which is told the pace; shrinking is not
+    slowed.
+    """
     store = live.store
     panel = Panel(live, small(l1={"max_entries": 5000}))
     await put(store, *(f"{n}" for n in range(1500)))

@@ -1,4 +1,4 @@
-"""Turning knobs of a running sidecar, and recording which ones a test has turned."""
+"""Turns knobs of a running sidecar, and records which ones a test has turned."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sidecar.model.change import Turn, Value
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 SHOWN: set[str] = set()
-"""Knobs and one-shot changes whose effect some test shows."""
+"""Knobs and one-shot changes whose effect a test shows."""
 
 
 def shows(*names: str) -> Callable[[Test], Test]:
-    """Mark a test as the one that shows the effect of knobs or one-shot changes."""
+    """Marks a test that shows the effect of knobs or one-shot changes."""
 
     def mark(test: Test) -> Test:
         SHOWN.update(names)
@@ -30,7 +30,7 @@ def shows(*names: str) -> Callable[[Test], Test]:
 
 
 class Panel:
-    """The values in force of one sidecar, turned one by one."""
+    """The values in force of one sidecar, changed one by one."""
 
     def __init__(self, sidecar: Sidecar, cache: CacheConfig | None = None) -> None:
         self._sidecar = sidecar
@@ -42,14 +42,14 @@ class Panel:
         self._sidecar.actuators.put_in_force(self.effective)
 
     def set(self, **values: Any) -> None:
-        """Values of the document itself."""
+        """Set values of the document."""
         cache = replace(self.effective.cache, **values)
         self.effective = replace(self.effective, cache=cache)
         self._sidecar.actuators.put_in_force(self.effective)
 
 
 def number(figures: Figures, name: str) -> float:
-    """A figure that is a number."""
+    """A value that is a number."""
     value = figures[name]
     assert not isinstance(value, str)
     return value

@@ -1,4 +1,4 @@
-"""cache.yaml -> values, or every mistake in it with its line and its field."""
+"""cache.yaml -> values, or all of its errors with line and field."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ metrics: {namespaces: []}
 
 
 def configured(text: str) -> CacheConfig:
-    """What a good cache.yaml configures."""
+    """The configuration in a valid cache.yaml."""
     return parse({"cache.yaml": text}, vocabulary=VOCABULARY).cache
 
 
 def mistakes(text: str) -> list[str]:
-    """What is wrong with a cache.yaml, one line each."""
+    """The errors in a cache.yaml, one line each."""
     with pytest.raises(InvalidDocument) as caught:
         configured(text)
     return [str(error) for error in caught.value.errors]
 
 
 def test_the_example_of_the_documentation_is_the_default() -> None:
-    """The cache.yaml that is shown to users configures what holds without one."""
+    """The documented cache.yaml gives the same configuration as an empty one."""
     assert configured(DESIGN) == CacheConfig()
 
 
@@ -52,19 +52,19 @@ def test_the_example_of_the_documentation_is_the_default() -> None:
     "text", ["", "# nothing yet\n", "---\n", "{}", "tiers: {}", "tiers: {l1: {}}"]
 )
 def test_a_text_that_states_nothing_leaves_the_defaults(text: str) -> None:
-    """An empty file is no mistake, nor is one of comments."""
+    """An empty file is valid, and so is one with only comments."""
     assert configured(text) == CacheConfig()
 
 
 def test_no_text_at_all_is_the_default_document() -> None:
-    """Without any key the document is the default, revision included."""
+    """Without any key, the document is the default, including its revision."""
     document = parse({}, vocabulary=VOCABULARY)
     assert (document.texts, document.revision) == ({}, revision({}))
     assert (document.cache, document.baselines) == (CacheConfig(), DEFAULT_BASELINES)
 
 
 def test_every_key_reaches_its_value() -> None:
-    """What is stated is what the program gets, in bytes and seconds; the rest is the default."""
+    """Stated values arrive in bytes and seconds; the others are defaults."""
     cache = configured("""
         tiers:
           l1: {policy: w_tinylfu, window: 0.2, max_entries: 7, max_bytes: 1Mi}
@@ -88,7 +88,7 @@ def test_every_key_reaches_its_value() -> None:
 
 
 def test_texts_and_revision_are_those_of_the_four_keys() -> None:
-    """Files with other names are neither kept nor counted, nor do they have to be YAML."""
+    """Other files are neither kept nor part of the revision, and need not be YAML."""
     texts = {"cache.yaml": "promote_after: 3", "rules.yaml": "level: balanced"}
     document = parse({**texts, "README.md": "a: ["}, vocabulary=VOCABULARY)
     assert document.texts == texts
@@ -97,14 +97,14 @@ def test_texts_and_revision_are_those_of_the_four_keys() -> None:
 
 
 def test_every_text_must_be_yaml() -> None:
-    """A mistake in any of the four texts refuses the document, and all are reported."""
+    """An error in any of the four texts rejects the document, and all errors are reported."""
     with pytest.raises(InvalidDocument) as caught:
         parse(dict.fromkeys(DOCUMENT_KEYS, "a: ["), vocabulary=VOCABULARY)
     assert [error.file for error in caught.value.errors] == list(DOCUMENT_KEYS)
 
 
 def test_every_mistake_is_reported_at_once_in_reading_order() -> None:
-    """One round with the operator is enough, whatever is wrong in how many places."""
+    """The operator needs one round of corrections, however many errors there are."""
     assert mistakes("""\
 tiers:
   l1: {policy: lruu, max_entries: ten}
@@ -159,7 +159,7 @@ promote_afer: 1
     ],
 )
 def test_a_wrong_value_is_answered_with_what_to_write(line: str, sentence: str) -> None:
-    """Every error begins with file, line and path, and says what would be right."""
+    """Every error begins with file, line and path, and states what is valid."""
     [mistake] = mistakes(line)
     assert mistake.startswith(f"cache.yaml:1: {sentence}")
 
@@ -171,14 +171,14 @@ def test_l3_takes_the_orders_that_a_sample_decides(policy: str) -> None:
 
 
 def test_l3_refuses_an_order_that_needs_memory_and_says_why() -> None:
-    """A policy that memory knows is refused for L3 with the reason and the ones that work."""
+    """A policy for tiers in memory is rejected for L3, with the reason and the valid ones."""
     [mistake] = mistakes("tiers: {l3: {policy: sieve}}")
     assert "keeps no order in memory" in mistake
     assert mistake.endswith("; write one of fifo, lfu, lru, random, ttl")
 
 
 def test_memory_takes_exactly_the_policies_that_it_is_told() -> None:
-    """The set of policies is the caller's, so that those of plugins are known as well."""
+    """The caller passes the set of policies, which includes those of plugins."""
     text = {"cache.yaml": "tiers: {l2: {policy: mine}}"}
     mine = replace(VOCABULARY, policies={**VOCABULARY.policies, "mine": PolicyForm(on_disk=False)})
     assert parse(text, vocabulary=mine).cache.tiers.l2.policy == "mine"
@@ -188,20 +188,20 @@ def test_memory_takes_exactly_the_policies_that_it_is_told() -> None:
 
 @pytest.mark.parametrize("window", ["0", "1", "-0.5", "1.5", ".nan", "0.5s", "true"])
 def test_a_window_is_a_share(window: str) -> None:
-    """A window of nothing or of all, or one that is no number, is refused."""
+    """0 %, 100 % and text are rejected."""
     [mistake] = mistakes(f"tiers: {{l1: {{policy: w_tinylfu, window: {window}}}}}")
     assert mistake.endswith("; write for example 0.01")
 
 
 @pytest.mark.parametrize("policy", ["", "policy: lru, "])
 def test_a_window_needs_the_policy_that_has_one(policy: str) -> None:
-    """Whoever sets a window without its policy learns which one to write."""
+    """The error names the policy that has the option."""
     [mistake] = mistakes(f"tiers: {{l2: {{{policy}window: 0.1}}}}")
     assert mistake.endswith("only w_tinylfu has a window; write policy: w_tinylfu too")
 
 
 def test_errors_are_no_more_than_anybody_reads() -> None:
-    """A file of thousands of unknown keys ends in a hundred errors."""
+    """A file with thousands of unknown keys has a hundred errors."""
     assert len(mistakes("".join(f"k{number}: 1\n" for number in range(4000)))) == 100
 
 
@@ -231,7 +231,7 @@ limits = st.one_of(st.none(), st.integers(0, 1 << 40))
 def test_no_text_whatsoever_raises_anything_but_invalid_document(
     mapping: dict[str, str], memory_limit_bytes: int | None, data_limit_bytes: int | None
 ) -> None:
-    """A document is taken, or refused with errors of one printable line each."""
+    """A document is accepted, or rejected with errors of one printable line each."""
     try:
         document = parse(
             mapping,

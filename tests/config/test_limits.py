@@ -1,4 +1,4 @@
-"""What the operator states fits or is refused; what nobody stated is made to fit."""
+"""Stated sizes must fit; defaults are reduced to fit."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def tiers(text: str, memory: int | None = None, data: int | None = None) -> Tier
 
 
 def mistakes(text: str, memory: int | None = None, data: int | None = None) -> list[str]:
-    """What is wrong with a cache.yaml under the limits."""
+    """The errors of a cache.yaml under the limits."""
     with pytest.raises(InvalidDocument) as caught:
         tiers(text, memory, data)
     return [str(error) for error in caught.value.errors]
 
 
 def test_limits_that_are_far_away_change_nothing() -> None:
-    """With room for everything, the defaults are those of the documentation."""
+    """With enough room, the defaults are the documented ones."""
     assert tiers("", memory=GIB, data=4 * GIB) == TiersConfig()
     assert tiers("") == TiersConfig()
 
 
 def test_stated_sizes_may_fill_the_memory_but_not_exceed_it() -> None:
-    """The sum of L1 and L2 is held against the limit, to the byte."""
+    """The sum of L1 and L2 is compared with the limit, to the byte."""
     text = "tiers: {l1: {max_bytes: 10MiB}, l2: {max_bytes: 90MiB}}"
     assert tiers(text, memory=100 * MIB).l2.max_bytes == 90 * MIB
     assert mistakes(text, memory=100 * MIB - 1) == [
@@ -50,32 +50,32 @@ def test_stated_sizes_may_fill_the_memory_but_not_exceed_it() -> None:
 
 
 def test_a_tier_that_is_off_takes_no_room() -> None:
-    """The size of a disabled tier is neither refused nor counted."""
+    """The size of a disabled tier is neither rejected nor counted."""
     text = "tiers: {l2: {enabled: false, max_bytes: 9GiB}, l3: {enabled: false, max_bytes: 9GiB}}"
     assert tiers(text, memory=200 * MIB, data=MIB).l1.max_bytes == 10 * MIB
 
 
 def test_the_larger_tier_is_the_one_to_blame() -> None:
-    """The error stands at the size whose change helps most."""
+    """The error is at the size whose change has the largest effect."""
     text = "tiers:\n  l1: {max_bytes: 2GiB}\n  l2: {max_bytes: 1MiB}\n"
     assert mistakes(text, memory=GIB)[0].startswith("cache.yaml:2: tiers.l1.max_bytes: ")
 
 
 def test_a_limit_is_checked_although_another_field_is_wrong() -> None:
-    """All mistakes at once includes those that only the limits show."""
+    """All errors are reported at once, including those of the limits."""
     text = "tiers: {l1: {max_bytes: 2GiB, policy: none}, l3: {max_bytes: 2GiB}}\nspeed: 1"
     assert len(mistakes(text, memory=GIB, data=GIB)) == 4
 
 
 def test_an_l3_that_does_not_fit_is_told_the_largest_that_does() -> None:
-    """RocksDB's worst case counts: twice the live bytes and 64 MiB."""
+    """RocksDB's worst case counts: twice the live bytes, plus 64 MiB."""
     assert "write at most 480MiB" in mistakes("tiers: {l3: {max_bytes: 1GiB}}", data=GIB)[0]
     assert tiers("tiers: {l3: {max_bytes: 480MiB}}", data=GIB).l3.max_bytes == 480 * MIB
 
 
 @pytest.mark.parametrize("text", ["max_bytes: 1MiB", "enabled: true"])
 def test_where_no_l3_fits_at_all_the_operator_is_told_to_switch_it_off(text: str) -> None:
-    """A stated L3 is never switched off silently."""
+    """A stated L3 is never disabled silently."""
     [mistake] = mistakes(f"tiers: {{l3: {{{text}}}}}", data=64 * MIB)
     assert "disable l3 with enabled: false, or raise the data limit" in mistake
 
@@ -87,13 +87,13 @@ def test_defaults_in_memory_shrink_in_proportion_to_half_of_it() -> None:
 
 
 def test_a_default_takes_at_most_half_of_what_the_stated_sizes_leave() -> None:
-    """A stated L1 is taken as it is, and the L2 that nobody sized makes room."""
+    """A stated L1 keeps its size, and the L2 without a stated size is reduced."""
     fitted = tiers("tiers: {l1: {max_bytes: 64MiB}, l2: {policy: lru}}", memory=128 * MIB)
     assert (fitted.l1.max_bytes, fitted.l2.max_bytes) == (64 * MIB, 32 * MIB)
 
 
 def test_a_default_l3_shrinks_with_the_volume_and_is_off_without_one() -> None:
-    """A volume that is too small for RocksDB means a cache in memory, not an error."""
+    """If the volume is too small for RocksDB, the cache is in memory; that is not an error."""
     assert tiers("", data=GIB).l3.max_bytes == 480 * MIB
     assert not tiers("", data=64 * MIB).l3.enabled
     assert not tiers("tiers: {l3: {policy: lru}}", data=MIB).l3.enabled
@@ -102,7 +102,7 @@ def test_a_default_l3_shrinks_with_the_volume_and_is_off_without_one() -> None:
 @given(st.integers(0, 1 << 50), st.integers(0, 1 << 50))
 @settings(deadline=None)  # a noisy machine is no failure
 def test_defaults_fit_whatever_the_limits(memory: int, data: int) -> None:
-    """Without a document nothing is refused and nothing exceeds its limit."""
+    """Without a document, nothing is rejected and nothing exceeds its limit."""
     fitted = tiers("", memory, data)
     l1, l2, l3 = fitted.l1, fitted.l2, fitted.l3
     assert l1.max_bytes > 0
@@ -113,5 +113,5 @@ def test_defaults_fit_whatever_the_limits(memory: int, data: int) -> None:
 
 @given(st.integers(0, 1 << 50), st.integers(1, 1 << 50))
 def test_an_l3_is_taken_exactly_where_it_fits(data: int, max_bytes: int) -> None:
-    """The largest size that is named in the error is accepted, and one byte more is not."""
+    """The largest size, which the error names, is accepted, and one byte more is not."""
     assert (2 * max_bytes + L3_SPARE_BYTES <= data) == (max_bytes <= largest_l3_bytes(data))

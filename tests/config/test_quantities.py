@@ -1,4 +1,4 @@
-"""Sizes, durations and percentages: what is read, what is refused, and that all are exact."""
+"""Sizes, durations and percentages: which are valid, and that all are exact."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ anything = st.one_of(
     ],
 )
 def test_a_size_is_read_in_every_way_it_is_written(text: object, size_bytes: int) -> None:
-    """Binary units with or without the B, whole bytes of a fraction, and plain numbers."""
+    """Binary units with or without the B, fractions of whole bytes, and plain numbers."""
     assert parse_size(text) == size_bytes
 
 
@@ -76,19 +76,19 @@ def test_a_size_is_read_in_every_way_it_is_written(text: object, size_bytes: int
     ],
 )
 def test_what_is_no_size_is_answered_with_an_example(text: object) -> None:
-    """The error names what stands there and shows how a size is written."""
+    """The error quotes the value and shows how to write a size."""
     with pytest.raises(ValueError, match=r"is not a size; write for example 100MiB"):
         parse_size(text)
 
 
 def test_part_of_a_byte_is_no_size() -> None:
-    """A fraction has to make whole bytes: nothing is rounded behind the operator's back."""
+    """A fraction must be a whole number of bytes: nothing is rounded silently."""
     with pytest.raises(ValueError, match=r'"0\.3KiB" is not a whole number of bytes'):
         parse_size("0.3KiB")
 
 
 def test_a_size_above_an_exbibyte_is_a_slip_of_the_hand() -> None:
-    """A number that no machine has is refused instead of overflowing somewhere later."""
+    """A size that no machine has is rejected, instead of overflowing later."""
     with pytest.raises(ValueError, match="write a smaller size"):
         parse_size(LARGEST_SIZE + 1)
 
@@ -134,13 +134,13 @@ def test_what_is_no_duration_is_answered_with_an_example(text: object) -> None:
 
 @pytest.mark.parametrize("number", [60, 0.5])
 def test_a_number_without_a_unit_is_answered_with_the_unit(number: float) -> None:
-    """Nobody has to guess whether 60 are seconds or milliseconds."""
+    """It must be clear whether 60 is seconds or milliseconds."""
     with pytest.raises(ValueError, match=rf"^{number} has no unit; write {number}s for seconds$"):
         parse_duration(number)
 
 
 def test_never_is_taken_only_where_it_is_allowed() -> None:
-    """`never` is an infinite duration for a life, and a mistake for a timeout."""
+    """`never` is an infinite lifetime, and an error for a timeout."""
     assert parse_duration("never", never=True) == math.inf
     with pytest.raises(ValueError, match=r'"never" is not a duration'):
         parse_duration("never")
@@ -149,14 +149,14 @@ def test_never_is_taken_only_where_it_is_allowed() -> None:
 
 
 def test_a_duration_above_a_hundred_years_is_answered_with_never() -> None:
-    """Whoever writes a million days means no expiry, and is told the word for it."""
+    """A million days are meant as no expiry, so the error recommends `never`."""
     with pytest.raises(ValueError, match=r"more than a hundred years; .* or never"):
         parse_duration("1000000d", never=True)
 
 
 @given(st.integers(0, LONGEST_SECONDS // 2), st.integers(0, 59), st.integers(0, 999))
 def test_the_parts_of_a_duration_add_up(minutes: int, seconds: int, milliseconds: int) -> None:
-    """Each part counts by its unit, without an error of rounding on the way."""
+    """Each part counts by its unit, without rounding errors."""
     minutes //= 60
     text = f"{minutes}m{seconds}s{milliseconds}ms"
     assert parse_duration(text) == (minutes * 60_000 + seconds * 1000 + milliseconds) / 1000
@@ -167,7 +167,7 @@ def test_the_parts_of_a_duration_add_up(minutes: int, seconds: int, milliseconds
     [("20%", 0.2), ("0.5%", 0.005), ("100%", 1.0), ("0%", 0.0), ("12.5%", 0.125)],
 )
 def test_a_percentage_is_read_as_a_share(text: str, share: float) -> None:
-    """From 0 to 1, nearest to what is written."""
+    """From 0 to 1, rounded to the nearest number."""
     assert parse_percent(text) == share
 
 
@@ -175,13 +175,13 @@ def test_a_percentage_is_read_as_a_share(text: str, share: float) -> None:
     "value", ["20", 20, 0.2, 1, "-5%", "%", "20 %", "1e1%", "20%%", True, None, math.nan]
 )
 def test_what_is_no_percentage_is_answered_with_an_example(value: object) -> None:
-    """A plain number too: nobody can know whether 1 is a hundredth or all."""
+    """This includes a plain number: 1 could mean 1 % or 100 %."""
     with pytest.raises(ValueError, match=r"is not a percentage; write for example 20%$"):
         parse_percent(value)
 
 
 def test_a_percentage_is_at_most_what_the_field_takes() -> None:
-    """100 % unless the field says otherwise; the error names the most."""
+    """100 % unless the field has another maximum; the error states it."""
     with pytest.raises(ValueError, match=r'^"101%" is more than 100%; write at most 100%$'):
         parse_percent("101%")
     assert parse_percent("400%", at_most=10.0) == 4.0
@@ -191,14 +191,14 @@ def test_a_percentage_is_at_most_what_the_field_takes() -> None:
 
 @given(st.integers(0, 1000))
 def test_a_formatted_percentage_reads_as_itself(thousandths: int) -> None:
-    """format_percent and parse_percent are inverse for what people write."""
+    """format_percent and parse_percent are inverse for usual values."""
     assert parse_percent(format_percent(thousandths / 1000)) == thousandths / 1000
 
 
 @given(anything, st.booleans())
 @settings(deadline=None)  # a noisy machine is no failure
 def test_no_value_makes_a_parser_raise_but_a_sentence(value: object, never: bool) -> None:
-    """Whatever YAML or a flag holds is a quantity, or a ValueError that says what to do."""
+    """Any value in YAML or a flag is a quantity, or a ValueError with advice."""
     for parse in (parse_size, parse_percent, partial(parse_duration, never=never)):
         sentence = "; write"
         try:

@@ -1,4 +1,4 @@
-"""Random documents, good ones and damaged ones: taken whole, or refused whole with all errors."""
+"""Random documents, valid and damaged: accepted, or rejected with all errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 
 def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A mapping with any of these keys."""
+    """A mapping with a random subset of these keys."""
     return st.fixed_dictionaries({}, optional=fields)
 
 
@@ -67,7 +67,7 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "set_l3_admission": st.just({"to": "second"}),
     "limit_in_flight": st.just({"to": "adaptive"}),
 }
-"""Where an action needs some; the others do without."""
+"""Options for the actions that require some; the others need none."""
 
 
 @st.composite
@@ -112,7 +112,7 @@ def rules(draw: Draw, name: str, references: tuple[str, ...]) -> dict[str, Any]:
 
 @st.composite
 def documents(draw: Draw) -> dict[str, Any]:
-    """The values of a good document's texts, by key."""
+    """The values of the texts of a valid document, by key."""
     kinds = ("baseline", "target")
     entries = st.fixed_dictionaries(
         {"better": directions, "target": st.floats(-1e9, 1e9)},
@@ -151,7 +151,7 @@ junk = st.one_of(
 
 
 def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths to everything in a value, itself included."""
+    """The paths to all parts of a value, including itself."""
     inside: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
     if isinstance(value, list):
         inside = enumerate(value)
@@ -160,7 +160,7 @@ def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def damaged(draw: Draw, value: Any) -> Any:
-    """The value with something in it replaced, removed, renamed or said twice."""
+    """The value with a part replaced, removed, renamed or duplicated."""
     path = draw(st.sampled_from(spots(value)))
     if not path:
         return draw(junk)
@@ -191,7 +191,7 @@ def scratched(draw: Draw, text: str) -> str:
 
 @st.composite
 def mutated(draw: Draw) -> Texts:
-    """The texts of a document that was good before something happened to one or more of them."""
+    """The texts of a valid document, with damage to one or more of them."""
     values = copy.deepcopy(draw(documents()))  # strategies may give the same object again
     texts = written(values)
     for key in draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=3)):
@@ -204,7 +204,7 @@ def mutated(draw: Draw) -> Texts:
 
 
 def offered(texts: Texts) -> InForce:
-    """What is in force after these texts came upon the defaults."""
+    """The configuration in force after these texts are applied over the defaults."""
     in_force = InForce(lambda: 0.0, DEFAULTS)
     try:
         in_force.take(parse(texts, vocabulary=VOCABULARY), "folder")
@@ -214,7 +214,7 @@ def offered(texts: Texts) -> InForce:
 
 
 def errors_of(texts: Texts) -> list[str]:
-    """What is wrong with them."""
+    """The errors in these texts."""
     rejected = offered(texts).rejected
     return list(rejected.errors) if rejected else []
 
@@ -222,7 +222,7 @@ def errors_of(texts: Texts) -> list[str]:
 @given(documents())
 @settings(max_examples=100, deadline=None)
 def test_a_good_document_is_taken_whole(values: dict[str, Any]) -> None:
-    """All that was written is in force: the cache, every rule, every baseline."""
+    """Everything that is stated is in force: the cache, every rule, every baseline."""
     texts = written(values)
     in_force = offered(texts)
     assert in_force.rejected is None
@@ -237,7 +237,7 @@ def test_a_good_document_is_taken_whole(values: dict[str, Any]) -> None:
 @given(mutated())
 @settings(max_examples=1000, deadline=None)
 def test_a_damaged_document_is_taken_whole_or_refused_whole(texts: Texts) -> None:
-    """A refusal names file and line of each mistake and changes nothing; nothing else is raised."""
+    """A rejection names file and line of each error and changes nothing; nothing else is raised."""
     in_force = offered(texts)
     if in_force.rejected is None:
         assert in_force.document.revision == revision(texts)
@@ -255,14 +255,14 @@ def test_a_damaged_document_is_taken_whole_or_refused_whole(texts: Texts) -> Non
 @given(mutated(), mutated())
 @settings(max_examples=200, deadline=None)
 def test_the_mistakes_of_one_text_hide_none_of_another(one: Texts, other: Texts) -> None:
-    """The errors of a document are those of its cache and of its rules, each found by itself."""
+    """The errors of a document are those of its cache and of its rules, each parsed alone."""
     cache = {"cache.yaml": one["cache.yaml"]}
     rest = {key: other[key] for key in ("baselines.yaml", "rules.yaml")}
     assert errors_of({**cache, **rest}) == errors_of(cache) + errors_of(rest)
 
 
 def test_the_options_of_every_action_are_tried() -> None:
-    """An action that is not among the examples takes none."""
+    """An action without an example has no options."""
     for name, action in CATALOGUE.actions.items():
         needs = any(field.is_required() for field in action.Options.model_fields.values())
         assert needs == (name in OPTIONS), name

@@ -1,6 +1,6 @@
-"""rules.yaml and baselines.yaml -> values, or every mistake in them with its line and its field.
+"""rules.yaml and baselines.yaml -> values, or all of their errors with line and field.
 
-More than 300 lines in one file, since its table of mistakes is most of it.
+More than 300 lines in one file, since its table of errors is most of it.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ RULE = "name: a, type: gc, when: cpu.pressure > 0.5, action: collect"
 
 
 def parsed(rules: str | None = None, baselines: str | None = None) -> Document:
-    """The document of these two texts."""
+    """The document in these two texts."""
     texts = {"rules.yaml": rules, "baselines.yaml": baselines}
     stated = {key: text for key, text in texts.items() if text is not None}
     return parse(stated, vocabulary=VOCABULARY)
 
 
 def mistakes(rules: str | None = None, baselines: str | None = None) -> list[str]:
-    """What is wrong with them, one line each."""
+    """The errors in these texts, one line each."""
     with pytest.raises(InvalidDocument) as caught:
         parsed(rules, baselines)
     return [str(error) for error in caught.value.errors]
 
 
 def test_the_rules_of_the_documentation_are_read_as_they_stand() -> None:
-    """Durations are seconds, percentages are shares, options stay as they were written."""
+    """Durations are seconds, percentages are shares, options stay as written."""
     assert parsed(DESIGN).optimizer == OptimizerConfig(
         level="balanced",
         interval_seconds=30.0,
@@ -95,20 +95,20 @@ def test_the_rules_of_the_documentation_are_read_as_they_stand() -> None:
 
 
 def test_the_baselines_of_the_documentation_are_the_default() -> None:
-    """What is shown to users is what holds without a baselines.yaml."""
+    """The documented baselines.yaml gives the same as none."""
     assert parsed(baselines=DESIGN_BASELINES).baselines == DEFAULT_BASELINES
     assert parsed().baselines == DEFAULT_BASELINES
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}"])
 def test_a_text_without_a_list_leaves_the_default_one(text: str) -> None:
-    """An empty file is no mistake, nor is one of comments; the shipped rules stay in force."""
+    """An empty file is valid, and so is one with only comments; the shipped rules stay in force."""
     assert parsed(text, text).optimizer == parsed().optimizer
     assert parsed(text, text).baselines == DEFAULT_BASELINES
 
 
 def test_what_is_stated_beside_the_default_rules_applies_to_them() -> None:
-    """Whoever wants another level need not copy the rules."""
+    """Another level does not require a copy of the rules."""
     optimizer = parsed("level: aggressive\ninterval: 1m\nenabled: false\ndry_run: true").optimizer
     assert optimizer.rules == parsed().optimizer.rules
     assert (optimizer.level, optimizer.interval_seconds) == ("aggressive", 60.0)
@@ -116,24 +116,24 @@ def test_what_is_stated_beside_the_default_rules_applies_to_them() -> None:
 
 
 def test_an_empty_list_is_all_there_is() -> None:
-    """It is how to have no rules, or no baselines."""
+    """An empty list means no rules, or no baselines."""
     document = parsed("rules: []", "baselines: {}")
     assert (document.optimizer.rules, document.baselines) == ((), ())
 
 
 def test_a_default_rule_does_not_need_the_baselines_that_somebody_left_out() -> None:
-    """It is unavailable then; nobody has to mend a rule that is not in his document."""
+    """It is unavailable then, which is not an error: the rule is not in the operator's document."""
     assert parsed(baselines="baselines: {}").optimizer.rules == parsed().optimizer.rules
 
 
 def test_a_rule_needs_no_more_than_a_name_a_condition_and_an_action() -> None:
-    """Without expect it is a measure; without guard it is watched by nobody."""
+    """Without `expect` it is a measure, and without `guard` it has none."""
     [rule] = parsed(f"rules: [{{{RULE}}}]").optimizer.rules
     assert rule == RuleConfig(name="a", type="gc", when="cpu.pressure > 0.5", action="collect")
 
 
 def test_a_guard_looks_for_as_long_as_its_expectation() -> None:
-    """Both are judged by the same stretch of time, unless the guard says otherwise."""
+    """Both use the same window, unless the guard states one."""
     expect = "expect: {signal: cpu.pressure, by: 5%, window: 3m}"
     guard = "guard: {signal: cache.hit_ratio, worse_by: 0.5%%}"
     [rule] = parsed(f"rules: [{{{RULE}, {expect}, {guard % ()}}}]").optimizer.rules
@@ -147,7 +147,7 @@ def test_a_guard_looks_for_as_long_as_its_expectation() -> None:
 
 
 def test_a_learned_baseline_is_no_number() -> None:
-    """A target may be stated beside it; the half-life is a day unless stated."""
+    """A target may be stated with it; the half-life is a day by default."""
     text = """
         baselines:
           cpu.pressure: {baseline: learn}
@@ -163,7 +163,7 @@ def test_a_learned_baseline_is_no_number() -> None:
 
 @pytest.mark.parametrize("signal", CATALOGUE.signals.values(), ids=lambda signal: signal.name)
 def test_the_better_direction_is_that_of_the_signal(signal: object) -> None:
-    """Where neither is better by itself, the document has to say it."""
+    """For a signal without a better direction, the document must state it."""
     name, better = getattr(signal, "name", ""), getattr(signal, "better", None)
     expect = f"expect: {{signal: {name}, by: 5%}}"
     entry = f"baselines: {{{name}: {{target: 1}}}}"
@@ -181,7 +181,7 @@ def test_the_better_direction_is_that_of_the_signal(signal: object) -> None:
 
 
 def test_a_stated_direction_holds() -> None:
-    """Also against the table's."""
+    """It takes precedence over the direction of the signal."""
     text = """
         baselines:
           cache.l1.fill: {target: 1, better: higher}
@@ -191,7 +191,7 @@ def test_a_stated_direction_holds() -> None:
 
 
 def test_every_mistake_is_reported_at_once_in_reading_order() -> None:
-    """One round with the operator is enough, whatever is wrong in how many places of which file."""
+    """The operator needs one round of corrections, however many errors in however many files."""
     assert mistakes(
         """\
 level: hot
@@ -270,7 +270,7 @@ rules:
     ],
 )
 def test_a_wrong_field_of_a_rule_is_answered_with_what_to_write(field: str, sentence: str) -> None:
-    """Every error begins with file, line and path, and says what would be right."""
+    """Every error begins with file, line and path, and states what is valid."""
     key = field.partition(":")[0]
     fields = [it for it in RULE.split(", ") if not it.startswith(f"{key}:")]
     lines = "".join(f"  {it}\n" for it in fields)
@@ -298,7 +298,7 @@ def test_a_wrong_field_of_a_rule_is_answered_with_what_to_write(field: str, sent
     ],
 )
 def test_a_wrong_text_of_rules_is_answered_with_what_to_write(text: str, sentence: str) -> None:
-    """The same goes for what stands outside of a rule, and for what is missing."""
+    """This also holds outside of rules, and for missing keys."""
     assert mistakes(text)[0].startswith(f"rules.yaml:1: {sentence}")
 
 
@@ -329,7 +329,7 @@ def test_a_wrong_baseline_is_answered_with_what_to_write(entry: str, sentence: s
 
 
 def test_a_mistake_in_a_baseline_is_none_in_the_rules_that_name_it() -> None:
-    """What is wrong is said once; with a text that can't be read, nothing is known of it."""
+    """An error is reported once; the baselines in an unreadable text are unknown."""
     rules = f"rules: [{{{RULE.replace('0.5', 'baseline.cpu.pressure')}}}]"
     for text in (
         "baselines: {cpu.pressure: {baseline: low}}",
@@ -341,14 +341,14 @@ def test_a_mistake_in_a_baseline_is_none_in_the_rules_that_name_it() -> None:
 
 
 def test_a_rule_may_name_what_is_learned() -> None:
-    """Learning gives a baseline and a target."""
+    """A learned baseline has a target too."""
     text = "baselines: {cpu.pressure: {baseline: learn}}"
     when = "baseline.cpu.pressure + target.cpu.pressure"
     assert parsed(f"rules: [{{{RULE.replace('0.5', when)}}}]", text).optimizer.rules
 
 
 def test_numbers_of_rules_and_baselines_are_bounded() -> None:
-    """What is evaluated at every tick, and what is a metric of its own, has a limit."""
+    """Rules are evaluated at every tick, and each baseline has metrics, so both are limited."""
     rules = "rules:\n" + "".join(f"- {{{RULE.replace('a,', f'a{n},', 1)}}}\n" for n in range(101))
     assert mistakes(rules) == [f"rules.yaml:1: rules: there are more than {MAX_RULES}; remove some"]
     assert len(parsed(rules.rpartition("- ")[0]).optimizer.rules) == MAX_RULES
@@ -363,5 +363,5 @@ def test_the_longest_trial_is_within_what_is_remembered() -> None:
 
 
 def test_errors_are_no_more_than_anybody_reads() -> None:
-    """A hundred rules of mistakes end in a hundred errors."""
+    """A hundred invalid rules have a hundred errors."""
     assert len(mistakes("rules:\n" + "- {when: x, for: 1, expect: {}}\n" * 100)) == 100

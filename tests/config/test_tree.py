@@ -1,4 +1,4 @@
-"""YAML with lines, and the bounds that no text breaks."""
+"""YAML with line numbers, and its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 
 def composed(text: str) -> Node:
-    """The tree of a text that has no mistakes."""
+    """The tree of a text without errors."""
     node, errors = compose("f", text)
     assert node is not None
     assert errors == []
@@ -22,7 +22,7 @@ def composed(text: str) -> Node:
 
 
 def mistakes(text: str) -> list[str]:
-    """What is wrong with the text, as the operator reads it."""
+    """The errors in a text, as the operator reads them."""
     return [str(error) for error in compose("f", text)[1]]
 
 
@@ -44,18 +44,18 @@ def mistakes(text: str) -> list[str]:
     ],
 )
 def test_values_are_those_of_the_core_schema(text: str, value: object) -> None:
-    """Plain scalars are numbers, booleans and null; quoted ones are text, and keys always are."""
+    """Plain scalars are numbers, booleans and null; quoted ones and all keys are text."""
     assert composed(text).value == value
 
 
 def test_what_only_yaml_1_1_gives_a_meaning_is_text_or_decimal() -> None:
-    """`no` is a word, `010` is ten and `1:30` is no number: nothing changes behind one's back."""
+    """`no` is text, `010` is ten and `1:30` is text: no value changes silently."""
     node = composed("[no, on, 010, 0x10, 1:30, 1_000, 2025-06-01]")
     assert node.value == ["no", "on", 10, "0x10", "1:30", "1_000", "2025-06-01"]
 
 
 def test_a_value_is_on_the_line_of_its_key() -> None:
-    """Items of a list have their own line, and what does not exist has its parent's."""
+    """Items of a list have their own line; a missing value has the line of its parent."""
     node = composed("a:\n  b:\n    c: 1\n  d:\n    - x\n    - y\n")
     assert node.line_of(("a", "b")) == 2
     assert node.line_of(("a", "b", "c")) == 3
@@ -65,7 +65,7 @@ def test_a_value_is_on_the_line_of_its_key() -> None:
 
 
 def test_a_node_is_found_by_its_path() -> None:
-    """A path that leads nowhere gives None, also through a scalar."""
+    """A path that does not exist gives None, also below a scalar."""
     node = composed("a: {b: [1, 2]}")
     found = node.get(("a", "b", 1))
     assert found is not None
@@ -92,12 +92,12 @@ def test_a_node_is_found_by_its_path() -> None:
     ],
 )
 def test_a_mistake_has_its_line_and_says_what_to_do(text: str, expected: str) -> None:
-    """Whatever is wrong with the text is one line of text itself."""
+    """Any error in a text is one line."""
     assert mistakes(text) == [expected]
 
 
 def test_what_the_parser_cannot_read_is_no_traceback() -> None:
-    """A bracket that is not closed is on the line where the parser gave up."""
+    """An unclosed bracket is reported on the line where the parser stopped."""
     assert mistakes("a: [1,\n  2\nb: 3") == [
         "f:3: not well-formed YAML (did not find expected ',' or ']');"
         " correct this line or the one before it"
@@ -106,13 +106,13 @@ def test_what_the_parser_cannot_read_is_no_traceback() -> None:
 
 @pytest.mark.parametrize("text", ["a: [", "a: [\n", "# b\r\na: [\r\n\r\n"])
 def test_what_is_missing_at_the_end_is_missing_on_the_last_line(text: str) -> None:
-    """No error is on a line that an editor does not have."""
+    """Every error is on a line that exists in an editor."""
     [error] = compose("f", text)[1]
     assert error.line == text.count("#") + 1
 
 
 def test_all_duplicate_keys_are_reported_but_not_without_end() -> None:
-    """A file of nothing but one key ends in a last error instead of thousands."""
+    """A file with only one key, repeated, has one more error instead of thousands."""
     assert len(mistakes("a: 1\n" * 4)) == 3
     many = mistakes("a: 1\n" * 4000)
     assert len(many) == MAX_ERRORS + 1
@@ -135,21 +135,21 @@ def test_all_duplicate_keys_are_reported_but_not_without_end() -> None:
     ids=lambda value: value[:6].strip(),
 )
 def test_a_hostile_text_is_refused_at_once(text: str, expected: str) -> None:
-    """A mebibyte of brackets, dashes or documents costs well under a second of processor time."""
+    """A mebibyte of brackets, dashes or documents takes well under a second of processor time."""
     start = time.process_time()
     assert expected in mistakes(text)[0]
     assert time.process_time() - start < 2
 
 
 def test_aliases_cannot_multiply_without_end() -> None:
-    """Nine aliases of nine aliases of nine ... are refused before they are a billion values."""
+    """Nine aliases of nine aliases of nine ... are rejected before they are a billion values."""
     levels = ["a0: &a0 x"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     assert f"more than {MAX_NODES} values" in mistakes("\n".join(levels))[0]
 
 
 def test_aliases_cannot_dig_below_the_depth() -> None:
-    """A chain of anchors, each deep by itself, is as deep as all of them together."""
+    """The depth of a chain of anchors is the sum of their depths."""
     half = MAX_DEPTH // 2 + 1
     text = f"a: &a {'[' * half}x{']' * half}\nb: {'[' * half}*a{']' * half}"
     assert f"nested deeper than {MAX_DEPTH}" in mistakes(text)[0]
@@ -177,7 +177,7 @@ yaml_like = st.lists(
 @given(st.one_of(st.text(st.characters(codec=None)), yaml_like))
 @settings(deadline=None)  # a noisy machine is no failure
 def test_every_text_is_a_tree_or_has_mistakes_in_it(text: str) -> None:
-    """No text raises; each mistake is one printable line on a line that the text has."""
+    """No text raises; each error is one printable line, for a line that exists."""
     node, errors = compose("f", text)
     assert (node is None) <= bool(errors)
     for error in errors:

@@ -1,4 +1,4 @@
-"""The values that the program is configured with, and the revision of a document."""
+"""The configuration values of the program, and the revision of a document."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_defaults_are_those_of_the_design() -> None:
 
 
 def test_a_value_can_neither_be_changed_nor_extended() -> None:
-    """What several parts of the program share is the same for all of them."""
+    """Several parts of the program share a value, which must be the same for all."""
     with pytest.raises(FrozenInstanceError):
         CacheConfig().promote_after = 3  # type: ignore[misc]
     assert not hasattr(CacheConfig(), "__dict__")
@@ -58,12 +58,12 @@ def test_absent_and_empty_keys_have_different_revisions() -> None:
 def test_revisions_are_equal_only_for_equal_documents(
     one: dict[str, str], other: dict[str, str]
 ) -> None:
-    """Text that moves from one key to the next is another document."""
+    """Moving text from one key to the next makes another document."""
     assert (revision(one) == revision(other)) == (one == other)
 
 
 @given(texts)
 def test_revision_ignores_the_order_and_the_keys_of_others(mapping: dict[str, str]) -> None:
-    """The order of a directory and the files beside a document do not change it."""
+    """The order in a directory and other files have no effect."""
     shuffled = {"README.md": "hello", **dict(reversed(mapping.items()))}
     assert revision(shuffled) == revision(mapping)

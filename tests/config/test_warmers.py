@@ -1,4 +1,4 @@
-"""There are no warmers yet; who names one is told so, wherever it stands."""
+"""There are no warmers yet; naming one is an error in any place."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_warmer_is_a_mistake_with_its_line(text: str, where: str) -> None:
 
 
 def test_a_rule_that_names_a_warmer_is_told_that_there_is_none() -> None:
-    """By the name that it wrote, and nothing else is said of it."""
+    """The error quotes the name, and is the only one for it."""
     rule = "{name: a, type: cache, when: cache.hit_ratio < 0.5, action: warm, with: {warmer: top}}"
     [mistake] = mistakes(rules=f"rules:\n- {rule}")
     assert mistake.startswith("rules.yaml:2: rules[0].with: ")

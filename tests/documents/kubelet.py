@@ -9,7 +9,7 @@ from sidecar.config.values import DOCUMENT_KEYS
 
 
 class Mount:
-    """A mounted ConfigMap, written the way the kubelet writes it."""
+    """A mounted ConfigMap, written as the kubelet writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -17,7 +17,9 @@ class Mount:
         path.mkdir()
 
     def publish(self, texts: dict[str, str]) -> None:
-        """A new folder with its files, the swap of `..data`, links to it, an end of the old one."""
+        """Write a new folder with the files, swap `..data`, update the links, remove the old
+        folder.
+        """
         self._count += 1
         data = self.path / "..data"
         old = data.resolve() if data.exists() else None
@@ -39,5 +41,5 @@ class Mount:
 
 
 def everywhere(text: str) -> dict[str, str]:
-    """The same text under all keys, so that a mixture shows."""
+    """The same text under all keys, so that a mixture is visible."""
     return dict.fromkeys(DOCUMENT_KEYS, text)

@@ -1,4 +1,4 @@
-"""The one way that every document takes, and the last good one on the volume."""
+"""The path that every document takes, and the last valid document on the volume."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def good(number: int) -> dict[str, str]:
 
 
 class Bench:
-    """Documents whose every application and announcement is noted."""
+    """Documents, with a record of each application and event."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
@@ -37,7 +37,7 @@ class Bench:
         self.parsed_by: set[str] = set()
         self.parsing = False
         self.during_parse: threading.Event | None = None
-        """What a parse waits for."""
+        """Blocks a parse until it is set."""
         self.documents = Documents(lambda: 1000.0, self._parse, folder, self.told.append)
         self.documents.follow(self._apply)
 
@@ -52,7 +52,7 @@ class Bench:
         self.applied.append(document.cache.promote_after)
 
     async def kept(self, texts: Mapping[str, str]) -> None:
-        """Until that is what the volume has."""
+        """Wait until the volume has this document."""
         keeping = asyncio.create_task(self.documents.keep_saving())
         async with asyncio.timeout(20):
             while self.on_volume() != texts:
@@ -66,7 +66,7 @@ class Bench:
 
 
 async def test_the_same_content_twice_is_no_event(tmp_path: Path) -> None:
-    """Good or bad: it is applied, counted and told of once."""
+    """A document, valid or invalid, is applied, counted and announced once."""
     bench = Bench(tmp_path)
     for texts in (good(3), good(3), BAD, BAD, good(3), good(4), good(4)):
         await bench.documents.offer(texts, "api")
@@ -81,7 +81,7 @@ async def test_the_same_content_twice_is_no_event(tmp_path: Path) -> None:
 
 
 async def test_the_log_says_what_is_in_force_and_where_from(tmp_path: Path) -> None:
-    """At the start, when it changes, when it is good again, and when its source is another."""
+    """At the start, after a change, after an error, and after a change of the source."""
     with capture_logs() as logged:
         bench = Bench(tmp_path)
         for texts, source in (
@@ -102,7 +102,7 @@ async def test_the_log_says_what_is_in_force_and_where_from(tmp_path: Path) -> N
 
 
 async def test_parsing_leaves_the_event_loop_alone(tmp_path: Path) -> None:
-    """It can take tenths of a second; only the defaults are read in the loop's thread."""
+    """Parsing may take tenths of a second; only the defaults are read in the loop's thread."""
     bench = Bench(tmp_path)
     bench.parsed_by.clear()
     await bench.documents.offer(good(3), "folder")
@@ -110,7 +110,7 @@ async def test_parsing_leaves_the_event_loop_alone(tmp_path: Path) -> None:
 
 
 async def test_documents_that_come_at_once_are_taken_in_order(tmp_path: Path) -> None:
-    """However long each is: the last one is in force in the end."""
+    """The last document is in force in the end, however long each takes to parse."""
     bench = Bench(tmp_path)
     long = {"cache.yaml": "# x\n" * 200_000 + "promote_after: 3"}
     await asyncio.gather(
@@ -131,7 +131,7 @@ async def test_once_the_api_leads_the_folder_has_no_say(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_is_overtaken_by_the_api_has_no_say(tmp_path: Path) -> None:
-    """The API is heard while the folder's document is parsed: what it says of its own stays."""
+    """The API reports a document while that of the folder is parsed: the API's state stays."""
     bench = Bench(tmp_path)
     bench.during_parse = threading.Event()
     folder = asyncio.create_task(bench.documents.offer(good(3), "folder"))
@@ -147,7 +147,7 @@ async def test_a_folder_that_is_overtaken_by_the_api_has_no_say(tmp_path: Path) 
 
 
 async def test_the_last_good_one_is_there_after_a_restart(tmp_path: Path) -> None:
-    """Not the last one: that was refused."""
+    """It is not the last one, which was rejected."""
     bench = Bench(tmp_path)
     await bench.documents.offer(good(3), "api")
     await bench.documents.offer(BAD, "api")
@@ -167,7 +167,7 @@ async def test_a_damaged_file_is_passed_over(tmp_path: Path, data: bytes) -> Non
 
 
 async def test_one_that_is_not_good_any_more_is_passed_over(tmp_path: Path) -> None:
-    """The memory limit was lowered, say; that is no refusal of what the operator wrote now."""
+    """For example, the memory limit was lowered; this is no error in the operator's document."""
     bench = Bench(tmp_path)
     large = {"cache.yaml": "tiers: {l2: {max_bytes: 1GiB}}"}
     await bench.documents.offer(large, "api")
@@ -179,7 +179,7 @@ async def test_one_that_is_not_good_any_more_is_passed_over(tmp_path: Path) -> N
 
 
 async def test_a_volume_that_cannot_be_written_is_said_once(tmp_path: Path) -> None:
-    """And is in nobody's way: every document comes in force, and is kept when it can be."""
+    """Every document still comes into force, and is stored once that is possible."""
     (tmp_path / FILE).mkdir()
     bench = Bench(tmp_path)
     keeping = asyncio.create_task(bench.documents.keep_saving())
@@ -202,7 +202,7 @@ async def test_a_volume_that_cannot_be_written_is_said_once(tmp_path: Path) -> N
 
 
 async def test_a_volume_that_was_full_is_written_when_it_can_be(tmp_path: Path) -> None:
-    """Though nothing has changed since: a restart would have the document before."""
+    """It is written although nothing has changed: a restart would use the previous document."""
     (tmp_path / FILE).mkdir()
     bench = Bench(tmp_path)
     keeping = asyncio.create_task(bench.documents.keep_saving(retry_seconds=0.01))

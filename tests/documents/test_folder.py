@@ -1,4 +1,4 @@
-"""A folder is read at one moment, and what cannot be read says why."""
+"""A folder is read at one moment, and failures have a reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.documents.kubelet import Mount, everywhere
 
 
 def test_only_the_four_files_are_read(tmp_path: Path) -> None:
-    """A missing file is no text, an empty one is, and files with other names are nobody's."""
+    """A missing file has no text, an empty one has an empty text, and other files are ignored."""
     (tmp_path / "cache.yaml").write_text("promote_after: 3\r\n", newline="")
     (tmp_path / "rules.yaml").touch()
     (tmp_path / "README.md").write_text("hello")
@@ -31,7 +31,7 @@ def test_an_empty_folder_has_no_texts(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_long_is_read_no_further_than_its_refusal_needs(tmp_path: Path) -> None:
-    """A gigabyte in a file costs a mebibyte of memory, and is refused by its first line."""
+    """A file of 1 GiB takes 1 MiB of memory, and is rejected at its first line."""
     with (tmp_path / "cache.yaml").open("wb") as file:
         file.truncate(1 << 30)
     texts = folder.read(tmp_path)
@@ -41,21 +41,21 @@ def test_a_file_that_is_too_long_is_read_no_further_than_its_refusal_needs(tmp_p
 
 
 def test_what_is_not_utf_8_is_refused_with_its_line(tmp_path: Path) -> None:
-    """Latin-1 is found by the parser, which knows the line."""
+    """The parser finds Latin-1, since it knows the line."""
     (tmp_path / "cache.yaml").write_bytes(b"promote_after: 3\n# caf\xe9\n")
     with pytest.raises(InvalidDocument, match=r"^cache\.yaml:2: the text is not UTF-8"):
         parse(folder.read(tmp_path), vocabulary=CATALOGUE.vocabulary)
 
 
 def test_a_missing_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
-    """Whoever mistypes the path sees the path."""
+    """A typing error in the path is visible in the message."""
     missing = tmp_path / "missing"
     with pytest.raises(UnreadableFolderError, match=rf"^{missing} cannot be read: No such file"):
         folder.read(missing)
 
 
 def test_a_folder_that_is_a_file_is_an_error_that_names_it(tmp_path: Path) -> None:
-    """A path to cache.yaml itself is a likely mistake."""
+    """Passing the path of cache.yaml is a likely mistake."""
     file = tmp_path / "cache.yaml"
     file.touch()
     with pytest.raises(UnreadableFolderError, match=rf"^{file} cannot be read: Not a directory"):
@@ -66,7 +66,7 @@ def test_a_folder_that_is_a_file_is_an_error_that_names_it(tmp_path: Path) -> No
 def test_what_is_no_file_is_an_error_that_names_it(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    """A folder, a pipe without a writer or a dangling link instead of a file is no missing file."""
+    """A folder, a pipe without a writer and a dangling link are not treated as a missing file."""
     path = tmp_path / "cache.yaml"
     make(path)
     with pytest.raises(UnreadableFolderError, match=rf"^{path} cannot be read: "):
@@ -74,7 +74,7 @@ def test_what_is_no_file_is_an_error_that_names_it(
 
 
 def test_a_mount_that_leads_nowhere_is_not_an_empty_one(tmp_path: Path) -> None:
-    """Without the folder behind `..data` there is an error, and not the defaults."""
+    """If the folder behind `..data` is missing, there is an error instead of the defaults."""
     (tmp_path / "..data").symlink_to("..gone")
     (tmp_path / "cache.yaml").symlink_to("..data/cache.yaml")
     with pytest.raises(UnreadableFolderError, match="cannot be read"):
@@ -82,7 +82,7 @@ def test_a_mount_that_leads_nowhere_is_not_an_empty_one(tmp_path: Path) -> None:
 
 
 def test_a_mount_is_never_read_half_old_and_half_new(tmp_path: Path) -> None:
-    """While the kubelet swaps without pause, all texts of a reading are of one generation."""
+    """While the kubelet swaps continuously, all texts of a reading have the same generation."""
     mount = Mount(tmp_path / "mount")
     mount.publish(everywhere("0"))
     done = threading.Event()

@@ -1,4 +1,4 @@
-"""A folder is watched however its files are replaced, and nothing is left of the watch."""
+"""A folder is watched however its files are replaced, and the watch leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from sidecar.documents import folder
 from tests.documents.kubelet import Mount, everywhere
 
 FOREVER = 3600.0
-"""An interval that no test lives to see: what is noticed was told by inotify."""
+"""An interval longer than any test, so that all changes come from inotify."""
 PATIENCE = 30.0
-"""When a test that waits for something has failed."""
+"""The timeout of a test."""
 
 
 def overwrite(path: Path, text: str) -> None:
-    """Write in place, in one step, what is as long as before."""
+    """Overwrite a file in place in one step, with content of the same length."""
     with path.open("r+") as file:
         file.write(text)
 
 
 def put(path: Path, text: str) -> None:
-    """Make a file that is never seen half-written."""
+    """Create a file atomically."""
     beside = path.parent.parent / "beside"
     beside.write_text(text)
     beside.rename(path)
@@ -39,7 +39,7 @@ def put(path: Path, text: str) -> None:
 def watched(
     path: Path, interval_seconds: float = FOREVER
 ) -> aclosing[AsyncGenerator[dict[str, str]]]:
-    """A watch with a short quiet time that is closed when the test is over."""
+    """A watch with a short quiet time, which is closed after the test."""
     watch = folder.watch(path, interval_seconds=interval_seconds, quiet_seconds=0.02)
     return aclosing(watch)
 
@@ -51,7 +51,7 @@ async def upcoming(watch: AsyncGenerator[dict[str, str]]) -> dict[str, str]:
 
 
 async def test_the_texts_come_at_first_and_after_a_change(tmp_path: Path) -> None:
-    """A file that is overwritten, added or removed is noticed by inotify."""
+    """inotify detects a file that is overwritten, added or removed."""
     path = tmp_path / "folder"
     path.mkdir()
     (path / "cache.yaml").write_text("a: 1")
@@ -66,7 +66,7 @@ async def test_the_texts_come_at_first_and_after_a_change(tmp_path: Path) -> Non
 
 
 async def test_a_swap_of_the_kubelet_is_one_change(tmp_path: Path) -> None:
-    """`..data` is followed from folder to folder, whatever appears and goes beside it."""
+    """The watch follows `..data` from folder to folder, and ignores other changes."""
     mount = Mount(tmp_path / "mount")
     mount.publish(everywhere("1"))
     async with watched(mount.path) as watch:
@@ -79,7 +79,7 @@ async def test_a_swap_of_the_kubelet_is_one_change(tmp_path: Path) -> None:
 
 
 async def test_an_editor_that_renames_is_one_change(tmp_path: Path) -> None:
-    """Backup, new file, rename: the moment without a file is over before it is believed."""
+    """Backup, new file, rename: the moment without a file is over before the quiet time is."""
     path = tmp_path / "cache.yaml"
     path.write_text("a: 1")
     async with aclosing(folder.watch(tmp_path, quiet_seconds=0.3)) as watch:
@@ -94,7 +94,7 @@ async def test_an_editor_that_renames_is_one_change(tmp_path: Path) -> None:
 
 
 async def test_what_leaves_the_content_as_it_is_is_no_change(tmp_path: Path) -> None:
-    """The same text again, other files and other times yield nothing; the next change does."""
+    """The same text, other files and other times yield nothing; the next change does."""
     mount = Mount(tmp_path / "mount")
     mount.publish(everywhere("1"))
     async with watched(mount.path) as watch:
@@ -107,7 +107,7 @@ async def test_what_leaves_the_content_as_it_is_is_no_change(tmp_path: Path) -> 
 
 
 async def test_a_change_that_inotify_misses_is_seen_by_looking(tmp_path: Path) -> None:
-    """What changes behind a link makes no event in the folder."""
+    """A change behind a link makes no event in the folder."""
     target = tmp_path / "elsewhere.yaml"
     target.write_text("a: 1")
     path = tmp_path / "folder"
@@ -120,7 +120,7 @@ async def test_a_change_that_inotify_misses_is_seen_by_looking(tmp_path: Path) -
 
 
 async def test_a_folder_behind_a_link_may_be_swapped(tmp_path: Path) -> None:
-    """`config -> releases/2` is another folder, and its later changes are noticed too."""
+    """`config -> releases/2` is another folder; its later changes are detected too."""
     for release in ("1", "2"):
         (tmp_path / release).mkdir()
         (tmp_path / release / "cache.yaml").write_text(f"a: {release}")
@@ -136,7 +136,7 @@ async def test_a_folder_behind_a_link_may_be_swapped(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_vanishes_is_told_once_and_taken_up_again(tmp_path: Path) -> None:
-    """In between nothing is yielded; afterwards the texts come even if they are the former ones."""
+    """Nothing is yielded meanwhile; afterwards the texts are yielded even if they are unchanged."""
     path, away = tmp_path / "folder", tmp_path / "away"
     away.mkdir()
     (away / "cache.yaml").write_text("a: 1")
@@ -166,7 +166,7 @@ async def test_a_folder_that_vanishes_is_told_once_and_taken_up_again(tmp_path: 
 async def test_an_unreadable_folder_is_logged_unless_somebody_else_is_told(
     tmp_path: Path,
 ) -> None:
-    """A mistake that is nobody's business is nobody's to find: by default it is in the log."""
+    """By default the error is logged."""
     heard: asyncio.Queue[logging.LogRecord] = asyncio.Queue()
 
     class Listener(logging.Handler):
@@ -189,7 +189,7 @@ async def test_an_unreadable_folder_is_logged_unless_somebody_else_is_told(
 
 
 async def test_half_a_file_is_not_believed(tmp_path: Path) -> None:
-    """While a file grows it is not yielded; what is yielded in the end is all of it."""
+    """A growing file is not yielded until it is complete."""
     path = tmp_path / "cache.yaml"
     path.write_text("")
     watch = folder.watch(tmp_path, interval_seconds=FOREVER, quiet_seconds=0.5)
@@ -205,7 +205,7 @@ async def test_half_a_file_is_not_believed(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_left_running_after_cancellation(tmp_path: Path) -> None:
-    """The thread has ended when the task has, wherever it was; so it has after aclose."""
+    """The thread ends with the task, in any state; so it does after aclose."""
     before = set(threading.enumerate())
 
     async def follow() -> None:
@@ -228,7 +228,7 @@ async def test_nothing_is_left_running_after_cancellation(tmp_path: Path) -> Non
 
 
 async def test_a_folder_that_hangs_does_not_stop_the_event_loop(tmp_path: Path) -> None:
-    """All reading is in one thread of its own, none in the loop's."""
+    """Files are read in a separate thread, never in that of the loop."""
     (tmp_path / "cache.yaml").write_text("a: 1")
     opened_by = set()
 
@@ -243,7 +243,7 @@ async def test_a_folder_that_hangs_does_not_stop_the_event_loop(tmp_path: Path) 
 
 
 def test_without_inotify_the_folder_is_looked_at_all_the_same(tmp_path: Path) -> None:
-    """A node whose inotify instances are used up costs promptness, not correctness."""
+    """On a node without free inotify instances, changes are detected late but not missed."""
     path = tmp_path / "folder"
     path.mkdir()
     (path / "cache.yaml").write_text("a: 1")

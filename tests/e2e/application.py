@@ -1,4 +1,4 @@
-"""An application that looks aside: what a user of the cache sees of its hit ratio."""
+"""A look-aside application, and the hit ratio that it sees."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VALUE = b"v" * 256
 
 
 class Application:
-    """One connection that reads keys by Zipf's law and puts what it misses, until it is stopped."""
+    """One connection that reads keys by Zipf's law and puts missing ones, until stopped."""
 
     def __init__(self, port: int, value: bytes = VALUE) -> None:
         self._port = port
@@ -33,7 +33,7 @@ class Application:
         self._thread.join()
 
     def hit_ratio(self, start: float, end: float) -> float:
-        """Of the reads between two times of the wall clock."""
+        """The hit ratio of reads between two wall clock times."""
         hits = [hit for at, hit in list(self._seen) if start <= at <= end]
         return sum(hits) / len(hits)
 

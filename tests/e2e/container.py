@@ -18,7 +18,9 @@ MIRROR_SECONDS = 0.1
 
 
 class Container:
-    """`wrapper` is a command that starts another one inside. To be closed when that has ended."""
+    """A memory limit. `wrapper` is a command that starts another one inside. Close it when that has
+    ended.
+    """
 
     def __init__(self, name: str, folder: Path, limit_bytes: int) -> None:
         self._mirror: _Mirror | None = None
@@ -36,7 +38,7 @@ class Container:
         return "fixture" if self._group is None else str(self._group)
 
     def started(self, pid: int) -> None:
-        """The process inside, which is the group's only one with its children."""
+        """Follow this process, the only one in the group apart from its children."""
         if self._mirror is not None:
             self._mirror.follow(pid)
 
@@ -48,7 +50,7 @@ class Container:
 
 
 def _real_group(name: str, limit_bytes: int) -> Path | None:
-    """A group with the limit, of whichever version; None where there is none to be had."""
+    """A group with the limit, of either version; None if none can be created."""
     for top, file in ((VERSION_1, "memory.limit_in_bytes"), (VERSION_2, "memory.max")):
         group = top / name
         try:
@@ -64,7 +66,7 @@ def _real_group(name: str, limit_bytes: int) -> Path | None:
 
 
 class _Mirror:
-    """Files of control groups version 2 that say what processes take."""
+    """Files of cgroup v2 that show the memory of processes."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         folder.mkdir()

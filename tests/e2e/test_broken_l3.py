@@ -1,4 +1,4 @@
-"""A broken L3 never stops the cache, and never gives what it should not."""
+"""A broken L3 never stops the cache, and never returns stale entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.running import RunningSidecar, wait_until
 
 
 def test_a_corrupt_database_is_put_aside(sidecar: RunningSidecar) -> None:
-    """It starts empty, keeps the broken one for whoever wants to look, and takes new writes."""
+    """L3 starts empty, keeps the corrupt database for inspection, and accepts writes."""
     sidecar.put("key", b"old")
     sidecar.stop()
     manifest = next((sidecar.data_dir / "l3").glob("MANIFEST-*"))
@@ -22,7 +22,7 @@ def test_a_corrupt_database_is_put_aside(sidecar: RunningSidecar) -> None:
 
 
 def test_a_mark_on_the_volume_empties_l3(sidecar: RunningSidecar) -> None:
-    """Whatever L3 had may have been deleted meanwhile; the mark itself is gone afterwards."""
+    """Entries in L3 may have been deleted meanwhile; the mark is removed afterwards."""
     sidecar.put("key", b"old")
     sidecar.stop()
     mark = sidecar.data_dir / "l3.stale"
@@ -37,7 +37,7 @@ def test_a_mark_on_the_volume_empties_l3(sidecar: RunningSidecar) -> None:
 
 
 def test_a_crash_in_the_middle_of_emptying_is_gone_over_again(sidecar: RunningSidecar) -> None:
-    """A mark and half a database: the next start comes up, empty."""
+    """A mark and half a database: the next start succeeds with an empty L3."""
     for number in range(100):
         sidecar.put(f"key{number}", b"old")
     sidecar.stop()
@@ -50,7 +50,7 @@ def test_a_crash_in_the_middle_of_emptying_is_gone_over_again(sidecar: RunningSi
 
 
 def test_l3_switched_off_and_on_while_running(start_sidecar: StartSidecar, tmp_path: Path) -> None:
-    """A deletion in between holds, and what memory still has is served throughout."""
+    """A deletion in between is final, and entries in memory are served all the time."""
     config = Mount(tmp_path / "config")
     config.publish({"cache.yaml": "tiers: {l3: {enabled: true}}\n"})
     sidecar = start_sidecar("--config", str(config.path))

@@ -1,4 +1,4 @@
-"""The configuration of a running sidecar: reapplied on change, whole or not at all."""
+"""The configuration of a running sidecar: reapplied on change, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cache(text: str) -> dict[str, str]:
 def test_a_document_is_taken_whole_or_not_at_all(
     start_sidecar: StartSidecar, config: Mount
 ) -> None:
-    """A swap as Kubernetes does it is applied; a bad one is shown, and the one in force stays."""
+    """A swap as in Kubernetes is applied; an invalid one is reported, and changes nothing."""
     config.publish(cache("tiers: {l1: {max_entries: 50}}"))
     sidecar = start_sidecar("--config", str(config.path))
     for number in range(60):
@@ -51,7 +51,7 @@ def test_a_document_is_taken_whole_or_not_at_all(
 def test_a_folder_that_cannot_be_read_counts_as_refused(
     start_sidecar: StartSidecar, config: Mount, tmp_path: Path
 ) -> None:
-    """What is in force stays; the same document again, once it can be read, heals it."""
+    """The previous document stays in force; reading the same one successfully clears the error."""
     config.publish(cache("tiers: {l1: {max_entries: 50}}"))
     sidecar = start_sidecar("--config", str(config.path))
     assert (
@@ -72,7 +72,7 @@ def test_a_folder_that_cannot_be_read_counts_as_refused(
 
 @pytest.fixture
 def in_a_container(tmp_path: Path, config: Mount) -> Iterator[RunningSidecar]:
-    """A sidecar that sees a memory limit of 128 MiB; it is started by the test."""
+    """A sidecar that sees a memory limit of 128 MiB; the test starts it."""
     groups = tmp_path / "cgroup"
     groups.mkdir()
     (groups / "memory.max").write_text(f"{128 << 20}\n")
@@ -87,7 +87,7 @@ def in_a_container(tmp_path: Path, config: Mount) -> Iterator[RunningSidecar]:
 def test_sizes_above_the_memory_limit_are_refused(
     in_a_container: RunningSidecar, config: Mount
 ) -> None:
-    """At the start, too: it runs on defaults that fit, and says why."""
+    """Also at the start: the sidecar uses defaults that fit, and reports why."""
     config.publish(cache("tiers: {l2: {max_bytes: 1GiB}}"))
     sidecar = in_a_container.start()
     (error,) = sidecar.config()["rejected"]["errors"]

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of writes: what was answered holds, what was deleted stays deleted."""
+"""kill -9 during writes: answered writes are kept, and deleted entries stay deleted."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ KEYS = 60
 class Writer:
     """One connection that owns its keys, so that the order of its writes is known.
 
-    `certain` is the last value that was answered for a key (None: deleted); `possible` what was
-    asked and not answered, which may or may not hold.
+    `certain` is the last answered value of a key (None: deleted); `possible` are the requested
+    values without an answer, which may or may not be there.
     """
 
     port: int
@@ -63,7 +63,7 @@ class Writer:
 
 
 def crash(sidecar: RunningSidecar, seed: int, operations: int) -> list[str]:
-    """Write, kill both processes half-way, start again; what is wrong then."""
+    """Write, kill both processes meanwhile, and start again; returns the violations."""
     half_way = threading.Barrier(CONNECTIONS + 1)
     writers = [Writer(sidecar.port, n, seed, operations // CONNECTIONS) for n in range(CONNECTIONS)]
     threads = [threading.Thread(target=writer.run, args=(half_way,)) for writer in writers]
@@ -87,12 +87,12 @@ def crash(sidecar: RunningSidecar, seed: int, operations: int) -> list[str]:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_every_answered_write_survives_kill_9(start_sidecar: StartSidecar, seed: int) -> None:
-    """After the restart every key has the last value that was answered for it."""
+    """After the restart every key has the last value that was answered."""
     assert crash(start_sidecar(), seed, operations=4000) == []
 
 
 def test_deletions_survive_a_chain_of_crashes(start_sidecar: StartSidecar, tmp_path: Path) -> None:
-    """Three lives on one folder, each killed: none brings back what an earlier one deleted."""
+    """Three processes on one folder, each killed: none restores what an earlier one deleted."""
     sidecar = start_sidecar(data_dir=tmp_path / "chain")
     for life in range(3):
         sidecar.put(f"kept{life}", b"value")

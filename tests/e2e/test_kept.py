@@ -1,4 +1,4 @@
-"""What the optimizer has proven survives a restart, until somebody wants something else."""
+"""Changes that the optimizer kept survive a restart, until a reset or a new document."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GROWN = Outcome(
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """As an earlier process has left it, which had proven a larger L2."""
+    """The folder of an earlier process that kept a larger L2."""
     folder = tmp_path / "data"
     folder.mkdir()
     memory = SavedState(kept={"tiers.l2.size": KeptTurn(PROVEN, CONFIGURED)}, outcomes=[GROWN])
@@ -64,7 +64,7 @@ def outcomes(sidecar: RunningSidecar) -> list[Any]:
 def test_what_was_proven_is_in_force_after_a_start(
     start_sidecar: StartSidecar, data_dir: Path
 ) -> None:
-    """Its history, too; both again after an orderly end, and after a kill."""
+    """The history too; both also after an orderly end, and after a kill."""
     sidecar = start_sidecar(data_dir=data_dir)
     for _ in range(2):
         assert l2(sidecar) == (1500, 150 * MIB)
@@ -79,7 +79,7 @@ def test_what_was_proven_is_in_force_after_a_start(
 
 
 def test_reset_drops_it_for_good(start_sidecar: StartSidecar, data_dir: Path) -> None:
-    """What was configured is in force, after a restart too; what happened is not forgotten."""
+    """Configured values are in force, also after a restart; the history stays."""
     sidecar = start_sidecar(data_dir=data_dir)
     assert sidecar.ask("POST", "/v1/optimizer/reset").status == 204
     assert l2(sidecar) == (1000, 100 * MIB)
@@ -92,7 +92,7 @@ def test_reset_drops_it_for_good(start_sidecar: StartSidecar, data_dir: Path) ->
 def test_a_document_takes_back_the_knobs_that_it_sets_anew(
     start_sidecar: StartSidecar, data_dir: Path, tmp_path: Path
 ) -> None:
-    """Another size for L1 leaves L2's alone; another one for L2 is the one in force."""
+    """Another size for L1 leaves that of L2; another one for L2 is in force."""
     config = Mount(tmp_path / "config")
     config.publish({"cache.yaml": "tiers: {l1: {max_entries: 50}}\n"})
     sidecar = start_sidecar("--config", str(config.path), data_dir=data_dir)
@@ -108,7 +108,7 @@ def test_a_document_takes_back_the_knobs_that_it_sets_anew(
 def test_switched_off_only_what_was_configured_is_in_force(
     start_sidecar: StartSidecar, data_dir: Path, tmp_path: Path, switch: str
 ) -> None:
-    """And what was proven is back when it is switched on again."""
+    """The kept changes are in force again when the optimizer is enabled."""
     config = Mount(tmp_path / "config")
     config.publish({"rules.yaml": f"{switch}\n"})
     sidecar = start_sidecar("--config", str(config.path), data_dir=data_dir)
@@ -128,7 +128,7 @@ def test_switched_off_only_what_was_configured_is_in_force(
 def test_what_can_not_be_put_in_force_any_more_is_dropped(
     start_sidecar: StartSidecar, data_dir: Path, knob: str, kept: KeptTurn
 ) -> None:
-    """What was configured is in force, as the knobs say, and for good."""
+    """The configured value is in force permanently, and the knobs show it."""
     (data_dir / FILE).write_bytes(msgspec.msgpack.encode(SavedState(kept={knob: kept})))
     sidecar = start_sidecar(data_dir=data_dir)
     shown = sidecar.config()["knobs"][knob]
@@ -143,6 +143,6 @@ def test_what_can_not_be_put_in_force_any_more_is_dropped(
 def test_a_damaged_file_is_passed_over(
     start_sidecar: StartSidecar, data_dir: Path, damage: bytes
 ) -> None:
-    """The sidecar starts as it would without."""
+    """The sidecar starts as without the file."""
     (data_dir / FILE).write_bytes(damage)
     assert l2(start_sidecar(data_dir=data_dir)) == (1000, 100 * MIB)

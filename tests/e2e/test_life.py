@@ -1,4 +1,4 @@
-"""Starting, stopping, being killed, and coming back."""
+"""Starting, stopping, being killed, and restarting."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.conftest import StartSidecar
 from tests.running import RunningSidecar, free_port, wait_until
 
 STOP_SECONDS = 1.5
-"""What a native sidecar may get."""
+"""The time limit to stop, that of a native sidecar."""
 
 
 def test_sigterm_ends_it_with_status_0_and_no_process_is_left(sidecar: RunningSidecar) -> None:
-    """Both processes are gone, and the status is 0."""
+    """Both processes have ended, and the status is 0."""
     child = sidecar.child
     sidecar.signal(signal.SIGTERM)
     status, _ = sidecar.wait()
@@ -28,7 +28,7 @@ def test_sigterm_ends_it_with_status_0_and_no_process_is_left(sidecar: RunningSi
 
 
 def test_an_idle_connection_does_not_hold_the_stop_up(sidecar: RunningSidecar) -> None:
-    """A connection that is kept alive and one in the middle of a head: status 0 all the same."""
+    """With a kept-alive connection and one in the middle of a head, the status is 0 too."""
     with (
         socket.create_connection(("127.0.0.1", sidecar.port)) as idle,
         socket.create_connection(("127.0.0.1", sidecar.port)) as slow,
@@ -41,7 +41,7 @@ def test_an_idle_connection_does_not_hold_the_stop_up(sidecar: RunningSidecar) -
 
 
 def test_a_request_that_waits_for_l3_does_not_hold_the_stop_up(sidecar: RunningSidecar) -> None:
-    """L3's process stands still, and a put waits for it: the stop is in time, and says no more."""
+    """L3's process is stopped, and a put waits for it: the stop is in time, without an error."""
     took = []
     for _ in range(5):  # the machine may be busy with other tests
         child = sidecar.child
@@ -63,7 +63,7 @@ def test_a_request_that_waits_for_l3_does_not_hold_the_stop_up(sidecar: RunningS
 
 
 def test_readyz_fails_from_sigterm_on_while_it_lingers(start_sidecar: StartSidecar) -> None:
-    """With --linger it serves on and says that it is not ready; a second SIGTERM hurries."""
+    """With --linger it serves requests but is not ready; a second SIGTERM ends it at once."""
     sidecar = start_sidecar("--linger", "300s")
     sidecar.put("key", b"value")
     sidecar.signal(signal.SIGTERM)
@@ -75,7 +75,7 @@ def test_readyz_fails_from_sigterm_on_while_it_lingers(start_sidecar: StartSidec
 
 
 def test_a_restart_finds_what_l3_had(sidecar: RunningSidecar) -> None:
-    """Values, content types and ETags are those of before."""
+    """Values, content types and ETags are the same as before."""
     before = sidecar.ask("PUT", "/v1/cache/test/key", b"value", {"Content-Type": "text/x"})
     assert sidecar.stop() == 0
     sidecar.start()
@@ -86,7 +86,7 @@ def test_a_restart_finds_what_l3_had(sidecar: RunningSidecar) -> None:
 
 
 def test_a_restart_warms_memory(sidecar: RunningSidecar) -> None:
-    """What was hottest is in L1 and L2 again before anybody asks."""
+    """The hottest entries are in L1 and L2 before the first request."""
     for number in range(300):
         sidecar.put(f"key{number}", b"value")
     sidecar.stop()
@@ -97,7 +97,7 @@ def test_a_restart_warms_memory(sidecar: RunningSidecar) -> None:
 
 
 def test_etags_of_a_new_life_are_new(sidecar: RunningSidecar) -> None:
-    """No version of the first life shares its ETag with one of the second."""
+    """No version before the restart shares its ETag with one after it."""
     tags = {sidecar.put("key", b"1").headers["ETag"] for _ in range(50)}
     sidecar.kill_both()
     sidecar.start()
@@ -106,7 +106,7 @@ def test_etags_of_a_new_life_are_new(sidecar: RunningSidecar) -> None:
 
 
 def test_l3_killed_comes_back_and_memory_serves_meanwhile(sidecar: RunningSidecar) -> None:
-    """No read of memory fails, and what L3 had is there again."""
+    """Reads from memory never fail, and the entries of L3 are available again."""
     for number in range(2000):
         sidecar.put(f"key{number}", b"%d" % number)
     child = sidecar.child
@@ -121,7 +121,7 @@ def test_l3_killed_comes_back_and_memory_serves_meanwhile(sidecar: RunningSideca
 
 
 def test_a_write_waits_for_l3_to_come_back(sidecar: RunningSidecar) -> None:
-    """A put right after L3's death is answered as durable, by the next child."""
+    """A put right after the death of L3 is answered as durable, by the next child."""
     child = sidecar.child
     assert child is not None
     os.kill(child, signal.SIGKILL)
@@ -146,7 +146,7 @@ def test_a_folder_in_use_is_run_without(
 
 
 def test_what_was_deleted_without_l3_does_not_come_back(start_sidecar: StartSidecar) -> None:
-    """L3 is switched off, an entry deleted, L3 switched on again: it starts empty."""
+    """L3 is disabled, an entry is deleted, L3 is enabled: it starts empty."""
     sidecar = start_sidecar()
     sidecar.put("key", b"old")
     config = sidecar.data_dir.parent / "config"
@@ -164,7 +164,7 @@ def test_what_was_deleted_without_l3_does_not_come_back(start_sidecar: StartSide
 
 
 def test_a_file_for_a_folder_is_run_without(start_sidecar: StartSidecar, tmp_path: Path) -> None:
-    """A data folder that can't be: memory serves, and the note names the folder."""
+    """The data folder is invalid: memory serves, and a note names the folder."""
     (tmp_path / "file").write_text("")
     sidecar = start_sidecar(data_dir=tmp_path / "file")
     assert sidecar.put("key", b"value").tier == "memory"
@@ -173,7 +173,7 @@ def test_a_file_for_a_folder_is_run_without(start_sidecar: StartSidecar, tmp_pat
 
 
 def test_a_port_in_use_is_one_line(sidecar: RunningSidecar, tmp_path: Path) -> None:
-    """Status 1, one line that names the flag, no traceback, no process left."""
+    """Status 1, one line that names the flag, no traceback, and no process left."""
     second = RunningSidecar(tmp_path / "second", port=sidecar.port, ops_port=free_port())
     second.launch()
     status, output = second.wait()
@@ -185,7 +185,7 @@ def test_a_port_in_use_is_one_line(sidecar: RunningSidecar, tmp_path: Path) -> N
 def test_a_socket_in_use_stays_with_who_serves_it(
     start_sidecar: StartSidecar, tmp_path: Path
 ) -> None:
-    """A second sidecar that can't start, for the socket or for its port, ends with one line."""
+    """A second sidecar that can't start, due to the socket or its port, ends with one line."""
     path = tmp_path / "socket"
     first = start_sidecar("--data-socket", str(path))
     for port in (0, first.port):
@@ -205,7 +205,7 @@ def test_a_socket_in_use_stays_with_who_serves_it(
 
 
 def test_a_socket_that_was_left_is_taken_over(start_sidecar: StartSidecar, tmp_path: Path) -> None:
-    """After kill -9 its file is still there, and in nobody's way."""
+    """After kill -9 the file still exists; the next sidecar replaces it."""
     sidecar = start_sidecar("--data-socket", str(tmp_path / "socket"))
     sidecar.kill_both()
     assert (tmp_path / "socket").is_socket()
@@ -215,7 +215,7 @@ def test_a_socket_that_was_left_is_taken_over(start_sidecar: StartSidecar, tmp_p
 
 
 def test_a_file_in_place_of_the_socket_is_left_alone(tmp_path: Path) -> None:
-    """Status 1, one line, and the file is what it was."""
+    """Status 1, one line, and an unchanged file."""
     file = tmp_path / "notes"
     file.write_text("of somebody")
     sidecar = RunningSidecar(tmp_path / "data", ("--data-socket", str(file)))
@@ -227,7 +227,7 @@ def test_a_file_in_place_of_the_socket_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_missing_config_folder_is_one_line(tmp_path: Path) -> None:
-    """Status 1 and a line that names the folder."""
+    """Status 1, and a line that names the folder."""
     sidecar = RunningSidecar(tmp_path / "data", ("--config", str(tmp_path / "missing")))
     sidecar.launch()
     status, output = sidecar.wait()
@@ -237,7 +237,7 @@ def test_a_missing_config_folder_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_bad_flag_is_a_usage_error() -> None:
-    """Status 2 and what the flag wants."""
+    """Status 2, and the valid values of the flag."""
     command = [sys.executable, "-m", "sidecar", "serve", "--data-bind", "nonsense"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -39,14 +39,14 @@ rules:
 """,
 }
 COOLDOWN_SECONDS = 2.0
-"""At this level."""
+"""The cooldown at the level of the rules."""
 PUTS_A_TICK = 60
-"""15 MiB a second: what measures its memory once a second can't stop what fills it in one."""
+"""15 MiB per second: a sidecar that measures once a second can't react to faster growth."""
 
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[RunningSidecar]:
-    """A sidecar under a limit that its L2 would exceed, were it to fill up."""
+    """A sidecar under a limit that a full L2 would exceed."""
     config = Mount(tmp_path / "config")
     config.publish(CONFIG)
     container = Container(f"cache-sidecar-{os.getpid()}", tmp_path / "group", LIMIT_BYTES)
@@ -63,9 +63,9 @@ def limited(tmp_path: Path) -> Iterator[RunningSidecar]:
 
 
 def test_tiers_shrink_before_the_limit_is_reached_and_grow_again(limited: RunningSidecar) -> None:
-    """Put more than fits: L2 gives way, nobody is killed; let go of it, and L2 has its room back.
+    """More is put than fits: L2 shrinks, and no process is killed; after a release L2 grows back.
 
-    There is no back and forth meanwhile: between two turns lies at least the cooldown.
+    There is no oscillation: between two turns lies at least the cooldown.
     """
     worst, least = 0.0, limits(limited)["configured"]["max_bytes"]
     for number in range(3 * LIMIT_BYTES // 2 // VALUE_BYTES):
@@ -106,16 +106,16 @@ def signals(sidecar: RunningSidecar) -> Any:
 
 
 def utilization(sidecar: RunningSidecar) -> float:
-    """As the sidecar sees it."""
+    """The utilization that the sidecar reports."""
     return float(signals(sidecar)["memory.utilization"]["value"] or 0.0)
 
 
 def limits(sidecar: RunningSidecar) -> Any:
-    """What L2 may hold: as configured and now."""
+    """The limits of L2: configured and in force."""
     return sidecar.config()["knobs"]["tiers.l2.size"]
 
 
 def outcomes(sidecar: RunningSidecar) -> list[dict[str, Any]]:
-    """The oldest first."""
+    """The outcomes, oldest first."""
     found = json.loads(sidecar.ask("GET", "/v1/optimizer/outcomes").body)["outcomes"]
     return list(reversed(found))

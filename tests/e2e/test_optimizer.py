@@ -1,8 +1,7 @@
-"""The optimizer of a running sidecar under load: what helps stays, what harms or does nothing goes.
+"""The optimizer of a running sidecar under load: it keeps what helps, and undoes the rest.
 
-One sidecar for all of it, since measuring the noise takes most of the time. Every rule is there
-from the start, with a condition that is false, so that its noise is measured; a test makes one
-true.
+One sidecar runs all tests, since measuring the noise takes most of the time. Every rule exists from
+the start, with a false condition, so that its noise is measured; a test makes one true.
 """
 
 from __future__ import annotations
@@ -59,12 +58,12 @@ rules:
 
 
 def rules(**true: str) -> str:
-    """The three rules; those named have another condition than never."""
+    """The three rules; only the named ones have a condition that can be true."""
     return RULES % {name: true.get(name, NEVER) for name in ("roomier", "harmful", "useless")}
 
 
 class Running(NamedTuple):
-    """A sidecar under load, and the folder that steers it."""
+    """A sidecar under load, and its configuration folder."""
 
     sidecar: RunningSidecar
     application: Application
@@ -80,7 +79,7 @@ class Running(NamedTuple):
         return json.loads(self.sidecar.ask("GET", path).body)
 
     def outcomes(self, rule: str) -> list[dict[str, Any]]:
-        """Of one rule, the oldest first."""
+        """The outcomes of one rule, oldest first."""
         found = self.get("/v1/optimizer/outcomes")["outcomes"]
         return [outcome for outcome in reversed(found) if outcome["rule"] == rule]
 
@@ -90,7 +89,7 @@ class Running(NamedTuple):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Under load, with the noise of every rule measured."""
+    """A sidecar under load, after the noise of every rule was measured."""
     folder: Path = tmp_path_factory.mktemp("optimizer")
     config = Mount(folder / "config")
     config.publish({"cache.yaml": CACHE, "rules.yaml": rules()})
@@ -107,13 +106,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def noise_is_known(running: Running) -> bool:
-    """Whether no rule says that it has yet to measure it."""
+    """Whether no rule still waits for its noise."""
     reasons = [each["no_change"] or "" for each in running.get("/v1/optimizer/rules")["rules"]]
     return not any("noise" in reason for reason in reasons)
 
 
 def test_a_tier_that_is_too_small_grows_and_the_hit_ratio_with_it(running: Running) -> None:
-    """`improved`, with figures that are those of the application; what was proven is kept."""
+    """`improved`, with the figures that the application sees; the change is kept."""
     began = time.time()
     running.publish(roomier="cache.hit_ratio < 0.60 && cache.l2.fill > 0.95")
     wait_until(
@@ -144,7 +143,7 @@ def test_a_tier_that_is_too_small_grows_and_the_hit_ratio_with_it(running: Runni
 
 
 def test_what_harms_is_rolled_back_by_its_guard(running: Running) -> None:
-    """A busy tier is halved: the hit ratio falls, the guard breaks, and both are as before."""
+    """A busy tier is halved: the hit ratio falls, the guard is violated, and both recover."""
     entries = running.max_entries()
     running.publish(harmful="memory.resident_bytes > 0.0")
     wait_until(lambda: running.outcomes("harmful"), "the guard has broken", PATIENCE_SECONDS)
@@ -165,7 +164,7 @@ def test_what_harms_is_rolled_back_by_its_guard(running: Running) -> None:
 
 
 def test_what_does_nothing_is_undone_and_tried_less_and_less_often(running: Running) -> None:
-    """`neutral`, three times, each after a longer pause than the last."""
+    """`neutral`, three times, each after a longer pause."""
     running.publish(useless="cache.hit_ratio > 0.0")
     wait_until(lambda: len(running.outcomes("useless")) >= 3, "three trials", PATIENCE_SECONDS)
     running.publish()

@@ -25,7 +25,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.fixture
 async def live(tmp_path: Path) -> AsyncIterator[Sidecar]:
-    """A running sidecar in this event loop, whose insides a test can look at."""
+    """A running sidecar in this event loop, with its internals accessible to tests."""
     async with running_sidecar(tmp_path) as sidecar:
         yield sidecar
 
@@ -39,7 +39,7 @@ async def client(live: Sidecar) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def serve(live: Sidecar) -> AsyncIterator[Serve]:
-    """Starts further data APIs on the same entries, with limits that a test can reach."""
+    """Starts more data APIs over the same entries, with limits that tests can reach."""
     started: list[Served] = []
 
     async def start(limits: Limits) -> Served:
@@ -69,5 +69,5 @@ def sidecar(running: RunningSidecar) -> RunningSidecar:
 
 @pytest.fixture
 def own_sidecar(start_sidecar: StartSidecar) -> RunningSidecar:
-    """One that has counted nothing, and that may be killed."""
+    """A sidecar without counted requests, which a test may kill."""
     return start_sidecar()

@@ -1,4 +1,4 @@
-"""A real sidecar inside a test's event loop, and bytes to and from it as they are."""
+"""A real sidecar in a test's event loop, and exchanges of raw bytes with it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from sidecar.serving.admission import Admission
 from sidecar.serving.limits import Limits
 
 PATIENCE_SECONDS = 20.0
-"""When a test gives up; nothing is measured by it."""
+"""The timeout of a test; nothing is measured with it."""
 
 
 @asynccontextmanager
 async def running_sidecar(folder: Path, kube: KubeSettings | None = None) -> AsyncIterator[Sidecar]:
-    """With a RocksDB in a child process, on free ports and on a Unix socket."""
+    """A sidecar with RocksDB in a child process, on free ports and on a Unix socket."""
     settings = Settings(
         data_bind=("127.0.0.1", 0),
         data_socket=folder / "socket",
@@ -54,10 +54,9 @@ async def running_sidecar(folder: Path, kube: KubeSettings | None = None) -> Asy
 
 
 class Served:
-    """An API with limits of a test's own, on the store of a running sidecar.
+    """A data API with its own limits, on the store of a running sidecar.
 
-    `control` where it is to show another optimizer than the sidecar's; `router` where it is to
-    serve other routes.
+    `control` replaces the sidecar's optimizer, and `router` its routes.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ Serve = Callable[[Limits], Awaitable[Served]]
 
 
 async def exchange(port: int, *pieces: bytes, hang_up: bool = False) -> bytes:
-    """Send bytes as they are, piece by piece; what comes until the other side closes."""
+    """Send raw bytes piece by piece; returns what arrives until the other side closes."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
@@ -108,7 +107,7 @@ async def exchange(port: int, *pieces: bytes, hang_up: bool = False) -> bytes:
 
 
 async def eventually(holds: Callable[[], object], what: str) -> None:
-    """Poll for what has no event; a failure when it never holds."""
+    """Poll a condition that has no event; fails if it is never true."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not holds():
@@ -120,13 +119,13 @@ async def eventually(holds: Callable[[], object], what: str) -> None:
 def request(
     method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1"
 ) -> bytes:
-    """A request; Content-Length is the caller's to give."""
+    """A request; the caller sets Content-Length."""
     lines = "".join(f"{line}\r\n" for line in ("Host: x", *headers))
     return f"{method} {path} HTTP/{version}\r\n{lines}\r\n".encode("latin-1") + body
 
 
 def raw_problem(answer: bytes, status: int) -> str:
-    """The sentence of a problem in bytes from a socket, once its form has been checked."""
+    """The detail of a problem in raw bytes, after a check of its form."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status), answer[:300]
     assert b"Content-Type: application/problem+json" in head
@@ -134,7 +133,7 @@ def raw_problem(answer: bytes, status: int) -> str:
 
 
 async def problem(answer: ClientResponse, status: int) -> str:
-    """The sentence of a problem, once its form has been checked (RFC 9457)."""
+    """The detail of a problem, after a check of its form (RFC 9457)."""
     body = await answer.read()
     assert answer.status == status, body
     assert answer.content_type == "application/problem+json"

@@ -1,4 +1,4 @@
-"""Who may ask from a browser: nobody but the console, whatever a page of another site tries."""
+"""Requests from browsers: only those of the console are served."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JSON = b'{"namespace": "test", "all": true}'
 
 
 def test_a_public_name_is_a_strangers() -> None:
-    """What somebody can register; not numbers, not what only a pod or a machine knows."""
+    """Public names can be registered, unlike addresses and names known only to a pod or machine."""
     for name in ("evil.example", "evil.example:7070", "127.0.0.1.evil.example", "EVIL.example.:80"):
         assert is_rebindable(name), name
     for name in (
@@ -29,7 +29,7 @@ def test_a_public_name_is_a_strangers() -> None:
 
 @pytest.mark.parametrize("path", [PATH, "/v1/stats", "/v1/keys?namespace=test", "/"])
 async def test_a_name_that_was_rebound_gets_nothing(live: Sidecar, path: str) -> None:
-    """A page of evil.example whose name now resolves to loopback: 421, and the end."""
+    """A page of evil.example whose name now resolves to loopback gets 421, and no connection."""
     async with aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{live.ports['http']}{path}"
         async with session.get(url, headers={"Host": "evil.example:7070"}) as answer:
@@ -38,7 +38,7 @@ async def test_a_name_that_was_rebound_gets_nothing(live: Sidecar, path: str) ->
 
 @pytest.mark.usefixtures("live")
 async def test_a_unix_socket_is_asked_by_any_name(tmp_path: Path) -> None:
-    """No browser reaches it, and clients write there what they like."""
+    """Browsers cannot reach it, and clients send any host name."""
     connector = aiohttp.UnixConnector(str(tmp_path / "socket"))
     async with (
         aiohttp.ClientSession(connector=connector) as session,
@@ -59,8 +59,8 @@ async def test_a_unix_socket_is_asked_by_any_name(tmp_path: Path) -> None:
 async def test_a_page_of_another_site_changes_nothing(
     live: Sidecar, headers: tuple[str, ...]
 ) -> None:
-    """Neither by a simple request, which no browser asks leave for, nor by a link; nor does it
-    see anything, not by a picture or a script either.
+    """A simple request, which needs no preflight, and a link are both refused; the page cannot read
+    anything, not even as an image or a script.
     """
     port = live.ports["http"]
     length = f"Content-Length: {len(JSON)}"
@@ -78,7 +78,7 @@ async def test_a_page_of_another_site_changes_nothing(
 
 
 async def test_a_link_to_the_console_may_stand_anywhere(live: Sidecar) -> None:
-    """Its page says nothing by itself, and nobody can put it into a frame."""
+    """The console's page discloses nothing by itself, and cannot be framed."""
     link = request(
         *("GET", "/", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"),
         "Connection: close",
@@ -90,7 +90,7 @@ async def test_a_link_to_the_console_may_stand_anywhere(live: Sidecar) -> None:
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 async def test_the_console_and_a_typed_address_are_answered(live: Sidecar, site: str) -> None:
-    """And what a browser would show by itself has no rights here."""
+    """Content that the browser displays has no rights in this origin."""
     port = live.ports["http"]
     length, html = "Content-Length: 8", "Content-Type: text/html"
     put = request("PUT", PATH, length, html, "Connection: close", body=b"<script>")
@@ -102,7 +102,7 @@ async def test_the_console_and_a_typed_address_are_answered(live: Sidecar, site:
 
 
 def test_no_answer_may_be_read_by_other_sites(sidecar: RunningSidecar) -> None:
-    """There is no CORS header, on whatever is asked."""
+    """No answer has a CORS header."""
     for method, path in (("OPTIONS", PATH), ("GET", "/v1/stats"), ("GET", "/"), ("GET", "/no")):
         answer = sidecar.ask(method, path)
         assert not [name for name in answer.headers if name.startswith("Access-Control")]

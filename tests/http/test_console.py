@@ -1,4 +1,4 @@
-"""The console's files: what they are sent as, and what they may do."""
+"""The console's files: how they are served, and their content security policy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def path_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_is_sent_as_what_it_is(sidecar: RunningSidecar, name: str) -> None:
-    """Byte by byte, with its type, which the browser may not doubt."""
+    """The body is the same byte by byte, and the browser must not guess another type."""
     answer = sidecar.ask("GET", path_of(name))
     assert (answer.status, answer.body) == (200, FOLDER.joinpath(name).read_bytes())
     assert answer.headers["Content-Type"].startswith(TYPES[name.rpartition(".")[2]])
@@ -31,7 +31,7 @@ def test_a_file_is_sent_as_what_it_is(sidecar: RunningSidecar, name: str) -> Non
 
 
 def test_a_version_is_sent_once(sidecar: RunningSidecar) -> None:
-    """The browser asks each time, and gets 304 unless the sidecar is another one."""
+    """The browser revalidates each time, and gets 304 unless the sidecar's version changed."""
     answer = sidecar.ask("GET", "/")
     assert answer.headers["Cache-Control"] == "no-cache"
     again = sidecar.ask("GET", "/", headers={"If-None-Match": answer.headers["ETag"]})
@@ -43,7 +43,7 @@ def test_a_version_is_sent_once(sidecar: RunningSidecar) -> None:
 
 
 def test_the_policy_allows_the_files_of_this_server_and_no_more(sidecar: RunningSidecar) -> None:
-    """Nothing inline, nothing from elsewhere, no markup from text, no frame."""
+    """No inline code, no other origins, no markup from text, no frames."""
     policy = dict(
         part.split(" ", 1)
         for part in sidecar.ask("GET", "/").headers["Content-Security-Policy"].split("; ")
@@ -56,7 +56,7 @@ def test_the_policy_allows_the_files_of_this_server_and_no_more(sidecar: Running
 
 
 def test_nothing_is_named_that_is_elsewhere() -> None:
-    """No address but the name of SVG; and no way by which text would become markup."""
+    """The only address is the SVG namespace, and no function turns text into markup."""
     for name in NAMES:
         text = FOLDER.joinpath(name).read_text()
         assert set(re.findall(r"\w+://[^\"'\s]+", text)) <= {"http://www.w3.org/2000/svg"}, name
@@ -71,7 +71,7 @@ def test_a_tier_has_the_colour_that_it_has_in_the_terminal() -> None:
 
 
 def test_every_module_is_preloaded() -> None:
-    """Else the browser would learn of it late."""
+    """Otherwise the browser would discover it late."""
     page = FOLDER.joinpath("index.html").read_text()
     named = set(re.findall(r'(?:href|src)="/console/(\w+\.js)"', page))
     assert named == {name for name in NAMES if name.endswith(".js")} - {"asking.js"}

@@ -1,4 +1,4 @@
-"""One entry over HTTP, as curl and every client sees it."""
+"""Operations on one entry over HTTP, as curl and other clients use them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATH = "/v1/cache/test/key"
 
 
 def problem(answer: Answer, status: int) -> str:
-    """The sentence of a problem, once its form has been checked (RFC 9457)."""
+    """The detail of a problem, after a check of its form (RFC 9457)."""
     assert answer.status == status
     assert answer.headers["Content-Type"] == "application/problem+json"
     body = json.loads(answer.body)
@@ -24,7 +24,7 @@ def problem(answer: Answer, status: int) -> str:
 
 
 def exchange(sidecar: RunningSidecar, *pieces: bytes, hang_up: bool = False) -> bytes:
-    """Send bytes as they are, piece by piece; what comes until the other side closes."""
+    """Send raw bytes piece by piece; returns what arrives until the other side closes."""
     with socket.create_connection(("127.0.0.1", sidecar.port), timeout=20) as connection:
         for piece in pieces:
             connection.sendall(piece)
@@ -37,7 +37,7 @@ def exchange(sidecar: RunningSidecar, *pieces: bytes, hang_up: bool = False) -> 
 
 
 def test_a_value_comes_back_as_it_was_put(sidecar: RunningSidecar) -> None:
-    """The bytes, their type, and the headers that say how long they live."""
+    """The bytes, their type, and the headers that state the lifetime."""
     put = sidecar.ask("PUT", f"{PATH}?ttl=60", b"\x00\xff", {"Content-Type": "image/x"})
     assert put.status == 201
     answer = sidecar.ask("GET", PATH)
@@ -82,7 +82,7 @@ def test_head_is_get_without_the_body(sidecar: RunningSidecar) -> None:
     "field", ["0", "text", "/plain", "text/plain, text/html", "text/ä", "a/" * 9]
 )
 def test_what_is_no_content_type_is_refused(sidecar: RunningSidecar, field: str) -> None:
-    """It would be sent with every answer; one with parameters, and none, are fine."""
+    """It would be sent with every answer. A type with parameters is valid, and so is none."""
     refused = sidecar.ask("PUT", PATH, b"1", {"Content-Type": field.encode().decode("latin-1")})
     assert "type/subtype" in problem(refused, 400)
     assert sidecar.ask("GET", PATH).status == 404
@@ -115,7 +115,7 @@ def test_conditions_are_held_against_the_version_in_force(sidecar: RunningSideca
 def test_what_is_no_list_of_etags_is_refused(
     sidecar: RunningSidecar, name: str, field: str
 ) -> None:
-    """An ETag without its quotes would have been a condition that never holds, or always."""
+    """Otherwise an ETag without quotes would be a condition that is never true, or always."""
     sidecar.ask("PUT", PATH, b"1")
     for method, body in (("GET", None), ("PUT", b"2"), ("DELETE", None)):
         assert "in double quotes" in problem(sidecar.ask(method, PATH, body, {name: field}), 400)
@@ -134,7 +134,7 @@ def test_a_condition_sees_what_only_l3_has(own_sidecar: RunningSidecar) -> None:
 
 
 def test_a_life_can_be_given(sidecar: RunningSidecar) -> None:
-    """max-age, ?ttl= before it, never; nonsense is refused with what to write."""
+    """max-age, ?ttl= with precedence over it, and never; other values are refused with advice."""
     ask = sidecar.ask
     ask("PUT", PATH, b"v", {"Cache-Control": "max-age=30"})
     assert ask("GET", PATH).headers["Cache-Control"] in {"max-age=29", "max-age=28"}
@@ -179,12 +179,12 @@ def test_an_encoded_slash_is_a_slash(sidecar: RunningSidecar) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_bad_names_are_refused(sidecar: RunningSidecar, method: str, path: str) -> None:
-    """400 with a sentence that says what a name is."""
+    """400 with a sentence that defines a valid name."""
     problem(sidecar.ask(method, path, b"v" if method == "PUT" else None), 400)
 
 
 def test_other_methods_and_paths_are_refused(sidecar: RunningSidecar) -> None:
-    """405 names what is allowed, 404 what there is."""
+    """405 lists the allowed methods, 404 the existing paths."""
     answer = sidecar.ask("POST", PATH, b"v")
     problem(answer, 405)
     assert answer.headers["Allow"] == "DELETE, GET, HEAD, PUT"
@@ -192,7 +192,7 @@ def test_other_methods_and_paths_are_refused(sidecar: RunningSidecar) -> None:
 
 
 def test_the_largest_value_fits_and_one_more_byte_does_not(sidecar: RunningSidecar) -> None:
-    """8 MiB comes back whole; one byte more is 413, and the old value stays."""
+    """8 MiB are returned whole; one byte more is 413, and the old value stays."""
     value = bytes(range(256)) * (8 << 12)
     assert sidecar.ask("PUT", PATH, value).status == 201
     assert sidecar.ask("GET", PATH).body == value
@@ -202,21 +202,21 @@ def test_the_largest_value_fits_and_one_more_byte_does_not(sidecar: RunningSidec
 
 
 def test_an_empty_value_is_a_value(sidecar: RunningSidecar) -> None:
-    """It is found, with no bytes."""
+    """The entry exists and has no bytes."""
     sidecar.ask("PUT", PATH, b"")
     answer = sidecar.ask("GET", PATH)
     assert (answer.status, answer.body) == (200, b"")
 
 
 def test_a_body_that_ends_early_stores_nothing(sidecar: RunningSidecar) -> None:
-    """A client that announces ten bytes, sends five and hangs up: the key is not there."""
+    """A client announces ten bytes, sends five and disconnects: the entry does not exist."""
     head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n".encode()
     exchange(sidecar, head, b"12345", hang_up=True)
     assert sidecar.ask("GET", PATH).status == 404
 
 
 def test_bytes_may_come_one_at_a_time(sidecar: RunningSidecar) -> None:
-    """The request is understood all the same."""
+    """The request is parsed correctly."""
     request = (
         f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
     ).encode()
@@ -225,7 +225,7 @@ def test_bytes_may_come_one_at_a_time(sidecar: RunningSidecar) -> None:
 
 
 def test_what_is_no_http_is_a_problem(sidecar: RunningSidecar) -> None:
-    """400 as problem+json, and the server goes on."""
+    """400 as problem+json, and the server continues."""
     answer = exchange(sidecar, b"\x16\x03\x01 nonsense\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in answer
@@ -235,7 +235,7 @@ def test_what_is_no_http_is_a_problem(sidecar: RunningSidecar) -> None:
 
 
 def test_http_1_0_and_pipelines_are_understood(sidecar: RunningSidecar) -> None:
-    """HTTP/1.0 closes unless asked not to; requests in one piece are answered in order."""
+    """HTTP/1.0 closes unless asked not to; pipelined requests are answered in order."""
     sidecar.ask("PUT", PATH, b"value")
     assert b"Connection: close" in exchange(sidecar, f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
     one = f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
@@ -244,7 +244,7 @@ def test_http_1_0_and_pipelines_are_understood(sidecar: RunningSidecar) -> None:
 
 
 def test_curl_waits_for_100_continue(sidecar: RunningSidecar) -> None:
-    """A client that asks is told to go on."""
+    """A client that sends Expect gets 100 Continue."""
     head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
     with socket.create_connection(("127.0.0.1", sidecar.port), timeout=20) as connection:
         connection.sendall(head.encode())
@@ -254,7 +254,7 @@ def test_curl_waits_for_100_continue(sidecar: RunningSidecar) -> None:
 
 
 def test_a_chunked_body_is_a_body(sidecar: RunningSidecar) -> None:
-    """Without Content-Length, in chunks."""
+    """A value in chunks, without Content-Length."""
     head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
     head += "Connection: close\r\n\r\n"
     assert exchange(sidecar, head.encode(), b"3\r\nabc\r\n0\r\n\r\n").startswith(b"HTTP/1.1 201 ")

@@ -1,4 +1,4 @@
-"""Clients that send too much, too slowly, too little, or do not read: nothing leaks."""
+"""Clients that send too much, too slowly or too little, or do not read: nothing leaks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MIB = 1 << 20
 
 
 async def idle(served: Served) -> None:
-    """Until no connection is left; then nothing may count as buffered any more."""
+    """Wait until no connection is open; then no bytes may count as buffered."""
     await eventually(lambda: not served.server.connections, "no connection is left")
     assert served.admission.buffered_bytes == 0
 
@@ -40,7 +40,7 @@ async def idle(served: Served) -> None:
     ],
 )
 async def test_a_client_that_hangs_up_leaves_nothing(serve: Serve, sent: bytes) -> None:
-    """No entry, no connection, no bytes, whether it closes or resets."""
+    """No entry, no connection and no buffered bytes remain, after a close or a reset."""
     served = await serve(Limits())
     for reset in (False, True):
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -57,7 +57,7 @@ async def test_a_client_that_hangs_up_leaves_nothing(serve: Serve, sent: bytes) 
 
 
 async def test_a_body_that_takes_too_long_is_refused(serve: Serve) -> None:
-    """408, which says how long it may take, and the end of the connection."""
+    """408, which states the time limit; then the connection is closed."""
     served = await serve(Limits(body_seconds=0.05, linger_seconds=0.05))
     head = request("PUT", PATH, "Content-Length: 10", body=b"12345")
     assert "0.05 s" in raw_problem(await exchange(served.port, head), 408)
@@ -65,7 +65,7 @@ async def test_a_body_that_takes_too_long_is_refused(serve: Serve) -> None:
 
 
 async def test_a_head_that_takes_too_long_ends_the_connection(serve: Serve) -> None:
-    """It holds a connection no longer than an idle client does."""
+    """It keeps a connection open no longer than an idle client does."""
     served = await serve(Limits(idle_seconds=0.05))
     assert await exchange(served.port, b"GET /v1/cache/te") == b""
     assert await exchange(served.port) == b""
@@ -73,7 +73,7 @@ async def test_a_head_that_takes_too_long_ends_the_connection(serve: Serve) -> N
 
 
 async def test_a_request_may_come_byte_by_byte(serve: Serve) -> None:
-    """Slow is not wrong."""
+    """A slow request is valid."""
     served = await serve(Limits())
     sent = request("PUT", PATH, "Transfer-Encoding: chunked", CLOSE, body=b"3\r\nabc\r\n0\r\n\r\n")
     answer = await exchange(served.port, *(sent[at : at + 1] for at in range(len(sent))))
@@ -85,7 +85,7 @@ async def test_a_request_may_come_byte_by_byte(serve: Serve) -> None:
 
 
 async def test_a_connection_too_many_gets_a_503(serve: Serve) -> None:
-    """With Retry-After, also while its request is under way; room is made by closing one."""
+    """503 with Retry-After, also during its request; closing a connection makes room."""
     served = await serve(Limits(connections=2))
     address = ("127.0.0.1", served.port)
     first = await asyncio.open_connection(*address)
@@ -105,7 +105,7 @@ async def test_a_connection_too_many_gets_a_503(serve: Serve) -> None:
 
 
 async def test_a_flood_of_connections_is_not_answered(serve: Serve) -> None:
-    """Beyond so many refusals at one time they are just ended; none is kept."""
+    """Above a limit of concurrent refusals, connections are closed without an answer."""
     served = await serve(Limits(connections=0, refusals=1))
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
@@ -116,7 +116,7 @@ async def test_a_flood_of_connections_is_not_answered(serve: Serve) -> None:
 
 
 async def test_bodies_under_way_are_bounded_together(serve: Serve) -> None:
-    """While one client sends a large body, a second gets a 503; small ones go on."""
+    """While one client sends a large body, another gets a 503; small bodies are accepted."""
     served = await serve(Limits(buffered_bytes=MIB, linger_seconds=0.05))
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(request("PUT", PATH, f"Content-Length: {4 * MIB}", body=bytes(2 * MIB)))
@@ -136,14 +136,14 @@ async def test_bodies_under_way_are_bounded_together(serve: Serve) -> None:
 
 
 async def test_a_body_alone_may_exceed_what_all_together_may(serve: Serve) -> None:
-    """A value that the configuration allows can always be put by somebody."""
+    """Any value that the configuration allows can be put if there is no other load."""
     served = await serve(Limits(buffered_bytes=MIB))
     put = request("PUT", PATH, f"Content-Length: {8 * MIB}", CLOSE, body=bytes(8 * MIB))
     assert (await exchange(served.port, put)).startswith(b"HTTP/1.1 201 ")
 
 
 async def lazy_reader(port: int) -> socket.socket:
-    """A client that asks for a value and does not read the answer."""
+    """A client that requests a value and does not read the answer."""
     lazy = socket.socket()
     lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     lazy.setblocking(False)
@@ -156,7 +156,7 @@ async def lazy_reader(port: int) -> socket.socket:
 async def test_slow_readers_are_bounded_together(
     serve: Serve, client: aiohttp.ClientSession
 ) -> None:
-    """Their large answers count; beyond the limit there is a 503, while small ones go on."""
+    """Their large answers count; above the limit there is a 503, while small ones are served."""
     served = await serve(Limits(buffered_bytes=10 * MIB))
     await client.put(PATH, data=io.BytesIO(bytes(8 * MIB)))
     await client.put(f"{PATH}/small", data=b"v")
@@ -176,7 +176,7 @@ async def test_slow_readers_are_bounded_together(
 async def test_a_slow_reader_gets_all_in_the_end(
     serve: Serve, client: aiohttp.ClientSession
 ) -> None:
-    """A large value arrives whole, however late it is read."""
+    """A large value arrives whole, however slowly it is read."""
     served = await serve(Limits())
     value = bytes(range(256)) * (MIB // 32)
     await client.put(PATH, data=io.BytesIO(value))
@@ -198,7 +198,7 @@ async def test_a_slow_reader_gets_all_in_the_end(
 async def test_a_client_that_never_reads_is_ended(
     serve: Serve, client: aiohttp.ClientSession
 ) -> None:
-    """After its time its connection and its bytes are given back."""
+    """After the timeout its connection is closed and its bytes are freed."""
     served = await serve(Limits(send_seconds=0.05))
     await client.put(PATH, data=io.BytesIO(bytes(8 * MIB)))
     lazy = await lazy_reader(served.port)
@@ -210,7 +210,7 @@ async def test_a_client_that_never_reads_is_ended(
 async def test_a_pipeline_of_a_client_that_does_not_read_waits(
     serve: Serve, client: aiohttp.ClientSession
 ) -> None:
-    """Thousands of small requests are not answered into memory."""
+    """The answers to thousands of small requests are not buffered in memory."""
     served = await serve(Limits(send_seconds=0.05))
     await client.put(PATH, data=bytes(10_000))
     lazy = await lazy_reader(served.port)
@@ -235,7 +235,7 @@ async def test_a_pipeline_of_a_client_that_does_not_read_waits(
 async def test_a_coded_value_is_stored_decoded(
     client: aiohttp.ClientSession, coding: str, body: bytes
 ) -> None:
-    """Whoever reads it gets what was meant, without a Content-Encoding."""
+    """Readers get the decoded value, without a Content-Encoding."""
     async with client.put(PATH, data=body, headers={"Content-Encoding": coding}) as answer:
         assert answer.status == 201
     async with client.get(PATH) as answer:
@@ -253,7 +253,7 @@ async def test_a_coded_value_is_stored_decoded(
 async def test_a_bomb_does_not_go_off(
     live: Sidecar, client: aiohttp.ClientSession, bomb: bytes
 ) -> None:
-    """64 MiB in 64 KiB, and in several members: 413 by what it would become; nothing is stored."""
+    """64 MiB in 64 KiB, and in several members: 413 by the decoded size; nothing is stored."""
     headers = {"Content-Encoding": "gzip"}
     async with client.put(PATH, data=bomb, headers=headers) as answer:
         assert "8,388,608" in await problem(answer, 413)
@@ -273,13 +273,13 @@ async def test_a_bomb_does_not_go_off(
 async def test_what_is_not_coded_as_it_says_is_refused(
     client: aiohttp.ClientSession, body: bytes
 ) -> None:
-    """400 for what is no gzip, ends too early, goes on after its end, or has members for ever."""
+    """400 for a body that is not gzip, is truncated, has trailing bytes, or has endless members."""
     async with client.put(PATH, data=body, headers={"Content-Encoding": "gzip"}) as answer:
         assert "gzip" in await problem(answer, 400)
 
 
 async def test_an_unknown_coding_is_refused(client: aiohttp.ClientSession) -> None:
-    """415 with those that are known; stored as it is, its readers could not know the coding."""
+    """415 with the supported codings; if it were stored, readers could not know the coding."""
     async with client.put(PATH, data=b"x", headers={"Content-Encoding": "br"}) as answer:
         await problem(answer, 415)
         assert answer.headers["Accept-Encoding"] == "gzip, deflate"

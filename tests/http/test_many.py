@@ -1,4 +1,4 @@
-"""Calls with many keys, invalidation, listing, and the ops API."""
+"""Batches, invalidation, listing, and the ops API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def refused(sidecar: RunningSidecar, path: str, body: bytes, headers: dict[str, 
 
 
 def test_many_keys_in_json(sidecar: RunningSidecar) -> None:
-    """Set, get and delete three, one of them no text."""
+    """Set, get and delete three keys, one of which is not text."""
     entries = [
         {"key": "a", "value": "1", "content_type": "text/plain", "ttl": 60},
         {"key": "b", "value": "/wA=", "encoding": "base64", "ttl": "never"},
@@ -51,7 +51,7 @@ def test_many_keys_in_json(sidecar: RunningSidecar) -> None:
 
 
 def test_many_keys_in_messagepack(sidecar: RunningSidecar) -> None:
-    """Binary keys and values, as they are; JSON comes back where Accept asks for it."""
+    """Binary keys and values are unchanged; the answer is JSON if Accept asks for it."""
     body = {"namespace": "test", "entries": [{"key": b"\xff", "value": b"\x00\x01"}]}
     answer = sidecar.ask("POST", "/v1/mset", msgspec.msgpack.encode(body), MESSAGEPACK)
     assert answer.headers["Content-Type"] == "application/msgpack"
@@ -62,7 +62,7 @@ def test_many_keys_in_messagepack(sidecar: RunningSidecar) -> None:
 
 
 def test_bad_bodies_are_refused_whole(own_sidecar: RunningSidecar) -> None:
-    """Each with a sentence, and nothing of the call is stored."""
+    """Each error has a sentence, and nothing of the batch is stored."""
     sidecar = own_sidecar
     entry = {"key": "a", "value": "1"}
     for body, words in (
@@ -84,7 +84,9 @@ def test_bad_bodies_are_refused_whole(own_sidecar: RunningSidecar) -> None:
 
 
 def test_an_invalidation_is_exact_at_once(own_sidecar: RunningSidecar) -> None:
-    """By prefix, then all: nothing below is found, everything else is, also after a crash."""
+    """A prefix, then a namespace: nothing below it is found, everything else is, also after a
+    crash.
+    """
     sidecar = own_sidecar
     keys = [f"{group}/{number}" for group in ("a", "b") for number in range(700)]
     entries = [{"key": key, "value": key} for key in keys]
@@ -105,14 +107,14 @@ def test_an_invalidation_is_exact_at_once(own_sidecar: RunningSidecar) -> None:
 
 
 def test_an_invalidation_says_what_it_wants(sidecar: RunningSidecar) -> None:
-    """Neither prefix nor all, or both, is refused."""
+    """Neither prefix nor all, or both, is an error."""
     refused(sidecar, "/v1/invalidate", b'{"namespace": "test"}', JSON)
     both = b'{"namespace": "test", "prefix": "a", "all": true}'
     refused(sidecar, "/v1/invalidate", both, JSON)
 
 
 def test_every_key_is_on_some_page(sidecar: RunningSidecar) -> None:
-    """Paging to the end names every key once, and none of another namespace."""
+    """Paging lists every key once, and none of another namespace."""
     names = {f"key/{number}" for number in range(1500)}
     for start in range(0, 1500, 500):
         entries = [{"key": f"key/{n}", "value": "v"} for n in range(start, start + 500)]
@@ -129,7 +131,7 @@ def test_every_key_is_on_some_page(sidecar: RunningSidecar) -> None:
 
 
 def test_bad_questions_for_keys_are_refused(sidecar: RunningSidecar) -> None:
-    """No namespace, a limit out of range, a cursor of no page, a parameter that is not known."""
+    """No namespace, a limit out of range, an invalid cursor, an unknown parameter."""
     for query in (
         "",
         "namespace=t&limit=0",
@@ -142,7 +144,7 @@ def test_bad_questions_for_keys_are_refused(sidecar: RunningSidecar) -> None:
 
 
 def test_the_ops_api_has_three_paths(own_sidecar: RunningSidecar) -> None:
-    """/metrics parses, /livez and /readyz answer, the data API is not there."""
+    """/metrics parses, /livez and /readyz answer, and the data API is absent."""
     sidecar = own_sidecar
     sidecar.put("key", b"v")
     sidecar.get("key")
@@ -159,7 +161,9 @@ def test_the_ops_api_has_three_paths(own_sidecar: RunningSidecar) -> None:
 
 
 def test_a_unix_socket_serves_the_same(start_sidecar: StartSidecar, tmp_path: Path) -> None:
-    """A value put over TCP is got over the socket; a socket left by a killed one is replaced."""
+    """A value put over TCP can be read over the socket, which replaces one left by a killed
+    sidecar.
+    """
     path = tmp_path / "socket"
     sidecar = start_sidecar("--data-socket", str(path))
     sidecar.put("key", b"value")

@@ -14,7 +14,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 def test_schemathesis_finds_nothing(sidecar: RunningSidecar, tmp_path: Path) -> None:
-    """Every operation answers as the document says, to good requests and to bad ones."""
+    """Every operation answers valid and invalid requests as documented."""
     url = f"http://127.0.0.1:{sidecar.port}"
     command = [
         *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG)),
@@ -27,7 +27,7 @@ def test_schemathesis_finds_nothing(sidecar: RunningSidecar, tmp_path: Path) -> 
 
 
 def test_every_path_that_is_served_is_described(sidecar: RunningSidecar) -> None:
-    """The router's list of paths, as a 404 gives it, is that of the document."""
+    """The router's list of paths, from a 404, equals that of the document."""
     paths = set(json.loads(sidecar.ask("GET", "/openapi.json").body)["paths"])
     detail = json.loads(sidecar.ask("GET", "/nothing").body)["detail"]
     served = set(detail.partition("There is: ")[2].rstrip(".").split(", "))

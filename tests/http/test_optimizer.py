@@ -1,4 +1,4 @@
-"""/v1/optimizer: what it says is what the engine sees, would do, did, and what came of it."""
+"""/v1/optimizer: the answers match the state, the decisions and the outcomes of the engine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.optimizer.virtual import SIGNAL, Readings, a_document, a_rule
 async def served(
     live: Sidecar, document: Document, readings: Readings
 ) -> AsyncIterator[tuple[Controlled, aiohttp.ClientSession]]:
-    """A control loop in virtual time, and a client that is shown it."""
+    """A control loop in virtual time, and a client of its API."""
     controlled = Controlled(document, readings, Path("/nonexistent"))
     server = await Served(live, Limits(), controlled.control).start()
     try:
@@ -57,7 +57,7 @@ async def run(client: aiohttp.ClientSession, query: str = "") -> Any:
 
 
 def pressed(now: float, _effective: Effective) -> Mapping[str, float]:
-    """Memory is nearly full, and 10 MiB come each second."""
+    """Memory is nearly full, and 10 MiB arrive each second."""
     return {
         "memory.utilization": 0.91,
         "cache.l2.fill": 1.0,
@@ -66,7 +66,7 @@ def pressed(now: float, _effective: Effective) -> Mapping[str, float]:
 
 
 def a_measure(name: str, when: str, **changes: Any) -> Any:
-    """A rule whose change needs no comparison: it is made as soon as the condition is true."""
+    """A rule without a comparison: its change is made as soon as the condition is true."""
     values = {"type": "memory", "action": "shrink_tier", "options": {"tier": "l2"}, **changes}
     return a_rule(name, when=when, expect=None, **values)
 
@@ -79,7 +79,7 @@ PACING = a_measure("pacing", HARD_PRESSED, type="io", action="pace_l3_writes", o
 async def test_the_overview_shows_all_that_is_seen_and_can_be_turned(
     client: aiohttp.ClientSession,
 ) -> None:
-    """Every signal with unit and meaning, every knob; what is infinite is null."""
+    """Every signal with unit and meaning, and every knob; infinite values are null."""
     overview = await get(client)
     assert overview["enabled"] is True
     assert overview["level"] == "balanced"
@@ -98,7 +98,7 @@ async def test_the_overview_shows_all_that_is_seen_and_can_be_turned(
 
 
 async def test_a_dry_run_says_of_every_rule_whether_it_would_fire_and_why(live: Sidecar) -> None:
-    """With every value of its condition, what is missing, and the change; nothing is changed."""
+    """It shows all values of the condition, missing signals, and the change; nothing is changed."""
     document = a_document(
         MEMORY,
         PACING,
@@ -140,7 +140,7 @@ async def test_a_dry_run_says_of_every_rule_whether_it_would_fire_and_why(live: 
 
 
 async def test_what_a_dry_run_says_is_what_a_run_does(live: Sidecar) -> None:
-    """The one rule that would fire does; its trial is shown, and the others wait for it."""
+    """The rule that would fire does fire; its trial is shown, and the others wait for it."""
     async with served(live, a_document(MEMORY, PACING), pressed) as (controlled, client):
         for _ in range(10):
             controlled.pass_time()
@@ -163,7 +163,7 @@ async def test_what_a_dry_run_says_is_what_a_run_does(live: Sidecar) -> None:
 
 
 async def test_of_two_urgent_rules_the_second_waits_too(live: Sidecar) -> None:
-    """A measure that saves memory interrupts an experiment, not another of its kind."""
+    """A measure that saves memory interrupts an experiment, but not another measure of its type."""
     other = a_measure("other_cleanup", HARD_PRESSED, options={"tier": "l1"})
     async with served(live, a_document(MEMORY, other), pressed) as (controlled, client):
         controlled.pass_time()
@@ -175,7 +175,7 @@ async def test_of_two_urgent_rules_the_second_waits_too(live: Sidecar) -> None:
 
 
 async def test_decisions_have_the_fields_of_the_log(live: Sidecar) -> None:
-    """What fired, and what was changed from where to where."""
+    """The rule that fired, and the change with its old and new values."""
     async with served(live, a_document(MEMORY), pressed) as (controlled, client):
         controlled.pass_time()
         fired, changed = (await run(client))["decisions"]
@@ -190,7 +190,7 @@ async def test_decisions_have_the_fields_of_the_log(live: Sidecar) -> None:
 
 
 async def test_outcomes_are_the_newest_first_in_the_words_of_the_contract(live: Sidecar) -> None:
-    """`from`, not `from_`; sizes as objects; null where there is no figure, or no finite one."""
+    """`from`, not `from_`; sizes as objects; null for missing and infinite figures."""
     document = a_document(MEMORY, PACING, dry_run=True)
     async with served(live, document, pressed) as (controlled, client):
         controlled.run(20)
@@ -208,7 +208,7 @@ async def test_outcomes_are_the_newest_first_in_the_words_of_the_contract(live: 
 
 
 async def test_an_experiment_that_helps_is_shown_with_its_figures(live: Sidecar) -> None:
-    """Before, after, noise and effect; from zero the effect is no number. `reset` undoes it."""
+    """Before, after, noise and effect; relative to zero the effect is null. `reset` undoes it."""
 
     def readings(_now: float, effective: Effective) -> Mapping[str, float]:
         return {SIGNAL: 5.0 * (effective.cache.promote_after - 2)}
@@ -245,7 +245,7 @@ async def test_an_experiment_that_helps_is_shown_with_its_figures(live: Sidecar)
 async def test_a_parameter_in_vain_is_refused(
     client: aiohttp.ClientSession, method: str, path: str, names: str
 ) -> None:
-    """Who asks for something that is not there learns it, before anything is changed."""
+    """A request with an unknown parameter is refused before anything is changed."""
     ticks = (await get(client))["ticks"]
     async with client.request(method, f"/v1/optimizer{path}") as answer:
         assert names in await problem(answer, 400)
@@ -253,13 +253,13 @@ async def test_a_parameter_in_vain_is_refused(
 
 
 async def test_a_body_is_refused(client: aiohttp.ClientSession) -> None:
-    """`curl -d dry_run=true` would change what it only wants to see."""
+    """`curl -d dry_run=true` would make the changes that it should only show."""
     async with client.post("/v1/optimizer/run", data={"dry_run": "true"}) as answer:
         assert "in the query" in await problem(answer, 400)
 
 
 async def test_an_answer_is_indented(client: aiohttp.ClientSession) -> None:
-    """A person reads it."""
+    """People read it."""
     async with client.get("/v1/optimizer/outcomes") as answer:
         assert await answer.text() == '{\n  "outcomes": []\n}\n'
 
@@ -281,7 +281,7 @@ async def test_an_answer_is_indented(client: aiohttp.ClientSession) -> None:
     ],
 )
 def test_openapi_describes_every_field(shape: Any, schema: str) -> None:
-    """All of them are required, and there is no other."""
+    """All fields are required, and no others are allowed."""
     described = document(DATA)["components"]["schemas"][schema]
     names = [field.encode_name for field in fields(shape)]
     assert list(described["properties"]) == described["required"] == names
@@ -289,7 +289,7 @@ def test_openapi_describes_every_field(shape: Any, schema: str) -> None:
 
 
 def test_the_configuration_in_force_shows_every_setting() -> None:
-    """And none that is not one."""
+    """It shows only settings."""
     shown_cache = in_shape(CacheSettings, CacheConfig())
     assert msgspec.json.encode(shown_cache) == msgspec.json.encode(CacheConfig())
 

@@ -1,4 +1,4 @@
-"""Query parameters: an unknown or a repeated one is refused on every route."""
+"""Query parameters: unknown and repeated ones are refused on every route."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.running import Answer, RunningSidecar
 
 
 def concrete(path: str) -> str:
-    """A path with names in place of its parameters."""
+    """A path with names for its parameters."""
     named = {"{namespace}": "test", "{key}": "key", "{file}": "main.js"}
     for parameter, name in named.items():
         path = path.replace(parameter, name)
@@ -23,7 +23,7 @@ PATH = "/v1/cache/test/key"
 ROUTES = [(route.method, concrete(route.path)) for route in DATA if route.method != "HEAD"]
 PROBES = [concrete(route.path) for route in OPS]
 VALUES = {"dry_run": "true", "names": "cache.hit_ratio"}
-"""What is good for a parameter that takes no number."""
+"""Valid values of parameters that are not numbers."""
 REPEATED = [
     (route.method, f"{concrete(route.path)}?{name}={VALUES.get(name, 5)}&{name}=6", name)
     for route in DATA
@@ -39,7 +39,7 @@ def detail(answer: Answer) -> str:
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_an_unknown_parameter_is_refused(sidecar: RunningSidecar, method: str, path: str) -> None:
-    """The problem names it, and nothing is changed."""
+    """The problem names the parameter, and nothing is changed."""
     body = b"v" if method == "PUT" else None
     assert "'colour'" in detail(sidecar.ask(method, f"{path}?colour=red", body))
     assert sidecar.ask("GET", PATH).status == 404
@@ -49,7 +49,7 @@ def test_an_unknown_parameter_is_refused(sidecar: RunningSidecar, method: str, p
 def test_a_repeated_parameter_is_refused(
     sidecar: RunningSidecar, method: str, path: str, name: str
 ) -> None:
-    """The problem names it: neither value is taken."""
+    """The problem names the parameter, and neither value is used."""
     said = detail(sidecar.ask(method, path, b"v" if method == "PUT" else None))
     assert name in said
     assert "twice" in said

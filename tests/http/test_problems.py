@@ -1,4 +1,4 @@
-"""Every error that any protocol may report has its status over HTTP."""
+"""Every error common to all protocols has an HTTP status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ERRORS = [
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_each_error_of_a_request_is_a_problem(error: type[RequestError]) -> None:
-    """With its sentence; only what may be tried again is a 503, and says when."""
+    """The problem has its sentence; only 503 means a retry is useful, and states when."""
     found = problem_of(error("It is wrong."))
     assert found.detail == "It is wrong."
     assert (found.status == 503) == ("Retry-After: 1\r\n" in found.headers)
@@ -29,7 +29,7 @@ def test_each_error_of_a_request_is_a_problem(error: type[RequestError]) -> None
 
 @pytest.mark.parametrize("error", WriteError.__subclasses__())
 def test_each_way_that_a_write_fails_is_an_error_of_its_request(error: type[WriteError]) -> None:
-    """A condition that does not hold will not hold a second later; all else may be tried again."""
+    """A failed condition stays false a second later; all others can be retried."""
     found = errors.of_write(error(), "the value")
     expected = ConditionFailedError if error is PreconditionFailedError else UnavailableError
     assert type(found) is expected

@@ -1,4 +1,4 @@
-"""HTTP itself: what clients of every kind and of every age send, and what is no HTTP."""
+"""HTTP itself: requests of clients old and new, and invalid ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ CLOSE = "Connection: close"
 
 
 async def test_http_1_0_may_keep_its_connection(live: Sidecar) -> None:
-    """Asked for, it is kept and said so; the next request on it closes it."""
+    """The connection is kept on request, with a header that confirms it; the next request closes
+    it.
+    """
     port = live.ports["http"]
     asked = request("PUT", PATH, "Connection: keep-alive", "Content-Length: 1", version="1.0")
     answer = await exchange(port, asked + b"v" + request("GET", PATH, version="1.0"))
@@ -28,20 +30,20 @@ async def test_http_1_0_may_keep_its_connection(live: Sidecar) -> None:
 
 
 async def test_http_1_0_is_not_told_to_continue(live: Sidecar) -> None:
-    """Expect is ignored there (RFC 9110, 10.1.1): it would take the 100 for the answer."""
+    """Expect is ignored (RFC 9110, 10.1.1): a 1.0 client would take the 100 for the answer."""
     head = request("PUT", PATH, "Content-Length: 1", "Expect: 100-continue", version="1.0")
     answer = await exchange(live.ports["http"], head, b"v")
     assert answer.startswith(b"HTTP/1.1 201 ")
 
 
 async def test_another_expectation_is_refused(live: Sidecar) -> None:
-    """417, which says the one that is met."""
+    """417, which names the supported expectation."""
     head = request("PUT", PATH, "Content-Length: 1", "Expect: a-miracle", body=b"v")
     assert "100-continue" in raw_problem(await exchange(live.ports["http"], head), 417)
 
 
 async def test_a_value_too_large_is_refused_before_it_is_sent(live: Sidecar) -> None:
-    """413 instead of 100 Continue, and the end of the connection."""
+    """413 instead of 100 Continue; then the connection is closed."""
     head = request("PUT", PATH, "Content-Length: 8388609", "Expect: 100-continue")
     answer = await exchange(live.ports["http"], head)
     assert "8,388,608" in raw_problem(answer, 413)
@@ -62,7 +64,7 @@ async def test_a_chunked_value_is_read_up_to_the_limit_and_no_further(live: Side
 
 
 async def test_a_target_may_be_absolute(live: Sidecar) -> None:
-    """As proxies send it (RFC 9112, 3.2.2), for entries and for every other path."""
+    """Proxies send it (RFC 9112, 3.2.2); it is valid for entries and for every other path."""
     port = live.ports["http"]
     put = request("PUT", f"http://127.0.0.1:{port}{PATH}", "Content-Length: 1", CLOSE, body=b"v")
     assert (await exchange(port, put)).startswith(b"HTTP/1.1 201 ")
@@ -77,7 +79,7 @@ async def test_a_target_may_be_absolute(live: Sidecar) -> None:
 async def test_an_upgrade_is_declined_and_the_request_answered(
     client: aiohttp.ClientSession,
 ) -> None:
-    """As `curl --http2` asks: the answer is HTTP/1.1, and the connection goes on."""
+    """As with `curl --http2`: the answer is HTTP/1.1, and the connection stays open."""
     headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"}
     async with client.put(PATH, data=b"v", headers=headers) as answer:
         assert answer.status == 201
@@ -89,7 +91,7 @@ async def test_an_upgrade_is_declined_and_the_request_answered(
 async def test_other_methods_name_those_that_are_possible(
     client: aiohttp.ClientSession, method: str
 ) -> None:
-    """405 with Allow; HEAD is possible wherever GET is."""
+    """405 with Allow; HEAD is allowed wherever GET is."""
     async with client.request(method, PATH) as answer:
         assert "GET" in await problem(answer, 405)
         assert answer.headers["Allow"] == "DELETE, GET, HEAD, PUT"
@@ -99,13 +101,13 @@ async def test_other_methods_name_those_that_are_possible(
 
 
 async def test_a_tunnel_is_refused(live: Sidecar) -> None:
-    """CONNECT is for proxies."""
+    """CONNECT is only for proxies."""
     answer = await exchange(live.ports["http"], request("CONNECT", "127.0.0.1:80", CLOSE))
     raw_problem(answer, 404)
 
 
 async def test_head_has_no_body_on_errors_too(live: Sidecar) -> None:
-    """The head of the problem and nothing after it, so that the connection can go on."""
+    """Only the head of the problem is sent, so that the connection can continue."""
     port = live.ports["http"]
     answer = await exchange(port, request("HEAD", PATH) + request("HEAD", "/nothing", CLOSE))
     first, second, nothing = answer.split(b"\r\n\r\n")
@@ -115,7 +117,7 @@ async def test_head_has_no_body_on_errors_too(live: Sidecar) -> None:
 
 
 async def test_a_body_that_nobody_reads_does_not_become_a_request(live: Sidecar) -> None:
-    """A GET with a body, a PUT that is refused for its name: the next request is understood."""
+    """A GET with a body, or a PUT with an invalid name: the next request is parsed correctly."""
     hidden = request("DELETE", PATH)
     length = f"Content-Length: {len(hidden)}"
     sent = request("GET", "/v1/stats", length, body=hidden)
@@ -127,7 +129,7 @@ async def test_a_body_that_nobody_reads_does_not_become_a_request(live: Sidecar)
 
 
 async def test_more_bytes_than_announced_are_the_next_request(live: Sidecar) -> None:
-    """The value is what was announced; what follows is no HTTP, and said to be none."""
+    """The value has the announced length; the bytes after it are refused as invalid HTTP."""
     reader, writer = await asyncio.open_connection("127.0.0.1", live.ports["http"])
     writer.write(request("PUT", PATH, "Content-Length: 3", body=b"abc"))
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
@@ -155,7 +157,7 @@ async def test_more_bytes_than_announced_are_the_next_request(live: Sidecar) -> 
     ],
 )
 async def test_what_is_no_http_is_a_problem(live: Sidecar, sent: bytes) -> None:
-    """400, in one line, and the server goes on."""
+    """400 on one line, and the server continues."""
     detail = raw_problem(await exchange(live.ports["http"], sent), 400)
     assert "\n" not in detail
     stats = await exchange(live.ports["http"], request("GET", "/v1/stats", CLOSE))
@@ -171,13 +173,13 @@ async def test_what_is_no_http_is_a_problem(live: Sidecar, sent: bytes) -> None:
     ],
 )
 async def test_a_head_without_measure_is_refused(live: Sidecar, head: bytes) -> None:
-    """431, which says what it may take."""
+    """431, which states the limit."""
     answer = await exchange(live.ports["http"], head)
     assert "8,190" in raw_problem(answer, 431)
 
 
 async def test_a_chunk_that_is_none_is_a_problem(live: Sidecar) -> None:
-    """A body that breaks off in the middle of its coding is the client's fault, not an error."""
+    """A body that ends in the middle of a chunk is the client's error."""
     head = request("PUT", PATH, "Transfer-Encoding: chunked")
     reader, writer = await asyncio.open_connection("127.0.0.1", live.ports["http"])
     writer.write(head + b"3\r\nabc\r\n")
@@ -188,13 +190,13 @@ async def test_a_chunk_that_is_none_is_a_problem(live: Sidecar) -> None:
 
 
 async def test_a_path_is_percent_encoded_ascii(live: Sidecar) -> None:
-    """Other bytes are no HTTP (RFC 3986); the problem says how they are written."""
+    """Other bytes are invalid (RFC 3986); the problem says how to encode them."""
     answer = await exchange(live.ports["http"], request("GET", "/v1/cache/test/caf\xc3\xa9"))
     assert "percent-encode" in raw_problem(answer, 400)
 
 
 async def test_what_is_quoted_in_a_problem_is_cut_short(live: Sidecar) -> None:
-    """A path of 8,000 bytes does not come back."""
+    """A path of 8,000 bytes is not quoted in full."""
     answer = await exchange(live.ports["http"], request("GET", "/" + "x" * 8000, CLOSE))
     assert len(raw_problem(answer, 404)) < 1000
 
@@ -214,7 +216,7 @@ async def test_what_is_quoted_in_a_problem_is_cut_short(live: Sidecar) -> None:
 async def test_a_key_is_its_bytes_however_they_are_spelled(
     live: Sidecar, name: str, same: str
 ) -> None:
-    """Percent-encoded or not, dots and slashes are bytes like others."""
+    """Percent-encoded or not, dots and slashes have no special meaning."""
     port, base = live.ports["http"], "/v1/cache/test/"
     put = request("PUT", base + name, "Content-Length: 1", CLOSE, body=b"v")
     assert (await exchange(port, put)).startswith(b"HTTP/1.1 201 ")
@@ -224,7 +226,7 @@ async def test_a_key_is_its_bytes_however_they_are_spelled(
 
 
 async def test_a_unix_socket_speaks_the_same(live: Sidecar, tmp_path: Path) -> None:
-    """An entry put over TCP is got over the socket by a common client."""
+    """An entry put over TCP can be read over the socket by a common client."""
     put = request("PUT", PATH, "Content-Length: 5", CLOSE, body=b"value")
     await exchange(live.ports["http"], put)
     connector = aiohttp.UnixConnector(str(tmp_path / "socket"))

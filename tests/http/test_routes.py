@@ -1,4 +1,4 @@
-"""A route of a stranger: an entry in the table and a handler are enough."""
+"""Adding a route needs only an entry in the table and a handler."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ROUTES = (*DATA, ECHO)
 
 @pytest.fixture
 async def extended(live: Sidecar) -> AsyncIterator[Served]:
-    """The data API with one route more."""
+    """The data API with one more route."""
     api = replace(live.data_api(), description=Description(ROUTES))
     served = Served(live, Limits(), router=Table(ROUTES, api, refuse_cross_site))
     yield await served.start()
@@ -73,7 +73,7 @@ async def caller(extended: Served) -> AsyncIterator[aiohttp.ClientSession]:
 async def test_it_is_found_and_gets_typed_parameters(
     caller: aiohttp.ClientSession, extended: Served
 ) -> None:
-    """Defaults included; HEAD comes with GET, and the operation is counted by its name."""
+    """Defaults apply; GET implies HEAD, and requests are counted by the operation."""
     async with caller.get("/v1/echo?word=h%C3%A9&times=2&loud=true&from=x") as answer:
         assert await answer.json() == {"words": ["xHÉ", "xHÉ"]}
     async with caller.get("/v1/echo?word=a") as answer:
@@ -107,7 +107,7 @@ async def test_wrong_parameters_are_refused(
 
 
 async def test_it_is_described(caller: aiohttp.ClientSession) -> None:
-    """With its parameters, its answer, and the errors of its kind, which it does not state."""
+    """It has its parameters, its answers, and the errors common to all such routes."""
     async with caller.get("/openapi.json") as answer:
         document = await answer.json()
     described = document["paths"]["/v1/echo"]["get"]
@@ -134,7 +134,7 @@ async def test_it_is_described(caller: aiohttp.ClientSession) -> None:
 
 
 async def test_another_method_is_refused(caller: aiohttp.ClientSession) -> None:
-    """Allow names those that there are; a path that is not there is answered with all paths."""
+    """Allow lists the methods of the path; an unknown path is answered with a list of all paths."""
     async with caller.post("/v1/echo") as answer:
         await problem(answer, 405)
         assert answer.headers["Allow"] == "GET, HEAD"
@@ -163,14 +163,14 @@ def test_no_two_routes_are_the_same() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/echo", "/v1/cache/echo", "/v1/cache/{name}/echo"])
 def test_a_route_that_would_be_hidden_is_refused(path: str) -> None:
-    """Where the table is made: a second one of a path, or one below a path with parameters."""
+    """The table is rejected: a duplicate path, or one below a path with parameters."""
     twice = replace(ECHO, path=path)
     with pytest.raises(ValueError, match=r"two routes|not told apart"):
         Table((*ROUTES, twice), cast(Any, None))
 
 
 def test_a_parameter_that_no_query_can_have_is_refused_at_once() -> None:
-    """An integer has bounds, and what is not text brings what reads it."""
+    """An integer needs bounds, and other types need a parser."""
 
     class Unbounded(Struct):
         number: int = 0

@@ -1,4 +1,4 @@
-"""/v1/signals: the course of a signal, against readings that a test has taken itself."""
+"""/v1/signals: the course of a signal, compared with readings that the test takes itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WALL_AHEAD = 1_700_000_000.0
 
 
 class Clocks:
-    """Both clocks, told the time."""
+    """Both clocks, set by the test."""
 
     now = 0.0
 
@@ -45,7 +45,7 @@ def clocks() -> Clocks:
 
 @asynccontextmanager
 async def served(history: History, clocks: Clocks) -> AsyncIterator[aiohttp.ClientSession]:
-    """An API that shows a history, by clocks of a test."""
+    """An API for a history, with the clocks of a test."""
     api = SignalsApi(history, clock=clocks.steady, wall=clocks.wall)
     routes = [replace(ROUTE, handler=lambda api: api.course)]
     table = Table(routes, api)
@@ -66,8 +66,8 @@ async def asked(session: aiohttp.ClientSession, **query: str | int) -> Any:
 
 
 async def test_steps_add_up_to_what_happened(clocks: Clocks) -> None:
-    """Ten hits in each of the first 20 seconds, thirty in each later one: every step has its own,
-    and ends at a multiple of its length. What has not ended is not there.
+    """Ten hits in each of the first 20 seconds, and thirty in each later one: every step has its
+    own value and ends at a multiple of its length. Incomplete steps are left out.
     """
     history, hits = History(CATALOGUE.signals), 0
     for second in range(48):
@@ -95,7 +95,7 @@ async def test_there_is_nothing_before_the_first_reading(clocks: Clocks) -> None
 
 
 async def test_the_newest_are_given_where_there_are_too_many(clocks: Clocks) -> None:
-    """And none that is older than the history reaches."""
+    """No step is older than the history."""
     history = History(CATALOGUE.signals)
     for second in range(3700):
         clocks.now = float(second)

@@ -1,4 +1,4 @@
-"""The child process over a real socket pair, and a test in the place of the sidecar."""
+"""The child process over a real socket pair; the test plays the sidecar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sidecar.model.writes import Put, Write
 from sidecar.tiers.process import ENVIRONMENT
 
 PATIENCE_SECONDS = 30.0
-"""When a test gives up; nothing is measured by it."""
+"""The timeout of a test; nothing is measured with it."""
 
 AS_USER = """
 import os, pickle, sys  # rocksdict imports pickle late
@@ -30,11 +30,11 @@ os.setgroups([])
 os.setuid(int(uid))
 os._exit(main(int(descriptor), Path(data_dir), None, stale=False))
 """
-"""The child as another user, who need not be able to read the interpreter's files."""
+"""Runs the child as another user, who may be unable to read the interpreter's files."""
 
 
 class RunningChild:
-    """One life of the child. Times are wall clock seconds, as the sidecar has them."""
+    """One run of the child. Times are wall clock seconds, as in the sidecar."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class RunningChild:
         return self._received.pop(0)
 
     def hello(self) -> Status:
-        """Its first status; from then on it is configured, with limits that nothing here meets."""
+        """Its first status; afterwards it is configured, with limits that no test reaches."""
         status = self.status()
         self.send(call=wire.Configure("sidecar.policies.lru:score", 10_000_000, 1 << 40))
         return status
@@ -103,7 +103,7 @@ class RunningChild:
         return fault
 
     def answers(self, reads: int = 0, writes: int = 0) -> tuple[list[Record | int], list[int]]:
-        """The answers to so many reads and writes, whatever frames they come in."""
+        """The answers to this number of reads and writes, in any frames."""
         records: list[Record | int] = []
         acks: list[int] = []
         while len(records) < reads or len(acks) < writes:
@@ -127,7 +127,7 @@ class RunningChild:
     # ---- its end
 
     def close(self) -> int:
-        """Close our end; its status once it has ended."""
+        """Close our end; returns its exit status."""
         self.socket.close()
         return self.process.wait(PATIENCE_SECONDS)
 
@@ -137,7 +137,7 @@ class RunningChild:
         self.socket.close()
 
     def end(self) -> None:
-        """Whatever state it is in."""
+        """End the child in any state."""
         self.kill() if self.process.poll() is None else self.socket.close()
 
 
@@ -148,7 +148,7 @@ def request(
     sent_at: float | None = None,
     timeout: float = PATIENCE_SECONDS,
 ) -> bytes:
-    """A frame as the sidecar sends it."""
+    """A frame as sent by the sidecar."""
     now = time.time() if sent_at is None else sent_at
     return wire.framed(
         wire.encode_request(

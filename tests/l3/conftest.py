@@ -1,4 +1,4 @@
-"""Tiers that are closed, and children that are ended, after the test."""
+"""Tiers and children that are closed after the test."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_tier(tmp_path: Path) -> Iterator[OpenTier]:
 
 @pytest.fixture
 def start_child() -> Iterator[StartChild]:
-    """Starts child processes, and ends those that are left after the test."""
+    """Starts child processes, and ends the remaining ones after the test."""
     started: list[RunningChild] = []
 
     def start(data_dir: Path, **options: Any) -> RunningChild:

@@ -1,4 +1,4 @@
-"""The child process: what it answers, in which order, and how it ends."""
+"""The child process: its answers, their order, and its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIB = 1 << 20
 
 
 def test_answers_come_in_the_order_of_the_requests(tmp_path: Path, start_child: StartChild) -> None:
-    """Reads see what was sent before them, and reads of one frame not what it writes."""
+    """A read sees all requests before it, but no write in the same frame."""
     child = start_child(tmp_path)
     child.hello()
     frames = [request(put(b"ns/key", b"%d" % n, n), reads=[b"ns/key"]) for n in range(1, 200)]
@@ -36,7 +36,7 @@ def test_answers_come_in_the_order_of_the_requests(tmp_path: Path, start_child: 
 
 
 def test_frames_may_arrive_byte_by_byte(tmp_path: Path, start_child: StartChild) -> None:
-    """The stream has no other borders than those of the frames."""
+    """The stream has no boundaries except those of frames."""
     child = start_child(tmp_path)
     child.hello()
     for byte in request(put(b"ns/a", b"one", 1)) + request(reads=[b"ns/a", b"ns/b"]):
@@ -46,7 +46,7 @@ def test_frames_may_arrive_byte_by_byte(tmp_path: Path, start_child: StartChild)
 
 
 def test_large_values_travel_both_ways(tmp_path: Path, start_child: StartChild) -> None:
-    """8 MiB each; their answers come in frames of their own, so no frame has all of them."""
+    """8 MiB each; their answers come in separate frames, so that no frame has all of them."""
     rng = random.Random(20240611)
     values = {b"ns/%d" % n: rng.randbytes(8 * MIB) for n in range(6)}
     child = start_child(tmp_path)
@@ -68,7 +68,7 @@ def test_large_values_travel_both_ways(tmp_path: Path, start_child: StartChild) 
 def test_reads_past_their_deadline_are_answered_late(
     tmp_path: Path, start_child: StartChild
 ) -> None:
-    """Unread, and in their place in the order."""
+    """They are not executed, and are answered in order."""
     child = start_child(tmp_path)
     child.hello()
     child.put(b"ns/a", b"one")
@@ -80,7 +80,7 @@ def test_reads_past_their_deadline_are_answered_late(
 
 
 def test_a_frame_that_waited_for_a_busy_child_is_dated_when_it_was_sent() -> None:
-    """It says noon and is read five seconds later: to the child it is five past noon."""
+    """It states noon and is read five seconds later: for the child it is five seconds past noon."""
     seconds = 100.0
     clock = SidecarClock(lambda: seconds)
     clock.heard(12_000.0, received_at=100.0)
@@ -92,7 +92,7 @@ def test_a_frame_that_waited_for_a_busy_child_is_dated_when_it_was_sent() -> Non
 
 
 def test_a_clock_that_was_wrong_is_mended_by_a_frame_that_did_not_wait() -> None:
-    """Set forwards or back: what was sent after the socket was empty can't be older than that."""
+    """Set forward or back: a frame that arrives at an empty socket is newer than the last read."""
     seconds = 100.0
     clock = SidecarClock(lambda: seconds)
     for wall in (12_000.0, 9_000.0, 15_000.0):
@@ -107,7 +107,7 @@ def test_a_clock_that_was_wrong_is_mended_by_a_frame_that_did_not_wait() -> None
 def test_a_wall_clock_that_is_set_back_makes_no_read_late(
     tmp_path: Path, start_child: StartChild
 ) -> None:
-    """Times in frames are the sidecar's; an hour back, and its deadlines go back with it."""
+    """Times in frames are those of the sidecar; if they go back an hour, so do its deadlines."""
     child = start_child(tmp_path)
     child.hello()
     child.put(b"ns/a", b"one")
@@ -117,7 +117,7 @@ def test_a_wall_clock_that_is_set_back_makes_no_read_late(
 
 
 def test_what_was_sent_before_the_end_is_applied(tmp_path: Path, start_child: StartChild) -> None:
-    """Nobody reads the answers any more: the child reads on to the end all the same."""
+    """The answers are no longer read, but the child reads all requests."""
     child = start_child(tmp_path)
     child.hello()
     for n in range(300):
@@ -128,7 +128,7 @@ def test_what_was_sent_before_the_end_is_applied(tmp_path: Path, start_child: St
 
 
 def test_it_closes_when_it_is_told_to(tmp_path: Path, start_child: StartChild) -> None:
-    """What came before is applied, and the process ends by itself with status 0."""
+    """Earlier writes are applied, and the process ends with status 0."""
     child = start_child(tmp_path)
     child.hello()
     child.send(put(b"ns/a", b"one", 1))
@@ -143,7 +143,7 @@ def test_it_closes_when_it_is_told_to(tmp_path: Path, start_child: StartChild) -
 def test_it_ignores_signals_that_are_meant_for_the_sidecar(
     tmp_path: Path, start_child: StartChild, number: signal.Signals
 ) -> None:
-    """A terminal's Ctrl-C and a runtime's SIGTERM reach every process; the sidecar still writes."""
+    """A terminal's Ctrl-C and a runtime's SIGTERM reach all processes; the sidecar still writes."""
     child = start_child(tmp_path)
     child.hello()
     child.process.send_signal(number)
@@ -164,7 +164,7 @@ signal.pause()
 
 
 def test_it_ends_when_its_parent_is_killed(tmp_path: Path, start_child: StartChild) -> None:
-    """kill -9 of the parent leaves nothing running, and loses no acknowledged write."""
+    """kill -9 of the parent leaves no process running, and loses no acknowledged write."""
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as parent:
@@ -189,8 +189,9 @@ def _running(pid: int) -> bool:
 def test_every_acknowledged_write_survives_kill_9(
     tmp_path: Path, start_child: StartChild, seed: int
 ) -> None:
-    """In the middle of puts, deletes and invalidations, several times over: what was acknowledged
-    is there, and what was not has been done in order up to some point, or not at all."""
+    """The kill comes during puts, deletes and invalidations, several times. Acknowledged writes are
+    there; the others are applied in order up to some point, or not at all.
+    """
     rng = random.Random(seed)
     model: dict[bytes, bytes] = {}
     seq = 0
@@ -219,7 +220,7 @@ KEYS = [b"ns%d/%d" % (space, n) for space in (1, 2) for n in range(20)]
 
 
 def _acknowledged_until_killed(child: RunningChild, after: int) -> int:
-    """Kill it after so many replies, and count the acknowledgements that had left it by then."""
+    """Kill it after this number of replies; returns the acknowledgements sent until then."""
     acked = sum(len(child.receive().writes) for _ in range(after))
     child.process.kill()
     with suppress(EOFError):

@@ -1,7 +1,7 @@
 """The engine against a dict, with restarts of the database and crashes in between.
 
-Exact but for eviction: what the engine says it pushed out leaves the model, and all else that lives
-there must be on disk, to the byte, whatever happened before.
+The model is exact except for eviction: an entry that the engine reports as evicted leaves the
+model, and all other live entries must be on disk, to the byte, after any history.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(batch=batches, touched=st.dictionaries(keys, st.integers(1, 3), max_size=4))
     def write(self, batch: Sequence[tuple[object, ...]], touched: dict[bytes, int]) -> None:
-        """Each write has its effect, and what the batch pushes out is told."""
+        """Each write has its effect, and evictions of the batch are reported."""
         self.last = [self._write(*operation) for operation in batch]
         answers, evicted = self.tier.write(*self.last, touches=touched)
         assert answers == [self._apply(write) for write in self.last]
@@ -72,8 +72,9 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.last)
     @rule(data=st.data())
     def send_again(self, data: st.DataObject) -> None:
-        """A new child is sent once more what the old one has not acknowledged: it comes to the
-        same, except that what has been pushed out meanwhile comes back."""
+        """A new child receives unacknowledged requests again: the result is the same, except that
+        entries evicted meanwhile return.
+        """
         start = data.draw(st.integers(0, len(self.last) - 1))
         _, evicted = self.tier.write(*self.last[start:])
         for write in self.last[start:]:
@@ -82,7 +83,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(given=limits)
     def configure(self, given: tuple[str, int, int]) -> None:
-        """Other limits and another policy: what is too much goes in slices."""
+        """Other limits and another policy: the excess is evicted in slices."""
         self.tier.configure(*given)
         self._forget(self.tier.drain())
 
@@ -92,7 +93,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        """A pass leaves nothing dead, and no scope in force."""
+        """A pass leaves no dead entries, and no scope in force."""
         self.tier.sweep()
         self.tier.sweep()
         assert self.tier.engine.invalidations == 0
@@ -101,7 +102,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(scope=st.sampled_from([b"", *SCOPES]))
     def list_keys(self, scope: bytes) -> None:
-        """The pages together are what lives below the scope, each key once."""
+        """The pages contain the live keys below the scope, each once."""
         live = [key for key in self.model if self._lives(key) and key.startswith(scope)]
         assert sorted(self.tier.keys(scope, limit=3)) == sorted(live)
 
@@ -140,7 +141,7 @@ class EngineMachine(RuleBasedStateMachine):
         raise AssertionError(kind)
 
     def _apply(self, write: Write) -> int:
-        """What the write should meet, if it is sent for the first time."""
+        """The expected result of a write that is sent for the first time."""
         if isinstance(write, Invalidate):
             for key in [key for key in self.model if key.startswith(write.scope)]:
                 self._drop_older(key, write.seq)

@@ -1,4 +1,4 @@
-"""Each sampled policy lets go of those that it should, and sampling costs little."""
+"""Each sampled policy evicts the right entries, and comes near to an exact order."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SEED = 20240607
 
 
 def pushed_out(folder: Path, policy: str, count: int) -> set[int]:
-    """Fill a tier, give the entries unlike pasts, push some out; the numbers of those that went.
+    """Fill a tier, give the entries different histories, evict some; returns their numbers.
 
-    In the order of their numbers they were written. Odd ones have been used ten times, long ago;
-    those that three divides have been used once, lately; those that five divides expire soon.
+    They were written in the order of their numbers. Odd ones were used ten times, long ago;
+    multiples of three were used once, recently; multiples of five expire soon.
     """
     tier = Tier(folder, policy=policy, max_entries=HELD, seed=SEED)
     numbers = range(HELD)
@@ -51,20 +51,20 @@ def pushed_out(folder: Path, policy: str, count: int) -> set[int]:
     ],
 )
 def test_a_policy_spares_whom_it_should(tmp_path: Path, policy: str, spared: list[int]) -> None:
-    """Though it looks at a sample: hardly one in ten that go is one that should have stayed."""
+    """With samples, at most about one in ten evicted entries should have stayed."""
     gone = pushed_out(tmp_path / "l3", policy, 60)
     assert len(gone & set(spared)) <= 6, f"seed {SEED}"
 
 
 def test_random_spares_nobody(tmp_path: Path) -> None:
-    """Used or not, early or late, about as many go as there are."""
+    """Used or not, old or new, the shares of evicted entries are similar."""
     gone = pushed_out(tmp_path / "l3", "random", 300)
     for group in ([n for n in range(HELD) if n % 2], list(range(HELD // 2))):
         assert 0.35 < len(gone & set(group)) / len(gone) < 0.65
 
 
 def test_sampled_lru_comes_near_exact_lru(tmp_path: Path) -> None:
-    """Within 1.5 points of its hit ratio, on requests by Zipf's law (1.0, 20,000 keys)."""
+    """Its hit ratio is within 1.5 points, on requests by Zipf's law (1.0, 20,000 keys)."""
     rng = random.Random(SEED)
     sums = list(accumulate(1 / rank for rank in range(1, 20_001)))
     trace = [b"%d" % bisect(sums, rng.random() * sums[-1]) for _ in range(40_000)]

@@ -1,4 +1,4 @@
-"""Opening L3 in whatever state the folder is: told, mended, or waited for; never stale.
+"""Opening L3 with a folder in any state: reported, repaired, or waited for; never stale.
 
 More than 300 lines in one file, since each case is a folder in another state.
 """
@@ -34,7 +34,7 @@ NOBODY = 65532
 
 @pytest.fixture
 def data_dir(tmp_path: Path, start_child: StartChild) -> Path:
-    """A folder whose L3 has 2,000 entries, some of them in tables and some in the log."""
+    """A folder whose L3 has 2,000 entries, some in tables and some in the log."""
     rng = random.Random(20240612)
     data_dir = tmp_path / "data"
     child = start_child(data_dir)
@@ -47,7 +47,7 @@ def data_dir(tmp_path: Path, start_child: StartChild) -> Path:
 
 
 def starts_empty(start_child: StartChild, data_dir: Path) -> RunningChild:
-    """The child says that L3 was emptied, has nothing, and takes what is new, for good."""
+    """The child reports that L3 was emptied, has no entries, and keeps new ones."""
     child = start_child(data_dir)
     hello = child.hello()
     assert hello.wiped
@@ -69,7 +69,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_lock_held_for_a_moment_is_waited_for(data_dir: Path, start_child: StartChild) -> None:
-    """A killed predecessor may take a moment to go: the next one comes up when it has."""
+    """A killed predecessor may take a moment to end; then the next one opens the folder."""
     first = start_child(data_dir)
     first.hello()
     second = start_child(data_dir)
@@ -83,7 +83,7 @@ def test_a_lock_held_for_a_moment_is_waited_for(data_dir: Path, start_child: Sta
 
 @pytest.mark.parametrize("stale", [False, True])
 def test_a_lock_held_for_long_is_told(data_dir: Path, start_child: StartChild, stale: bool) -> None:
-    """Two sidecars on one folder: the second says what to do, and empties nothing meanwhile."""
+    """Two sidecars on one folder: the second reports what to do, and deletes nothing meanwhile."""
     first = start_child(data_dir)
     first.hello()
     second = start_child(data_dir, stale=stale)
@@ -98,7 +98,7 @@ def test_a_lock_held_for_long_is_told(data_dir: Path, start_child: StartChild, s
 
 
 def format_row(data_dir: Path) -> bytes | None:
-    """The mark, read with nobody else in the folder."""
+    """The mark, read while no process has the folder open."""
     database = Database(data_dir / FOLDER)
     row: bytes | None = database.state.get(FORMAT_ROW)
     database.close()
@@ -106,7 +106,7 @@ def format_row(data_dir: Path) -> bytes | None:
 
 
 def set_format_row(data_dir: Path, row: bytes | None, *, in_a_table: bool = False) -> None:
-    """Change the mark, or remove it."""
+    """Change or remove the mark."""
     database = Database(data_dir / FOLDER)
     if row is None:
         del database.state[FORMAT_ROW]
@@ -120,7 +120,7 @@ def set_format_row(data_dir: Path, row: bytes | None, *, in_a_table: bool = Fals
 def test_a_folder_from_before_there_were_marks_is_opened_and_marked(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """All entries are there, and the mark is of the version of today."""
+    """All entries are there, and the mark has the current version."""
     set_format_row(data_dir, None)
     assert format_row(data_dir) is None
     child = start_child(data_dir)
@@ -131,7 +131,7 @@ def test_a_folder_from_before_there_were_marks_is_opened_and_marked(
 
 
 def test_a_new_folder_is_marked(tmp_path: Path, start_child: StartChild) -> None:
-    """From its first start on."""
+    """A mark exists from the first start on."""
     child = start_child(tmp_path)
     child.hello()
     assert child.close() == 0
@@ -141,7 +141,7 @@ def test_a_new_folder_is_marked(tmp_path: Path, start_child: StartChild) -> None
 def test_a_folder_of_a_newer_format_is_put_aside_and_told(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """The first child says which format it found, and ends; the second starts empty."""
+    """The first child reports the format that it found, and ends; the second starts empty."""
     set_format_row(data_dir, (FORMAT + 1).to_bytes(4, "little"))
     reason, message = start_child(data_dir).fault()
     assert reason == "corrupt"
@@ -152,7 +152,7 @@ def test_a_folder_of_a_newer_format_is_put_aside_and_told(
 
 
 def test_rows_that_a_later_version_has_extended_are_read() -> None:
-    """What it added at the end of a row or a record is ignored."""
+    """Fields at the end of a row or a record are ignored."""
     meta = (7, 2.0, 1.0, 3, 64)
     assert unpack_meta(pack_meta(meta) + b"more") == meta
     longer = msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v", "more"])
@@ -164,7 +164,7 @@ def test_rows_that_a_later_version_has_extended_are_read() -> None:
 
 
 def test_a_file_in_place_of_the_folder_is_denied(tmp_path: Path, start_child: StartChild) -> None:
-    """As the folder of L3 itself, and anywhere above it."""
+    """This holds for the folder of L3 and for all folders above it."""
     (tmp_path / "l3").touch()
     for data_dir in (tmp_path, tmp_path / "l3" / "below"):
         reason, message = start_child(data_dir).fault()
@@ -173,7 +173,7 @@ def test_a_file_in_place_of_the_folder_is_denied(tmp_path: Path, start_child: St
 
 
 def test_a_folder_of_somebody_else_is_denied(start_child: StartChild) -> None:
-    """Run as another user, with and without a database there."""
+    """The sidecar runs as another user, with and without a database there."""
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
         data_dir.chmod(0o755)
@@ -198,7 +198,7 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_volume_is_told(small_volume: Path, start_child: StartChild) -> None:
-    """While writing and when opening. With room again and the mark, it starts empty."""
+    """While writing and when opening. With room again and a mark, it starts empty."""
     child = start_child(small_volume)
     child.hello()
     rng = random.Random(20240613)
@@ -275,13 +275,13 @@ DAMAGE = {
 def test_a_corrupt_database_starts_empty(
     data_dir: Path, start_child: StartChild, damage: str
 ) -> None:
-    """Whatever is broken about it, and says so to the sidecar."""
+    """The sidecar is told, for every kind of damage."""
     DAMAGE[damage](data_dir / FOLDER)
     starts_empty(start_child, data_dir)
 
 
 def test_a_quarantine_explains_and_takes_little(data_dir: Path, start_child: StartChild) -> None:
-    """RocksDB's log and manifest are kept, tables and values are not; one quarantine at a time."""
+    """RocksDB's log and manifest are kept, but not tables and values; one quarantine at a time."""
     for _ in range(2):
         DAMAGE["manifest overwritten"](data_dir / FOLDER)
         starts_empty(start_child, data_dir).end()
@@ -295,7 +295,7 @@ def test_a_quarantine_explains_and_takes_little(data_dir: Path, start_child: Sta
 def test_a_quarantine_that_could_not_be_kept_small_is_not_kept(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """A file that is no table and yet large must not fill the volume."""
+    """A large file that is not a table must not fill the volume."""
     with (data_dir / FOLDER / "notes").open("wb") as log:
         log.write(bytes(QUARANTINE_BYTES))
     DAMAGE["manifest overwritten"](data_dir / FOLDER)
@@ -306,7 +306,7 @@ def test_a_quarantine_that_could_not_be_kept_small_is_not_kept(
 def test_a_format_that_cannot_be_read_is_corruption(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """The first child says so and sets the folder aside; the second starts empty."""
+    """The first child reports it and sets the folder aside; the second starts empty."""
     before = set((data_dir / FOLDER).glob("*.sst"))
     set_format_row(data_dir, FORMAT.to_bytes(4, "little"), in_a_table=True)
     tables = set((data_dir / FOLDER).glob("*.sst")) - before
@@ -322,8 +322,7 @@ def test_a_format_that_cannot_be_read_is_corruption(
 def test_corruption_met_while_reading_puts_the_database_aside(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """A block whose checksum does not match is no miss: the child says so and the next starts
-    empty."""
+    """A block with a wrong checksum is no miss: the child reports it, and the next starts empty."""
     for table in (data_dir / FOLDER).glob("*.sst"):
         if table.stat().st_size > 100_000:
             _overwrite(table, 0.3, table.stat().st_size // 3)
@@ -347,7 +346,7 @@ def test_corruption_met_while_reading_puts_the_database_aside(
 
 
 def test_a_mark_empties_l3_before_anybody_reads(data_dir: Path, start_child: StartChild) -> None:
-    """And is gone when that is done."""
+    """The mark is removed when L3 is empty."""
     leave_mark(data_dir)
     starts_empty(start_child, data_dir)
     assert names(data_dir) == [FOLDER]
@@ -356,7 +355,7 @@ def test_a_mark_empties_l3_before_anybody_reads(data_dir: Path, start_child: Sta
 def test_who_could_leave_no_mark_says_so_at_the_start(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """The same, told by the sidecar instead of the volume."""
+    """The same, but the sidecar passes the mark instead of the volume."""
     start_child(data_dir, stale=True).hello()
     assert names(data_dir) == [FOLDER]
 
@@ -364,7 +363,7 @@ def test_who_could_leave_no_mark_says_so_at_the_start(
 def test_a_mark_empties_a_database_that_is_corrupt_as_well(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """It need not be opened to be emptied."""
+    """The database need not be opened for that."""
     leave_mark(data_dir)
     DAMAGE["manifest gone"](data_dir / FOLDER)
     starts_empty(start_child, data_dir)
@@ -395,8 +394,9 @@ os._exit(0)
 def test_a_start_killed_at_any_point_is_gone_on_from(
     data_dir: Path, tmp_path: Path, state: str
 ) -> None:
-    """Before each single change of the folder: the start after it never has what L3 had, never
-    fails, and leaves nothing behind."""
+    """The kill comes before each single change of the folder. The next start never has the old
+    entries, never fails, and leaves nothing behind.
+    """
     if state != "corrupt":
         leave_mark(data_dir)
     if state != "marked":
@@ -425,7 +425,7 @@ def test_a_start_killed_at_any_point_is_gone_on_from(
 def test_what_is_left_of_an_emptied_folder_is_removed(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """Half a folder that was being deleted is no database, and no failure."""
+    """Half a folder that was being deleted is neither a database nor an error."""
     shutil.copytree(data_dir / FOLDER, data_dir / TRASH)
     next((data_dir / TRASH).glob("MANIFEST-*")).unlink()
     assert start_child(data_dir).hello().entries == 2000

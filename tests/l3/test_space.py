@@ -1,6 +1,6 @@
-"""The folder of L3: below twice the live bytes and 64 MiB more, and below the data limit, always.
+"""The folder of L3 stays below twice the live bytes plus 64 MiB, and below the data limit.
 
-At the scale of seconds; `tests/bench/space.py` does the same at full scale.
+The test takes seconds; `tests/bench/space.py` does the same at full scale.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tests.l3.conftest import StartChild
 
 @pytest.mark.parametrize("name", ["64 B", "1 KiB", "64 KiB", "1 MiB", "mixed"])
 def test_the_folder_stays_small_under_churn(tmp_path: Path, name: str) -> None:
-    """Values that don't compress, evicted, replaced, deleted, expired, drained, invalidated."""
+    """Incompressible values are evicted, replaced, deleted, expired, drained and invalidated."""
     live = 6 * MIB if name == "64 B" else 30 * MIB
     measured = churn(tmp_path, SIZES[name], live, turns=1, seed=20240615)
     assert measured.worst < 1, measured
 
 
 def test_the_folder_stays_below_the_data_limit(tmp_path: Path) -> None:
-    """The tier may be configured larger: it holds what leaves its tables room."""
+    """A tier configured larger holds only what leaves room for its tables."""
     limit = 112 * MIB
     measured = churn(tmp_path, SIZES["mixed"], 60 * MIB, turns=1, seed=20240616, limit=limit)
     assert measured.largest_folder < limit
@@ -36,7 +36,7 @@ def test_the_folder_stays_below_the_data_limit(tmp_path: Path) -> None:
 def test_a_limit_without_room_for_l3_keeps_it_empty(
     tmp_path: Path, start_child: StartChild
 ) -> None:
-    """RocksDB itself needs 64 MiB at worst: below that every put is refused."""
+    """RocksDB itself needs up to 64 MiB: below that every put is refused."""
     limit = 64 * MIB
     assert most_live_bytes(limit) == 0
     child = start_child(tmp_path, limit=limit)
@@ -48,8 +48,9 @@ def test_a_limit_without_room_for_l3_keeps_it_empty(
 def test_reads_are_answered_while_tables_are_rewritten(
     tmp_path: Path, start_child: StartChild
 ) -> None:
-    """The rewrite runs beside the loop and lets go of the interpreter: the read asked after
-    deletions that wait for it is answered before they are."""
+    """The rewrite runs in a thread and releases the GIL: a read requested after deletions that wait
+    for it is answered before them.
+    """
     rng = random.Random(20240617)
     child = start_child(tmp_path)
     child.hello()

@@ -1,4 +1,4 @@
-"""When the sweep goes on, and that a pace is kept."""
+"""When the sweep continues, and how it is paced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.l3.conftest import StartChild
 
 
 def test_a_slice_is_followed_by_rest() -> None:
-    """19 times its length where it finds little, none where it pays; a minute after a pass."""
+    """19 times its length if it finds little, none if it finds a lot; a minute after a pass."""
     sweeping = Sweeping()
     assert sweeping.due(pays=False) == 0.0
     sweeping.swept(100.0, 100.5, at_end=False)
@@ -22,7 +22,7 @@ def test_a_slice_is_followed_by_rest() -> None:
 
 
 def test_at_a_quarter_of_the_pace_all_takes_four_times_as_long() -> None:
-    """A slice and its rest together."""
+    """This applies to a slice and its rest together."""
     sweeping = Sweeping()
     sweeping.pace = 0.25
     sweeping.swept(100.0, 100.5, at_end=False)
@@ -33,7 +33,7 @@ def test_at_a_quarter_of_the_pace_all_takes_four_times_as_long() -> None:
 
 
 def test_the_child_keeps_the_pace(tmp_path: Path, start_child: StartChild) -> None:
-    """What is invalidated stays to be swept while it rests, and goes when it may."""
+    """Invalidated entries remain while it rests, and are removed when it runs."""
     child = start_child(tmp_path)
     child.hello()
     for n in range(1, 50):

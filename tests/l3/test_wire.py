@@ -1,4 +1,4 @@
-"""Frames, however the bytes of a stream come."""
+"""Frames, for any split of a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STREAM = b"".join(map(wire.framed, PAYLOADS))
 
 @pytest.mark.parametrize("at_once", [1, 3, 4, 5, 7, 600, len(STREAM)])
 def test_frames_come_whole_however_the_stream_is_cut(at_once: int) -> None:
-    """Byte by byte, with the beginning of the next, or all at once: the same payloads."""
+    """Byte by byte, with the beginning of the next frame, or all at once: the same payloads."""
     unframer = wire.Unframer()
     found: list[bytes] = []
     for start in range(0, len(STREAM), at_once):
@@ -23,7 +23,7 @@ def test_frames_come_whole_however_the_stream_is_cut(at_once: int) -> None:
 
 
 def test_a_frame_that_comes_alone_and_one_in_pieces_take_turns() -> None:
-    """What comes as one frame is not mistaken for the rest of another."""
+    """A whole frame is not mistaken for the rest of another."""
     unframer = wire.Unframer()
     whole, other = wire.framed(b"whole"), wire.framed(wire.framed(b"inner"))
     found: list[bytes] = []
@@ -33,7 +33,7 @@ def test_a_frame_that_comes_alone_and_one_in_pieces_take_turns() -> None:
 
 
 def test_a_request_keeps_its_encoding() -> None:
-    """Arrays in this order and with these tags: a child of another version reads them."""
+    """Arrays in this order and with these tags, since a child of another version reads them."""
     writes: list[Write] = [
         Put(b"n/k", 7, 1.0, 2.0, "t", 1, b"v"),
         Delete(b"n/d", 8),
@@ -49,7 +49,7 @@ def test_a_request_keeps_its_encoding() -> None:
 
 
 def test_a_reply_keeps_its_encoding() -> None:
-    """Records and pages are arrays, outcomes numbers."""
+    """Records and pages are arrays; outcomes are numbers."""
     record = Record(7, 1.0, 2.0, "t", 1, b"v")
     page = Page([ListedKey(b"n/k", 1, 2.0, 3)], None)
     reply = wire.Reply([record, ABSENT, LATE], [NEW, REPLACED, REFUSED], [b"n/e"], page=page)

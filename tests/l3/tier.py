@@ -1,4 +1,4 @@
-"""The engine over a real RocksDB in a folder of the test, and what the disk really has."""
+"""The engine over a real RocksDB in a folder of the test, and the actual contents of the disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCORES = CATALOGUE.policies.scores
 
 
 class Tier:
-    """An engine with its own clock and write numbers. `reopen` and `crash` start it again."""
+    """An engine with its own clock and write numbers. `reopen` and `crash` restart it."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Tier:
         self._lives += 1
 
     def close(self) -> None:
-        """RocksDB's lock goes with the last reference to it."""
+        """Close it. RocksDB's lock is released with the last reference to it."""
         self.database.close()
         self._let_go()
 
@@ -60,7 +60,7 @@ class Tier:
         self.open()
 
     def crash(self) -> None:
-        """Go on from a copy of the folder as it is now: what a kill -9 leaves."""
+        """Continue with a copy of the current folder, which is what a kill -9 leaves."""
         copy = self.folder.with_name(f"{self.folder.name}.{self._lives}")
         copy_at_one_moment(self.folder, copy)
         self.close()
@@ -132,7 +132,7 @@ class Tier:
         return {user_key(key): unpack_meta(row) for key, row in scan(self.database.meta)}
 
     def check_counters(self) -> None:
-        """The counters are exactly what is there, and both rows of each entry are."""
+        """The counters equal the contents, and each entry has both of its rows."""
         rows = self.rows()
         values = {
             user_key(key): wire.decode_record(row).seq for key, row in scan(self.database.value)
@@ -151,7 +151,7 @@ class Tier:
 
 
 def copy_at_one_moment(folder: Path, copy: Path) -> None:
-    """Copy a folder again and again until nothing has changed meanwhile."""
+    """Copy a folder repeatedly until nothing has changed meanwhile."""
 
     def state() -> list[tuple[str, int]]:
         return sorted((file.name, file.stat().st_size) for file in folder.iterdir())

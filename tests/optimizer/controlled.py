@@ -1,4 +1,4 @@
-"""A control loop in virtual time: it applies to values what the engine decides, and logs it."""
+"""A control loop in virtual time, which applies the engine's decisions to values and logs them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.signals.reading import sources
 
 
 class Controlled:
-    """A real control loop around a world's engine, whose time passes when `run` says so.
+    """A real control loop around the engine of a world; time passes only in `run`.
 
-    `in_force` holds what was put in force, in order, and `done` the one-shot changes; a test may
-    have something else done by `put_in_force` and `perform`.
+    `in_force` holds the values put in force, in order, and `done` the one-shot changes. A test can
+    replace `put_in_force` and `perform`.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Controlled:
             self.control.start()
 
     def run(self, seconds: float) -> list[Decision]:
-        """Let so much time pass, with a look at all rules every second; what was decided in it."""
+        """Let time pass, with an evaluation of all rules each second; returns the decisions."""
         world = self._world
         until = world.now + seconds
         decided: list[Decision] = []
@@ -55,7 +55,7 @@ class Controlled:
         return decided
 
     def pass_time(self) -> None:
-        """A second passes and is measured; nobody looks."""
+        """Let a second pass, with a sample but without an evaluation."""
         world = self._world
         world.now += world.step_seconds
         world.wall += world.step_seconds

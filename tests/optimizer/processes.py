@@ -1,4 +1,4 @@
-"""Signals that nobody influences: what an optimizer must not take for its own doing."""
+"""Signals without outside influence, whose changes the optimizer must not attribute to itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 
 Process = Callable[[random.Random], Iterator[float]]
-"""A value for each step."""
+"""Returns a value for each step."""
 
 DAY_STEPS = 17_280
 """A day in steps of five seconds."""
@@ -29,7 +29,7 @@ def autoregressive(share: float) -> Process:
 
 
 def steps(rng: random.Random) -> Iterator[float]:
-    """Levels that last half an hour on the average."""
+    """Levels that last half an hour on average."""
     level = 0.0
     while True:
         if rng.random() < 1 / 360:
@@ -38,7 +38,7 @@ def steps(rng: random.Random) -> Iterator[float]:
 
 
 def bursts(rng: random.Random) -> Iterator[float]:
-    """A minute of much more, every twenty minutes on the average."""
+    """Bursts of a minute with much higher values, every twenty minutes on average."""
     left, height = 0, 0.0
     while True:
         if left == 0 and rng.random() < 1 / 240:

@@ -1,7 +1,8 @@
-"""A day in virtual time: a real store, real rules and the real engine; the machine is a model.
+"""A day in virtual time: a real store, real rules and the real engine on a model of a machine.
 
-What the cache says is what the store really counts. What a machine would say (memory, processor,
-collections, connections) follows the load and what the tiers hold, so that turning a knob shows.
+The cache's figures are those of the real store. The machine's figures (memory, processor,
+collections, connections) follow the load and the contents of the tiers, so that turning a knob has
+an effect.
 
 More than 300 lines in one file, since the load, the machine and the day are one model.
 """
@@ -42,19 +43,19 @@ T = TypeVar("T")
 HOURS = 24
 HOUR_SECONDS = 3600
 STEP_SECONDS = 10
-"""Between two ticks: the longest that is no jump of the clock."""
+"""Seconds between two ticks: the longest step that does not count as a jump of the clock."""
 RESIDENT = 1.1
-"""What a byte that a tier counts takes of the container's memory."""
+"""Memory of the container for each byte that a tier counts."""
 LATENCIES = {Tier.L1: 0.0002, Tier.L2: 0.0003, Tier.L3: 0.001, None: 0.0005}
 
 
 @dataclass(frozen=True)
 class Load:
-    """What an application asks for.
+    """The load of an application.
 
-    Keys by Zipf's law. Every `drift_seconds` each becomes the next more popular one, and the most
-    popular one is never asked for again. The rate swings between `least` and `most` requests a
-    second, and is highest at noon; the higher `peak`, the shorter.
+    Keys follow Zipf's law. Every `drift_seconds` each key takes the next higher rank, and the most
+    popular key is not requested again. The rate varies between `least` and `most` requests per
+    second and is highest at noon; the higher `peak`, the shorter the maximum.
     """
 
     least: float
@@ -66,7 +67,7 @@ class Load:
     value_bytes: int = 600
 
     def busy(self, at: float) -> float:
-        """How near the rate is to its highest, from 0 to 1."""
+        """The rate as a share of the highest one, from 0 to 1."""
         phase = 2 * math.pi * at / (HOURS * HOUR_SECONDS)
         return float(((1 - math.cos(phase)) / 2) ** self.peak)
 
@@ -74,7 +75,7 @@ class Load:
         return self.least + (self.most - self.least) * self.busy(at)
 
     def requests(self, seed: int) -> Iterator[array[int]]:
-        """The keys asked for, step by step; the same with the same seed."""
+        """The requested keys, step by step; a function of the seed."""
         rng = random.Random(seed)
         weights = list(accumulate(1 / rank**self.skew for rank in range(1, self.keys + 1)))
         ranks = range(self.keys)
@@ -89,10 +90,10 @@ class Load:
 
 @dataclass
 class Machine:
-    """What the container has, and what the load takes of it at its highest.
+    """The resources of the container, and their use at the highest load.
 
-    Collections are a pause for each request, shorter the higher `gc.threshold` is. Connections are
-    half in use and half idle, of which fewer stay the shorter they are kept.
+    Collections add a pause to each request, which is shorter the higher `gc.threshold` is. Half of
+    the connections are idle; a shorter keepalive leaves fewer of them.
     """
 
     limit_bytes: float
@@ -108,7 +109,7 @@ class Machine:
     def readings(
         self, busy: float, held_bytes: float, effective: Effective, rng: random.Random
     ) -> dict[str, float]:
-        """The raw numbers of one more step, in which the load was so near to its highest."""
+        """The raw readings after one more step at this share of the highest load."""
         tuning = effective.tuning
         self._wander = 0.95 * self._wander + rng.gauss(0, 0.002)
         self._unreleased = min(0.02, self._unreleased + 0.0001 * busy)
@@ -153,13 +154,13 @@ class Machine:
         return round(self.peak_connections * busy * (1 + idle) / 2)
 
     def release(self) -> None:
-        """What the allocator could do without is given back."""
+        """Return the free memory of the allocator to the system."""
         self._unreleased = 0.0
 
 
 @dataclass(frozen=True)
 class Move:
-    """A knob was turned: when, from where to where, and by which rule."""
+    """A turn of a knob: when, from which value to which, and by which rule."""
 
     at: float
     knob: str
@@ -170,7 +171,7 @@ class Move:
 
 @dataclass
 class Day:
-    """What came of it."""
+    """The result of a day."""
 
     hits: list[int] = field(default_factory=lambda: [0] * HOURS)
     requests: list[int] = field(default_factory=lambda: [0] * HOURS)
@@ -187,7 +188,7 @@ class Day:
 
 
 class Simulation:
-    """One day under a document; `optimize` is whether its rules are asked at all."""
+    """One day under a document; `optimize` is whether the rules are evaluated."""
 
     def __init__(
         self, folder: Path, cache: str, level: str, load: Load, machine: Machine, *, seed: int
@@ -221,7 +222,7 @@ class Simulation:
         return self.day
 
     async def _run(self, *, optimize: bool) -> None:
-        """All of it in one go: nothing here waits but for L3, which is called in between."""
+        """Run the whole day at once: the only waits are those for L3, which is called directly."""
         value = b"v" * self._load.value_bytes
         for number, keys in enumerate(self._load.requests(self._seed)):
             self._ask(keys, value, hour=number * STEP_SECONDS // HOUR_SECONDS)
@@ -233,7 +234,7 @@ class Simulation:
                 self._put_in_force(self.engine.tick(self._moment(), self._now))
 
     def _ask(self, keys: array[int], value: bytes, hour: int) -> None:
-        """Look aside: read each, and put what was missed."""
+        """Look-aside: read each key, and put the missing ones."""
         store, observe, noise = (
             self._harness.store,
             self._requests.observe,
@@ -255,7 +256,7 @@ class Simulation:
         self.day.requests[hour] += len(keys)
 
     def _finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of what waits for nothing but L3."""
+        """Return the result of an operation that waits only for L3."""
         while True:
             try:
                 work.send(None)
@@ -265,7 +266,7 @@ class Simulation:
             self._harness.serve()
 
     def _keep_up(self) -> None:
-        """What the store and L3 do by themselves in the time of a step."""
+        """Do the background work of the store and of L3 for one step."""
         store = self._harness.store
         self._harness.serve()
         while not store.memory.drain() or self._harness.engine.over():
@@ -291,7 +292,7 @@ class Simulation:
         return Moment(self._history, snapshot(self._harness.store), self._harness.now)
 
     def _put_in_force(self, decisions: list[Decision]) -> None:
-        """Do what was decided, and note which knobs were turned by it."""
+        """Apply the decisions, and record which knobs they turned."""
         for decision in decisions:
             if decision.one_shot is not None:
                 self._machine.release()
@@ -307,7 +308,7 @@ class Simulation:
 
 
 def _mover(decisions: list[Decision], knob: str) -> str:
-    """Whose decision turned a knob: the last one, where several did."""
+    """The rule whose decision turned a knob; the last one if there were several."""
     return [
         decision.rule.name
         for decision in decisions

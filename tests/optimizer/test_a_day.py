@@ -1,9 +1,8 @@
-"""The rules that come with the sidecar, over a day with a wave: they turn what helps, and no knob
-back and forth.
+"""The shipped rules over a day with a varying load: they improve it, and do not oscillate.
 
-Two applications. One is in a container that has too little memory around noon, with an L3 that is
-full. The other has all the memory it may want and an L2 far too small. The same requests go to a
-store that nobody touches. The figures are printed; `pytest -s` shows them.
+There are two applications. One is in a container with too little memory around noon, and has a full
+L3. The other has ample memory and an L2 that is far too small. The same requests go to an untuned
+store. The figures are printed; `pytest -s` shows them.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from tests.optimizer.simulated import HOUR_SECONDS, Day, Load, Machine, Move, Si
 
 SEED = 20240614
 MOST_LOST = 0.01
-"""By how much the hit ratio of an hour may be lower than without the optimizer."""
+"""How much lower the hit ratio of an hour may be than without the optimizer."""
 MOST_UNDONE = {"measure": 8, "experiment": 24}
-"""How often in a day a rule may undo what it did: a measure because it was too early to let go, an
-experiment because it was worth nothing; that is once an hour for one that never helps.
+"""How often a rule may undo its changes in a day: a measure because it was released too early, an
+experiment because it did not help. That is once an hour for an experiment that never helps.
 """
 SHORT_OF_MEMORY, SHORT_OF_ROOM = "short of memory", "short of room"
 L2_ENTRIES = {SHORT_OF_MEMORY: 1000, SHORT_OF_ROOM: 300}
@@ -58,7 +57,7 @@ def simulation(name: str, folder: Path, level: Level = "balanced") -> Simulation
 
 @pytest.fixture(scope="module", params=L2_ENTRIES)
 def untouched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """What the day comes to with nobody turning anything."""
+    """The result of the same day without the optimizer."""
     name: str = request.param
     simulated = simulation(name, tmp_path_factory.mktemp("untouched"))
     return Run(name, "balanced", simulated.run(optimize=False), simulated.engine.rules)
@@ -77,7 +76,7 @@ def run(
 
 
 def test_no_knob_goes_there_and_back_and_there_again_within_a_cooldown(run: Run) -> None:
-    """As the level scales it, whoever turns it."""
+    """The cooldown is scaled by the level; the limit applies to all rules together."""
     cooldowns = {rule.name: rule.config.cooldown_seconds for rule in run.rules}
     for knob in {move.knob for move in run.day.moves}:
         turns = turning_points([move for move in run.day.moves if move.knob == knob])
@@ -87,7 +86,7 @@ def test_no_knob_goes_there_and_back_and_there_again_within_a_cooldown(run: Run)
 
 
 def test_no_rule_undoes_often_what_it_did(run: Run) -> None:
-    """A measure a few times, an experiment less and less often."""
+    """A measure does so a few times, an experiment with growing pauses."""
     for rule in run.rules:
         turns = turning_points([move for move in run.day.moves if move.rule == rule.name])
         kind = "measure" if rule.config.expect is None else "experiment"
@@ -95,14 +94,14 @@ def test_no_rule_undoes_often_what_it_did(run: Run) -> None:
 
 
 def test_no_hour_is_worse_off_than_untouched(run: Run, untouched: Run) -> None:
-    """By more than a point of the hit ratio."""
+    """The hit ratio of an hour is lower by at most one percentage point."""
     hours = zip(untouched.day.hourly(), run.day.hourly(), strict=True)
     assert max(was - now for was, now in hours) <= MOST_LOST
 
 
 def test_what_the_rules_are_for_happens(run: Run) -> None:
-    """L2 shrinks while memory is short, and has all of it back at midnight; or it grows, where it
-    is too small and the level lets it go far enough to show.
+    """L2 shrinks while memory is short and has its full size again at midnight; or it grows if it
+    is too small and the level allows large enough steps.
     """
     sizes = [move.to for move in run.day.moves if move.knob == "tiers.l2.size"]
     entries = [size.max_entries for size in sizes if isinstance(size, Size)]
@@ -117,12 +116,12 @@ def test_what_the_rules_are_for_happens(run: Run) -> None:
 
 
 def turning_points(moves: list[Move]) -> list[Move]:
-    """Those that go in another direction than the one before."""
+    """The changes whose direction differs from that of the change before."""
     return [later for one, later in pairwise(moves) if upwards(one) != upwards(later)]
 
 
 def upwards(move: Move) -> bool:
-    """Words have a direction, too: the alphabet's."""
+    """Whether a value rises; text is compared in alphabetical order."""
     return bool(_ordered(move.to) > _ordered(move.was))
 
 
@@ -131,7 +130,7 @@ def _ordered(value: Value) -> tuple[bool | int | float | str, ...]:
 
 
 def say(run: Run, untouched: Day) -> None:
-    """What came of it, a line for each figure."""
+    """Print the result, one line per figure."""
     hours = zip(untouched.hourly(), run.day.hourly(), strict=True)
     outcomes = sorted(run.day.outcomes.items())
     lines = [

@@ -1,4 +1,4 @@
-"""Conditions: what is taken means the same to CEL, what is refused says why."""
+"""Conditions: accepted ones have the same meaning in CEL; rejected ones get a reason."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sidecar.signals.history import SPAN_SECONDS
 
 
 def refusal(text: str, references: tuple[str, ...] | None = None) -> str:
-    """Why a condition is refused."""
+    """The reason why a condition is rejected."""
     with pytest.raises(ConditionError) as caught:
         CATALOGUE.conditions.compile(text, references=references)
     return str(caught.value)
 
 
 def test_an_operand_is_listed_once_in_the_order_of_the_text() -> None:
-    """Signals, baselines, targets and windows, each as it was written, in the text's order."""
+    """Signals, baselines, targets and windows appear as written, in the order of the text."""
     condition = CATALOGUE.conditions.compile(
         'cache.hit_ratio < target.cache.hit_ratio && mean(cpu.pressure, "1m30s") > 0.5'
         " && cache.hit_ratio > baseline.cache.hit_ratio"
@@ -44,14 +44,14 @@ def test_an_operand_is_listed_once_in_the_order_of_the_text() -> None:
 
 
 def test_the_text_stays_as_it_was_written() -> None:
-    """People are shown the condition, not the program that it becomes."""
+    """The condition is shown as written, not as the program compiled from it."""
     text = " cache.hit_ratio\n  > 0.5"
     assert CATALOGUE.conditions.compile(text).text == text
 
 
 @pytest.mark.parametrize("signal", CATALOGUE.signals.values(), ids=lambda signal: signal.name)
 def test_every_signal_can_be_asked_for(signal: object) -> None:
-    """By itself, as baseline and target, and over a window."""
+    """It can be used alone, as baseline and target, and over a window."""
     name = getattr(signal, "name", "")
     windows = " + ".join(f'{function}({name}, "1s")' for function in CATALOGUE.functions)
     condition = CATALOGUE.conditions.compile(
@@ -91,7 +91,7 @@ def test_every_signal_can_be_asked_for(signal: object) -> None:
     ],
 )
 def test_an_expression_means_what_it_means_in_cel(text: str, holds: bool) -> None:
-    """Precedence, associativity, signs, and whole numbers beside others."""
+    """Precedence, associativity, signs, and comparisons of whole numbers with others."""
     assert CATALOGUE.conditions.compile(text).evaluate([]) is holds
 
 
@@ -105,7 +105,7 @@ def test_arithmetic_without_a_result_holds_nothing(text: str) -> None:
 
 
 def test_the_rest_may_decide_what_arithmetic_does_not() -> None:
-    """An alternative that holds is enough, wherever it stands."""
+    """An alternative that is true is enough, in any position."""
     nothing = "cache.hit_ratio / cache.l1.fill > 1.0"
     for text in (f"{nothing} || cpu.pressure > 0.5", f"cpu.pressure > 0.5 || {nothing}"):
         operands = [operand.signal for operand in CATALOGUE.conditions.compile(text).operands]
@@ -193,7 +193,7 @@ def test_the_rest_may_decide_what_arithmetic_does_not() -> None:
     ],
 )
 def test_what_is_refused_says_why_and_where(text: str, message: str) -> None:
-    """One sentence that ends in what to do, and the column."""
+    """The message is one sentence that ends with advice, and the column."""
     assert message in refusal(text)
 
 
@@ -208,18 +208,18 @@ def test_what_is_refused_says_why_and_where(text: str, message: str) -> None:
     ],
 )
 def test_what_costs_too_much_is_refused(text: str) -> None:
-    """Length, size and depth are bounded, so that a hundred rules fit into a tick."""
+    """Length, size and depth are limited, so that a hundred rules fit into a tick."""
     assert refusal(text).startswith("too costly: ")
 
 
 def test_what_is_just_within_the_bounds_is_taken() -> None:
-    """A long chain is no nesting."""
+    """A long chain of operators is not nested."""
     for text in ("true && " * (MAX_TOKENS // 2 - 1) + "true", "(" * 31 + "true" + ")" * 31):
         assert CATALOGUE.conditions.compile(text).evaluate([])
 
 
 def test_a_baseline_that_nobody_states_is_refused() -> None:
-    """Baselines and targets are told apart; a signal has one, the other, both or none."""
+    """Baselines and targets are separate; a signal has one, the other, both or none."""
     stated = ("target.cache.hit_ratio",)
     CATALOGUE.conditions.compile("cache.hit_ratio < target.cache.hit_ratio", references=stated)
     assert refusal("cpu.pressure > 0.5 && cache.hit_ratio < baseline.cache.hit_ratio", stated) == (
@@ -228,20 +228,20 @@ def test_a_baseline_that_nobody_states_is_refused() -> None:
 
 
 def test_a_window_may_be_as_long_as_signals_are_remembered() -> None:
-    """An hour, and no second more."""
+    """One hour is allowed, and no second more."""
     [operand] = CATALOGUE.conditions.compile('rate(cpu.pressure, "60m") > 0').operands
     assert operand.seconds == SPAN_SECONDS
 
 
 def test_a_condition_is_evaluated_for_any_double() -> None:
-    """Infinite ones too; only NaN has no order."""
+    """This includes infinite values; only NaN has no order."""
     condition = CATALOGUE.conditions.compile("cpu.pressure > 0.5")
     assert condition.evaluate([math.inf])
     assert not condition.evaluate([math.nan])
 
 
 def test_the_command_line_of_the_library_is_not_imported() -> None:
-    """It would bring typer and rich, 26 MiB, into every sidecar."""
+    """It would import typer and rich, 26 MiB, into every sidecar."""
     program = (
         "import sys, sidecar.optimizer.conditions;"
         "print(sorted({'cel', 'typer', 'rich'} & {name.split('.')[0] for name in sys.modules}))"

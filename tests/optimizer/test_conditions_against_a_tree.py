@@ -1,7 +1,7 @@
-"""Random expressions: a tree that is rendered, compiled and evaluated means what the tree means.
+"""Random expressions: a rendered, compiled and evaluated tree has the meaning of the tree.
 
-The tree is judged by a checker and an evaluator of its own, written down here from CEL's
-definition: what is well-typed is taken and gives the same truth, what is not is refused.
+A separate checker and evaluator, written from CEL's definition, handle the tree. A well-typed
+expression must be accepted and evaluate to the same result; others must be rejected.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ _ATOM = 8
 
 
 class Tree(NamedTuple):
-    """An operator and its operands; a leaf has the literal or the operand's text instead."""
+    """An operator and its operands; a leaf has the text of a literal or operand instead."""
 
     operator: str
     children: tuple[Any, ...]
 
 
 class UndecidedError(Exception):
-    """A comparison with what is not a number. CEL calls it an error; && and || may absorb it."""
+    """A comparison with NaN. It is an error in CEL; && and || may absorb it."""
 
 
 def rendered(tree: Tree, above: int = 0) -> str:
-    """The text, with no more parentheses than it needs."""
+    """The text of a tree, with no more parentheses than necessary."""
     kind, children = tree
     if kind == "leaf":
         return str(children[0])
@@ -69,7 +69,7 @@ def rendered(tree: Tree, above: int = 0) -> str:
 
 
 def type_of(tree: Tree) -> str | None:  # noqa: PLR0911  (a rule, a case)
-    """double, int, bool or string; None for what is not well-typed."""
+    """double, int, bool or string; None if the tree is not well-typed."""
     kind, children = tree
     if kind == "leaf":
         return _type_of_leaf(children[0])
@@ -100,7 +100,7 @@ def _type_of_leaf(text: str) -> str:
 
 
 def value_of(tree: Tree, values: Mapping[str, float]) -> Any:
-    """What a well-typed tree yields. Raises UndecidedError."""
+    """The value of a well-typed tree. Raises UndecidedError."""
     kind, children = tree
     if kind == "leaf":
         return _value_of_leaf(children[0], values)
@@ -126,7 +126,7 @@ def _value_of_leaf(text: str, values: Mapping[str, float]) -> Any:
 
 
 def _joined(deciding: bool, children: tuple[Tree, ...], values: Mapping[str, float]) -> bool:
-    """Whichever side decides does so, even if the other is undecided."""
+    """A side that determines the result does so even if the other is undecided."""
     undecided = False
     for child in children:
         try:
@@ -226,7 +226,7 @@ anything = st.recursive(
 def test_a_well_typed_expression_means_what_its_tree_means(
     tree: Tree, numbers: tuple[float, ...]
 ) -> None:
-    """Whatever the precedence, and whatever the numbers; undecided is not held."""
+    """For any precedence and any numbers; an undecided condition does not hold."""
     values = dict(zip(OPERANDS, numbers, strict=True))
     text = rendered(tree)
     try:
@@ -241,7 +241,7 @@ def test_a_well_typed_expression_means_what_its_tree_means(
 @given(anything)
 @settings(max_examples=500, deadline=None)
 def test_exactly_what_is_well_typed_is_taken(tree: Tree) -> None:
-    """A mistake is found when loading, not on the day when a short circuit no longer hides it."""
+    """A type error is found when the document is loaded, even behind a short circuit."""
     text = rendered(tree)
     if type_of(tree) == "bool":
         CATALOGUE.conditions.compile(text)
@@ -262,7 +262,7 @@ words = st.sampled_from(
 @given(st.lists(words, max_size=12).map(" ".join) | st.lists(words, max_size=12).map("".join))
 @settings(max_examples=1000, deadline=None)
 def test_no_text_raises_anything_but_a_refusal(text: str) -> None:
-    """What is taken also evaluates; a refusal is one printable line."""
+    """An accepted condition also evaluates; a rejection is one printable line."""
     refusal = ""
     try:
         condition = CATALOGUE.conditions.compile(text)

@@ -1,4 +1,6 @@
-"""The control loop where what was decided can't be done: it is taken back, and the loop goes on."""
+"""The control loop when a decision can't be carried out: the change is undone, and the loop goes
+on.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,13 @@ def pressed(_now: float, _effective: Effective) -> Mapping[str, float]:
 
 
 async def settled() -> None:
-    """Let the one-shot changes that were begun end."""
+    """Wait for the end of the one-shot changes in progress."""
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         await task
 
 
 def test_what_cannot_be_put_in_force_is_taken_back(tmp_path: Path) -> None:
-    """The outcome says why, what was in force before is put back, and the rule cools down."""
+    """The outcome has the reason, the previous values are restored, and the rule cools down."""
     controlled = Controlled(a_document(SHRINK), pressed, tmp_path)
     configured = CacheConfig().tiers.l2.max_bytes
     put: list[int] = []
@@ -54,7 +56,7 @@ def test_what_cannot_be_put_in_force_is_taken_back(tmp_path: Path) -> None:
 
 
 def test_who_asks_before_it_has_started_spoils_nothing(tmp_path: Path) -> None:
-    """The data API listens some moments earlier."""
+    """The data API serves requests moments before the loop starts."""
     controlled = Controlled(a_document(SHRINK), pressed, tmp_path, begun=False)
     controlled.control.evaluate()
     controlled.control.reset()
@@ -64,7 +66,7 @@ def test_who_asks_before_it_has_started_spoils_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_deed_that_fails_is_an_outcome(tmp_path: Path) -> None:
-    """And not the end of the loop: after its cooldown the rule tries again."""
+    """The loop continues, and the rule tries again after its cooldown."""
     controlled = Controlled(a_document(FREE), pressed, tmp_path)
     tried: list[OneShot] = []
 
@@ -86,7 +88,7 @@ async def test_a_deed_that_fails_is_an_outcome(tmp_path: Path) -> None:
 
 
 async def test_a_deed_that_fails_late_is_an_outcome_too(tmp_path: Path) -> None:
-    """Its watch was over, and it was taken to be done."""
+    """Its trial was over, and the change was assumed to be done."""
     controlled = Controlled(a_document(FREE), pressed, tmp_path)
     end = asyncio.Event()
 
@@ -105,7 +107,7 @@ async def test_a_deed_that_fails_late_is_an_outcome_too(tmp_path: Path) -> None:
 
 
 async def test_one_deed_at_a_time(tmp_path: Path) -> None:
-    """One that is asked for while another goes on has failed, and says why."""
+    """A one-shot change requested during another one fails, with the reason."""
     again = a_rule("again", when=PRESSED, type="gc", action="collect", options={}, expect=None)
     controlled = Controlled(a_document(FREE, again), pressed, tmp_path)
     end = asyncio.Event()
@@ -125,7 +127,7 @@ async def test_one_deed_at_a_time(tmp_path: Path) -> None:
 
 
 async def test_what_is_worth_keeping_is_written_when_it_ends(tmp_path: Path) -> None:
-    """A trial under way ends with the process, and its outcome is there for the next one."""
+    """A trial in progress ends with the process, and the next process has its outcome."""
     controlled = Controlled(a_document(SHRINK), pressed, tmp_path / "not" / "there yet")
     controlled.run(3)
     assert controlled.control.engine.trial is not None
@@ -135,7 +137,7 @@ async def test_what_is_worth_keeping_is_written_when_it_ends(tmp_path: Path) -> 
 
 
 async def test_who_stops_while_it_is_written_down_loses_nothing(tmp_path: Path) -> None:
-    """The last word is that of the end, whatever was under way."""
+    """The state at the end is written last, even if another write is in progress."""
     controlled = Controlled(a_document(SHRINK), pressed, tmp_path)
     controlled.run(3)
     for _ in range(5):
@@ -149,7 +151,7 @@ async def test_who_stops_while_it_is_written_down_loses_nothing(tmp_path: Path) 
 async def test_a_volume_that_cannot_be_written_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And stops nothing."""
+    """The failure is logged once, and the loop continues."""
     (tmp_path / FILE).mkdir()
     controlled = Controlled(a_document(SHRINK), pressed, tmp_path)
     await controlled.control.save()

@@ -1,4 +1,4 @@
-"""What another document, a restart or a reset does to what the optimizer has changed.
+"""The effect of a new document, a restart or a reset on the changes of the optimizer.
 
 More than 300 lines in one file, since every case is a document in the same world.
 """
@@ -60,7 +60,7 @@ def on_trial(*rules: RuleConfig) -> World:
 
 
 def improved(**changes: Any) -> World:
-    """One change has been kept."""
+    """A world in which one change has been kept."""
     world = a_world(a_document(a_rule(**changes)))
     world.until_outcomes(1)
     assert nudges(world.engine.effective) == 1
@@ -72,7 +72,7 @@ def configure(world: World, document: Document) -> list[Decision]:
 
 
 def restarted(world: World, document: Document) -> World:
-    """Another process with what this one has written down."""
+    """Another process with the state that this one has saved."""
     data = msgspec.msgpack.encode(world.engine.memory(world.now, world.wall))
     return a_world(document, msgspec.msgpack.decode(data, type=SavedState), wall=world.wall)
 
@@ -81,7 +81,7 @@ def restarted(world: World, document: Document) -> World:
 
 
 def test_a_reload_that_leaves_the_rule_alone_leaves_its_trial_alone() -> None:
-    """Other rules, another level, another interval: it ends as if nothing had been."""
+    """With other rules, another level and another interval, the trial ends as usual."""
     world = on_trial(a_rule())
     world.run(20)
     other = a_rule("other", when=f"{SIGNAL} < 0.0")
@@ -106,7 +106,7 @@ def test_a_reload_that_leaves_the_rule_alone_leaves_its_trial_alone() -> None:
     ids=["gone", "disabled", "changed", "not at this level", "switched off", "dry run"],
 )
 def test_a_reload_that_changes_the_rule_interrupts_its_trial(document: Document) -> None:
-    """Its change is taken back, and that is said."""
+    """Its change is undone, and a decision reports it."""
     world = on_trial(a_rule())
     decisions = configure(world, document)
     assert [decision.event for decision in decisions] == ["concluded", "rolled_back"]
@@ -117,7 +117,7 @@ def test_a_reload_that_changes_the_rule_interrupts_its_trial(document: Document)
 
 
 def test_a_knob_configured_anew_ends_its_trial() -> None:
-    """And goes to what is configured now, not to where the trial began."""
+    """The knob takes the new configured value, not the value at the start of the trial."""
     world = on_trial(a_rule())
     decisions = configure(world, a_document(a_rule(), cache=CacheConfig(promote_after=7)))
     (outcome,) = world.outcomes
@@ -130,7 +130,7 @@ def test_a_knob_configured_anew_ends_its_trial() -> None:
 
 
 def test_another_size_of_another_tier_ends_an_experiment_too() -> None:
-    """Both would be in the same window, and none could say whose effect it was."""
+    """Both changes would be in the same window, so the effect could not be attributed."""
     world = on_trial(a_rule())
     configure(world, a_document(a_rule(), cache=LARGER_L1))
     (outcome,) = world.outcomes
@@ -153,7 +153,7 @@ def test_what_was_kept_stays_when_a_document_changes_something_else() -> None:
 
 
 def test_a_document_that_changes_the_cache_shortens_the_pauses() -> None:
-    """What was useless with the old values is tried anew with the new ones."""
+    """A change that did not help with the old values is tried again with the new ones."""
     world = a_world(a_document(a_rule()), effect=0.0)
     world.until_outcomes(3)
     assert world.engine.standings["nudging"].scale == 8
@@ -166,7 +166,7 @@ def test_a_document_that_changes_the_cache_shortens_the_pauses() -> None:
 
 @pytest.mark.parametrize("changes", [{"enabled": False}, {"dry_run": True}])
 def test_without_permission_to_act_what_was_configured_is_in_force(changes: Any) -> None:
-    """What was kept is not forgotten: it is in force again afterwards, and that is a change."""
+    """Kept changes are suspended; they return as a change when the optimizer is enabled again."""
     world = improved(cooldown_seconds=1.0)
     configure(world, a_document(a_rule(cooldown_seconds=1.0), **changes))
     assert nudges(world.engine.effective) == 0
@@ -180,7 +180,7 @@ def test_without_permission_to_act_what_was_configured_is_in_force(changes: Any)
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing() -> None:
-    """Its records look like the real ones, as far as there is something to say."""
+    """Its records have the same fields as real ones, as far as they apply."""
     world = a_world(a_document(a_rule(cooldown_seconds=100.0), dry_run=True))
     world.run(2000)
     assert {decision.event for decision in world.decisions} == {"fired", "concluded"}
@@ -193,7 +193,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing() -> None:
 
 
 def test_a_level_decides_which_rules_run() -> None:
-    """And says of the others from where on they do."""
+    """The other rules report the lowest level at which they run."""
     rules = [
         a_rule("careful", level="conservative"),
         a_rule("bold", level="maximum"),
@@ -214,7 +214,7 @@ def test_a_level_decides_which_rules_run() -> None:
     [("conservative", 1050), ("balanced", 1100), ("aggressive", 1250), ("maximum", 1500)],
 )
 def test_a_level_caps_the_step(level: Any, entries: int) -> None:
-    """However much the rule asks for."""
+    """The cap applies to any step that a rule states."""
     growing = a_rule(action="grow_tier", options={"tier": "l2", "by": "50%"}, level="conservative")
     world = a_world(a_document(growing, level=level))
     world.until_trial()
@@ -225,7 +225,7 @@ def test_a_level_caps_the_step(level: Any, entries: int) -> None:
 
 
 def test_what_was_kept_survives_a_restart() -> None:
-    """With its outcomes, and the rest of the cooldown."""
+    """Outcomes and the rest of the cooldown survive too."""
     world = improved()
     again = restarted(world, a_document(a_rule()))
     assert nudges(again.engine.effective) == 1
@@ -235,7 +235,7 @@ def test_what_was_kept_survives_a_restart() -> None:
 
 
 def test_what_was_kept_does_not_survive_a_document_that_changed_meanwhile() -> None:
-    """Only that knob's own value counts."""
+    """Only a change of the knob's own value counts."""
     world = improved()
     other = restarted(world, a_document(a_rule(), cache=LARGER_L1))
     assert nudges(other.engine.effective) == 1
@@ -244,7 +244,7 @@ def test_what_was_kept_does_not_survive_a_document_that_changed_meanwhile() -> N
 
 
 def test_a_wall_clock_set_back_does_not_put_a_rule_to_sleep() -> None:
-    """It cools no longer than it would have without the restart."""
+    """The cooldown is at most as long as without the restart."""
     world = improved()
     data = world.engine.memory(world.now, world.wall + 1e6)
     again = a_world(a_document(a_rule()), data)
@@ -252,7 +252,7 @@ def test_a_wall_clock_set_back_does_not_put_a_rule_to_sleep() -> None:
 
 
 def test_all_that_outlives_a_process_is_read_as_it_was_written() -> None:
-    """Infinite values, sizes and numbers of every kind."""
+    """Infinite values, sizes and all kinds of numbers are read as they were written."""
     outcome = Outcome(
         rule="r",
         type="io",
@@ -282,7 +282,7 @@ def test_all_that_outlives_a_process_is_read_as_it_was_written() -> None:
 
 
 def test_a_trial_does_not_outlive_its_process() -> None:
-    """It ends as interrupted, and the next process starts from what was kept."""
+    """It ends as interrupted, and the next process starts from the kept changes."""
     world = on_trial(a_rule())
     world.engine.stop(world.now, world.wall)
     again = restarted(world, a_document(a_rule()))
@@ -291,7 +291,7 @@ def test_a_trial_does_not_outlive_its_process() -> None:
 
 
 def test_a_reset_drops_all_that_was_kept() -> None:
-    """The trial under way too; then every rule starts anew."""
+    """A trial in progress is dropped too; then every rule starts without a history."""
     world = improved(cooldown_seconds=1.0)
     world.until_trial()
     assert nudges(world.engine.effective) == 2
@@ -303,7 +303,7 @@ def test_a_reset_drops_all_that_was_kept() -> None:
 
 
 def test_taking_a_document_into_force_compiles_nothing() -> None:
-    """Conditions are compiled once each, when the document is parsed; the engine uses those."""
+    """Each condition is compiled once, when the document is parsed; the engine uses the result."""
     compiled: list[str] = []
 
     def compile_and_note(text: str, references: Collection[str] | None) -> object:

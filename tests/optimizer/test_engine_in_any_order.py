@@ -1,4 +1,4 @@
-"""Ticks, documents, resets, failures and jumps of the clock, in whatever order they come."""
+"""Ticks, documents, resets, failures and jumps of the clock, in any order."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ documents = st.builds(
 
 
 class Anything(RuleBasedStateMachine):
-    """The world is one in which what is turned has an effect, and memory comes and goes."""
+    """A world in which turned knobs have an effect, and memory use varies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class Anything(RuleBasedStateMachine):
 
     @rule()
     def ask(self) -> None:
-        """An explanation changes nothing, and a rule that would fire does so now."""
+        """An explanation changes nothing, and a rule that would fire does fire."""
         world = self.world
         before = world.engine.effective
         explained = world.engine.explain(world.moment, world.now)

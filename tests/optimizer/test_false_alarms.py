@@ -1,6 +1,6 @@
-"""What an action that does nothing is called, and one that does something, over many trials.
+"""The outcomes of an action without effect and of one with an effect, over many trials.
 
-The figures are printed; `pytest -s` shows them. The seeds are fixed, so they are always the same.
+The figures are printed; `pytest -s` shows them. The seeds are fixed, so the figures are too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from tests.optimizer.virtual import SIGNAL, World, a_document, a_guard, a_rule
 
 STEP_SECONDS = 5.0
 WINDOW_STEPS, GAP_STEPS = 12, 2
-"""The rules' windows of a minute, and the ten seconds in which a change settles."""
+"""The windows of the rules, one minute, and the settling time, ten seconds."""
 MOST_FALSE_ALARMS = 0.05
 LEVEL = 100.0
-"""Around which the processes vary, so that a share of it means something."""
+"""The mean of the processes, so that a share of it is well defined."""
 
 ANY_TIME = f"{SIGNAL} > -1e9"
 BAD_VALUE = f'mean({SIGNAL}, "1m") < {LEVEL - 0.2}'
-"""Of the signal that is judged itself: it will return by itself. All processes are often there."""
+"""A condition on the judged signal, which returns to its mean by itself; often true everywhere."""
 
 every_process = pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
 
@@ -40,7 +40,7 @@ def nothing(effective: Effective) -> float:
 
 
 class Series:
-    """A world whose signal is a process, with one rule that tries again soon."""
+    """A world whose signal is a random process, with one rule that has a short cooldown."""
 
     def __init__(
         self, process: Process, rule: RuleConfig, *, effect: Effect = nothing, seed: int = 1
@@ -56,7 +56,7 @@ class Series:
         self.broken_guards = 0
 
     def run(self, trials: int) -> Series:
-        """So many trials, each from the configured value on."""
+        """Run this many trials, each starting from the configured value."""
         world = self.world
         while self.counts.total() < trials:
             for decision in world.run(STEP_SECONDS):
@@ -98,7 +98,7 @@ def deviation_of_differences(process: Process, seed: int = 1) -> float:
 def test_an_action_that_does_nothing_is_hardly_ever_called_anything_else(
     process: Process, when: str
 ) -> None:
-    """At most one in twenty, started whenever it may or by the bad value itself."""
+    """At most one trial in twenty, started at any time or by the bad value itself."""
     series = Series(process, a_trying_rule(when)).run(500)
     say("false alarms", series)
     assert series.share("improved", "regressed") <= MOST_FALSE_ALARMS
@@ -106,7 +106,7 @@ def test_an_action_that_does_nothing_is_hardly_ever_called_anything_else(
 
 @every_process
 def test_a_guard_hardly_ever_breaks_over_nothing(process: Process) -> None:
-    """It allows nothing at all, so only its noise keeps it whole; its alarms count like others."""
+    """The guard allows no loss, so only its noise prevents an alarm; alarms count as errors."""
     guard = a_guard(worse_by=0.0)
     series = Series(process, a_trying_rule(guard=guard)).run(500)
     say("false alarms, some by the guard", series)
@@ -130,10 +130,10 @@ LEAST_FOUND = {
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_large_effect_is_hardly_ever_missed(name: str) -> None:
-    """Four standard deviations of the difference of two windows that nobody touched.
+    """The effect is four standard deviations of the difference of two windows without changes.
 
-    From the first trial on, over five worlds: how large a difference was exceeded once in a while
-    in the half hour before the first one is a matter of luck.
+    This holds from the first trial on, over five worlds. How large a difference was exceeded once
+    in a while in the half hour before the first trial is random.
     """
     process = PROCESSES[name]
     effect = 4 * deviation_of_differences(process)
@@ -152,7 +152,7 @@ def test_a_large_effect_is_hardly_ever_missed(name: str) -> None:
 
 
 def test_an_effect_in_the_wrong_direction_is_called_regressed_as_surely() -> None:
-    """And is undone, every time."""
+    """The change is undone every time."""
     process = PROCESSES["white noise"]
     effect = 4 * deviation_of_differences(process)
     series = Series(

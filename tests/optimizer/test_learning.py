@@ -1,4 +1,4 @@
-"""Learned baselines: quantiles that forget, in bounded memory."""
+"""Learned baselines: quantiles with decay, in bounded memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def learned_from(values: list[float], half_life: float = math.inf) -> Learned:
     st.sampled_from([0.05, 0.5, 0.95]),
 )
 def test_a_quantile_is_as_accurate_as_promised(values: list[float], share: float) -> None:
-    """Within one part in a hundred of the value of that rank, of whatever sign and size."""
+    """The error is at most 1 % of the value of that rank, for any sign and size."""
     found = learned_from(values).quantile(share)
     assert found is not None
     exact = sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
@@ -40,7 +40,7 @@ def test_a_quantile_is_as_accurate_as_promised(values: list[float], share: float
 
 
 def test_old_values_count_half_after_a_half_life() -> None:
-    """A hundred old ones and fifty new ones are as many, a half-life later."""
+    """After one half-life, a hundred old values weigh as much as fifty new ones."""
     learned = Learned()
     for _ in range(100):
         learned.add(1.0, EPOCH, DAY)
@@ -60,7 +60,7 @@ def test_the_median_follows_a_lasting_change_within_a_half_life() -> None:
 
 
 def test_years_are_no_trouble() -> None:
-    """Weights grow exponentially, and are scaled down in time; old buckets go."""
+    """Weights grow exponentially, and are scaled down in time; old buckets are dropped."""
     rng = random.Random(1)
     learned = Learned()
     for day in range(3650):
@@ -72,7 +72,7 @@ def test_years_are_no_trouble() -> None:
 
 
 def test_memory_is_bounded_whatever_comes() -> None:
-    """Values over more than forty orders of magnitude, of both signs."""
+    """The values range over more than forty orders of magnitude, with both signs."""
     rng = random.Random(2)
     values = [rng.choice((-1, 1)) * 10 ** rng.uniform(-20, 20) for _ in range(50_000)]
     assert len(learned_from(values).buckets) <= 5600
@@ -80,12 +80,12 @@ def test_memory_is_bounded_whatever_comes() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1e-300, -1e-300])
 def test_what_is_next_to_nothing_is_zero(value: float) -> None:
-    """Rates and ratios are zero often."""
+    """Rates and ratios are often zero."""
     assert learned_from([value] * 3).quantile(0.5) == 0.0
 
 
 def test_a_clock_that_goes_back_is_harmless() -> None:
-    """Nothing overflows, and what comes after it counts as much as ever."""
+    """Nothing overflows, and later values have their usual weight."""
     learned = Learned()
     for at in (EPOCH, 0.0, EPOCH + 1e12, EPOCH, EPOCH + 1e12 + 1, EPOCH):
         learned.add(1.0, at, DAY)
@@ -99,7 +99,7 @@ def test_a_clock_that_goes_back_is_harmless() -> None:
 
 @pytest.mark.parametrize("half_life", [DAY / 24, 30 * DAY])
 def test_another_half_life_holds_from_now_on(half_life: float) -> None:
-    """What was learned with the old one counts as it did, and decays with the new one."""
+    """Values learned with the old one keep their weight, and decay with the new one."""
     learned = Learned()
     for day in range(300):
         learned.add(1.0, EPOCH + day * DAY, DAY)
@@ -113,7 +113,7 @@ def test_another_half_life_holds_from_now_on(half_life: float) -> None:
 
 
 def test_it_goes_on_after_a_restart() -> None:
-    """From what was written down, as if nothing had been."""
+    """It continues from the saved state, as if without the restart."""
     rng = random.Random(3)
     values = [rng.gauss(5, 1) for _ in range(1000)]
     whole = learned_from(values, DAY)
@@ -135,7 +135,7 @@ def observed(baselines: Baselines, seconds: int, value: float, start: int = 0) -
 
 
 def test_a_learned_baseline_is_the_median_and_its_target_the_best_twentieth() -> None:
-    """Which is below for what had better be low."""
+    """The target is the 5th percentile if lower is better."""
     config = BaselineConfig(signal=SIGNAL, better="lower", learn=True)
     baselines = Baselines()
     baselines.configure((config,))
@@ -153,7 +153,7 @@ def test_a_learned_baseline_is_the_median_and_its_target_the_best_twentieth() ->
 
 
 def test_nothing_is_believed_before_there_is_enough() -> None:
-    """A hundred looks, one every ten seconds; until then a condition that needs it has no value."""
+    """It takes a hundred samples, one every ten seconds; until then the condition has no value."""
     baselines = Baselines()
     baselines.configure((BaselineConfig(signal=SIGNAL, better="lower", learn=True),))
     observed(baselines, 900, 5.0)
@@ -163,7 +163,7 @@ def test_nothing_is_believed_before_there_is_enough() -> None:
 
 
 def test_the_shortest_half_life_is_learned_with_too() -> None:
-    """A hundred observations never count at the same time there: fewer have to do."""
+    """A hundred samples never have weight at the same time there, so fewer are enough."""
     baselines = Baselines()
     config = BaselineConfig(signal=SIGNAL, better="lower", learn=True, half_life_seconds=60.0)
     baselines.configure((config,))
@@ -174,7 +174,9 @@ def test_the_shortest_half_life_is_learned_with_too() -> None:
 
 
 def test_what_was_learned_survives_another_document() -> None:
-    """Known at once, where it is still to be learned; what was stated comes before it."""
+    """A learned baseline is available at once if it is still learned; a stated one takes
+    precedence.
+    """
     baselines = Baselines()
     config = BaselineConfig(signal=SIGNAL, better="lower", learn=True)
     baselines.configure((config,))

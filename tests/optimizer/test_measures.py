@@ -1,4 +1,4 @@
-"""Measures: changes that nobody has to prove, held for as long as they are needed."""
+"""Measures: changes without an experiment, in force for as long as they are needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUIET = {SIGNAL: 100.0, MEMORY: 0.5}
 
 
 def a_cleanup(name: str = "memory_cleanup", **changes: Any) -> RuleConfig:
-    """Shrinks L2 by a tenth, the most that the level allows."""
+    """Shrinks L2 by a tenth, the largest step at the level."""
     values: dict[str, Any] = {
         "type": "memory",
         "when": f"{MEMORY} > 0.85",
@@ -37,7 +37,9 @@ def l2_entries(effective: Effective) -> int:
 
 
 def a_world(*rules: RuleConfig, used: float, **optimizer: Any) -> World:
-    """Memory that is used by `used` when L2 has its configured size, and by less with less."""
+    """A world whose memory use is `used` with the configured size of L2, and less with a smaller
+    L2.
+    """
     return World(
         a_document(*rules, **optimizer),
         lambda now, effective: {
@@ -53,7 +55,7 @@ def events(world: World, event: str) -> list[Decision]:
 
 
 def test_a_measure_acts_at_once_and_is_held() -> None:
-    """It waits for no pairs of windows; its outcome is applied once its change has settled."""
+    """It needs no pairs of windows; its outcome is `applied` once its change has settled."""
     world = a_world(a_cleanup(), used=0.95)
     world.run(60)
     assert not world.engine.trial
@@ -66,7 +68,7 @@ def test_a_measure_acts_at_once_and_is_held() -> None:
 
 
 def test_it_acts_again_after_its_cooldown_while_the_condition_holds() -> None:
-    """A step at a time, until memory is out of danger."""
+    """It acts step by step, until enough memory is free."""
     world = a_world(a_cleanup(), used=0.95)
     world.until_outcomes(4)
     assert l2_entries(world.engine.effective) == 657  # 900, 810, 729: a tenth less each time
@@ -77,7 +79,7 @@ def test_it_acts_again_after_its_cooldown_while_the_condition_holds() -> None:
 
 
 def test_it_is_released_one_turn_at_a_time_once_its_condition_is_clear() -> None:
-    """Each turn after another cooldown: memory must not be filled at once."""
+    """Each turn is undone after another cooldown, so that memory does not fill up at once."""
     world = a_world(a_cleanup(), used=0.95)
     world.until_outcomes(3)
     world.readings = lambda now, _: QUIET
@@ -93,7 +95,7 @@ def test_it_is_released_one_turn_at_a_time_once_its_condition_is_clear() -> None
 
 
 def test_what_can_not_be_seen_is_not_clear() -> None:
-    """Without a reading nothing is let go, however long; with one that is low it is."""
+    """Without a reading nothing is released, however long it takes; a low reading releases."""
     world = a_world(a_cleanup(), used=0.95)
     world.until_outcomes(1)
     world.readings = lambda now, _: {SIGNAL: 100.0}
@@ -106,7 +108,7 @@ def test_what_can_not_be_seen_is_not_clear() -> None:
 
 
 def test_a_measure_is_not_let_go_while_its_condition_would_come_back() -> None:
-    """Memory is fine because L2 is smaller, and for no other reason."""
+    """Memory use is low only because L2 is smaller."""
     world = a_world(a_cleanup(), used=0.87)  # 0.84 with the first turn
     world.until_outcomes(1)
     world.run(4 * 3600)
@@ -120,7 +122,7 @@ def test_a_measure_is_not_let_go_while_its_condition_would_come_back() -> None:
 
 
 def test_an_effect_shows_when_no_window_reaches_back_to_the_turn() -> None:
-    """A mean over ten minutes falls for ten minutes; all of that is the turn's."""
+    """A mean over ten minutes falls for ten minutes; all of that is the effect of the turn."""
     averaged = a_cleanup(when=f'mean({MEMORY}, "10m") > 0.85', cooldown_seconds=900.0)
     world = a_world(averaged, used=0.87)
     world.until_outcomes(1)
@@ -129,7 +131,7 @@ def test_an_effect_shows_when_no_window_reaches_back_to_the_turn() -> None:
 
 
 def test_a_burst_that_was_over_at_once_does_not_hold_a_measure_for_ever() -> None:
-    """What the load did looks like the measure's doing, and is believed less and less."""
+    """The effect of the load looks like that of the measure; its weight falls over time."""
     world = a_world(a_cleanup(), used=0.99)
     world.until_trial()
     world.readings = a_world(a_cleanup(), used=0.75).readings  # would it be 1.1 without the turn?
@@ -140,7 +142,7 @@ def test_a_burst_that_was_over_at_once_does_not_hold_a_measure_for_ever() -> Non
 
 
 def test_a_measure_that_is_needed_again_holds_on_for_longer() -> None:
-    """Where letting go brings the pressure back, the pauses between its turns grow."""
+    """If releasing it brings the pressure back, the pauses between its turns grow."""
     world = a_world(a_cleanup(), used=0.87)  # 0.84 with the first turn
     world.run(24 * 3600)
     releases = len(events(world, "released"))
@@ -152,7 +154,7 @@ def test_a_measure_that_is_needed_again_holds_on_for_longer() -> None:
 
 
 def test_an_urgent_measure_interrupts_an_experiment() -> None:
-    """Memory does not wait: the experiment is undone, and tries again later."""
+    """The experiment is undone, and tries again later."""
     world = a_world(a_rule(), a_cleanup(for_seconds=20.0), used=0.5)
     world.until_trial()
     assert world.engine.effective.cache.promote_after == 3
@@ -169,7 +171,7 @@ def test_an_urgent_measure_interrupts_an_experiment() -> None:
 
 
 def test_an_urgent_measure_starts_from_where_the_knob_is_restored_to() -> None:
-    """The experiment had grown L2; what it had is no position to shrink from."""
+    """The experiment had grown L2; the measure does not shrink it from that size."""
     growing = a_rule("growing", action="grow_tier", options={"tier": "l2"})
     world = a_world(growing, a_cleanup(for_seconds=0.0), used=0.5)
     world.until_trial()
@@ -184,7 +186,7 @@ def test_an_urgent_measure_starts_from_where_the_knob_is_restored_to() -> None:
 
 
 def test_another_measure_waits_for_the_trial_to_end() -> None:
-    """Only memory is that urgent."""
+    """Only measures of type memory interrupt trials."""
     patient = a_rule("patient", expect=None, when=f"{MEMORY} > 0.85")
     world = a_world(a_rule(), patient, used=0.5)
     world.until_trial()
@@ -197,7 +199,7 @@ def test_another_measure_waits_for_the_trial_to_end() -> None:
 
 
 def test_one_urgent_measure_does_not_cut_off_another() -> None:
-    """The first one's change is to settle before the second one looks again; it comes next."""
+    """The first change settles before the second rule, which is next, is evaluated."""
     world = a_world(
         a_rule(),
         a_cleanup("first", for_seconds=0.0),
@@ -211,7 +213,7 @@ def test_one_urgent_measure_does_not_cut_off_another() -> None:
 
 
 def test_a_knob_has_one_holder() -> None:
-    """Neither another measure nor an experiment turns what is held."""
+    """Neither another measure nor an experiment turns a knob that a measure holds."""
     nudging = a_rule("holding", type="memory", expect=None, when=f"{MEMORY} > 0.85")
     world = a_world(nudging, a_rule(), used=0.95)
     world.until_outcomes(1)
@@ -222,7 +224,9 @@ def test_a_knob_has_one_holder() -> None:
 
 
 def test_a_guard_watches_a_measure() -> None:
-    """What costs too much is undone although its condition holds, and tries less often."""
+    """A change that costs too much is undone although its condition holds; the rule tries less
+    often.
+    """
     guard = GuardConfig(signal=SIGNAL, better="higher", worse_by=0.1)
     world = a_world(a_cleanup(guard=guard), used=0.95)
     world.readings = lambda now, effective: {
@@ -240,7 +244,7 @@ def test_a_guard_watches_a_measure() -> None:
 
 
 def test_a_jump_of_the_clock_ends_the_watch_and_not_the_measure() -> None:
-    """What it did is done, and is still needed."""
+    """Its change is done, and is still needed."""
     guard = GuardConfig(signal=SIGNAL, better="higher", worse_by=0.1)
     world = a_world(a_cleanup(guard=guard), used=0.95)
     world.until_trial()
@@ -252,7 +256,7 @@ def test_a_jump_of_the_clock_ends_the_watch_and_not_the_measure() -> None:
 
 
 def test_what_a_measure_holds_is_let_go_when_its_rule_is_gone_or_switched_off() -> None:
-    """And that is said."""
+    """A decision reports it."""
     documents = [
         a_document(),
         a_document(a_cleanup(enabled=False)),
@@ -268,7 +272,7 @@ def test_what_a_measure_holds_is_let_go_when_its_rule_is_gone_or_switched_off() 
 
 
 def test_a_knob_that_was_configured_anew_is_held_no_more() -> None:
-    """The document's value counts; the measure starts from there if it is still needed."""
+    """The document's value applies; the measure starts from it if it is still needed."""
     world = a_world(a_cleanup(), used=0.95)
     world.until_trial()
     tiers = TiersConfig()

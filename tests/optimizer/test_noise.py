@@ -1,4 +1,4 @@
-"""Thresholds from pairs, by hand."""
+"""Thresholds from pairs, calculated by hand."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def pairs_of(*pairs: tuple[float, float]) -> Pairs:
 
 
 def test_one_of_the_fewest_pairs_may_lie_beyond_the_quantile() -> None:
-    """The largest difference of forty counts for nothing, the second largest is the bound."""
+    """The largest of forty differences is ignored; the second largest is the bound."""
     pairs = pairs_of(*[(0.0, float(number)) for number in range(1, LEAST_PAIRS + 1)])
     assert pairs.threshold().difference == LEAST_PAIRS - 1
 
 
 def test_a_return_to_the_mean_is_expected() -> None:
-    """Windows that know nothing of each other: after a bad one, the usual one is no success."""
+    """For independent windows: after a bad one, an average one is not a success."""
     rng = random.Random(1)
     pairs = pairs_of(*[(rng.gauss(0, 1), rng.gauss(0, 1)) for _ in range(MOST_PAIRS)])
     threshold = pairs.threshold()
@@ -34,7 +34,7 @@ def test_a_return_to_the_mean_is_expected() -> None:
 
 
 def test_pairs_without_any_spread_expect_what_was_before() -> None:
-    """A signal that stands still; whatever differs then is no noise."""
+    """The signal is constant, so any difference exceeds the noise."""
     threshold = pairs_of(*[(3.0, 3.0)] * 50).threshold()
     assert (threshold.slope, threshold.intercept) == (1.0, 0.0)
     assert not threshold.exceeded(3.0, 3.0)
@@ -42,7 +42,7 @@ def test_pairs_without_any_spread_expect_what_was_before() -> None:
 
 
 def test_old_pairs_are_forgotten_by_number_and_by_age() -> None:
-    """They tell of another load."""
+    """Old pairs describe another load."""
     pairs = pairs_of(*[(0.0, 100.0)] * 50, *[(0.0, 1.0)] * MOST_PAIRS)
     assert len(pairs) == MOST_PAIRS
     assert pairs.threshold().difference == 1.0
@@ -51,6 +51,6 @@ def test_old_pairs_are_forgotten_by_number_and_by_age() -> None:
 
 
 def test_no_pairs_bound_nothing() -> None:
-    """There is no threshold that could be exceeded by mistake."""
+    """Without a threshold, none can be exceeded by mistake."""
     with pytest.raises(ValueError, match="there are no pairs"):
         Pairs().threshold()

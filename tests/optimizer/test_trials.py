@@ -1,4 +1,4 @@
-"""One experiment after the other: what it waits for, what ends it, what becomes of its change.
+"""Experiments one by one: what they wait for, what ends them, what happens to the change.
 
 More than 300 lines in one file, since every case is a trial in the same world.
 """
@@ -19,16 +19,16 @@ from sidecar.optimizer.noise import LEAST_PAIRS
 from tests.optimizer.virtual import EPOCH, SIGNAL, World, a_document, a_guard, a_rule
 
 OTHER = "io.l3_queue"
-"""A signal that no test's change touches, unless it says so."""
+"""A signal that the tests' changes do not affect, unless a test says so."""
 
 
 def nudges(effective: Effective) -> int:
-    """How often promote_after was nudged."""
+    """The number of times that promote_after was nudged."""
     return effective.cache.promote_after - 2
 
 
 def a_world(*rules: RuleConfig, effect: float = 0.0, **optimizer: Any) -> World:
-    """A signal around 100 with little noise, to which each nudge adds `effect`."""
+    """A world with a signal around 100 with little noise, to which each nudge adds `effect`."""
     rng = random.Random(1)
     return World(
         a_document(*rules, **optimizer),
@@ -45,7 +45,7 @@ def verdicts(world: World) -> list[str]:
 
 
 def test_no_trial_begins_before_the_noise_is_known() -> None:
-    """The standing says what is waited for, and counts up to it."""
+    """The standing names what is missing, and counts up to it."""
     world = a_world(a_rule())
     world.run(600)
     standing = world.engine.standings["nudging"]
@@ -57,7 +57,7 @@ def test_no_trial_begins_before_the_noise_is_known() -> None:
 
 
 def test_a_guard_waits_for_its_own_noise() -> None:
-    """Its window may be longer than that of what is expected."""
+    """The guard's window may be longer than that of `expect`."""
     world = a_world(a_rule(guard=a_guard(window_seconds=180.0)))
     world.run(130 + 30 * LEAST_PAIRS)
     assert "quiet windows for its guard" in world.engine.standings["nudging"].reason
@@ -66,7 +66,7 @@ def test_a_guard_waits_for_its_own_noise() -> None:
 
 
 def test_the_condition_has_to_hold_for_its_time_and_for_a_window() -> None:
-    """Else the window before would be one in which all was well."""
+    """Otherwise the window before would be from a time without the problem."""
     bad_since = 3000.0
     for for_seconds, waited in ((0.0, 60.0), (200.0, 200.0)):
         world = World(
@@ -79,7 +79,7 @@ def test_the_condition_has_to_hold_for_its_time_and_for_a_window() -> None:
 
 
 def test_no_pair_spans_a_change() -> None:
-    """Each change makes the signal jump by a hundred, and the noise stays what it is: one."""
+    """Each change makes the signal jump by a hundred, but the noise stays at one."""
     world = a_world(a_rule(cooldown_seconds=30.0), effect=-100.0)
     world.until_outcomes(20)
     assert set(verdicts(world)) == {"regressed"}
@@ -89,7 +89,7 @@ def test_no_pair_spans_a_change() -> None:
 
 
 def test_between_two_trials_lies_a_pair_of_untouched_windows() -> None:
-    """However short the cooldown: a trial must not be judged by the noise of long ago."""
+    """Even with a short cooldown, a trial must not be judged by noise from long ago."""
     world = a_world(a_rule(cooldown_seconds=1.0))
     world.until_outcomes(10)
     for one, next_one in pairwise(world.outcomes):
@@ -97,7 +97,7 @@ def test_between_two_trials_lies_a_pair_of_untouched_windows() -> None:
 
 
 def test_a_signal_that_is_promised_and_not_there_makes_the_rule_unavailable() -> None:
-    """Shown, not failed; also for the one that is guarded."""
+    """The state is shown and is not a failure; this also holds for the guard's signal."""
     for changes in (
         {"expect": ExpectConfig(signal=OTHER, better="lower", by=0.0)},
         {"guard": a_guard(signal=OTHER)},
@@ -123,7 +123,7 @@ def test_an_improvement_stays_and_the_next_one_starts_from_there() -> None:
 
 
 def test_a_record_has_all_its_figures() -> None:
-    """Those of the design, in the signal's unit and in wall time."""
+    """The figures are in the signal's unit and in wall time."""
     world = a_world(a_rule(), effect=10.0)
     world.until_outcomes(1)
     (outcome,) = world.outcomes
@@ -140,7 +140,7 @@ def test_a_record_has_all_its_figures() -> None:
 
 
 def test_what_does_nothing_is_undone() -> None:
-    """So that a useless rule does not creep to its floor."""
+    """Otherwise a useless rule would slowly move its knob to the floor."""
     world = a_world(a_rule())
     world.until_outcomes(1)
     assert verdicts(world) == ["neutral"]
@@ -154,7 +154,7 @@ def test_what_does_nothing_is_undone() -> None:
 
 
 def test_what_does_harm_is_undone() -> None:
-    """As far beyond the noise the other way."""
+    """The signal gets worse by more than the noise."""
     world = a_world(a_rule(), effect=-10.0)
     world.until_outcomes(1)
     assert verdicts(world) == ["regressed"]
@@ -162,7 +162,7 @@ def test_what_does_harm_is_undone() -> None:
 
 
 def test_less_than_was_promised_is_no_improvement() -> None:
-    """Ten of a hundred is real, and not the fifth that was promised."""
+    """An improvement of 10 % is real, but less than the 20 % that the rule expects."""
     expect = ExpectConfig(signal=SIGNAL, better="higher", by=0.2)
     world = a_world(a_rule(expect=expect), effect=10.0)
     world.until_outcomes(1)
@@ -172,7 +172,7 @@ def test_less_than_was_promised_is_no_improvement() -> None:
 
 
 def test_a_guard_ends_a_harmful_trial_before_its_window_is_full() -> None:
-    """What is expected improves by far, and it ends as regressed at the first check."""
+    """The expected signal improves, but the trial ends as regressed at the first check."""
     expect = ExpectConfig(signal=OTHER, better="higher", by=0.0)
     rng = random.Random(2)
     world = World(
@@ -194,7 +194,7 @@ def test_a_guard_ends_a_harmful_trial_before_its_window_is_full() -> None:
 
 
 def test_a_guard_bears_what_its_rule_allows() -> None:
-    """A loss of five in a hundred where ten are allowed."""
+    """The signal loses 5 %, and the rule allows 10 %."""
     expect = ExpectConfig(signal=OTHER, better="higher", by=0.0)
     rng = random.Random(2)
     world = World(
@@ -210,7 +210,7 @@ def test_a_guard_bears_what_its_rule_allows() -> None:
 
 
 def test_a_guard_that_was_at_zero_once_still_guards() -> None:
-    """Relative to zero anything is infinitely worse; its noise is kept in the signal's own unit."""
+    """Relative to zero any loss is infinite; the guard's noise is in the unit of the signal."""
     expect = ExpectConfig(signal=SIGNAL, better="higher", by=0.0)
     rng = random.Random(3)
     world = World(
@@ -226,7 +226,7 @@ def test_a_guard_that_was_at_zero_once_still_guards() -> None:
 
 
 def test_too_little_seen_after_a_change_is_no_judgement() -> None:
-    """The signal is gone while the trial lasts: interrupted, and undone."""
+    """The signal disappears during the trial, which is interrupted and undone."""
     world = World(
         a_document(a_rule()),
         lambda now, effective: {} if nudges(effective) else {SIGNAL: 100.0},
@@ -242,7 +242,7 @@ def test_too_little_seen_after_a_change_is_no_judgement() -> None:
 
 
 def test_a_useless_rule_tries_less_and_less_often() -> None:
-    """Its cooldown doubles up to eight times."""
+    """Its cooldown doubles, up to eight times the configured one."""
     world = a_world(a_rule(cooldown_seconds=300.0))
     world.until_outcomes(6)
     pauses = [later.started_at - one.ended_at for one, later in pairwise(world.outcomes)]
@@ -250,7 +250,7 @@ def test_a_useless_rule_tries_less_and_less_often() -> None:
 
 
 def test_an_improvement_ends_the_longer_pauses() -> None:
-    """Useless twice, then good: the next pause is one cooldown."""
+    """After two useless changes and a good one, the next pause is one cooldown."""
     world = a_world(a_rule(cooldown_seconds=300.0))
     world.until_outcomes(2)
     rng = random.Random(4)
@@ -265,7 +265,7 @@ def test_an_improvement_ends_the_longer_pauses() -> None:
     [("conservative", 2.0), ("balanced", 1.0), ("aggressive", 0.5), ("maximum", 0.25)],
 )
 def test_the_level_scales_cooldowns(level: Any, scale: float) -> None:
-    """From twice as long to a quarter."""
+    """From twice the configured cooldown to a quarter of it."""
     rule = a_rule(cooldown_seconds=1000.0, level="conservative")
     world = a_world(rule, effect=10.0, level=level)
     world.until_outcomes(2)
@@ -274,7 +274,7 @@ def test_the_level_scales_cooldowns(level: Any, scale: float) -> None:
 
 
 def test_an_action_that_raises_has_failed_and_cools_twice_as_long() -> None:
-    """The loop goes on: the other rule has its trial."""
+    """The loop continues: the other rule has its trial."""
     broken = a_rule("broken", action="broken", cooldown_seconds=1000.0)
     world = a_world(broken, a_rule())
     world.run(5000)
@@ -286,7 +286,7 @@ def test_an_action_that_raises_has_failed_and_cools_twice_as_long() -> None:
 
 
 def test_a_change_that_can_not_be_put_in_force_has_failed() -> None:
-    """Whoever ticks says so; the knob is back, and the rule cools twice as long."""
+    """The caller of the tick reports it; the knob is restored, and the cooldown doubles."""
     world = a_world(a_rule(cooldown_seconds=1000.0))
     world.until_trial()
     decisions = world.engine.failed("No such policy.", world.now, world.wall)
@@ -299,7 +299,7 @@ def test_a_change_that_can_not_be_put_in_force_has_failed() -> None:
 
 
 def test_without_a_trial_all_that_was_turned_is_to_blame() -> None:
-    """What was kept goes, and what measures hold with it."""
+    """Kept changes are dropped, and so are those of measures."""
     holding = a_rule("holding", type="memory", action="shrink_tier", options={"tier": "l2"})
     world = a_world(a_rule(), effect=10.0)
     world.until_outcomes(1)
@@ -313,7 +313,7 @@ def test_without_a_trial_all_that_was_turned_is_to_blame() -> None:
 
 
 def test_a_deed_that_fails_after_its_trial_fails_nobody_elses() -> None:
-    """It is an outcome of its own; the trial under way is another's."""
+    """It has its own outcome; the trial in progress is that of another rule."""
     options: dict[str, Any] = {"type": "io", "action": "compact_l3", "expect": None}
     world = a_world(a_rule("compacting", cooldown_seconds=5000.0, **options), a_rule())
     world.until_trial()
@@ -336,7 +336,7 @@ def test_a_deed_that_fails_after_its_trial_fails_nobody_elses() -> None:
 
 
 def test_a_wait_is_never_for_nothing() -> None:
-    """What is left of a second is a second; what has not been reached is not said to be."""
+    """A part of a second is shown as one second, and only what has been reached as reached."""
     world = a_world(a_rule(cooldown_seconds=20.0), interval_seconds=1.0)
     world.until_outcomes(1)
     world.step_seconds = 0.3
@@ -353,7 +353,7 @@ def test_a_wait_is_never_for_nothing() -> None:
 
 
 def test_there_is_one_trial_at_a_time_in_the_order_of_the_rules() -> None:
-    """The second rule waits, and says for whom."""
+    """The second rule waits, and its standing names the rule that it waits for."""
     world = a_world(a_rule("first"), a_rule("second"))
     world.until_trial()
     assert world.engine.standings["first"].state == "active"
@@ -365,7 +365,7 @@ def test_there_is_one_trial_at_a_time_in_the_order_of_the_rules() -> None:
 
 
 def test_at_most_500_outcomes_are_kept() -> None:
-    """The oldest go; a dry run makes many."""
+    """The oldest are dropped; a dry run makes many."""
     world = a_world(a_rule(cooldown_seconds=1.0), dry_run=True, interval_seconds=5.0)
     world.run(1300 + 510 * 5)
     assert len(world.outcomes) == 500
@@ -393,7 +393,7 @@ def by_a_gap(world: World) -> None:
 
 @pytest.mark.parametrize("jump", [by_an_hour, backwards, by_a_gap])
 def test_no_trial_is_judged_across_a_jump_of_the_clock(jump: Jump) -> None:
-    """It is interrupted and undone, and the next one waits for windows from after the jump."""
+    """It is interrupted and undone, and the next one needs windows from after the jump."""
     world = a_world(a_rule(cooldown_seconds=1.0), effect=10.0)
     world.until_trial()
     world.run(20)
@@ -411,7 +411,7 @@ def test_no_trial_is_judged_across_a_jump_of_the_clock(jump: Jump) -> None:
 
 
 def test_small_corrections_of_the_wall_clock_are_no_jump() -> None:
-    """A second here and there, as time servers make them."""
+    """Time servers make corrections of a second."""
     world = a_world(a_rule(), effect=10.0)
     world.until_trial()
     for correction in (1, -2, 3):

@@ -1,4 +1,4 @@
-"""An engine in virtual time: a day takes seconds, and the same seed gives the same day."""
+"""An engine in virtual time: a day takes seconds, and the result depends only on the seed."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from sidecar.store.snapshot import tier_snapshot
 
 EPOCH = 1_700_000_000.0
 SIGNAL = "cpu.loop_lag_seconds"
-"""A gauge that stands for whatever a test makes of it."""
+"""A gauge whose meaning each test defines."""
 
 Readings = Callable[[float, Effective], Mapping[str, float]]
 
 
 class Nudge:
-    """Turns a knob one further, which the tests' worlds may or may not heed."""
+    """Turns a knob one step further, with or without an effect in a test's world."""
 
     name: ClassVar[str] = "nudge"
     rule_type: ClassVar[str] = "cache"
@@ -52,7 +52,7 @@ class Nudge:
 
 
 class Broken:
-    """Raises."""
+    """An action that raises."""
 
     name: ClassVar[str] = "broken"
     rule_type: ClassVar[str] = "cache"
@@ -72,7 +72,7 @@ TEST_ACTIONS: Mapping[str, Action] = {
 
 
 def a_rule(name: str = "nudging", **changes: Any) -> RuleConfig:
-    """An experiment that nudges for ever; a test changes what it is about."""
+    """An experiment that always nudges; tests override fields."""
     values: dict[str, Any] = {
         "type": "cache",
         "when": f"{SIGNAL} > -1e9",
@@ -90,7 +90,7 @@ def a_guard(**changes: Any) -> GuardConfig:
 
 
 def a_document(*rules: RuleConfig, cache: CacheConfig | None = None, **optimizer: Any) -> Document:
-    """The document that these rules make, compiled as a parsed one is."""
+    """A document with these rules, compiled like a parsed one."""
     values = {"interval_seconds": 10.0, "rules": rules, **optimizer}
     values["compiled"] = tuple(_compiled(rule) for rule in rules)
     return replace(Document.default(cache or CacheConfig()), optimizer=OptimizerConfig(**values))
@@ -104,9 +104,9 @@ def _compiled(rule: RuleConfig) -> Rule:
 
 
 class World:
-    """An engine, its history, and a clock of its own.
+    """An engine, its history, and its own clock.
 
-    `readings` gives what is measured at a time under what is in force.
+    `readings` returns the readings at a time with the values in force.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class World:
         return list(self.engine.outcomes)
 
     def run(self, seconds: float) -> list[Decision]:
-        """Let so much time pass; what was decided in it."""
+        """Let time pass; returns the decisions."""
         until = self.now + seconds
         decided: list[Decision] = []
         while self.now < until:
@@ -147,23 +147,23 @@ class World:
         return decided
 
     def until(self, holds: Callable[[], object], most_seconds: float = 50_000) -> None:
-        """Let time pass until something holds; a failure if it never does."""
+        """Let time pass until a predicate is true; fails if it never is."""
         give_up = self.now + most_seconds
         while not holds():
             assert self.now < give_up, "it never happened"
             self.run(self.step_seconds)
 
     def until_trial(self) -> None:
-        """Until a change is on trial."""
+        """Let time pass until a trial has started."""
         self.until(lambda: self.engine.trial)
 
     def until_outcomes(self, count: int) -> None:
-        """Until so many trials have ended."""
+        """Let time pass until this many trials have ended."""
         self.until(lambda: len(self.outcomes) >= count)
 
 
 def a_snapshot(cache: CacheConfig) -> Snapshot:
-    """A cache that is as full as it may be."""
+    """A cache with full tiers."""
     stats = StoreStats()
     tiers = [
         tier_snapshot(tier, config, config.max_entries, config.max_bytes, stats)

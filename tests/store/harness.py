@@ -1,6 +1,6 @@
-"""The whole store over a real RocksDB, in one process and under the test's own clock.
+"""The whole store over a real RocksDB, in one process and with a test clock.
 
-The engine of the child is called where the child would be: what is left out is the socket.
+The harness calls the engine of the child directly, so only the socket is left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCORES = CATALOGUE.policies.scores
 
 
 class Harness:
-    """A store that is stepped: `run` lets one operation come to its end."""
+    """A store that runs step by step: `run` completes one operation."""
 
     def __init__(
         self, folder: Path, config: CacheConfig, seed: int, tuning: Tuning = UNTUNED
@@ -42,7 +42,7 @@ class Harness:
         self._loop = asyncio.new_event_loop()
 
     def start(self) -> None:
-        """Open L3 and begin with empty memory, as after a restart."""
+        """Open L3 with empty memory, as after a restart."""
         self.database = Database(self.folder)
         self.engine = Engine(self.database, random.Random(self._seed))
         disk = Client(lambda: self.now)
@@ -51,7 +51,7 @@ class Harness:
         self.store.disk.feed(wire.Reply([], [], [], status=self.status()))
 
     def stop(self) -> None:
-        """Close L3. RocksDB's lock goes with the last reference to it."""
+        """Close L3. RocksDB's lock is released with the last reference to it."""
         self.database.close()
         del self.engine, self.database, self.store
         gc.collect()
@@ -64,7 +64,7 @@ class Harness:
             self._loop.close()
 
     def reconfigure(self, config: CacheConfig, tuning: Tuning = UNTUNED) -> None:
-        """Another configuration, with all that is to be moved and drained."""
+        """Apply another configuration, and move and drain all that it requires."""
         self._config, self._tuning = config, tuning
         self.store.apply(config, tuning)
         self.serve()
@@ -72,7 +72,7 @@ class Harness:
             self.serve()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run an operation, serving L3 meanwhile."""
+        """Run an operation while L3 is served."""
 
         async def served() -> T:
             task = asyncio.ensure_future(work)
@@ -86,7 +86,7 @@ class Harness:
         return self._loop.run_until_complete(served())
 
     def run_unserved(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run an operation while L3 is silent."""
+        """Run an operation while L3 does not answer."""
         return self._loop.run_until_complete(work)
 
     def serve(self) -> None:
@@ -112,7 +112,7 @@ class Harness:
             disk.feed(wire.Reply([], [], self.engine.drain(self.now)))
 
     def status(self) -> Status:
-        """How L3 is, as the child says once a second."""
+        """The status of L3, as the child reports it once a second."""
         return Status(
             entries=self.engine.entries,
             used_bytes=self.engine.used_bytes,

@@ -1,7 +1,7 @@
-"""A child that the test steps: L3 as a dict, one step at a time.
+"""A child that a test steps: L3 as a dict, one step at a time.
 
-It speaks the real protocol in real frames, so the store's client end is the one that ships; only
-the process and RocksDB are left out, for the sake of a million schedules.
+It speaks the real protocol in real frames, so the client end is the shipped one. Only the process
+and RocksDB are left out, to make a million schedules feasible.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sidecar.tiers.disk import Disk
 
 
 class SteppedChild:
-    """What survives (`rows`, `invalidations`) and what a death loses (frames on their way)."""
+    """`rows` and `invalidations` survive; frames in transit are lost when the child dies."""
 
     def __init__(self) -> None:
         self.rows: dict[bytes, Put] = {}
@@ -28,10 +28,11 @@ class SteppedChild:
     # ---- steps
 
     def handle_all(self, disk: Disk[Any]) -> None:
-        """The sidecar sends what it has to say, and the child handles it; the answers are on
-        their way, reads and writes apart.
+        """Let the sidecar send its frames and the child handle them; the answers are then in
+        transit, reads and writes apart.
 
-        One step: that the child dies with a frame unhandled is the same as dying before it is sent.
+        One step is enough: a child that dies with an unhandled frame is the same as one that dies
+        before the frame is sent.
         """
         while (frame := disk.take()) is not None:
             self._handle(wire.decode_request(frame))
@@ -43,11 +44,11 @@ class SteppedChild:
             self._reply(wire.Reply([], [self._write(write) for write in request.writes], []))
 
     def deliver(self, disk: Disk[Any]) -> None:
-        """One answer arrives."""
+        """Deliver one answer."""
         disk.feed(wire.decode_reply(self.outbox.popleft()))
 
     def die(self, disk: Disk[Any]) -> None:
-        """kill -9: what was on its way is lost, what is on disk is not; a new child opens it."""
+        """kill -9: frames in transit are lost, rows on disk are not; a new child opens them."""
         self.outbox.clear()
         disk.lost()
 

@@ -1,7 +1,7 @@
-"""The whole store against a dict: what a read gives is the last value written, or nothing.
+"""The whole store against a dict: a read returns the last value written, or nothing.
 
-A cache may forget, so a miss is never wrong while tiers are small. Any other value is, and so is a
-hit on what was deleted, invalidated or past its life, and a tier that is over its limits.
+A cache may drop entries, so a miss is never wrong while tiers are small. Wrong are any other value,
+a hit on an entry that was deleted, invalidated or has expired, and a tier above its limits.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def configured(
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Every operation of the store, restarts, time, and changes of the configuration."""
+    """All operations of the store, restarts, time, and changes of the configuration."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class StoreMachine(RuleBasedStateMachine):
         return (b"%d." % self._count) * (size // 4 + 1) if size else b""
 
     def _in_memory(self, key: bytes) -> bool:
-        """Whether a read would find it without L3."""
+        """Whether a read would find the key without L3."""
         found = self.harness.store.locate(key)
         return isinstance(found, Found) and found.entry.expires_at > self.harness.now
 
@@ -103,7 +103,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(KEYS), size=st.sampled_from(SIZES))
     def add_if_absent(self, key: bytes, size: int) -> None:
-        """Succeeds exactly where a read right before it finds nothing."""
+        """It succeeds exactly if a read right before it finds nothing."""
         store = self.harness.store
         there = self.harness.run(store.get(key)) is not None
         value = self._value(size)
@@ -149,8 +149,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(KEYS))
     def put_twice_and_once_more(self, key: bytes) -> None:
-        """With restarts between, which empty memory: what L3 was given once must not come back
-        where it is spared the version after it."""
+        """Restarts between the puts empty memory: a version that L3 has must not return when L3 is
+        not given the next one.
+        """
         for _ in range(2):
             self.put(key, 100, math.inf)
         self.restart()
@@ -181,7 +182,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def list_keys(self) -> None:
-        """Every key that is listed exists, and what L3 and memory have is listed."""
+        """Every listed key exists, and all keys in L3 and memory are listed."""
         store = self.harness.store
         listed: set[bytes] = set()
         cursor: bytes | None = b""

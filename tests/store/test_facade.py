@@ -1,4 +1,4 @@
-"""The store is used through its methods and properties; its parts are its own."""
+"""Other packages use the store only through its methods and properties."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sidecar
 
 ROOT = Path(sidecar.__file__).parent
 PARTS = {"disk", "memory", "l1", "l2", "invalidations"}
-"""Attributes of `Store` for the modules beside it in `store/`."""
+"""Attributes of `Store` for other modules in `store/`."""
 
 
 def test_no_module_outside_the_store_uses_its_parts() -> None:
-    """Whatever is called `store` is asked for nothing that only `store/` may know."""
+    """No module outside uses an attribute of a `store` that is meant for `store/`."""
     found = [
         f"{file.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
         for file in ROOT.rglob("*.py")

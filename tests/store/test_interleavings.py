@@ -1,11 +1,10 @@
-"""Promise 1, over every schedule: once a write is answered, no read returns what was before it.
+"""Promise 1, over every schedule: once a write is answered, no read returns the version before.
 
-A reader and one or two writers of the same key meet a child that may be slow at every step and may
-die once, while memory may let go of the key at any moment. Every order of these steps is run, by
-stateless search: a schedule is a list of choices, and each run that meets a choice for the first
-time takes the first and leaves the others for later runs.
-
-More than 300 lines in one file, since the steps and the search belong together.
+A reader and one or two writers of the same key run against a child that may be slow at every step
+and may die once, while memory may evict the key at any moment. A stateless search runs every order
+of these steps: a schedule is a list of choices, and a run that meets a choice for the first time
+takes the first option and leaves the others for later runs. More than 300 lines in one file, since
+the steps and the search belong together.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def add_only(store: Store) -> Coroutine[Any, Any, object]:
 
 @dataclass
 class World:
-    """One run: the store, the child, and what happened in which order."""
+    """One run: the store, the child, and a log of the events in order."""
 
     store: Store
     child: SteppedChild
@@ -83,7 +82,7 @@ class World:
             self.log.append((name, "answered"))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run up to the first wait at once, as Python 3.12's eager tasks do; then as a task."""
+        """Run up to the first wait directly, like an eager task of Python 3.12; then as a task."""
         try:
             waiting = work.send(None)
         except StopIteration:
@@ -105,7 +104,7 @@ class World:
         self.tasks.append(asyncio.get_running_loop().create_task(rest()))
 
     def steps(self) -> dict[str, Callable[[], None]]:
-        """What may happen next, besides the reader and the writers."""
+        """The possible next steps, besides the reader and the writers."""
         disk, child = self.store.disk, self.child
         steps: dict[str, Callable[[], None]] = {}
         if disk.state is State.UP and (disk._reads_out or disk._sent < len(disk._unacked)):
@@ -134,7 +133,7 @@ class World:
 
 
 async def breathe() -> None:
-    """Let the event loop come to rest."""
+    """Let the event loop become idle."""
     loop: Any = asyncio.get_running_loop()
     await asyncio.sleep(0)
     while loop._ready:
@@ -142,7 +141,7 @@ async def breathe() -> None:
 
 
 class Schedule:
-    """The choices of one run, and of the runs that are still to be done."""
+    """The choices of one run, and those of the remaining runs."""
 
     def __init__(self) -> None:
         self._path: list[list[int]] = []  # [taken, of how many]
@@ -167,7 +166,7 @@ class Schedule:
 
 
 class Sample:
-    """Random choices, for as many runs as are asked."""
+    """Random choices, for a given number of runs."""
 
     def __init__(self, seed: int, runs: int) -> None:
         self._rng = random.Random(seed)
@@ -184,7 +183,7 @@ class Sample:
 async def run(
     schedule: Schedule | Sample, world: World, actors: dict[str, Callable[[], None]]
 ) -> list[str]:
-    """Run one schedule to its end; the steps that it took."""
+    """Run one schedule to its end; returns its steps."""
     trace: list[str] = []
     actors = dict(actors)
     loop: Any = asyncio.get_running_loop()
@@ -203,7 +202,7 @@ async def run(
 
 
 async def new_world(start: str, durability: Durability) -> World:
-    """The old version is in L3, and where `start` says so in L1 or L2 as well."""
+    """The old version is in L3, and in L1 or L2 if `start` says so."""
     world = World(_store(durability), SteppedChild())
     world.child.hello(world.store.disk)
     world.start(world.write("set-up", _put_old))
@@ -233,7 +232,7 @@ def _put_old(store: Store) -> Coroutine[Any, Any, object]:
 
 
 async def _settle(world: World) -> None:
-    """Let everything that is under way come to its end; somebody who waits for ever is an error."""
+    """Complete everything in progress; a task that waits forever is an error."""
     for _ in range(50):
         steps = world.steps()
         ahead = [steps[name] for name in ("hello", "deliver", "send") if name in steps]
@@ -246,7 +245,7 @@ async def _settle(world: World) -> None:
 
 
 async def _value(world: World) -> bytes | None:
-    """What a read gives now."""
+    """The value that a read returns now."""
     world.start(world.read("check"))
     await _settle(world)
     value = world.log.pop()[1]
@@ -255,7 +254,7 @@ async def _value(world: World) -> bytes | None:
 
 
 def judge(log: list[tuple[str, bytes | str | None]]) -> None:
-    """No read that ends after an answered write gives the version before it."""
+    """No read that ends after an answered write returns the version before it."""
     answered = False
     for name, result in log:
         if name.startswith("read"):
@@ -265,8 +264,7 @@ def judge(log: list[tuple[str, bytes | str | None]]) -> None:
 
 
 async def judge_end(world: World) -> None:
-    """What memory says, what L3 says and what a restart says is the same; or memory alone had it,
-    where L3 was spared."""
+    """Memory, L3 and a restart have the same version, or only memory if L3 was not given it."""
     here = await _value(world)
     world._evict()
     await _settle(world)
@@ -297,7 +295,7 @@ async def explore(
     schedule: Schedule | Sample,
     admission: Admission = "every",
 ) -> int:
-    """Run the schedules of the actors (None reads); how many there were."""
+    """Run the schedules of the actors (None reads); returns their number."""
     runs = 0
     while True:
         world = await new_world(start, durability)
@@ -329,7 +327,7 @@ def _begin(world: World, work: Callable[..., Coroutine[Any, Any, None]], argumen
 async def test_no_schedule_brings_back_what_was_written_over(
     start: str, durability: Durability, writer: str
 ) -> None:
-    """A read and a write of one key, evictions and a death of the child: no schedule goes wrong."""
+    """A read and a write of one key, evictions and a death of the child; all schedules are run."""
     runs = await explore(start, durability, {"read": None, "write": WRITERS[writer]}, Schedule())
     assert runs > 10
 
@@ -339,7 +337,7 @@ async def test_no_schedule_brings_back_what_was_written_over(
 async def test_no_schedule_brings_back_what_l3_had_when_it_is_spared(
     durability: Durability, writer: str
 ) -> None:
-    """L3 has the old version and is not given the new one, which comes for the first time."""
+    """L3 has the old version and is not given the new one, which is the first put of the key."""
     actors = {"read": None, "write": WRITERS[writer]}
     assert await explore("l3", durability, actors, Schedule(), "second") > 10
 
@@ -353,13 +351,13 @@ async def test_no_schedule_brings_back_what_l3_had_when_it_is_spared(
 async def test_two_writers_and_a_reader_agree_in_the_end(
     start: str, first: str, second: str, seed: int
 ) -> None:
-    """Too many schedules to run them all: a seeded sample of them, none of which goes wrong."""
+    """There are too many schedules to run all, so a seeded sample is run."""
     actors = {"read": None, "write 1": WRITERS[first], "write 2": WRITERS[second]}
     assert await explore(start, "process", actors, Sample(seed, runs=1000)) == 1000
 
 
 async def test_a_read_that_was_given_up_brings_nothing_back() -> None:
-    """L3 answers it all the same, after a delete: what it brings must not come into memory."""
+    """L3 still answers the read, after a delete: its answer must not be stored in memory."""
     world = await new_world("l3", "process")
     reader = asyncio.get_running_loop().create_task(world.store.get(KEY))
     await breathe()

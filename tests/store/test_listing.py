@@ -1,4 +1,4 @@
-"""Pages of keys where L3 is slow or gone; what they list is held against a dict elsewhere."""
+"""Pages of keys if L3 is slow or down; other tests compare listings with a dict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
 
 
 def test_a_page_that_comes_too_late_is_passed_over(harness: Harness) -> None:
-    """Whoever asked has given up: what comes disturbs nobody, and the next page is heard."""
+    """The caller has timed out: the late answer is ignored, and the next page is received."""
     harness.run(harness.store.put(b"ns/key", b"value", "text/plain", 60.0))
 
     async def ask_in_vain() -> None:
@@ -38,7 +38,7 @@ def test_a_page_that_comes_too_late_is_passed_over(harness: Harness) -> None:
 
 
 def test_a_list_does_not_end_because_l3_is_away(harness: Harness) -> None:
-    """While a new child is awaited there is no page; without L3 memory has all there is."""
+    """While a new child starts there is no page; without L3, memory has all entries."""
     harness.run(harness.store.put(b"ns/key", b"value", "text/plain", 60.0))
     harness.store.disk.lost()
 

@@ -1,4 +1,4 @@
-"""Work in the background rests in proportion to what it does."""
+"""Background work pauses in proportion to the time that it takes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
 
 
 def test_rest_makes_up_for_the_pace() -> None:
-    """At a quarter, three parts of rest follow one of work; at full speed, none."""
+    """At a pace of a quarter, three parts of pause follow one of work; at full pace, none."""
     assert rest_seconds(0.2, 0.25) == pytest.approx(0.6)
     assert rest_seconds(0.2, 1.0) == 0.0
     assert rest_seconds(0.2, 2.0) == 0.0
 
 
 def test_a_sweep_rests_after_every_slice(harness: Harness) -> None:
-    """At the pace that holds then, and never for ever."""
+    """The pause follows the current pace, and always ends."""
     store = harness.store
     for n in range(2 * SWEEP_KEYS):
         harness.run(store.put(b"ns/%d" % n, b"", "text/plain", math.inf))

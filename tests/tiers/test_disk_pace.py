@@ -1,4 +1,4 @@
-"""Writes that are paced, in a clock that is told the time."""
+"""Paced writes to L3, with a test clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATUS = Status(0, 0, 0, 0, 0, 0, 0, 0, slowed=False, wiped=False)
 
 
 class Paced:
-    """An open disk, and what has been taken from it. Nothing is acknowledged by itself."""
+    """An open disk, and the frames taken from it. Nothing is acknowledged automatically."""
 
     def __init__(self, bytes_per_second: float) -> None:
         self.now = 1000.0
@@ -41,7 +41,7 @@ class Paced:
         self.disk.write(Delete(b"%d" % self.seq, self.seq), None)
 
     def sent(self) -> list[bytes]:
-        """The keys of the writes that go out now, and their acknowledgement."""
+        """The keys of the writes that are sent now; they are acknowledged."""
         keys: list[bytes] = []
         while (frame := self.disk.take()) is not None:
             writes = wire.decode_request(frame).writes
@@ -51,7 +51,7 @@ class Paced:
 
 
 def test_values_go_out_at_the_rate() -> None:
-    """A burst of a quarter of a second, then as much as time gives; what was begun is paid off."""
+    """A burst of a quarter of a second, then the rate; a write that has begun is paid for later."""
     paced = Paced(bytes_per_second=1000)
     for _ in range(10):
         paced.put(100)
@@ -69,7 +69,7 @@ def test_values_go_out_at_the_rate() -> None:
 
 
 def test_the_order_stays() -> None:
-    """A delete waits for what comes before it, and for nothing else."""
+    """A delete waits only for the writes before it."""
     paced = Paced(bytes_per_second=1000)
     paced.delete()
     paced.put(5000)
@@ -82,7 +82,7 @@ def test_the_order_stays() -> None:
 
 
 def test_reads_are_not_slowed() -> None:
-    """However much waits."""
+    """Reads are not slowed, however many writes wait."""
     paced = Paced(bytes_per_second=1)
     for _ in range(3):
         paced.put(100)
@@ -95,8 +95,9 @@ def test_reads_are_not_slowed() -> None:
 
 
 def test_no_more_waits_than_can_be_sent_in_time() -> None:
-    """Whoever comes then waits for room, not for an answer that would come too late. One write may
-    always wait, whatever the rate."""
+    """A later writer waits for room, not for an answer that would be too late. One write may always
+    wait, at any rate.
+    """
     paced = Paced(bytes_per_second=1000)
     while not paced.disk.full:
         paced.put(100)

@@ -1,4 +1,4 @@
-"""L3 as a tier among the others, under every policy that it has: the engine over a real RocksDB."""
+"""The contract of tiers for L3, under all its policies: the engine over a real RocksDB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.l3.tier import Tier
 
 
 class OnDisk:
-    """An engine as the contract wants it."""
+    """An engine adapted to the contract."""
 
     def __init__(self, folder: Path, policy: str, max_entries: int, max_bytes: int) -> None:
         self.tier = Tier(

@@ -1,4 +1,4 @@
-"""The tier in memory, under every policy."""
+"""The contract of tiers for memory, under every policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sidecar.tiers.memory import EVICT_AT_ONCE, MemoryTier
 
 
 class InMemory:
-    """A MemoryTier as the contract wants it."""
+    """A MemoryTier adapted to the contract."""
 
     def __init__(self, policy: str, max_entries: int, max_bytes: int) -> None:
         self.tier = MemoryTier(self._policy(policy, max_entries), max_entries, max_bytes)
@@ -78,7 +78,7 @@ class TestMemory(TierContract):
 
 
 def test_a_shrink_goes_in_slices() -> None:
-    """One call evicts so many at most: the event loop is not held up."""
+    """One call evicts a limited number, so that the event loop is not blocked."""
     tier = InMemory("lru", 1000, AMPLE)
     for number in range(1000):
         tier.put(b"%d" % number, b"")

@@ -1,4 +1,4 @@
-"""Packed values: what they take, and that they come back."""
+"""Packed values: their memory, and their round trip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZES = [2_000, 8_000, 60_000, 1 << 20]
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_packed_value_takes_no_more_memory_than_its_length_says(size: int) -> None:
-    """As the allocator has it: a limit in bytes is one of resident memory."""
+    """The size is that of the allocator, since a limit in bytes is one of resident memory."""
     packed = pack(a_value(size))
     assert len(packed) < size / 2
     assert allocated_bytes(packed) < len(packed) + 33 + 64 + 4096 * (len(packed) > 100_000)
@@ -22,20 +22,20 @@ def test_a_packed_value_takes_no_more_memory_than_its_length_says(size: int) -> 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_what_is_packed_comes_back(size: int) -> None:
-    """Byte for byte, whether packing has paid or not."""
+    """The bytes are the same, whether packing has saved memory or not."""
     for value in (a_value(size), random.Random(size).randbytes(size)):
         packed = pack(value)
         assert packed is value or unpack(packed, size) == value
 
 
 def a_value(size: int) -> bytes:
-    """A third of it is noise."""
+    """A value of which a third is random."""
     noise = random.Random(size).randbytes(size // 3)
     return noise + bytes(size - len(noise))
 
 
 def allocated_bytes(value: bytes) -> int:
-    """Of a value that malloc has allocated: one above 512 bytes."""
+    """The memory that malloc allocated for a value of more than 512 bytes."""
     usable = ctypes.CDLL(None).malloc_usable_size
     usable.restype, usable.argtypes = ctypes.c_size_t, [ctypes.c_void_p]
     return int(usable(id(value)))

@@ -1,4 +1,4 @@
-"""The watch over the child: one that stands still is ended, one that is slow or idle is not."""
+"""Supervision of the child: a stalled one is killed, a slow or idle one is not."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def eventually(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 async def watched(tmp_path: Path) -> AsyncIterator[tuple[DiskProcess, Store]]:
-    """A child with a short patience, and a store over it."""
+    """A child with a short timeout, and a store over it."""
     store = a_store(CacheConfig())
     process = DiskProcess(store.disk, tmp_path, None, stuck_seconds=STUCK_SECONDS)
     process.enable(enabled=True)
@@ -51,7 +51,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[tuple[DiskProcess, Store]]:
 
 
 async def test_a_child_that_stands_still_is_ended(watched: tuple[DiskProcess, Store]) -> None:
-    """While it owes an answer; what was acknowledged before is there again after it."""
+    """It owes an answer; acknowledged writes are available after it is restarted."""
     process, store = watched
     await store.put(b"ns/key", b"value", "text/plain", 60.0)
     frozen = process.pid
@@ -69,7 +69,7 @@ async def test_a_child_that_stands_still_is_ended(watched: tuple[DiskProcess, St
 
 
 async def test_a_child_that_owes_nothing_may_rest(watched: tuple[DiskProcess, Store]) -> None:
-    """However long: it is not looked at before it is asked for something."""
+    """A child without requests is never checked."""
     process, store = watched
     resting = process.pid
     assert resting is not None
@@ -82,7 +82,7 @@ async def test_a_child_that_owes_nothing_may_rest(watched: tuple[DiskProcess, St
 
 
 async def test_what_is_paced_is_written_when_it_stops(tmp_path: Path) -> None:
-    """A stop waits for no rate: what was answered from memory is there after it."""
+    """A stop ignores the rate: writes answered from memory are available afterwards."""
     config = CacheConfig(durability="memory")
     for life in range(2):
         store = a_store(config)
@@ -103,7 +103,7 @@ async def test_what_is_paced_is_written_when_it_stops(tmp_path: Path) -> None:
 
 
 def test_activity_is_what_the_kernel_says() -> None:
-    """A busy process moves though it says nothing; a stopped one stands still."""
+    """A busy process shows activity without output; a stopped one does not."""
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         activity = Activity(busy.pid)

@@ -1,4 +1,4 @@
-"""Asks an action of the catalogue, with options as a rule has them."""
+"""Runs an action of the catalogue with options as written in a rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sidecar.optimizer.situation import Situation
 
 
 def propose(action: str, moment: Situation, **written: object) -> Change | Declined:
-    """What the action answers to options that are written like this."""
+    """The proposal of an action for these options, as written in a rule."""
     options = CATALOGUE.actions[action].Options.model_validate(
         written, context=CATALOGUE.vocabulary
     )
@@ -16,13 +16,13 @@ def propose(action: str, moment: Situation, **written: object) -> Change | Decli
 
 
 def turned_to(answer: Change | Declined) -> Value:
-    """What a turn turns its knob to."""
+    """The value to which a proposal turns its knob."""
     assert hasattr(answer, "to"), answer
     value: Value = answer.to
     return value
 
 
 def reason(answer: Change | Declined) -> str:
-    """Why there is nothing to change."""
+    """The reason why an action proposes no change."""
     assert isinstance(answer, Declined), answer
     return answer.reason

@@ -1,4 +1,4 @@
-"""switch_policy, set_promote_after, warm and stretch_ttl; grow_tier has tests of its own."""
+"""switch_policy, set_promote_after, warm and stretch_ttl; grow_tier has its own tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.optimizer.actions.acting import propose, reason, turned_to
 
 
 def test_a_policy_is_switched_as_stated() -> None:
-    """Once: then it is in force."""
+    """The action declines once the policy is in force."""
     assert propose("switch_policy", situation(), tier="l2", to="sieve") == Turn(
         "tiers.l2.policy", "sieve"
     )
@@ -34,7 +34,7 @@ def test_a_policy_is_switched_as_stated() -> None:
     ],
 )
 def test_a_policy_that_the_tier_does_not_take_is_refused(tier: str, to: str, sentence: str) -> None:
-    """When the rule is read, with what to write."""
+    """The rule is rejected when it is read, with a message that lists the valid policies."""
     with pytest.raises(ValidationError) as refused:
         propose("switch_policy", situation(), tier=tier, to=to)
     [mistake] = refused.value.errors()
@@ -43,7 +43,7 @@ def test_a_policy_that_the_tier_does_not_take_is_refused(tier: str, to: str, sen
 
 
 def test_a_policy_of_a_plugin_is_one_of_memory() -> None:
-    """The vocabulary, the context of the validation, has all that are known there."""
+    """The vocabulary, which is the context of the validation, has the plugin's policy."""
     options = CATALOGUE.actions["switch_policy"].Options
     written = {"tier": "l1", "to": "mine"}
     known = {**CATALOGUE.vocabulary.policies, "mine": PolicyForm(on_disk=False)}
@@ -55,7 +55,7 @@ def test_a_policy_of_a_plugin_is_one_of_memory() -> None:
 
 @pytest.mark.parametrize("step", [0.05, 0.5])
 def test_promotion_is_as_stated_at_every_level(step: float) -> None:
-    """From two hits to one: there is nothing between."""
+    """The value goes from two hits to one directly."""
     assert propose("set_promote_after", situation(step=step)) == Turn("promote_after", 1)
     moment = situation(standing({"promote_after": 1}))
     assert reason(propose("set_promote_after", moment)) == "promote_after is already 1."
@@ -63,14 +63,14 @@ def test_promotion_is_as_stated_at_every_level(step: float) -> None:
 
 @pytest.mark.parametrize(("tier", "name"), [("l1", "L1"), ("l2", "L2")])
 def test_nothing_is_promoted_without_both_tiers(tier: str, name: str) -> None:
-    """So it would change nothing."""
+    """The change would have no effect."""
     assert reason(propose("set_promote_after", situation(without(tier)))) == (
         f"{name} is disabled."
     )
 
 
 def test_memory_is_warmed_where_there_is_room() -> None:
-    """In one tier at least, and from an L3 that is up."""
+    """At least one tier in memory has room, and L3 is up."""
     assert propose("warm", situation()) == OneShot("warm")
     assert propose("warm", situation(held={"l2": (1000, MIB)})) == OneShot("warm")
     full = {"l1": (100, MIB), "l2": (1000, MIB)}
@@ -79,7 +79,7 @@ def test_memory_is_warmed_where_there_is_room() -> None:
 
 
 def test_lives_are_stretched_to_their_ceiling() -> None:
-    """An hour and a quarter; never more than four hours of a configured one."""
+    """The TTL rises by a quarter of an hour, and never above four times the configured hour."""
     assert propose("stretch_ttl", situation()) == Turn("default_ttl", 4500.0)
     moment = situation(standing({"default_ttl": 14_000.0}), configured=DEFAULTS)
     assert turned_to(propose("stretch_ttl", moment)) == 14_400.0
@@ -90,6 +90,6 @@ def test_lives_are_stretched_to_their_ceiling() -> None:
 
 
 def test_what_never_expires_is_not_stretched() -> None:
-    """There is nothing longer than never."""
+    """The action declines if `default_ttl` is `never`."""
     moment = situation(standing({"default_ttl": math.inf}))
     assert reason(propose("stretch_ttl", moment)) == "default_ttl is never, so no entry expires."

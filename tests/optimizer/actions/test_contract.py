@@ -1,4 +1,4 @@
-"""The contract of actions, for all that come with the sidecar."""
+"""The contract of actions, for all actions that are shipped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TestBuiltIn(ActionContract):
         return CATALOGUE.actions[request.param]
 
     def counted_from(self, action: Action, moment: Situation, knob: str) -> Value:
-        """Two count from what is used, where that is less than what the knob stands at."""
+        """Two actions count from what is used, if that is less than the value of the knob."""
         stands = moment.knob(knob)
         if action.name == "shrink_tier" and isinstance(stands, Size):
             [held] = [state for state in moment.cache.tiers if state.tier in knob.split(".")]
@@ -36,7 +36,7 @@ class TestBuiltIn(ActionContract):
         return stands
 
     def floor(self, moment: Situation, knob: str, options: Any) -> Value:
-        """That of writes is a rate: nothing is configured that it could be a share of."""
+        """The floor of writes to L3 is a rate, since no configured value exists for a share."""
         if isinstance(options, PaceL3Writes.Options):
             return options.at_least
         return super().floor(moment, knob, options)

@@ -1,6 +1,6 @@
-"""What actions propose, put in force in a real store, and what comes of it.
+"""The effect of proposed changes in a real store.
 
-Each test asks an action, applies its change, and looks at what the cache then holds and answers.
+Each test calls an action, applies its change, and checks what the cache then holds and returns.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ KEYS = [b"ns/key%d" % number for number in range(200)]
 RNG = random.Random(7)
 VALUES = {key: RNG.randbytes(1024) for key in KEYS}  # as they are: nothing to compress
 ONLY_L1 = 10 / 150
-"""The share of hits in a loop over 150 keys: the ten in L1 stay, L2 has let go of each in time."""
+"""The share of hits in a loop over 150 keys: the ten in L1 stay, L2 has evicted each key by its
+turn.
+"""
 
 
 class Tuned:
-    """A store that actions turn. L1 holds 10 entries, L2 100, L3 all that there are."""
+    """A store that actions change. L1 holds 10 entries, L2 100, and L3 all of them."""
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         tiers = TiersConfig()
@@ -62,7 +64,7 @@ class Tuned:
         )
 
     def act(self, action: str, **written: object) -> bool:
-        """Have an action's change in force; False where it declines."""
+        """Apply the change that an action proposes; False if it declines."""
         answer = propose(action, self.situation(), **written)
         if isinstance(answer, Declined):
             return False
@@ -81,7 +83,7 @@ class Tuned:
         return self.harness.run(self.store.get(key))
 
     def memory_hit_ratio(self, keys: list[bytes], rounds: int) -> float:
-        """Of reading the keys in this order, again and again."""
+        """The hit ratio of memory for repeated reads of the keys in this order."""
         stats = self.store.stats
         before = stats.tiers[Tier.L1].hits + stats.tiers[Tier.L2].hits
         for _ in range(rounds):
@@ -110,7 +112,7 @@ def tune(tmp_path: Path) -> Iterator[Tune]:
 
 
 def test_shrink_tier_lets_entries_go_and_frees_their_bytes(tune: Tune) -> None:
-    """A fifth of what L2 holds: 20 of 100, which are then answered by L3."""
+    """L2 evicts a fifth of its 100 entries; L3 then serves these 20."""
     cache = tune()
     cache.put(*KEYS[:110])
     before = cache.store.l2.used_bytes
@@ -124,7 +126,7 @@ def test_shrink_tier_lets_entries_go_and_frees_their_bytes(tune: Tune) -> None:
 
 
 def test_shrink_tier_frees_memory_of_a_half_empty_tier_too(tune: Tune) -> None:
-    """L2 holds 40 of its 100: a fifth of the limit would have freed nothing."""
+    """L2 holds 40 of 100 entries, so lowering the limit by a fifth would free nothing."""
     cache = tune()
     cache.put(*KEYS[:50])
     assert len(cache.store.l2) == 40
@@ -133,7 +135,7 @@ def test_shrink_tier_frees_memory_of_a_half_empty_tier_too(tune: Tune) -> None:
 
 
 def test_shrink_tier_repeated_ends_at_the_floor(tune: Tune) -> None:
-    """A tenth of what is configured is left, and 10 entries in it; never less."""
+    """The limit never falls below a tenth of the configured one, which is 10 entries."""
     cache = tune()
     cache.put(*KEYS[:110])
     while cache.act("shrink_tier", tier="l2", by="20%"):
@@ -143,7 +145,7 @@ def test_shrink_tier_repeated_ends_at_the_floor(tune: Tune) -> None:
 
 
 def test_grow_tier_gives_a_loop_that_is_too_long_its_hits(tune: Tune) -> None:
-    """150 keys in turn never hit an L2 of 100; repeated, the action ends when all have room."""
+    """A loop over 150 keys never hits an L2 of 100. The action repeats until all keys have room."""
     cache = tune()
     cache.put(*KEYS[:150])
     assert cache.memory_hit_ratio(KEYS[:150], rounds=2) == pytest.approx(ONLY_L1)
@@ -154,7 +156,7 @@ def test_grow_tier_gives_a_loop_that_is_too_long_its_hits(tune: Tune) -> None:
 
 
 def test_grow_tier_makes_l3_keep_more(tune: Tune) -> None:
-    """What L3 had to evict at 100 entries it holds at 125."""
+    """With 125 entries, L3 keeps what it evicted with 100."""
     tiers = TiersConfig()
     cache = tune(tiers=replace(tiers, l3=replace(tiers.l3, max_entries=100)))
     cache.put(*KEYS[:150])
@@ -168,7 +170,7 @@ def test_grow_tier_makes_l3_keep_more(tune: Tune) -> None:
 
 
 def test_switch_policy_keeps_entries_and_changes_who_leaves(tune: Tune) -> None:
-    """In a loop LRU lets go of what is asked for next; `random` of anything."""
+    """In a loop, LRU evicts the key that is read next; `random` evicts any key."""
     cache = tune()
     cache.put(*KEYS[:150])
     assert cache.memory_hit_ratio(KEYS[:150], rounds=2) == pytest.approx(ONLY_L1)
@@ -180,7 +182,7 @@ def test_switch_policy_keeps_entries_and_changes_who_leaves(tune: Tune) -> None:
 
 
 def test_set_compression_keeps_what_comes_from_then_on_as_it_is(tune: Tune) -> None:
-    """And back: the same values take a small part of the bytes."""
+    """In both directions: compressed, the same values take a small part of the bytes."""
     cache = tune()
     value = b"a line like any other\n" * 200
     assert cache.act("set_compression", to="none")
@@ -197,7 +199,7 @@ def test_set_compression_keeps_what_comes_from_then_on_as_it_is(tune: Tune) -> N
 def test_set_promote_after_moves_entries_to_l1_sooner(
     tune: Tune, acting: bool, tiers: list[object]
 ) -> None:
-    """After the first hit in L2 instead of the second."""
+    """Entries move after the first hit in L2 instead of the second."""
     cache = tune()
     cache.put(*KEYS[:50])
     if acting:
@@ -207,7 +209,7 @@ def test_set_promote_after_moves_entries_to_l1_sooner(
 
 
 async def test_stretch_ttl_is_what_a_put_value_gets(tmp_path: Path) -> None:
-    """Of values that are put over HTTP without a life of their own."""
+    """The new lifetime applies to values that are put over HTTP without one."""
     async with running_sidecar(tmp_path) as sidecar, aiohttp.ClientSession() as client:
         store = sidecar.store
         url = f"http://127.0.0.1:{sidecar.ports['http']}/v1/cache/demo/key"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 20.0
-"""When a test gives up; nothing is measured by it."""
+"""The timeout of a test; nothing is measured with it."""
 
 
 @dataclass
@@ -34,15 +34,15 @@ class Answer:
 
 @dataclass
 class RunningSidecar:
-    """`cache-sidecar serve` on free ports; `start` again after it has ended."""
+    """`cache-sidecar serve` on free ports; `start` restarts it after it has ended."""
 
     data_dir: Path
     flags: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     wrapper: tuple[str, ...] = ()
-    """A command that executes the one after it."""
+    """A command that executes the following one."""
     program: str = "sidecar"
-    """The module that is run."""
+    """The module to run."""
     port: int = 0
     ops_port: int = 0
     process: subprocess.Popen[str] | None = None
@@ -94,7 +94,7 @@ class RunningSidecar:
         os.kill(self.pid, number)
 
     def kill_both(self) -> None:
-        """kill -9 of the sidecar and of L3, as a node that runs out of memory does it."""
+        """kill -9 of the sidecar and of L3, as on a node without free memory."""
         child = self.child
         self.signal(signal.SIGKILL)
         if child is not None:
@@ -103,7 +103,7 @@ class RunningSidecar:
         self.wait()
 
     def wait(self) -> tuple[int, str]:
-        """Its status and what it said."""
+        """Its exit status and its output."""
         assert self.process is not None
         output, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
         return self.process.returncode, output
@@ -153,7 +153,7 @@ class RunningSidecar:
 def wait_until(
     holds: Callable[[], object], what: str, patience_seconds: float = PATIENCE_SECONDS
 ) -> None:
-    """Poll until something holds; a failure when it never does."""
+    """Poll a condition; fails if it is never true."""
     give_up = time.monotonic() + patience_seconds
     while not holds():
         assert time.monotonic() < give_up, f"waited in vain until {what}"

@@ -1,4 +1,4 @@
-"""Conditions as values: what they ask for, whatever the protocol that states them."""
+"""Conditions as values: their meaning, independent of the protocol."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def an_entry(seq: int) -> Entry:
 def test_a_condition_is_about_the_version_in_force(
     condition: Condition, absent: bool, seventh: bool, eighth: bool
 ) -> None:
-    """Whether it holds where there is no entry, and for two versions of one."""
+    """Whether it holds without an entry, and for two versions of one."""
     found = [condition.holds(entry) for entry in (None, an_entry(7), an_entry(8))]
     assert found == [absent, seventh, eighth]

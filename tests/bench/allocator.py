@@ -36,7 +36,7 @@ VARIANTS: dict[str, Mapping[str, str]] = {
         "PYTHONMALLOC": "malloc",
     },
 }
-"""`1 s`: how soon it gives back what is free."""
+"""`1 s`: how soon it returns free memory."""
 CONFIG = """
 tiers:
   l1: {max_entries: 1000000, max_bytes: 20MiB}
@@ -56,7 +56,7 @@ SERVER, LOAD = 0, 1
 
 
 class Life(NamedTuple):
-    """Bytes at the end of a life, and seconds of processor time a request."""
+    """Bytes at the end of a run, and seconds of processor time per request."""
 
     idle_main: float
     idle_l3: float
@@ -87,7 +87,7 @@ def run(rounds: int = 3, cycles: int = CYCLES) -> None:
 
 
 def live(environment: Mapping[str, str], cycles: int) -> Life:
-    """The seed is the same in all lives."""
+    """The seed is the same in all runs."""
     rng = random.Random(20240607)
     with sidecar(SERVER, LOAD, config=CONFIG, environment=environment) as server:
         idle_main, idle_l3 = resident(server)
@@ -103,7 +103,7 @@ def live(environment: Mapping[str, str], cycles: int) -> Life:
 
 
 def cost(server: Running, method: str) -> float:
-    """Processor time a request, under load."""
+    """Processor time per request, under load."""
     began = processor_seconds(server.pid)
     load = wrk(server, cpu=LOAD, method=method, seconds=3)
     return (processor_seconds(server.pid) - began) / load.requests
@@ -117,7 +117,7 @@ def processor_seconds(pid: int) -> float:
 def churn(
     server: Running, rng: random.Random, key: int, size_of: Callable[[random.Random], int]
 ) -> int:
-    """Put values in batches of about 1 MiB; the next free key."""
+    """Put values in batches of about 1 MiB; returns the next free key."""
     left = PHASE_BYTES
     while left > 0:
         batch: list[bytes] = []
@@ -134,7 +134,7 @@ def churn(
 
 
 def resident(server: Running) -> tuple[float, float]:
-    """Of both processes."""
+    """The resident memory of both processes."""
     return rss(server.pid), rss(server.child) if server.child else 0.0
 
 

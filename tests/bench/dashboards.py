@@ -29,7 +29,7 @@ def main(minutes: float) -> None:
 
 
 def report(seen: Observed) -> None:
-    """What stands after all that time."""
+    """Print the state at the end."""
     ended = Counter((each["rule"], each["outcome"]) for each in seen.outcomes())
     say(f"trials: {', '.join(f'{rule} {what} {n}' for (rule, what), n in sorted(ended.items()))}")
     asked = targets()

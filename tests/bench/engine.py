@@ -63,7 +63,7 @@ def measured(world: World) -> tuple[list[float], list[float]]:
 
 
 def a_world(threshold: str) -> World:
-    """Counters that grow and gauges that vary, all at random."""
+    """Random counters and gauges."""
     rng = random.Random(1)
     history = History(CATALOGUE.signals)
     counters = dict.fromkeys(history.readings, 0.0)
@@ -96,7 +96,7 @@ def documented(threshold: str) -> Document:
 
 
 def a_hundredth(number: int, names: list[str], threshold: str) -> RuleConfig:
-    """A rule that has little in common with the others."""
+    """A rule that shares almost nothing with the others."""
     a, b, base = itertools.islice(itertools.cycle(names), number, number + 3)
     condition = CONDITIONS[number % len(CONDITIONS)]
     window = 60.0 * (1 + number % 25)

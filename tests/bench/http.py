@@ -35,7 +35,7 @@ def against_the_peer(bare: Running, ours: Running) -> None:
 
 
 def l3_hits(ours: Running, where: str, connections: int, load: int = LOAD) -> None:
-    """Keys that only L3 has: a hundred times as many as memory holds."""
+    """Keys that are only in L3: a hundred times as many as memory holds."""
     wrk(ours, cpu=load, method="PUT", seconds=1)
     for _ in range(3):
         wrk(ours, cpu=load, method="PUT", namespace="deep", keys=50_000, seconds=5)

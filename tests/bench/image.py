@@ -40,7 +40,7 @@ def run(starts: int = 11) -> None:
 
 
 def start(pod: Pod) -> tuple[float, float]:
-    """A start, and an end that is in order; seconds until ready, and those of a processor."""
+    """A start and an orderly stop; seconds until ready, and of processor time."""
     seconds = pod.start_seconds()
     assert pod.sidecar
     times = [process.cpu_times() for process in pod.processes()]

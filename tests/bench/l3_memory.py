@@ -59,7 +59,7 @@ def ready(data_dir: Path, after: str) -> RunningChild:
 
 
 def grown(child: RunningChild, idle: int, entries: int, when: str) -> None:
-    """Settle for a few statuses, and compare with the idle process."""
+    """Wait for a few statuses, and compare with the idle process."""
     for _ in range(4):
         child.status()
     growth = pss(child.process.pid) - idle
@@ -71,7 +71,7 @@ def _a_put(rng: random.Random, key: int, seq: int) -> Put:
 
 
 def _send(child: RunningChild, puts: Iterable[Put]) -> None:
-    """In large frames, two on their way."""
+    """Send large frames, with two in transit."""
     owed = 0
     frame: list[Put] = []
     for one in puts:

@@ -24,7 +24,7 @@ UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk gave. Seconds; `errors` are answers that are neither 2xx nor 3xx."""
+    """The result of one run of wrk, in seconds; `errors` are answers other than 2xx and 3xx."""
 
     requests_per_second: float
     p50: float
@@ -148,7 +148,7 @@ def _process(
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Until it answers, with whatever status but 503."""
+    """Wait until it answers with any status except 503."""
     while process.poll() is None:
         try:
             urllib.request.urlopen(url).close()
@@ -164,13 +164,13 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _child_of(pid: int) -> int | None:
-    """The process of L3; None where it is switched off."""
+    """The process of L3; None if it is disabled."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return int(children[0]) if children else None
 
 
 def say(line: str) -> None:
-    """One line of the report, at once."""
+    """Print one line of the report immediately."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

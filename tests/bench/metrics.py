@@ -36,7 +36,7 @@ def run() -> None:
 
 
 def _turns() -> list[tuple[Rates, Rates]]:
-    """Of two new processes: each has a speed of its own, by where its memory happens to lie."""
+    """The turns of two new processes: the speed of each depends on its memory layout."""
     with (
         sidecar(SERVER, LOAD, rules=OFF) as counted,
         sidecar(SERVER, LOAD, rules=OFF, module="tests.bench.uncounted") as bare,
@@ -57,7 +57,7 @@ def _pair(counted: Running, bare: Running, *, swapped: bool) -> tuple[Rates, Rat
 
 @contextmanager
 def scraped(server: Running) -> Iterator[None]:
-    """Now and then, from a thread of this process."""
+    """Scrape at intervals, from a thread of this process."""
     stop = threading.Event()
 
     def scrape() -> None:

@@ -64,7 +64,7 @@ rules:
 
 
 def run() -> None:
-    """Throughput with the optimizer on against off, and processor time, which noise spares."""
+    """Throughput with the optimizer on against off, and processor time, which has less noise."""
     with sidecar(SERVER, LOAD) as on, sidecar(SERVER, LOAD, rules=OFF) as off:
         for server in (on, off):
             wrk(server, cpu=LOAD, method="PUT", seconds=2)
@@ -76,27 +76,27 @@ def run() -> None:
 
 
 def measured(server: Running, seconds: int = 3) -> tuple[float, float]:
-    """Requests a second, and requests a second of the server's processor time."""
+    """Requests per second, and per second of the server's processor time."""
     before = cpu_seconds(server.pid)
     load = wrk(server, cpu=LOAD, seconds=seconds)
     return load.requests_per_second, load.requests / (cpu_seconds(server.pid) - before)
 
 
 def at_rest(server: Running) -> float:
-    """The share of a processor that the server takes while nobody asks it for anything."""
+    """The share of a processor that the server uses without requests."""
     before = cpu_seconds(server.pid)
     time.sleep(REST_SECONDS)
     return (cpu_seconds(server.pid) - before) / REST_SECONDS
 
 
 def cpu_seconds(pid: int) -> float:
-    """As the scheduler counts it, to the nanosecond; the clock's ticks are too coarse."""
+    """As the scheduler counts it, in nanoseconds; clock ticks are too coarse."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 def replayed(trace: Path, limit: int | None) -> None:
-    """What the optimizer does for a trace, read over and over until the time is up."""
+    """The effect of the optimizer on a trace, which is repeated until the time is up."""
     with sidecar(SERVER, LOAD, config=CACHE, rules=RULES) as server:
         client = Client(server.port, trace, limit)
         client.run()
@@ -113,7 +113,7 @@ def replayed(trace: Path, limit: int | None) -> None:
 
 
 def report(outcome: dict[str, Any], client: Client) -> None:
-    """A trial's figures, and what the client saw in its two windows."""
+    """A trial's figures, and those of the client in its two windows."""
     start, end = outcome["started_at"], outcome["ended_at"]
     before = client.hit_ratio(start - WINDOW_SECONDS, start)
     after = client.hit_ratio(end - WINDOW_SECONDS, end)
@@ -128,7 +128,7 @@ def report(outcome: dict[str, Any], client: Client) -> None:
 
 
 class Seen(NamedTuple):
-    """What a client's requests had come to at a time of the wall clock."""
+    """The requests of a client up to a wall clock time."""
 
     at: float
     requests: int
@@ -136,7 +136,7 @@ class Seen(NamedTuple):
 
 
 class Client:
-    """A replay that notes how it goes."""
+    """A replay that records its progress."""
 
     def __init__(self, port: int, trace: Path, limit: int | None) -> None:
         self._replay = Replay(Address.parse(f"http://127.0.0.1:{port}", None), "bench")
@@ -150,13 +150,13 @@ class Client:
         asyncio.run(self._replay.run(self._requests(), CONNECTIONS))
 
     def hit_ratio(self, start: float, end: float) -> float:
-        """Of the requests between two times of the wall clock."""
+        """The hit ratio of requests between two wall clock times."""
         within = [seen for seen in self.seen if start <= seen.at <= end]
         first, last = within[0], within[-1]
         return (last.hits - first.hits) / max(1, last.requests - first.requests)
 
     def _requests(self) -> Iterator[Request]:
-        """The trace, over and over until the time is up."""
+        """The requests of the trace, repeated until the time is up."""
         while True:
             for request in islice(traces.read(self._trace), self._limit):
                 if time.monotonic() >= self._until:

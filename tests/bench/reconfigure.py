@@ -66,7 +66,7 @@ async def measure(sidecar: RunningSidecar, url: str) -> None:
 
 
 def report_delays(log: Path) -> None:
-    """From the event's arrival to the document in force, by the sidecar's own log."""
+    """The time from an event to the document in force, by the sidecar's own log."""
     delays = []
     for line in log.read_text().splitlines():
         record = json.loads(line)
@@ -79,7 +79,7 @@ def report_delays(log: Path) -> None:
 
 @contextmanager
 def api_server() -> Iterator[tuple[str, Path]]:
-    """Its address and a kubeconfig that leads there."""
+    """Its address, and a kubeconfig for it."""
     folder = Path(tempfile.mkdtemp(prefix="cache-sidecar-bench-"))
     kubeconfig = folder / "kubeconfig"
     command = [sys.executable, "-m", "tests.kube.apiserver", "--kubeconfig", str(kubeconfig)]
@@ -94,7 +94,7 @@ def api_server() -> Iterator[tuple[str, Path]]:
 
 @contextmanager
 def watching(kubeconfig: Path) -> Iterator[tuple[RunningSidecar, Path]]:
-    """A sidecar and its log."""
+    """A sidecar that watches, and its log."""
     folder = Path(tempfile.mkdtemp(prefix="cache-sidecar-bench-"))
     log = folder / "log"
     flags = ("--configmap", f"{NAMESPACE}/{NAME}", "--log-format", "json")

@@ -18,7 +18,7 @@ def run() -> None:
 
 
 def throughput() -> None:
-    """Keys that only L3 has, the same few in both; then any of the many."""
+    """Keys that are only in L3: the same few in both, then any of the many."""
     with (
         sidecar(SERVER, LOAD, config=CONFIG) as few,
         sidecar(SERVER, LOAD, config=CONFIG) as many,

@@ -69,7 +69,7 @@ def hot(server: Running) -> Load:
 
 @contextmanager
 def others(server: Running) -> Iterator[None]:
-    """16 connections that read what memory does not have, and 4 that write."""
+    """16 connections that read keys that are not in memory, and 4 that write."""
     seconds = HOT_SECONDS + 1
     threads = [
         threading.Thread(

@@ -32,12 +32,12 @@ SIZES: dict[str, Callable[[random.Random], int]] = {
     "mixed": lambda rng: int(64 * 2 ** rng.uniform(0, 14)),
 }
 IN_FLIGHT = 4
-"""Frames on their way; the sidecar's own bound is of the same order."""
+"""Frames in transit; the sidecar's own limit is of the same order."""
 
 
 @dataclass
 class Measured:
-    """What the kernel says of the folder, and how fast the writes went."""
+    """The size of the folder according to the kernel, and the rate of writes."""
 
     worst: float = 0.0
     worst_at: tuple[int, int] = (0, 0)  # folder, live
@@ -63,7 +63,7 @@ class Measured:
 
 @dataclass
 class Tier:
-    """The child, what is live in it, and what is on its way to it."""
+    """The child, the live entries in it, and the frames in transit to it."""
 
     child: RunningChild
     folder: Path
@@ -87,12 +87,12 @@ class Tier:
             self.receive()
 
     def settle(self, until: Callable[[], bool] = lambda: True) -> None:
-        """Wait for what is on its way, and for what else should come of it."""
+        """Wait for frames in transit, and for their effects."""
         while self.flying or not until():
             self.receive()
 
     def sweep(self, scope: bytes) -> None:
-        """Invalidate a scope, and wait until the sweep has left nothing."""
+        """Invalidate a scope, and wait until the sweep has removed everything."""
         self.settle()
         self.sweeping = True
         self.seq += 1
@@ -102,7 +102,7 @@ class Tier:
         self.sweeping = False
 
     def receive(self) -> None:
-        """One reply; what is promised is held against the larger of live before and after it."""
+        """Receive one reply; limits apply to the larger of the live bytes before and after it."""
         reply = self.child.receive()
         assert reply.fault is None, reply.fault
         before = self.live
@@ -133,7 +133,7 @@ class Tier:
 
 
 def frames(writes: Iterator[Write]) -> Iterator[list[Write]]:
-    """Writes in frames as the sidecar makes them."""
+    """Writes in frames like the sidecar's."""
     frame: list[Write] = []
     size = 0
     for write in writes:
@@ -166,7 +166,7 @@ def churn(
     began = time.monotonic()
 
     def puts(count: int, keys: int, ttl: float = math.inf) -> None:
-        """Of keys at random; what is more than fits is evicted."""
+        """Puts of random keys; excess entries are evicted."""
         writes = (tier.a_put(rng.randrange(keys), size_of(rng), ttl) for _ in range(count))
         for frame in frames(writes):
             tier.send(frame)

@@ -15,14 +15,14 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
 COUNTING = {"sidecar.store.store": 20, "sidecar.http.server": 3}
-"""The modules of a GET's path, and how many of their statements count at least."""
+"""The modules in the path of a GET, and the minimum of counting statements in them."""
 COUNTERS = {"stats", "counts"}
 DECIDING = {"in_flight"}
-"""What is no counter, since requests are turned away by it."""
+"""Not counters, since requests are refused because of them."""
 
 
 class Uncounted(ast.NodeTransformer):
-    """Leaves counting out of a module, and keeps how often it did."""
+    """Removes counting from a module, and counts the removals."""
 
     def __init__(self) -> None:
         self.removed = 0
@@ -52,14 +52,14 @@ class Uncounted(ast.NodeTransformer):
 
 
 def _counts(node: ast.expr) -> bool:
-    """Whether it is an attribute of a counter, however deep."""
+    """Whether it is an attribute of a counter, at any depth."""
     *owners, name = ast.unparse(node).split(".")
     counter = isinstance(node, ast.Attribute) and not COUNTERS.isdisjoint(owners)
     return counter and name not in DECIDING
 
 
 class Loader(SourceFileLoader):
-    """Compiles a module without its counting, past the cache of compiled modules."""
+    """Compiles a module without its counting, bypassing the cache of compiled modules."""
 
     def get_code(self, fullname: str) -> CodeType:
         transformer = Uncounted()
@@ -70,7 +70,7 @@ class Loader(SourceFileLoader):
 
 
 class Finder(MetaPathFinder):
-    """Has these modules loaded by Loader."""
+    """Makes Loader load these modules."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -12,12 +12,12 @@ from sidecar.config.values import revision
 
 
 def run(*arguments: str | Path) -> Result:
-    """The command with these arguments."""
+    """Run the command with these arguments."""
     return CliRunner().invoke(check, [str(argument) for argument in arguments])
 
 
 def test_a_good_document_is_answered_with_its_revision(tmp_path: Path) -> None:
-    """Exit code 0, and the revision that the running sidecar will report."""
+    """Exit code 0, and the same revision as in the running sidecar."""
     text = "tiers: {l1: {policy: w_tinylfu, window: 0.1}}"
     (tmp_path / "cache.yaml").write_text(text)
     result = run(tmp_path)
@@ -41,7 +41,7 @@ def test_a_good_document_is_answered_with_its_revision(tmp_path: Path) -> None:
 def test_a_good_document_is_answered_with_what_is_in_force(
     tmp_path: Path, rules: str, sentence: str
 ) -> None:
-    """Rules and baselines, be they stated or the default ones."""
+    """The rules and baselines, stated or default."""
     (tmp_path / "rules.yaml").write_text(rules)
     (tmp_path / "baselines.yaml").write_text("baselines: {cpu.pressure: {baseline: learn}}")
     assert run(tmp_path).stdout.splitlines()[1:] == [sentence, "baselines: 1"]
@@ -53,7 +53,7 @@ def test_an_empty_folder_is_good(tmp_path: Path) -> None:
 
 
 def test_every_mistake_is_a_line_on_stderr(tmp_path: Path) -> None:
-    """Exit code 1; nothing on stdout, so that a script cannot take it for a revision."""
+    """Exit code 1; nothing on stdout, so that a script cannot mistake it for a revision."""
     (tmp_path / "cache.yaml").write_text("promote_after: 0\nspeed: 1\n")
     (tmp_path / "rules.yaml").write_text("level: hot\nrules: [{}]\n")
     (tmp_path / "baselines.yaml").write_text("a: [")
@@ -79,7 +79,7 @@ def test_every_mistake_is_a_line_on_stderr(tmp_path: Path) -> None:
 def test_a_size_is_held_against_the_limit_that_is_given(
     tmp_path: Path, option: str, tier: str, sentence: str
 ) -> None:
-    """What fits without a limit does not fit into 512 MiB."""
+    """A configuration that fits without a limit does not fit into 512 MiB."""
     (tmp_path / "cache.yaml").write_text(f"tiers: {{{tier}: {{max_bytes: 1GiB}}}}")
     assert run(tmp_path).exit_code == 0
     result = run(tmp_path, option, "512Mi")
@@ -88,7 +88,7 @@ def test_a_size_is_held_against_the_limit_that_is_given(
 
 
 def test_a_file_that_cannot_be_read_is_a_mistake_like_any_other(tmp_path: Path) -> None:
-    """Exit code 1 with the path, and not the defaults."""
+    """Exit code 1 with the path, instead of the defaults."""
     (tmp_path / "cache.yaml").mkdir()
     result = run(tmp_path)
     assert result.exit_code == 1
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake_like_any_other(tmp_path: Path) 
 
 @pytest.mark.parametrize("arguments", [[], ["missing"], [".", "--memory-limit", "10 potatoes"]])
 def test_a_wrong_call_is_told_apart_from_a_wrong_document(arguments: list[str]) -> None:
-    """Exit code 2 for no folder, one that does not exist, or a limit that is no size."""
+    """Exit code 2 for no folder, a missing one, or a limit that is not a size."""
     result = run(*arguments)
     assert result.exit_code == 2
     assert "Usage:" in result.stderr

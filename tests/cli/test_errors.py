@@ -1,4 +1,4 @@
-"""A command that is called wrongly, in whatever way, answers in one line."""
+"""A wrong call of a command is answered in one line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.running import free_port
     ],
 )
 def test_a_wrong_call_is_one_line(call: str) -> None:
-    """Status 2, one line on stderr that is no traceback, nothing on stdout."""
+    """Status 2, one line on stderr without a traceback, and nothing on stdout."""
     result = CliRunner().invoke(main, call.split())
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -57,14 +57,14 @@ def test_no_command_is_a_call_for_help() -> None:
 
 @pytest.mark.parametrize("group", ["", "optimizer"])
 def test_every_command_is_explained_in_a_line(group: str) -> None:
-    """Nobody has to guess what three dots stand for."""
+    """No explanation is cut off with three dots."""
     listed = CliRunner().invoke(main, [*group.split(), "-h"]).output.partition("Commands:")[2]
     assert len(listed.splitlines()) > 4
     assert "..." not in listed
 
 
 def test_the_variable_of_applications_says_where_the_sidecar_is() -> None:
-    """CACHE_SIDECAR_URL, where nothing else is said; before a subcommand's name as well."""
+    """CACHE_SIDECAR_URL is the default; it can also be stated before a subcommand's name."""
     variable = {"CACHE_SIDECAR_URL": f"http://127.0.0.1:{free_port()}"}
     said = CliRunner().invoke(main, ["stats"], env=variable)
     assert variable["CACHE_SIDECAR_URL"] in said.stderr
@@ -77,7 +77,7 @@ def test_the_variable_of_applications_says_where_the_sidecar_is() -> None:
     "answer", [b"-ERR unknown command\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n{}", b""]
 )
 def test_what_is_no_sidecar_is_one_line(answer: bytes) -> None:
-    """A Redis, say, or a web server, or what hangs up at once."""
+    """For example Redis, a web server, or a server that closes the connection at once."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         answering = Thread(target=_answer_once, args=(server, answer))
         answering.start()

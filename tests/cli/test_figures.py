@@ -1,4 +1,4 @@
-"""Figures in a terminal: a person reads them."""
+"""Figures in a terminal, formatted for people."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_reading_has_the_unit_of_its_signal(signal: str, value: float | None, 
 
 
 def test_two_shares_differ_by_points() -> None:
-    """1% of noise could be taken for a hundredth of the hit ratio."""
+    """1% of noise could be read as a hundredth of the hit ratio."""
     assert READINGS.spread("cache.hit_ratio", 0.0123) == "1.23 points"
     assert READINGS.spread("http.get_p99_seconds", 0.002) == "2 ms"
 

@@ -84,7 +84,7 @@ OVERVIEW = Overview(
 
 
 def printed(*parts: RenderableType, width: int = 100) -> str:
-    """As a terminal of that width has it, with single spaces and in single lines."""
+    """The output on a terminal of that width, with single spaces and without empty lines."""
     with io.StringIO() as out:
         Console(file=out, width=width).print(*parts, sep="\n")
         text = out.getvalue()
@@ -94,7 +94,7 @@ def printed(*parts: RenderableType, width: int = 100) -> str:
 
 @pytest.fixture(scope="module")
 def optimizing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
-    """A sidecar whose optimizer has something to say."""
+    """A sidecar whose optimizer has rules, outcomes and signals to show."""
     folder = tmp_path_factory.mktemp("config")
     (folder / "rules.yaml").write_text(RULES)
     data_dir = tmp_path_factory.mktemp("data")
@@ -126,7 +126,7 @@ def said_by(sidecar: RunningSidecar, *arguments: str) -> str:
 def test_every_command_answers_in_plain_text_where_there_is_no_terminal(
     optimizing: RunningSidecar,
 ) -> None:
-    """Without colours, and with what the API says."""
+    """Without colours, and with the figures of the API."""
     said = {
         "overview": said_by(optimizing),
         "rules": said_by(optimizing, "rules"),
@@ -145,7 +145,7 @@ def test_every_command_answers_in_plain_text_where_there_is_no_terminal(
 
 @pytest.mark.parametrize("path", ["", "/rules", "/outcomes"])
 def test_json_is_that_of_the_api(optimizing: RunningSidecar, path: str) -> None:
-    """For scripts: the same keys, and nothing beside it."""
+    """For scripts: the same keys as in the API, and no others."""
     printed = json.loads(said_by(optimizing, *path.strip("/").split(), "--json"))
     assert printed.keys() == json.loads(optimizing.ask("GET", f"/v1/optimizer{path}").body).keys()
 
@@ -157,7 +157,7 @@ def test_a_run_says_what_it_would_do_as_json(optimizing: RunningSidecar) -> None
 
 
 def test_what_is_said_before_the_command_holds_for_it(optimizing: RunningSidecar) -> None:
-    """`optimizer --url ... rules` asks there as well."""
+    """`optimizer --url ... rules` uses that URL too."""
     done = command("--url", f"http://127.0.0.1:{optimizing.port}", "--json", "rules")
     assert "rules" in json.loads(done.stdout)
 
@@ -168,7 +168,7 @@ def test_reset_says_what_holds_then(optimizing: RunningSidecar) -> None:
 
 
 def test_the_newest_are_shown_up_to_the_limit(optimizing: RunningSidecar) -> None:
-    """After a reset a rule may act again: there is more than one outcome."""
+    """After a reset a rule may act again, so there are several outcomes."""
 
     def several() -> bool:
         optimizing.ask("POST", "/v1/optimizer/reset")
@@ -182,7 +182,7 @@ def test_the_newest_are_shown_up_to_the_limit(optimizing: RunningSidecar) -> Non
 
 @pytest.mark.parametrize("arguments", [(), ("rules",), ("outcomes",), ("run",), ("reset",)])
 def test_nothing_there_is_one_line(arguments: tuple[str, ...]) -> None:
-    """Status 1, no traceback."""
+    """Status 1, and no traceback."""
     done = command(*arguments, "--url", f"http://127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
@@ -203,7 +203,7 @@ READINGS = Readings(CATALOGUE.signals)
 
 @pytest.mark.parametrize("width", [60, 100, 160])
 def test_a_rule_is_shown_with_all_it_sees(width: int) -> None:
-    """Whole, however narrow the terminal is: condition, values with units, and the reason."""
+    """Complete on a narrow terminal too: condition, values with units, and the reason."""
     shown = printed(rules_table([RULE], READINGS), width=width)
     for part in ("41.2%", "75.0%", "no value", "unavailable", "set_promote_after"):
         assert part in shown
@@ -226,7 +226,9 @@ def test_an_outcome_is_shown_with_its_figures_and_in_full() -> None:
 
 
 def test_an_outcome_without_figures_claims_none() -> None:
-    """A deed has no knob, what was not compared no effect, and from zero the effect no number."""
+    """A one-shot has no knob, without a comparison there is no effect, and relative to zero no
+    number.
+    """
     deed = replace(IMPROVED, knob=None, signal=None, before=None, after=None, outcome="applied")
     shown = printed(outcomes_table([deed], READINGS))
     assert "grow_tier" in shown
@@ -239,7 +241,7 @@ def test_an_outcome_without_figures_claims_none() -> None:
 
 
 def test_the_overview_names_what_is_turned_and_what_should_be() -> None:
-    """Knobs that stand at what was configured, and signals without an aim, are left to --json."""
+    """Knobs with their configured value, and signals without a target, appear only in --json."""
     shown = printed(*overview_parts(OVERVIEW, READINGS))
     assert (
         "on, at level balanced. It evaluates its rules every 30 s, 1,234 times since the start."
@@ -272,7 +274,7 @@ def test_the_overview_shows_the_trial() -> None:
 
 
 def test_decisions_are_sentences() -> None:
-    """One that this version does not know is shown with its fields."""
+    """An unknown event is shown with its fields."""
     size = {"max_entries": 10, "max_bytes": 1024}
     decided: list[dict[str, Any]] = [
         {"event": "fired", "rule": "a", "condition": "cache.l2.fill\n  > 0.5"},

@@ -17,7 +17,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_replay_hits_what_fits(sidecar: RunningSidecar, tmp_path: Path) -> None:
-    """A trace whose keys all fit misses each once, and stores values of the trace's sizes."""
+    """A trace whose keys all fit has one miss per key, and stores values of the trace's sizes."""
     rng = random.Random(7)
     keys = [rng.randrange(200) for _ in range(2000)]
     trace = tmp_path / "trace.csv"
@@ -37,7 +37,7 @@ def test_a_replay_hits_what_fits(sidecar: RunningSidecar, tmp_path: Path) -> Non
 
 
 def test_nothing_there_is_one_line(tmp_path: Path) -> None:
-    """Status 1, one line, no traceback."""
+    """Status 1, one line, and no traceback."""
     trace = tmp_path / "trace.csv"
     trace.write_text("1\n")
     url = f"http://127.0.0.1:{free_port()}"

@@ -1,4 +1,4 @@
-"""What `top` computes and draws, without a sidecar."""
+"""The calculations and drawings of `top`, without a sidecar."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ L3 = L3Health(state="up", folder_bytes=0, pending_compaction_bytes=0, waiting=0,
 
 
 def stats(l1_hits: int, l2_hits: int, misses: int, evictions: int = 0) -> Stats:
-    """Of lookups that L1, L2 or nothing answered."""
+    """Statistics of lookups that L1, L2 or no tier answered."""
     l1 = replace(EMPTY, hits=l1_hits, misses=l2_hits + misses, evictions=evictions)
     l2 = replace(EMPTY, hits=l2_hits, misses=misses)
     l3 = replace(EMPTY, misses=misses)
@@ -50,7 +50,9 @@ def drawn(
 
 
 def test_growth_is_that_between_two_looks() -> None:
-    """Shares of the lookups since, not since the start; each tier by those that reached it."""
+    """Shares of the lookups in between, not since the start; each tier relative to those that
+    reached it.
+    """
     grown = growth(stats(100, 100, 100), stats(160, 120, 120, evictions=5), 2.0)
     assert grown is not None
     assert grown.lookups_per_second == 50
@@ -68,20 +70,20 @@ def test_without_lookups_there_is_no_ratio() -> None:
 
 
 def test_counters_that_fall_are_those_of_another_process() -> None:
-    """Even if only one of them has not caught up yet."""
+    """This holds even if only one of them has fallen so far."""
     assert growth(stats(100, 100, 100), stats(0, 0, 0), 2.0) is None
     assert growth(stats(1, 0, 1, evictions=1), stats(500, 500, 500), 2.0) is None
 
 
 def test_a_plot_is_stacked_from_the_bottom_in_eighths() -> None:
-    """Its newest point is on the right, and as many are shown as there is room for."""
+    """The newest point is on the right, and there are as many points as fit."""
     points = [{"l1": 1.0}, {"l1": 0.5}, {}, {"l1": 0.25, "l2": 0.25, "l3": 0.125}]
     assert drawn(points, 2) == ["100%   ▂", "  0% █ █"]
 
 
 @pytest.mark.parametrize("height", [1, 4, 12])
 def test_bands_that_meet_in_a_cell_are_ink_and_ground(height: int) -> None:
-    """Half L1 and half L3: one block, blue on amber, where the cell is the whole plot."""
+    """Half L1 and half L3: one block, blue on amber, if the cell is the whole plot."""
     console = paint(Console(force_terminal=True, color_system="truecolor", width=6, _environ={}))
     [*segments] = console.render(Plot([{"l1": 0.5, "l3": 0.5}], list(TIERS), height))
     cells = [(part.text, part.style) for part in segments if part.text.strip(" \n%01")]
@@ -92,13 +94,15 @@ def test_bands_that_meet_in_a_cell_are_ink_and_ground(height: int) -> None:
 
 
 def test_a_plot_does_without_blocks_and_colours() -> None:
-    """Where the terminal has no Unicode, half a cell or more is a whole one."""
+    """On a terminal without Unicode, a cell that is at least half full is drawn full."""
     assert drawn([{"l1": 0.5, "l2": 0.2}], 2, "ascii") == ["100%", "  0%   #"]
 
 
 @pytest.mark.parametrize("height", [5, 24, 25, 40, 200])
 def test_more_rows_show_more(height: int) -> None:
-    """No part gets more than it has to show, none less than the least; together they fill it."""
+    """No part gets more rows than it needs, or fewer than its minimum; together they fill the
+    screen.
+    """
     wanted = {"plot": 12, "rules": 8, "outcomes": 500}
     rows = allot(height, wanted)
     assert all(rows[name] <= wanted[name] for name in wanted)

@@ -1,4 +1,4 @@
-"""The command `simulate`, run as a user runs it."""
+"""The command `simulate`, run as users run it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def trace(tmp_path: Path) -> Path:
 
 
 def invoke(*arguments: object) -> Result:
-    """What the command did with these arguments."""
+    """The result of the command with these arguments."""
     return CliRunner().invoke(simulate, [str(argument) for argument in arguments])
 
 
@@ -40,7 +40,7 @@ def test_json_is_one_object(trace: Path) -> None:
 
 
 def test_people_get_a_table(trace: Path) -> None:
-    """Policy, size, counts, ratio in per cent, and the rate."""
+    """Policy, size, counts, ratio in percent, and rate."""
     result = invoke(trace, "--policy", "fifo", "--entries", 2)
     assert result.exit_code == 0, result.output
     rows = dict(line.rsplit(maxsplit=1) for line in result.stdout.splitlines())
@@ -55,7 +55,7 @@ def test_people_get_a_table(trace: Path) -> None:
 
 
 def test_limit_stops_early(trace: Path) -> None:
-    """Of A B A only the last is a hit, and what is wrong further down is never read."""
+    """Of A B A only the last is a hit, and errors further down are never reached."""
     with trace.open("a") as file:
         file.write("D,much\n")
     result = invoke(trace, "--policy", "lru", "--entries", 2, "--limit", 3, "--json")
@@ -65,7 +65,7 @@ def test_limit_stops_early(trace: Path) -> None:
 
 @pytest.mark.parametrize("policy", sorted(CATALOGUE.policies))
 def test_every_policy_can_be_simulated(tmp_path: Path, policy: str) -> None:
-    """The command counts what a plain replay of the same policy with the same seed counts."""
+    """The counts equal those of a plain replay of the same policy with the same seed."""
     keys = zipf(17, requests=5_000, keys=500)
     path = tmp_path / "trace.csv"
     path.write_bytes(b"\n".join(keys))
@@ -75,7 +75,7 @@ def test_every_policy_can_be_simulated(tmp_path: Path, policy: str) -> None:
 
 
 def test_chance_is_that_of_the_seed(tmp_path: Path) -> None:
-    """The same seed gives the same hits, and five seeds do not all give the same."""
+    """The same seed gives the same hits, and five seeds give different ones."""
     path = tmp_path / "trace.csv"
     path.write_bytes(b"\n".join(zipf(17, requests=5_000, keys=500)))
 
@@ -88,7 +88,7 @@ def test_chance_is_that_of_the_seed(tmp_path: Path) -> None:
 
 
 def test_a_window_makes_a_difference_to_w_tinylfu(tmp_path: Path) -> None:
-    """All window is LRU."""
+    """With a window of the whole cache, it is LRU."""
     path = tmp_path / "trace.csv"
     path.write_bytes(b"\n".join(zipf(17, requests=5_000, keys=500)))
 
@@ -108,7 +108,7 @@ def test_a_window_makes_a_difference_to_w_tinylfu(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_choice_is_an_error_in_one_line(trace: Path, options: list[str], why: str) -> None:
-    """On stderr, with a status that is not zero, and nothing on stdout."""
+    """On stderr, with a non-zero status, and nothing on stdout."""
     result = invoke(trace, "--entries", 2, "--json", *options)
     assert result.exit_code != 0
     assert result.stdout == ""
@@ -125,7 +125,7 @@ def test_a_wrong_choice_is_an_error_in_one_line(trace: Path, options: list[str],
     ],
 )
 def test_a_bad_trace_is_an_error_in_one_line(tmp_path: Path, content: str | None, why: str) -> None:
-    """It names the file and, where there is one, the line."""
+    """It names the file and the line, if there is one."""
     path = tmp_path / "trace.csv"
     if content is not None:
         path.write_text(content)
@@ -141,14 +141,14 @@ def test_a_bad_trace_is_an_error_in_one_line(tmp_path: Path, content: str | None
     "options", [["--entries", "0"], ["--entries", "2", "--window", "1.5"], ["--entries", "two"]]
 )
 def test_a_value_out_of_range_is_a_usage_error(trace: Path, options: list[str]) -> None:
-    """Status 2, as everywhere on the command line, and the option is named."""
+    """Status 2, as everywhere on the command line, with the name of the option."""
     result = invoke(trace, "--policy", "w_tinylfu", *options)
     assert result.exit_code == 2
     assert f"Invalid value for '{options[-2]}'" in result.stderr
 
 
 def test_the_rate_leaves_out_how_requests_are_made() -> None:
-    """Requests that take their time to come do not make the policy slow."""
+    """The time to generate requests does not count towards the rate."""
     policy = CATALOGUE.policies.make("lru", 2, rng=Random(1))
     seconds = 0.0
 

@@ -1,4 +1,4 @@
-"""Trace files: what is read, and how a file that is none is refused."""
+"""Trace files: which ones are read, and how invalid ones are rejected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Write = Callable[[bytes], Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Makes a trace file of the bytes given."""
+    """Creates a trace file with the given bytes."""
 
     def write(content: bytes) -> Path:
         path = tmp_path / "trace.csv"
@@ -28,7 +28,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def test_keys_and_sizes_are_read_in_order(write: Write) -> None:
-    """A line is a key, or a key and a size in bytes; both may stand in one file."""
+    """A line is a key, or a key and a size in bytes; a file may have both."""
     path = write(b"user:1,737\nuser:2\nuser:1,0\n")
     assert list(read(path)) == [
         Request(b"user:1", 737),
@@ -39,29 +39,29 @@ def test_keys_and_sizes_are_read_in_order(write: Write) -> None:
 
 @pytest.mark.parametrize("content", [b"a\nb", b"a\nb\n", b"a\r\nb\r\n"])
 def test_line_ends_are_not_part_of_keys(write: Write, content: bytes) -> None:
-    """The last line needs no end, and files from Windows are read alike."""
+    """The last line needs no line end, and files from Windows are read in the same way."""
     assert [request.key for request in read(write(content))] == [b"a", b"b"]
 
 
 def test_keys_are_bytes(write: Write) -> None:
-    """No encoding is assumed, and blanks belong to the key."""
+    """No encoding is assumed, and spaces are part of the key."""
     assert next(read(write(b" \xff\x00 ,5\n"))) == Request(b" \xff\x00 ", 5)
 
 
 def test_an_empty_file_has_no_requests(write: Write) -> None:
-    """It is not an error to this reader."""
+    """The reader does not treat it as an error."""
     assert list(read(write(b""))) == []
 
 
 def test_a_gzipped_file_is_read_as_its_content(tmp_path: Path) -> None:
-    """The name's .gz decides."""
+    """The suffix .gz of the name decides."""
     path = tmp_path / "trace.csv.gz"
     path.write_bytes(gzip.compress(b"a,1\nb,2\n"))
     assert list(read(path)) == [Request(b"a", 1), Request(b"b", 2)]
 
 
 def test_a_file_is_streamed(tmp_path: Path) -> None:
-    """The first requests come out of a file whose end is damaged, before that is noticed."""
+    """The first requests are read before the damaged end of the file is reached."""
     path = tmp_path / "trace.csv.gz"
     content = b"".join(b"%d\n" % (number * number) for number in range(100_000))
     path.write_bytes(gzip.compress(content)[:-1_000])
@@ -87,7 +87,7 @@ def test_a_file_is_streamed(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_is_named(write: Write, line: bytes, why: str) -> None:
-    """File, line number and reason, in one line; what stood before it was read."""
+    """File, line number and reason, in one line; the lines before it were read."""
     path = write(b"a\nb\n" + line + b"\nc\n")
     requests = read(path)
     assert [request.key for request in islice(requests, 2)] == [b"a", b"b"]
@@ -96,7 +96,7 @@ def test_a_bad_line_is_named(write: Write, line: bytes, why: str) -> None:
 
 
 def test_a_file_without_line_ends_is_not_read_into_memory(write: Write) -> None:
-    """A binary file is refused at its beginning, however long it goes on."""
+    """A binary file of any length is rejected at its beginning."""
     for content in (b"\x00" * 10_000_000, b"a," + b"1" * 10_000_000):
         with pytest.raises(TraceError, match="line 1: ") as error:
             next(read(write(content)))
@@ -104,7 +104,7 @@ def test_a_file_without_line_ends_is_not_read_into_memory(write: Write) -> None:
 
 
 def test_a_missing_file_is_an_error_in_one_line(tmp_path: Path) -> None:
-    """So is a folder, and a file that is not what its name says."""
+    """This also holds for a folder, and for a file that does not match its suffix."""
     with pytest.raises(TraceError, match=r"none\.csv: No such file or directory$"):
         next(read(tmp_path / "none.csv"))
     with pytest.raises(TraceError, match=r"Is a directory$"):

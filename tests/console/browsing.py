@@ -1,4 +1,4 @@
-"""A real Chromium that looks at the console of a real sidecar, and hears whatever goes wrong."""
+"""A real Chromium with the console of a real sidecar, which records all errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwrig
 from tests.running import RunningSidecar
 
 SCREENSHOTS = Path(__file__).parents[2] / ".artifacts" / "console"
-"""What the tests have seen, for people to look at."""
+"""Screenshots of the tests, for people to look at."""
 PATIENCE_MS = 30_000
 FLAGS = [
     "--no-sandbox",  # tests run as root, in a container
@@ -27,7 +27,7 @@ def launch(playwright: Playwright) -> Browser:
 
 
 class Console:
-    """One page of the console. `troubles` is all that a browser had to say against it."""
+    """A page of the console. `troubles` are the errors that the browser reported."""
 
     def __init__(self, browser: Browser, sidecar: RunningSidecar, **options: Any) -> None:
         self.sidecar = sidecar
@@ -42,7 +42,7 @@ class Console:
         self.page.on("dialog", self._on_dialog)
 
     def open(self, view: str = "overview") -> Console:
-        """Show a view, and wait until it is live and there is something in it."""
+        """Open a view, and wait until it is live and shows data."""
         self.page.goto(f"http://127.0.0.1:{self.sidecar.port}/#{view}")
         self.await_live()
         self.page.wait_for_selector(f"#main[aria-busy=false] #{view}-view:not([hidden])")
@@ -58,7 +58,7 @@ class Console:
         return self.page.locator(selector).inner_text()
 
     def until(self, holds: Callable[[], object], what: str) -> None:
-        """Poll what the page shows; a failure when it never holds."""
+        """Poll a condition of the page; fails if it is never true."""
         for _ in range(PATIENCE_MS // 50):
             if holds():
                 return
@@ -66,7 +66,7 @@ class Console:
         raise AssertionError(f"waited in vain until {what}")
 
     def rows(self, name: str) -> list[list[str]]:
-        """The cells of a table, by its name for those who can't see it."""
+        """The cells of a table, by its accessible name."""
         table = self.page.get_by_role("region", name=name, exact=True)
         found: list[list[str]] = table.evaluate(
             "(region) => [...region.querySelectorAll('tbody tr')].map("
@@ -82,7 +82,7 @@ class Console:
         return path
 
     def close(self) -> None:
-        """Fails where something went wrong, or somebody else was asked."""
+        """Fails if there was an error, or a request to another server."""
         self.context.close()
         hosts = {urlsplit(url).netloc for url in self.asked if not url.startswith("blob:")}
         assert hosts <= {f"127.0.0.1:{self.sidecar.port}"}

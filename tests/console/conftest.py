@@ -1,4 +1,4 @@
-"""A sidecar with a configuration and a past, and pages that look at it."""
+"""A sidecar with a configuration and a history, and pages that show it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ rules:
 
 
 def past(now: float) -> list[Outcome]:
-    """One outcome of each kind, a minute apart, the oldest first."""
+    """One outcome of each kind, a minute apart, oldest first."""
     return [
         replace(
             IMPROVED,
@@ -50,7 +50,7 @@ def past(now: float) -> list[Outcome]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """For one module: Playwright keeps the thread's event loop, which other tests need."""
+    """Scoped to a module: Playwright keeps the thread's event loop, which other tests need."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         yield browser
@@ -66,7 +66,7 @@ def mount(tmp_path_factory: pytest.TempPathFactory) -> Mount:
 
 @pytest.fixture(scope="module")
 def sidecar(mount: Mount) -> Iterator[RunningSidecar]:
-    """It remembers an outcome of each kind, and then makes one of its own."""
+    """Its history has an outcome of each kind; then it makes one itself."""
     data_dir = mount.path.parent / "data"
     data_dir.mkdir()
     memory = SavedState(outcomes=past(time.time()))
@@ -78,7 +78,7 @@ def sidecar(mount: Mount) -> Iterator[RunningSidecar]:
 
 @pytest.fixture
 def open_console(chromium: Browser, sidecar: RunningSidecar) -> Iterator[OpenConsole]:
-    """Opens pages; none of them may have had trouble when its test is over."""
+    """Opens pages; the test fails if one of them had errors."""
     opened: list[Console] = []
 
     def open_one(view: str = "overview", **options: Any) -> Console:
@@ -94,7 +94,7 @@ def open_console(chromium: Browser, sidecar: RunningSidecar) -> Iterator[OpenCon
 def chromium_console(
     chromium: Browser, start_sidecar: Callable[..., RunningSidecar]
 ) -> Iterator[Console]:
-    """A page on a sidecar of its own, which may be killed."""
+    """A page on its own sidecar, which may be killed."""
     console = Console(chromium, start_sidecar())
     yield console
     console.close()

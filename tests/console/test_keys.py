@@ -1,4 +1,4 @@
-"""Searching keys and looking at entries: whatever is in them is shown, and nothing is executed."""
+"""Searching keys and viewing entries: all content is displayed, and none is executed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def store(
 
 
 def search(console: Console, prefix: str = "", namespace: str = "shop") -> list[str]:
-    """The keys that are found, as they are shown."""
+    """The keys found, as displayed."""
     console.page.get_by_label("Namespace").fill(namespace)
     console.page.get_by_label("Key begins with").fill(prefix)
     told = console.at("#keys-view [role=status]")
@@ -38,7 +38,7 @@ def search(console: Console, prefix: str = "", namespace: str = "shop") -> list[
 
 
 def look(console: Console, key: str) -> str:
-    """The value of an entry, as it is shown."""
+    """The value of an entry, as displayed."""
     console.page.get_by_role("button", name=key, exact=True).click()
     console.page.wait_for_selector(f"{ENTRY} h2")
     console.until(lambda: console.text(f"{ENTRY} h2") == key, "the entry is there")
@@ -48,7 +48,7 @@ def look(console: Console, key: str) -> str:
 def test_an_entry_is_shown_with_what_is_known_of_it(
     console: Console, sidecar: RunningSidecar
 ) -> None:
-    """Text as text, with type, tier, size, age and the life that is left."""
+    """Text as text, with type, tier, size, age and remaining lifetime."""
     store(sidecar, "page/1", "zwölf Boxkämpfer\n".encode())
     assert search(console, "page/") == ["page/1"]
     assert look(console, "page/1") == "zwölf Boxkämpfer\n"
@@ -58,7 +58,7 @@ def test_an_entry_is_shown_with_what_is_known_of_it(
 
 
 def test_html_is_text_wherever_it_stands(console: Console, sidecar: RunningSidecar) -> None:
-    """In a key, a value and a content type; nothing of it becomes an element."""
+    """In a key, a value and a content type; none of it becomes an element."""
     store(sidecar, f"html/{quote(HTML, safe='')}", HTML.encode(), "text/html")
     assert search(console, "html/") == [f"html/{HTML}"]
     assert look(console, f"html/{HTML}") == HTML
@@ -69,7 +69,7 @@ def test_html_is_text_wherever_it_stands(console: Console, sidecar: RunningSidec
 def test_what_would_hide_in_a_key_is_made_visible(
     console: Console, sidecar: RunningSidecar
 ) -> None:
-    """Line ends, and characters that turn the direction of writing."""
+    """Line breaks, and characters that change the text direction."""
     store(sidecar, f"odd/{quote('a' + chr(10) + 'b' + chr(0x202E) + 'c')}", b"v")
     assert search(console, "odd/") == ["odd/a␊b⟨U+202E⟩c"]
     assert look(console, "odd/a␊b⟨U+202E⟩c") == "v"
@@ -82,7 +82,7 @@ def test_a_key_that_is_no_text_is_found_too(console: Console, sidecar: RunningSi
 
 
 def test_binary_is_shown_as_hexadecimal(console: Console, sidecar: RunningSidecar) -> None:
-    """The first KiB of it."""
+    """The first KiB is shown."""
     store(sidecar, "binary", bytes(range(256)) * 8, "image/png")
     search(console, "binary")
     lines = look(console, "binary").splitlines()
@@ -94,7 +94,7 @@ def test_binary_is_shown_as_hexadecimal(console: Console, sidecar: RunningSideca
 
 
 def test_a_large_value_is_cut(console: Console, sidecar: RunningSidecar) -> None:
-    """And not read to its end; where a character is cut in two, it is text all the same."""
+    """It is not read to its end; a character cut in two does not make it binary."""
     store(sidecar, "large", "ä".encode() * (2 << 20))
     store(sidecar, "empty", b"")
     search(console, "large")
@@ -106,7 +106,7 @@ def test_a_large_value_is_cut(console: Console, sidecar: RunningSidecar) -> None
 
 
 def test_many_keys_come_page_by_page(console: Console, sidecar: RunningSidecar) -> None:
-    """All of them, each once; the keyboard reaches every one."""
+    """All keys appear, each once; all can be reached by keyboard."""
     for number in range(120):
         store(sidecar, f"many/{number}", b"v")
     assert len(search(console, "many/")) == 100
@@ -122,7 +122,7 @@ def test_many_keys_come_page_by_page(console: Console, sidecar: RunningSidecar) 
 
 
 def test_an_entry_that_has_gone_is_said_to_have(console: Console, sidecar: RunningSidecar) -> None:
-    """The browser notes the 404 in its log by itself: the only trouble that there may be."""
+    """The browser logs the 404, which is the only error allowed."""
     store(sidecar, "gone", b"v")
     search(console, "gone")
     sidecar.ask("DELETE", "/v1/cache/shop/gone")

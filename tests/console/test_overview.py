@@ -1,4 +1,4 @@
-"""The first view: figures that are those of the API, live, whatever becomes of the sidecar."""
+"""The first view: figures of the API, live, also when the sidecar ends and restarts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shown(console: Console) -> dict[str, list[str]]:
 
 
 def expected(sidecar: RunningSidecar) -> dict[str, list[str]]:
-    """The same from /v1/stats."""
+    """The same figures from /v1/stats."""
     found = {}
     for name, tier in sidecar.stats()["tiers"].items():
         lookups = tier["hits"] + tier["misses"] + tier["expired"]
@@ -45,13 +45,13 @@ def expected(sidecar: RunningSidecar) -> dict[str, list[str]]:
 
 
 def agrees(console: Console) -> bool:
-    """Whether all counts are those of the API at this moment; bytes are rounded there."""
+    """Whether all counts equal those of the API at this moment; bytes are rounded there."""
     without_bytes = {tier: [*cells[:2], *cells[3:]] for tier, cells in shown(console).items()}
     return without_bytes == expected(console.sidecar)
 
 
 def test_it_is_there_at_once(open_console: OpenConsole) -> None:
-    """Loaded, and live with its first figures; how long it took is written down, not judged."""
+    """Loaded and live with its first figures; the time is recorded, not judged."""
     began = time.monotonic()
     console = open_console()
     live_seconds = time.monotonic() - began
@@ -67,7 +67,7 @@ def test_it_is_there_at_once(open_console: OpenConsole) -> None:
 def test_the_figures_are_those_of_the_api(
     open_console: OpenConsole, sidecar: RunningSidecar
 ) -> None:
-    """And go with it, without a reload."""
+    """They are updated without a reload."""
     use(sidecar)
     console = open_console()
     console.until(lambda: agrees(console), "the figures agree")
@@ -80,8 +80,8 @@ def test_the_figures_are_those_of_the_api(
 
 
 def test_it_outlives_the_sidecar(chromium_console: Console) -> None:
-    """Gone: it says so, and shows what it knew. Back after kill -9: live by itself, with counters
-    that have begun anew.
+    """While it is gone, the page says so and shows the last figures. Back after kill -9, the page
+    is live again, with counters that start at zero.
     """
     console, sidecar = chromium_console, chromium_console.sidecar
     use(sidecar, times=2)
@@ -103,7 +103,7 @@ def test_it_outlives_the_sidecar(chromium_console: Console) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_follows_the_systems_colours_or_a_wish(open_console: OpenConsole, scheme: str) -> None:
-    """The wish outlives a reload."""
+    """The choice survives a reload."""
     other = {"light": "dark", "dark": "light"}[scheme]
     console = open_console(color_scheme=scheme)
     grounds = {"light": "rgb(244, 245, 247)", "dark": "rgb(16, 19, 23)"}
@@ -126,7 +126,7 @@ def test_it_follows_the_systems_colours_or_a_wish(open_console: OpenConsole, sch
 
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_is_wider_than_the_window(open_console: OpenConsole, size: str) -> None:
-    """What is too wide for it scrolls within its box."""
+    """Wider content scrolls within its box."""
     width, height = SIZES[size]
     console = open_console(viewport={"width": width, "height": height})
     for view in ("overview", "optimizer", "keys", "configuration"):
@@ -136,7 +136,7 @@ def test_nothing_is_wider_than_the_window(open_console: OpenConsole, size: str) 
 
 
 def test_the_keyboard_goes_everywhere(open_console: OpenConsole) -> None:
-    """Skip link, views and switches come in their order, and show where the focus is."""
+    """Skip link, views and switches are in order, and show the focus."""
     console = open_console()
     keyboard, page = console.page.keyboard, console.page
     names = []
@@ -163,7 +163,7 @@ def test_the_keyboard_goes_everywhere(open_console: OpenConsole) -> None:
 def test_charts_draw_each_tier_in_its_colour(
     open_console: OpenConsole, sidecar: RunningSidecar
 ) -> None:
-    """From the server's history: who opens the page sees what was before."""
+    """The data is from the server's history, so a new page shows the time before."""
     use(sidecar, times=3)
     console = open_console()
     console.until(lambda: console.at(".chart .area.l1").count(), "there is a step with reads")
@@ -183,7 +183,7 @@ def test_charts_draw_each_tier_in_its_colour(
 def test_a_chart_is_read_without_a_mouse(
     open_console: OpenConsole, sidecar: RunningSidecar
 ) -> None:
-    """By arrow keys, aloud; and as a table, whose figures are those of /v1/signals."""
+    """With arrow keys and a screen reader, and as a table with the figures of /v1/signals."""
     use(sidecar)
     console = open_console()
     console.until(lambda: console.at(".chart .area.l1").count(), "there is a step with reads")

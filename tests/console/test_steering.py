@@ -1,4 +1,4 @@
-"""The optimizer and the configuration: what was done and whether it helped, and why not more."""
+"""The optimizer and the configuration: changes, their effect, and why rules do not act."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def asked(sidecar: RunningSidecar, path: str) -> Any:
 def test_every_outcome_is_on_the_timeline_and_in_the_table(
     console: Console, sidecar: RunningSidecar
 ) -> None:
-    """Of each kind one: with before and after, the noise between them, and why."""
+    """One of each kind: with before, after and noise, and the reason."""
     count = len(asked(sidecar, "/v1/optimizer/outcomes")["outcomes"])
     console.until(lambda: console.at(".timeline .change").count() == count, "all are there")
     rows = {row[1]: row for row in console.rows(CHANGES)}
@@ -48,7 +48,7 @@ def test_every_outcome_is_on_the_timeline_and_in_the_table(
 
 
 def test_the_timeline_leads_to_the_table(console: Console) -> None:
-    """By the keyboard as well."""
+    """By keyboard too."""
     bar = console.page.get_by_role("button", name="rule_regressed")
     bar.focus()
     console.page.keyboard.press("Enter")
@@ -58,7 +58,7 @@ def test_the_timeline_leads_to_the_table(console: Console) -> None:
 
 
 def test_rules_say_why_they_do_not_fire(console: Console, sidecar: RunningSidecar) -> None:
-    """The reason, the condition with its values, and what would be done."""
+    """The reason, the condition with its values, and the change that the rule would make."""
     promotion, calm = console.at(".rules > li").all()
     assert "Would change promote_after from 2 to 1." in promotion.inner_text()
     assert "Its condition is false." in calm.inner_text()
@@ -73,7 +73,7 @@ def test_rules_say_why_they_do_not_fire(console: Console, sidecar: RunningSideca
 
 
 def test_to_look_now_changes_nothing(console: Console, sidecar: RunningSidecar) -> None:
-    """The only call that is no GET is a dry run."""
+    """The only request other than GET is a dry run."""
     console.page.get_by_role("button", name="Evaluate all rules now").click()
     status = console.at("#optimizer-view [role=status]")
     console.until(lambda: "of 2 rules would fire" in status.inner_text(), "it has looked")
@@ -89,7 +89,7 @@ def test_signals_stand_beside_baseline_and_target(console: Console) -> None:
 
 
 def test_nothing_is_said_before_it_is_known(console: Console) -> None:
-    """While the sidecar takes its time, no document is called rejected."""
+    """While the sidecar has not answered, no document is shown as rejected."""
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -109,7 +109,7 @@ def test_nothing_is_said_before_it_is_known(console: Console) -> None:
 def test_the_configuration_and_the_one_that_was_rejected(
     console: Console, sidecar: RunningSidecar, mount: Mount
 ) -> None:
-    """Both by themselves as they change; HTML in either is text."""
+    """Both appear when they change; HTML in them is text."""
     console.open("configuration")
     wrong = {**TEXTS, "cache.yaml": f"tiers: {{l1: {{'{HTML}': 1}}}}\n"}
     mount.publish(wrong)

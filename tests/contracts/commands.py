@@ -28,11 +28,11 @@ URL = re.compile(r"http://127\.0\.0\.1:\d+[^\s`'\"),]*")
 
 
 class FailedError(AssertionError):
-    """A command that does not work, with what it printed."""
+    """A command that does not work, with its output."""
 
 
 class Terminal:
-    """A terminal in which somebody follows a page: a folder, and what was started from there."""
+    """The terminal of a reader of a page: a folder, and the processes started there."""
 
     def __init__(self, folder: Path, start: StartSidecar) -> None:
         self._folder = folder
@@ -42,13 +42,13 @@ class Terminal:
 
     @property
     def sidecar(self) -> RunningSidecar:
-        """The one that the page has started, or else one with the defaults."""
+        """The sidecar that the page has started, or one with the defaults."""
         self._sidecar = self._sidecar or self._start()
         return self._sidecar
 
     @property
     def application(self) -> Application:
-        """The example's application, beside that sidecar."""
+        """The example's application, with that sidecar."""
         if self._application is None:
             url = f"http://127.0.0.1:{self.sidecar.port}"
             script = ROOT / "helm" / "example-app" / "files" / "app.py"
@@ -56,12 +56,12 @@ class Terminal:
         return self._application
 
     def close(self) -> None:
-        """End the application; what starts sidecars ends them too."""
+        """End the application; fixtures end the sidecars."""
         if self._application is not None:
             self._application.stop()
 
     def type(self, line: str) -> None:
-        """Run a command as its kind is run. Raises FailedError, for an unknown kind too."""
+        """Run a command according to its kind. Raises FailedError, also for an unknown kind."""
         kind = line.split(maxsplit=1)[0]
         if kind not in KINDS:
             raise FailedError(f"add a kind to KINDS that runs this: {line}")
@@ -70,12 +70,12 @@ class Terminal:
     # ---- kinds of commands
 
     def curl(self, line: str) -> None:
-        """Against the ports that listen here; a status of 400 or more fails."""
+        """Against the ports of this test; a status of 400 or more fails."""
         flags = "--silent --show-error --fail-with-body"
         self.shell(URL.sub(lambda url: self.here(url[0]), line).replace("curl", f"curl {flags}", 1))
 
     def here(self, url: str) -> str:
-        """The URL with the port that this test has in place of the usual one."""
+        """The URL with the port of this test instead of the usual one."""
         ports: dict[str, Callable[[], int]] = {
             "7070": lambda: self.sidecar.port,
             "7071": lambda: self.sidecar.ops_port,
@@ -84,7 +84,7 @@ class Terminal:
         return re.sub(r"(?<=:)(\d{4})", lambda port: str(ports[port[0]]()), url, count=1)
 
     def cache_sidecar(self, line: str) -> None:
-        """`serve` replaces the running sidecar; `check` needs none; the other commands ask it."""
+        """`serve` replaces the running sidecar; `check` needs none; the others call it."""
         name, *arguments = shlex.split(line)[1:]
         if name == "serve":
             self._sidecar = self._start(*arguments)
@@ -94,15 +94,15 @@ class Terminal:
         self.shell(f"CACHE_SIDECAR_URL={address} {command}")
 
     def shell(self, line: str) -> None:
-        """In the folder of this terminal."""
+        """Run it in the folder of this terminal."""
         _run(["sh", "-c", line], self._folder)
 
     def source(self, line: str) -> None:
-        """A script of the virtual environment: that of this test."""
+        """Use a script of this test's virtual environment."""
         self.shell(line.replace(".venv/", f"{sys.prefix}/"))
 
     def parse(self, line: str) -> None:
-        """Have a program parse what would be run elsewhere."""
+        """Let a program parse a command that would act elsewhere."""
         parse(line)
 
 
@@ -141,7 +141,7 @@ def _parse_kubectl(arguments: list[str]) -> None:
 
 
 def _parse_with_help(program: Path, arguments: list[str]) -> None:
-    """A usage that asks for a command is that of a group, whose subcommand was not known."""
+    """If the usage asks for a command, it is that of a group, so the subcommand is unknown."""
     printed = _run([str(program), *arguments, "--help"], ROOT)
     if re.search(r"^ +\w+( \w+)* \[command\]", printed, re.MULTILINE):
         raise FailedError(printed)
@@ -171,4 +171,4 @@ KINDS: dict[str, Callable[[Terminal, str], None]] = {
     "echo": Terminal.shell,
     "mkdir": Terminal.shell,
 }
-"""What is done with a command of a page, by its first word."""
+"""How each command of a page is handled, by its first word."""

@@ -1,4 +1,4 @@
-"""Links, anchors and paths of a page, and those that lead nowhere."""
+"""The links, anchors and paths of a page, and those that are broken."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prose(text: str) -> str:
 
 
 def broken(page: Path, text: str) -> Iterator[str]:
-    """Every link, anchor and path of a page that leads nowhere."""
+    """Every broken link, anchor and path of a page."""
     text = prose(text)
     yield from _broken_links(page, text)
     yield from _broken_paths(page, text)
@@ -44,7 +44,7 @@ def _broken_links(page: Path, text: str) -> Iterator[str]:
 
 
 def _broken_paths(page: Path, text: str) -> Iterator[str]:
-    """Of what is set as code: paths from the root, and names of files."""
+    """Broken paths in code spans: paths from the root, and names of files."""
     for span in code(text):
         if _PATH.fullmatch(span):
             if not (ROOT / span.removesuffix("NAME.py")).exists():
@@ -56,7 +56,7 @@ def _broken_paths(page: Path, text: str) -> Iterator[str]:
 
 
 def anchors(file: Path, text: str | None = None) -> set[str]:
-    """The anchors that GitHub gives to the headings of a page; a repeated one gets a number."""
+    """GitHub's anchors for the headings of a page; a repeated one gets a number."""
     found: dict[str, int] = {}
     for heading in re.findall(r"^#+ (.+)$", prose(text or file.read_text()), re.MULTILINE):
         anchor = slug(heading)
@@ -65,7 +65,7 @@ def anchors(file: Path, text: str | None = None) -> set[str]:
 
 
 def slug(heading: str) -> str:
-    """As GitHub makes it: lower case, without punctuation, a hyphen for each space."""
+    """GitHub's slug: lower case, without punctuation, a hyphen for each space."""
     visible = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
     return re.sub(r"[^\w\- ]", "", visible.lower()).replace(" ", "-")
 

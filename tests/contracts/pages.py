@@ -1,4 +1,4 @@
-"""The pages of the documentation in pieces: their sections, code blocks and tables."""
+"""The pages of the documentation, split into sections, code blocks and tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGES = [
     ROOT / "dashboards" / "RUNBOOK.md",
     *sorted((ROOT / "helm").glob("*/README.md")),
 ]
-"""Every page that users read, in the order in which a reader meets them."""
+"""All pages for users, in reading order."""
 
 every_page = pytest.mark.parametrize(
     "page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]
@@ -38,7 +38,7 @@ def blocks(language: str, text: str) -> list[str]:
 
 
 def shell_lines(text: str) -> list[str]:
-    """The commands of the shell blocks, one a line."""
+    """The commands in the shell blocks, one per line."""
     return [line for block in blocks("sh", text) for line in block.splitlines()]
 
 
@@ -48,12 +48,12 @@ def section(text: str, title: str) -> str:
 
 
 def first_column(text: str, header: str) -> list[str]:
-    """The first cells of the table whose header begins like this."""
+    """The first cells of the table whose header begins with this."""
     return [row[0] for row in table(text, header)]
 
 
 def table(text: str, header: str) -> list[list[str]]:
-    """The rows of the table whose header begins like this, cell by cell."""
+    """The rows of the table whose header begins with this, cell by cell."""
     lines = iter(text.splitlines())
     next(line for line in lines if line.startswith(f"| {header} |"))
     next(lines)
@@ -66,11 +66,11 @@ def table(text: str, header: str) -> list[list[str]]:
 
 
 def code(text: str) -> list[str]:
-    """The spans that are set as code."""
+    """The code spans."""
     return re.findall(r"`([^`]+)`", text)
 
 
 def expanded(name: str) -> list[str]:
-    """`gc.{gen0,gen1}.x` as the names that it stands for."""
+    """`gc.{gen0,gen1}.x` expanded to the names that it stands for."""
     parts = re.split(r"\{(.*?)\}", name)
     return ["".join(names) for names in itertools.product(*(part.split(",") for part in parts))]

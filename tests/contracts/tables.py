@@ -12,7 +12,7 @@ from tests.contracts.pages import code, expanded, table
 
 
 def check_policies(page: str, catalogue: Catalogue) -> None:
-    """With what each evicts first; L3's first, as the text below the table says."""
+    """With the keys that each evicts first; L3's policies come first, as the text below says."""
     rows = {code(name)[0]: first for name, first, _ in table(page, "policy")}
     assert rows == {name: spec.meaning for name, spec in catalogue.policies.items()}
     named = list(rows)
@@ -23,7 +23,7 @@ def check_policies(page: str, catalogue: Catalogue) -> None:
 
 
 def check_actions(page: str, catalogue: Catalogue) -> None:
-    """With their type, their options and the defaults of those."""
+    """With their types, options and defaults."""
     rows = {code(row[0])[0]: row for row in table(page, "action")}
     assert list(rows) == list(catalogue.actions)
     for name, (_, rule_type, options, _) in rows.items():
@@ -41,7 +41,7 @@ def check_actions(page: str, catalogue: Catalogue) -> None:
 
 
 def check_functions(page: str, catalogue: Catalogue) -> None:
-    """Each example is a condition's operand."""
+    """Each example is an operand of a condition."""
     examples = [code(row[0])[0] for row in table(page, "function")]
     assert [example.partition("(")[0] for example in examples] == list(catalogue.functions)
     for example in examples:
@@ -50,7 +50,7 @@ def check_functions(page: str, catalogue: Catalogue) -> None:
 
 
 def check_signals(page: str, catalogue: Catalogue) -> None:
-    """With their unit, and the direction that is better."""
+    """With their units and better directions."""
     written = {
         name: (unit, better)
         for cell, unit, better, _ in table(page, "signal")

@@ -1,4 +1,4 @@
-"""What two rooms must agree on, since neither may import the other."""
+"""Agreements between two packages that may not import each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sidecar.policies.spec import import_score
 
 @pytest.mark.parametrize("policy", CATALOGUE.policies.scores)
 def test_every_score_orders_what_l3_stores(policy: str) -> None:
-    """What L3's process imports by the path in the catalogue takes a row of its metadata."""
+    """L3's process imports a score by the path in the catalogue and calls it with its metadata."""
     score = import_score(CATALOGUE.policies.scores[policy])
     row = unpack_meta(pack_meta((7, 70.0, 60.0, 3, 100)))
     assert isinstance(score(row), int | float | tuple)
@@ -22,6 +22,6 @@ def test_every_score_orders_what_l3_stores(policy: str) -> None:
 
 @pytest.mark.parametrize("data_limit", [0, 1, 64 * MIB, 64 * MIB + 1, 200 * MIB, 10_000 * MIB])
 def test_what_may_be_configured_is_what_l3_may_hold(data_limit: int) -> None:
-    """A size that the configuration takes is never capped by L3's process."""
+    """L3's process never caps a size that the configuration accepts."""
     assert largest_l3_bytes(data_limit) == most_live_bytes(data_limit)
     assert L3_SPARE_BYTES == SLACK_BYTES

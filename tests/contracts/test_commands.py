@@ -1,4 +1,4 @@
-"""Every command and address of the documentation works, as it stands there."""
+"""Every command and address in the documentation works as written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contracts.links import prose
 from tests.contracts.pages import PAGES, blocks, code, every_page, fenced, shell_lines
 
 LANGUAGES = {"sh", "yaml", ""}
-"""Of code blocks; one without a language shows output, text or a drawing."""
+"""Languages of code blocks; a block without one shows output, text or a drawing."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def terminal(
 
 
 def inline(text: str) -> list[str]:
-    """The commands that stand in a sentence: a program that is known, and at least one word."""
+    """The commands in sentences: a known program, and at least one more word."""
     spans = [" ".join(span.split()) for span in code(prose(text))]
     return [span for span in spans if span.split()[0] in PARSERS and " " in span]
 
@@ -48,7 +48,7 @@ def test_commands_work_in_the_order_of_the_page(page: Path, terminal: Terminal) 
 
 
 def test_there_are_commands_of_every_kind() -> None:
-    """Enough of them that no test here passes because it found none."""
+    """So that no test here passes because it found no commands."""
     lines = [line for page in PAGES for line in shell_lines(page.read_text())]
     spans = [span for page in PAGES for span in inline(page.read_text())]
     targets = {line.split()[1] for line in (*lines, *spans) if line.startswith("make ")}
@@ -60,14 +60,14 @@ def test_there_are_commands_of_every_kind() -> None:
 
 @every_page
 def test_commands_in_sentences_are_possible(page: Path) -> None:
-    """They may have placeholders, so they are parsed and not run."""
+    """They may have placeholders, so they are parsed but not run."""
     for line in inline(page.read_text()):
         parse(line)
 
 
 @every_page
 def test_addresses_in_sentences_are_answered(page: Path, terminal: Terminal) -> None:
-    """Those of curl too."""
+    """This includes the addresses of curl commands."""
     for url in URL.findall(prose(page.read_text())):
         with urllib.request.urlopen(terminal.here(url.rstrip("."))) as answer:
             assert answer.status == 200

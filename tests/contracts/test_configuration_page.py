@@ -29,7 +29,7 @@ def test_the_defaults_are_those_of_the_program() -> None:
 
 
 def test_every_field_of_cache_yaml_is_there() -> None:
-    """With its default: a document that states all of them is the one without any."""
+    """With its default: a document that states all of them equals one without any."""
     rows = {
         name: yaml.safe_load(code(default)[0])
         for field, default, _ in table(CONFIGURATION, "field")
@@ -49,7 +49,7 @@ def test_every_field_of_cache_yaml_is_there() -> None:
 
 
 def fields_of(section: type[Section], prefix: str = "") -> Iterator[str]:
-    """The dotted names of what a section may state."""
+    """The dotted names of the keys of a section."""
     for name, field in section.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
@@ -59,12 +59,12 @@ def fields_of(section: type[Section], prefix: str = "") -> Iterator[str]:
 
 
 def test_the_policies_are_all_there() -> None:
-    """L3's first, as the text below the table says."""
+    """L3's policies come first, as the text below the table says."""
     check_policies(CONFIGURATION, CATALOGUE)
 
 
 def test_the_sources_of_documents_are_all_there() -> None:
-    """As labels have them: those that the program gives to a document, in any of its modules."""
+    """As in labels: all sources that the program gives to a document, in any module."""
     given = {
         source
         for module in (ROOT / "sidecar").rglob("*.py")
@@ -75,7 +75,7 @@ def test_the_sources_of_documents_are_all_there() -> None:
 
 
 def test_the_reasons_of_events_are_all_there() -> None:
-    """Those that the program gives to an announcement, in any of its modules."""
+    """All reasons that the program gives to an announcement, in any module."""
     named = [code(cell)[0] for cell in first_column(CONFIGURATION, "reason")]
     modules = (ROOT / "sidecar").rglob("*.py")
     given = {

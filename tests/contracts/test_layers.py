@@ -1,4 +1,4 @@
-"""The layers in pyproject.toml: each contract fails when its sentence is broken."""
+"""The layers in pyproject.toml: each contract fails when it is violated."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OFFENCES = (
         for name in ("time", "asyncio", "socket", "datetime", "os", "subprocess")
     ),
 )
-"""A module, an import that it must not have, and the beginning of the contract that says so."""
+"""A module, a forbidden import, and the beginning of the contract that forbids it."""
 
 ROOMS = {
     *("api", "app", "cli", "config", "documents", "http", "kube", "l3", "model", "optimizer"),
@@ -51,7 +51,7 @@ ROOMS = {
 
 
 def broken(root: Path) -> set[str]:
-    """The contracts that the package in a folder breaks."""
+    """The contracts that the package in a folder violates."""
     command = [
         sys.executable,
         "-c",
@@ -87,14 +87,14 @@ def test_no_contract_is_broken(copy: Path) -> None:
 def test_a_contract_fails_when_its_sentence_is_broken(
     copy: Path, module: str, offence: str, contract: str
 ) -> None:
-    """By one import, added to a module that is otherwise as it is."""
+    """A single import is added to an unchanged module."""
     file = copy / "sidecar" / module
     file.write_text(file.read_text() + f"\n{offence}\n")
     assert [name for name in broken(copy) if name.startswith(contract)]
 
 
 def test_a_room_that_no_layer_names_is_refused(copy: Path) -> None:
-    """The layers are exhaustive: a new room has to say where it belongs."""
+    """The layers are exhaustive: a new package must be assigned to one."""
     (copy / "sidecar" / "attic.py").write_text('"""Nothing."""\n')
     assert "Imports point downwards only" in broken(copy)
 
@@ -106,14 +106,14 @@ def test_every_contract_is_broken_by_some_offence() -> None:
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    """Those for type checkers alone included."""
+    """This includes imports for type checkers."""
     graph = grimp.build_graph("sidecar", cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
 
 
 def test_each_room_says_what_it_is() -> None:
-    """A docstring of more than one sentence: what it is, its rules, what it must not know."""
+    """A docstring of several sentences: its content, its rules, what it must not depend on."""
     rooms = {file.parent.name for file in (ROOT / "sidecar").glob("*/__init__.py")}
     assert rooms == ROOMS
     for room in rooms:
@@ -124,7 +124,7 @@ def test_each_room_says_what_it_is() -> None:
 
 
 def test_all_of_l3_but_the_wire_and_the_mark_is_protected() -> None:
-    """A new file of L3's process cannot be imported by the main process either."""
+    """The main process cannot import a new file of L3's process either."""
     [protected] = [
         each["protected_modules"]
         for each in PYPROJECT["tool"]["importlinter"]["contracts"]

@@ -1,4 +1,4 @@
-"""Every path, link and anchor of the documentation leads somewhere."""
+"""Every path, link and anchor in the documentation exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics, calls and flags that any page names exist."""
+"""Metrics, calls and flags in any page exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METRICS = read("docs/signals-and-metrics.md")
 
 
 def test_flags_that_any_page_names_exist() -> None:
-    """Those of the sidecar's commands; the pages of the charts name Helm's and kubectl's too."""
+    """Those of the sidecar's commands; pages of the charts also have flags of Helm and kubectl."""
     known = set(flags_of(main))
     for page in PAGES:
         if ROOT / "helm" not in page.parents:
@@ -26,7 +26,7 @@ def test_flags_that_any_page_names_exist() -> None:
 
 
 def flags_of(command: click.Command) -> Iterator[str]:
-    """The flags of a command, and of those below it."""
+    """The flags of a command and its subcommands."""
     for parameter in command.params:
         yield from parameter.opts
     if isinstance(command, click.Group):
@@ -46,7 +46,7 @@ def test_metrics_that_any_page_names_exist() -> None:
 
 
 def test_calls_that_any_page_names_exist() -> None:
-    """Paths of the data API are those of the table of calls."""
+    """The paths of the data API are in the table of calls."""
     calls = set(re.findall(r"/v1/[^`\s,?]*", " ".join(first_column(API, "call"))))
     for page in PAGES:
         named = {span.split()[-1].partition("?")[0] for span in code(prose(page.read_text()))}

@@ -1,4 +1,4 @@
-"""The documented rules, conditions and baselines against the program, both ways."""
+"""The documented rules, conditions and baselines against the program, in both directions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ RULES_YAML, BASELINES_YAML = blocks("yaml", RULES)
 
 
 def parsed(**texts: str) -> Document:
-    """The document of these texts, by the first part of their file's name."""
+    """The document in these texts, by the first part of their file names."""
     return parse(
         {f"{name}.yaml": text for name, text in texts.items()}, vocabulary=CATALOGUE.vocabulary
     )
 
 
 def keys_of(model: type[Section]) -> set[str]:
-    """The keys that a document may have there."""
+    """The keys of a section."""
     return {field.alias or name for name, field in model.model_fields.items()}
 
 
 def test_the_examples_are_good() -> None:
-    """Both are read as they stand; the baselines are those in force without any."""
+    """Both are valid as written; the baselines are the default ones."""
     [rule] = parsed(rules=RULES_YAML).optimizer.rules
     assert rule.name == "memory_cleanup"
     assert parsed(baselines=BASELINES_YAML).baselines == DEFAULT_BASELINES
@@ -51,7 +51,7 @@ def test_every_key_is_there() -> None:
 
 
 def test_the_number_of_shipped_rules_is_right() -> None:
-    """And that of those that run unless somebody says otherwise."""
+    """So is the number of rules that run by default."""
     optimizer = parsed().optimizer
     words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     words += ["ten", "eleven", "twelve"]
@@ -70,7 +70,7 @@ def test_the_levels_are_all_there() -> None:
 
 
 def test_the_actions_the_functions_and_the_signals_are_all_there() -> None:
-    """As the catalogue has them."""
+    """The lists equal those of the catalogue."""
     check_actions(RULES, CATALOGUE)
     check_functions(RULES, CATALOGUE)
     check_signals(SIGNALS_PAGE, CATALOGUE)

@@ -1,4 +1,4 @@
-"""The documentation against the program: its tables and examples name all that exists."""
+"""The documentation against the program: its tables and examples are complete."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ OPERATIONS = read("docs/operations.md")
 
 
 def test_the_answer_that_is_shown_is_the_one_that_comes(sidecar: RunningSidecar) -> None:
-    """Header by header, but for the values that change."""
+    """Header by header, except for values that vary."""
     [shown] = [block for block in blocks("", STARTED) if block.startswith("HTTP/1.1 ")]
     fields = dict(line.split(": ", 1) for line in shown.splitlines()[1:])
     form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl says of itself
@@ -82,7 +82,7 @@ def test_the_commands_and_flags_are_all_there() -> None:
 
 @pytest.mark.parametrize(("header", "routes"), [("call", DATA), ("probe", OPS)])
 def test_the_calls_are_all_there(header: str, routes: Sequence[Route[Any]]) -> None:
-    """Each with its method and its parameters, and none that does not exist."""
+    """Each with its method and parameters, and no others."""
     written = {call for cell in first_column(API, header) for call in calls(cell)}
     served = {
         (route.method, route.path, frozenset(field.name for field in fields(route.query or Struct)))
@@ -92,14 +92,14 @@ def test_the_calls_are_all_there(header: str, routes: Sequence[Route[Any]]) -> N
 
 
 def calls(cell: str) -> Iterator[tuple[str, str, frozenset[str]]]:
-    """Method, path and parameters of each call of a cell: `GET`, `HEAD /a?b=`, `/c`."""
+    """Method, path and parameters of each call in a cell: `GET`, `HEAD /a?b=`, `/c`."""
     methods, paths = re.findall(r"\b[A-Z]+\b", cell), re.findall(r"/[^`\s]*", cell)
     for method, (path, _, query) in product(methods, (path.partition("?") for path in paths)):
         yield method, path, frozenset(re.findall(r"(\w+)=", query))
 
 
 def test_the_statuses_of_errors_are_all_there() -> None:
-    """Those that the route table states."""
+    """The statuses in the route table."""
     stated = {
         answer.status for route in DATA for answer in answers(route) if answer.body is Problem
     }
@@ -107,7 +107,7 @@ def test_the_statuses_of_errors_are_all_there() -> None:
 
 
 def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
-    """Every family, and none that does not exist; those that have samples with their labels."""
+    """Every family, and no others; those with samples with their labels."""
     written = {}
     for cell in first_column(METRICS, "name"):
         for name in code(cell):
@@ -127,7 +127,7 @@ def test_the_metrics_are_all_there(sidecar: RunningSidecar) -> None:
 
 
 def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
-    """Every label that is served is in the table, and has no value that is not."""
+    """Every served label is in the table, with all of its values."""
     written: dict[str, set[str]] = {}
     for labels, values in table(METRICS, "label"):
         written |= {label: set(code(values)) for label in code(labels)}
@@ -153,7 +153,7 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
 
 
 def test_the_outcome_that_is_shown_is_printed_so() -> None:
-    """Line by line, but for what a terminal does not show."""
+    """Line by line, except for what a terminal does not show."""
     [shown] = [block for block in blocks("", OPTIMIZER) if block.startswith(" ended ")]
     with io.StringIO() as out:
         Console(file=out, width=100).print(outcomes_table([IMPROVED], Readings(CATALOGUE.signals)))
@@ -162,7 +162,7 @@ def test_the_outcome_that_is_shown_is_printed_so() -> None:
 
 
 def test_the_screen_that_is_shown_is_the_one_that_top_draws() -> None:
-    """In a terminal of the usual size, line by line."""
+    """On a terminal of the usual size, line by line."""
     [shown] = [block for block in blocks("", OPERATIONS) if block.startswith("cache-sidecar ")]
     with io.StringIO() as out:
         paint(Console(file=out, width=80, height=24)).print(
@@ -179,7 +179,7 @@ def test_the_keys_of_a_line_of_json_are_all_there() -> None:
 
 
 def test_the_knobs_are_all_there() -> None:
-    """In the words in which the program describes them."""
+    """With the program's own descriptions."""
     rows = {code(knob)[0]: meaning for knob, meaning in table(OPTIMIZER, "knob")}
     assert rows == {knob.name: knob.meaning for knob in CATALOGUE.knobs.values()}
 
@@ -204,7 +204,7 @@ def test_the_pictures_are_there_and_small() -> None:
 
 
 def test_the_layers_are_all_there() -> None:
-    """In the order in which import-linter holds them."""
+    """In the order of import-linter's configuration."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     [layers] = [each["layers"] for each in contracts["contracts"] if each["type"] == "layers"]
     named = [code(cell) for cell in first_column(read("docs/architecture.md"), "layer")]
@@ -212,7 +212,7 @@ def test_the_layers_are_all_there() -> None:
 
 
 def test_the_limits_are_those_of_the_program() -> None:
-    """Those of the threat model."""
+    """The limits of the threat model."""
     limits = {what: limit for what, limit, _ in table(read("docs/security.md"), "what")}
     served = Limits()
     assert limits["open connections"] == f"{served.connections:,}"
@@ -226,7 +226,7 @@ def test_the_limits_are_those_of_the_program() -> None:
 
 
 def test_every_term_of_the_glossary_is_easy_to_find() -> None:
-    """Each table is in alphabetical order, and no term is in two."""
+    """Each table is in alphabetical order, and no term is in two tables."""
     text = read("docs/glossary.md")
     tables = [first_column(part, "term") for part in text.split("\n## ")[1:]]
     assert all(terms == sorted(terms, key=str.lower) for terms in tables)

@@ -1,4 +1,4 @@
-"""What a repository promises to people who join it: one licence, and code of a readable size."""
+"""The repository has one licence, and code of a readable size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from tests.contracts.pages import ROOT
 
 MOST_LINES = 300
-"""Of a file whose docstring gives no reason for more."""
+"""The longest file without a reason in its docstring."""
 
 
 def sources(*folders: str) -> list[Path]:
@@ -30,7 +30,7 @@ def test_the_licence_is_the_same_everywhere() -> None:
 
 
 def test_a_long_file_gives_its_reason() -> None:
-    """In its docstring, which says that it has more than 300 lines."""
+    """The docstring says that the file has more than 300 lines."""
     for path in sources("sidecar", "tests", "helm", "dashboards", "image"):
         text = path.read_text()
         if text.count("\n") > MOST_LINES:
@@ -39,7 +39,7 @@ def test_a_long_file_gives_its_reason() -> None:
 
 
 def test_functions_are_short() -> None:
-    """Half of them have at most seven lines, nine in ten at most twenty."""
+    """The median is at most seven lines, the 90th percentile at most twenty."""
     lengths = [
         node.end_lineno - node.lineno + 1
         for path in sources("sidecar")

@@ -1,4 +1,4 @@
-"""A policy, an action and a signal of a stranger: each one file, and they work everywhere."""
+"""A policy, an action and a signal from outside: each is one file, and works everywhere."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def mount(tmp_path_factory: pytest.TempPathFactory) -> Mount:
 
 @pytest.fixture(scope="module")
 def sidecar(mount: Mount) -> Iterator[RunningSidecar]:
-    """Started as the program is, but with the extended catalogue."""
+    """The program, started with the extended catalogue."""
     sidecar = RunningSidecar(
         mount.path.parent / "data",
         ("--config", str(mount.path), "--log-format", "json"),
@@ -98,7 +98,7 @@ def asked(sidecar: RunningSidecar, path: str) -> dict[str, object]:
 
 
 def test_the_configuration_takes_them_and_their_options() -> None:
-    """Only with the catalogue that has them; every mistake is found without it."""
+    """Only with the extended catalogue; without it, every use is an error."""
     tier = parse(TEXTS, vocabulary=EXTENDED.vocabulary).cache.tiers.l1
     assert (tier.policy, tier.policy_options) == ("mru", {"spared": 2})
     with pytest.raises(InvalidDocument) as refused:
@@ -126,7 +126,7 @@ def test_their_mistakes_are_answered_like_any_other(tier: str, sentence: str) ->
 
 
 def test_check_takes_the_folder(mount: Mount) -> None:
-    """And refuses it without the stranger's three."""
+    """It rejects the folder without the extended catalogue."""
     result = run("check", mount.path)
     assert result.exit_code == 0, result.output
     assert "rules: 1, 1 of them run at level balanced" in result.stdout
@@ -171,7 +171,7 @@ def test_the_documentation_misses_them_until_they_are_in_its_tables(
 
 
 def test_the_chart_refuses_the_option_until_its_schema_is_generated() -> None:
-    """By `make chart-docs`, from the catalogue alone: with its bounds, and for L1 and L2 only."""
+    """`make chart-docs` generates it from the catalogue: with bounds, and only for L1 and L2."""
     text = (SIDECAR / "values.schema.json").read_text()
 
     def takes(text: str, cache: str) -> bool:
@@ -187,7 +187,7 @@ def test_the_chart_refuses_the_option_until_its_schema_is_generated() -> None:
 
 
 def test_memory_evicts_by_the_policy(sidecar: RunningSidecar) -> None:
-    """Three entries, of which the two used last are spared: the oldest two never leave."""
+    """Of three entries, the two used last are spared: the oldest two never leave."""
     for number in range(6):
         assert sidecar.ask("PUT", f"/v1/cache/memory/{number}", b"value").status == 201
     tiers = {n: sidecar.ask("GET", f"/v1/cache/memory/{n}").tier for n in (4, 5)}
@@ -197,8 +197,8 @@ def test_memory_evicts_by_the_policy(sidecar: RunningSidecar) -> None:
 
 
 def test_l3_evicts_by_the_score(sidecar: RunningSidecar) -> None:
-    """In its own process, which imports it. Of 206 keys the second one stays: a sample of five has
-    a key that was used later, as only one was used before.
+    """L3's process imports it. Of 206 keys the second one stays: any sample of five has a key that
+    was used later, as only one was used before.
     """
     for number in range(200):
         sidecar.ask("PUT", f"/v1/cache/disk/{number}", b"value")
@@ -215,7 +215,7 @@ def test_l3_evicts_by_the_score(sidecar: RunningSidecar) -> None:
 
 
 def test_the_rule_fires_and_is_shown(sidecar: RunningSidecar) -> None:
-    """Its type, its action and its signal are in the API and in the metrics."""
+    """Its type, action and signal are in the API and in the metrics."""
 
     def fired() -> bool:
         return bool(asked(sidecar, "/v1/config")["effective"]) and "0.25" in str(
@@ -243,7 +243,7 @@ def test_the_rule_fires_and_is_shown(sidecar: RunningSidecar) -> None:
 
 
 def test_the_commands_show_its_unit(sidecar: RunningSidecar) -> None:
-    """A ratio is a percentage where the catalogue knows it."""
+    """A ratio is shown as a percentage if the catalogue has it."""
     result = run("optimizer", "--url", f"http://127.0.0.1:{sidecar.port}")
     assert result.exit_code == 0, result.output
     [row] = [line for line in result.stdout.splitlines() if "moon.light" in line]
@@ -269,7 +269,7 @@ def test_the_console_shows_them(sidecar: RunningSidecar) -> None:
 def test_the_policy_can_be_left_and_taken_while_running(
     sidecar: RunningSidecar, mount: Mount
 ) -> None:
-    """By the document; the entries stay."""
+    """A new document changes the policy; the entries stay."""
     revision = asked(sidecar, "/v1/config")["revision"]
     mount.publish({**TEXTS, "cache.yaml": CACHE.replace("mru, spared: 2", "lru")})
     wait_until(lambda: asked(sidecar, "/v1/config")["revision"] != revision, "it is applied")

@@ -1,4 +1,4 @@
-"""The dashboards and rule files that are checked in, as Grafana and Prometheus read them."""
+"""The checked-in dashboards and rule files, as Grafana and Prometheus read them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RUNBOOK = (FOLDER / "RUNBOOK.md").read_text()
 
 @dataclass(frozen=True)
 class Target:
-    """One query of one panel; `legend` is empty where a table shows all labels."""
+    """One query of one panel; `legend` is empty if a table shows all labels."""
 
     board: str
     panel: str
@@ -35,17 +35,17 @@ class Target:
 
 
 def replaced(text: str, variables: Mapping[str, str]) -> str:
-    """A text with the values of Grafana's variables in it. Raises KeyError for one without."""
+    """A text with Grafana's variables replaced by values. Raises KeyError for an unknown one."""
     return re.sub(r"\$([a-z_]\w*)", lambda found: variables[found[1]], text)
 
 
 def panels(board: str) -> list[Any]:
-    """All but the rows."""
+    """All panels except rows."""
     return [panel for panel in BOARDS[board]["panels"] if panel["type"] != "row"]
 
 
 def targets() -> list[Target]:
-    """Of all panels of all dashboards."""
+    """The queries of all panels of all dashboards."""
     return [
         Target(
             board,
@@ -61,5 +61,5 @@ def targets() -> list[Target]:
 
 
 def rules(path: Path) -> list[Any]:
-    """Of all groups of a file."""
+    """The rules of all groups of a file."""
     return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]

@@ -1,4 +1,4 @@
-"""Whether a query of a panel shows what it should, on a Prometheus that has scraped a busy pod."""
+"""Checks that a panel's query shows data, on a Prometheus that has scraped a busy pod."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ VARIABLES = {
     "__rate_interval": "10s",
     "__range": "10m",
 }
-"""What Grafana would put in their place."""
+"""The values that Grafana would use."""
 
 
 def complaints(prometheus: Prometheus, target: Target) -> list[str]:
-    """Nothing where it returns finite values, and all the labels that the series' names need."""
+    """Empty if the query returns finite values with all labels in the series' names."""
     expr = target.asked(VARIABLES)
     answer = prometheus.query(expr, None if target.instant else LOOK_BACK_SECONDS)
     named = set(re.findall(r"{{(\w+)}}", target.legend))

@@ -38,20 +38,20 @@ ODD = POD | {"namespace": "odd", "workload": 'quotes " and \\ and\nnewlines and 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an expression came to: series by their labels, each with its samples."""
+    """The result of an expression: series by their labels, each with its samples."""
 
     series: list[tuple[dict[str, str], list[float]]]
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """One that runs."""
+    """A running Prometheus."""
 
     port: int
     interval_seconds: int
 
     def query(self, expr: str, seconds: float | None = None) -> Answer:
-        """An expression now, or over the last seconds. A failure where it is refused."""
+        """Evaluate an expression now, or over the last seconds. Fails if it is rejected."""
         if seconds is None:
             result = self.get("query", query=expr)["result"]
         else:
@@ -62,7 +62,7 @@ class Prometheus:
         return Answer([(each["metric"], _values(each)) for each in result])
 
     def get(self, path: str, **parameters: str) -> Any:
-        """`data` of an answer of its API."""
+        """The `data` of an answer of its API."""
         query = urllib.parse.urlencode(parameters)
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{query}"
         try:
@@ -119,7 +119,7 @@ def prometheus(
 
 @contextmanager
 def exporter(text: str) -> Iterator[int]:
-    """A target that says the same whenever it is scraped: what others export. Gives its port."""
+    """A target with constant content, in place of other exporters. Returns its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -129,7 +129,7 @@ def exporter(text: str) -> Iterator[int]:
             self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

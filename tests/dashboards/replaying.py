@@ -34,7 +34,7 @@ SEED = 20260101
 KEYS = 3000
 SKEW = 0.8
 REQUESTS_A_SECOND = 400
-"""Enough for a hit ratio a second; a replay as fast as it can is for benchmarks."""
+"""The rate is enough for a hit ratio per second; benchmarks replay as fast as possible."""
 LIMIT_BYTES = 512 << 20
 KUBE = {"job": "kube-state-metrics"}
 RESTARTS = "kube_pod_init_container_status_restarts_total"
@@ -87,7 +87,7 @@ rules:
 
 
 def kept(rule: str, kind: str, action: str, outcome: Verdict, after: float) -> Outcome:
-    """A trial that an earlier process has seen to its end."""
+    """A trial that an earlier process has completed."""
     return Outcome(
         rule=rule,
         type=kind,
@@ -110,19 +110,19 @@ EARLIER = SavedState(
         kept("useless", "network", "set_keepalive", "neutral", 0.4),
     ]
 )
-"""What an earlier process has kept. An experiment takes a minute, for noise is measured first; this
-is there at once.
+"""The changes that an earlier process has kept. An experiment takes a minute, since noise is
+measured first; these exist at once.
 """
 
 
 class Observed(NamedTuple):
-    """A sidecar and the Prometheus that scrapes it."""
+    """A sidecar, and the Prometheus that scrapes it."""
 
     sidecar: RunningSidecar
     prometheus: Prometheus
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """Of all trials, the newest first."""
+        """The outcomes of all trials, newest first."""
         found: list[dict[str, Any]] = json.loads(
             self.sidecar.ask("GET", "/v1/optimizer/outcomes").body
         )["outcomes"]
@@ -131,7 +131,7 @@ class Observed(NamedTuple):
 
 @contextmanager
 def observed(folder: Path, earlier: SavedState = EARLIER) -> Iterator[Observed]:
-    """All of it running, after a process that kept what is `earlier`."""
+    """All of it running, after a process that kept `earlier`."""
     with ExitStack() as stack:
         config = Mount(folder / "config")
         config.publish(CONFIG)
@@ -153,7 +153,7 @@ def observed(folder: Path, earlier: SavedState = EARLIER) -> Iterator[Observed]:
 
 @contextmanager
 def replay(port: int) -> Iterator[None]:
-    """`cache-sidecar replay` of a trace that does not end before it is stopped."""
+    """`cache-sidecar replay` of a trace that is endless until stopped."""
     address = Address.parse(f"http://127.0.0.1:{port}", None)
     stop = threading.Event()
 
@@ -170,7 +170,7 @@ def replay(port: int) -> Iterator[None]:
 
 
 def _requests(stop: threading.Event) -> Iterator[Request]:
-    """Keys by Zipf's law, at their pace."""
+    """Keys by Zipf's law, at a fixed rate."""
     rng = random.Random(SEED)
     weights = list(accumulate(1 / rank**SKEW for rank in range(1, KEYS + 1)))
     while not stop.wait(1 / REQUESTS_A_SECOND):

@@ -1,4 +1,4 @@
-"""Every query of every panel, and every rule, on a real Prometheus that scrapes a real sidecar."""
+"""All queries of panels and all rules, on a real Prometheus that scrapes a real sidecar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.running import wait_until
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
-    """After a change has come to its end, and the scrapes that show it."""
+    """The state after a completed change and the scrapes that show it."""
     with observed(tmp_path_factory.mktemp("prometheus")) as observing:
         ended = 'sum(increase(cache_sidecar_optimizer_outcomes_total{pod="web-0"}[10m])) > 0.5'
         wait_until(lambda: observing.prometheus.query(ended).series, "it has been scraped", 60.0)
@@ -27,13 +27,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
 
 @pytest.mark.parametrize("target", targets(), ids=lambda it: f"{it.board}: {it.panel}")
 def test_a_panels_query_is_accepted_and_returns_data(seen: Observed, target: Target) -> None:
-    """Series with finite values, each with all the labels that its name is made of."""
+    """Series with finite values, each with all labels that its name consists of."""
     assert not complaints(seen.prometheus, target)
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_variable_finds_its_values(seen: Observed, board: str) -> None:
-    """Those of the pod that is scraped."""
+    """The values are those of the scraped pod."""
     for variable in BOARDS[board]["templating"]["list"][1:]:
         [(selected, label)] = re.findall(r"label_values\((.*), (\w+)\)", variable["query"])
         matched = {"match[]": replaced(selected, VARIABLES)}
@@ -42,7 +42,7 @@ def test_a_variable_finds_its_values(seen: Observed, board: str) -> None:
 
 
 def test_a_tier_that_evicts_is_shown_as_full(seen: Observed) -> None:
-    """Whichever of its limits it has reached: here that of entries, with few bytes."""
+    """This holds for either limit: here it is that of entries, with few bytes."""
     expr = next(target.asked(VARIABLES) for target in targets() if target.panel == "Fill")
     fill = {labels["tier"]: value for labels, [value] in seen.prometheus.query(expr).series}
     assert fill.keys() == {"l1", "l2", "l3"}
@@ -50,7 +50,7 @@ def test_a_tier_that_evicts_is_shown_as_full(seen: Observed) -> None:
 
 
 def test_trials_are_marked(seen: Observed) -> None:
-    """All annotations are accepted; of what has happened there is one, with its rule and pod."""
+    """All annotations are valid; each event has one, with its rule and pod."""
     [*_, board] = BOARDS.values()
     marks = [mark for mark in board["annotations"]["list"] if "expr" in mark]
     found: dict[str, Any] = {
@@ -65,8 +65,8 @@ def test_trials_are_marked(seen: Observed) -> None:
 
 
 def test_the_rules_are_evaluated(seen: Observed) -> None:
-    """Each recording rule has recorded something; no alert has an error, and those that may fire
-    in so short a time do not.
+    """Each recording rule has samples; no alert has an error, and those that can't fire so soon do
+    not.
     """
 
     def rules() -> list[Any]:
@@ -83,7 +83,7 @@ def test_the_rules_are_evaluated(seen: Observed) -> None:
 
 
 def test_prometheus_has_no_complaint_about_its_targets(seen: Observed) -> None:
-    """Both are up; the sidecar's scrapes are quick and few series."""
+    """Both are up; the sidecar's scrapes are fast and have few series."""
     active = seen.prometheus.get("targets")["activeTargets"]
     assert [target["lastError"] for target in active] == ["", "", ""]
     [(_, [count])] = seen.prometheus.query('scrape_samples_scraped{pod="web-0"}').series
@@ -91,7 +91,7 @@ def test_prometheus_has_no_complaint_about_its_targets(seen: Observed) -> None:
 
 
 def test_labels_with_quotes_newlines_and_emoji_go_through(seen: Observed) -> None:
-    """A workload may be called what it likes: rules aggregate by it, queries find it."""
+    """Workloads may have any name: rules aggregate by it, and queries find it."""
     record = "namespace_workload_pod:cache_sidecar_hits_per_lookup:ratio_rate5m"
     wait_until(lambda: len(seen.prometheus.query(record).series) == 2, "both are recorded")
     workloads = {labels["workload"] for labels, _ in seen.prometheus.query(record).series}
@@ -104,7 +104,7 @@ def test_labels_with_quotes_newlines_and_emoji_go_through(seen: Observed) -> Non
 
 
 def test_prometheus_keeps_what_the_last_outcome_changed(seen: Observed) -> None:
-    """As an exemplar, since it asks for OpenMetrics."""
+    """It is an exemplar, since Prometheus asks for OpenMetrics."""
     query = 'cache_sidecar_optimizer_outcomes_total{pod="web-0", rule="tidy"}'
     now = time.time()
     span = {"start": str(now - 300), "end": str(now)}

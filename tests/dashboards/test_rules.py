@@ -1,4 +1,4 @@
-"""The rule files, as promtool sees them, and what an operator is told by an alert."""
+"""The rule files, checked with promtool, and the texts of alerts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_promtool_accepts_both_files() -> None:
 
 
 def test_alerts_fire_when_they_should_and_only_then() -> None:
-    """Everything in the file of tests."""
+    """All cases in the file of tests."""
     assert "SUCCESS" in promtool("test", "rules", TESTS)
 
 
@@ -61,7 +61,7 @@ TOPICS = ["Meaning", "Diagnosis", "Mitigation"]
 
 
 def test_the_runbook_has_an_entry_for_each_alert_and_no_other() -> None:
-    """Its meaning, its diagnosis and its mitigation, in the order of the alerts."""
+    """Meaning, diagnosis and mitigation, in the order of the alerts."""
     headings = re.findall(r"^## (.*)$", RUNBOOK, re.MULTILINE)
     assert headings == list(ALERTS)
     for entry in RUNBOOK.split("\n## ")[1:]:
@@ -75,7 +75,7 @@ def test_the_links_in_the_runbook_lead_somewhere() -> None:
 
 @pytest.mark.parametrize("rule", rules(RECORDS_FILE), ids=lambda rule: rule["record"])
 def test_a_recording_rule_is_named_after_what_it_is(rule: Any) -> None:
-    """level:metric:operations; the level is what labels are left."""
+    """level:metric:operations; the level consists of the remaining labels."""
     assert RECORD.fullmatch(rule["record"])
     level = rule["record"].partition(":")[0]
     left = {label.strip() for label in LEVEL.search(rule["expr"])[1].split(",")} - {"le"}  # type: ignore[index]
@@ -83,7 +83,7 @@ def test_a_recording_rule_is_named_after_what_it_is(rule: Any) -> None:
 
 
 def test_what_is_recorded_is_used_or_worth_keeping() -> None:
-    """Alerts read most of it; the rest are the ratios and latencies that one keeps for months."""
+    """Alerts use most of it; the rest are ratios and latencies that are kept for months."""
     used = " ".join(rule["expr"] for path in (RECORDS_FILE, ALERTS_FILE) for rule in rules(path))
     unused = {rule["record"] for rule in rules(RECORDS_FILE) if rule["record"] not in used}
     assert unused == {

@@ -1,4 +1,4 @@
-"""Whether an API server would accept an object: its schema, and what schemas do not say."""
+"""Checks whether an API server would accept an object: its schema, and rules beyond schemas."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from tests.helm.charts import Object, of_kind
 from tests.helm.pods import faults_of_claim, faults_of_pod
 
 SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
-"""The API servers' own, by version; read here, as the package reads them anew for each object."""
+"""The API servers' schemas, by version; read once, as the package reads them for each object."""
 MODELS: dict[str, type[BaseModel]] = {"PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule}
-"""What the Prometheus operator brings; everything else is Kubernetes' own."""
+"""The kinds of the Prometheus operator; all others are Kubernetes' own."""
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 LARGEST_APPLIED = 256 * 1024
-"""What `kubectl apply` can keep in its annotation, and a GitOps tool with it."""
+"""The size limit of the annotation in which `kubectl apply` and GitOps tools store an object."""
 
 LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PART = r"([a-z0-9][a-z0-9-]*)?[a-z0-9]"
 SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_PART}(\.{_PART})*")
-"""Of most objects. An API server bounds the whole of it and not its parts, as RFC 1123 does too."""
+"""The limit for the names of most objects. An API server limits the whole name and not its parts,
+as RFC 1123 does too.
+"""
 PATH_NAME = re.compile(r"(?!\.{1,2}$)[^/%]+")
 FILE_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
 def faults(found: Iterable[Object], kube: str) -> list[str]:
-    """What a server of this version would refuse, a line each, beginning with kind and name."""
+    """The errors that a server of this version would report, one line each, with kind and name."""
     found = list(found)
     names = [(thing["kind"], thing["metadata"].get("name")) for thing in found]
     twice = {name for name in names if names.count(name) > 1}
@@ -49,7 +51,7 @@ def faults(found: Iterable[Object], kube: str) -> list[str]:
 
 
 def pods(found: Iterable[Object]) -> list[Object]:
-    """Every pod that these objects are or make, with its metadata, as a Pod."""
+    """All pods among these objects, or created by them, with their metadata, as Pods."""
     found = list(found)
     made = [thing["spec"]["template"] for kind in WORKLOADS for thing in of_kind(found, kind)]
     return [{"apiVersion": "v1", "kind": "Pod", **template} for template in made] + of_kind(
@@ -75,7 +77,7 @@ def _of_model(thing: Object) -> list[str]:
 
 @cache
 def _validator(name: str, kube: str) -> Draft202012Validator:
-    """Of a kind; the strict schema, which knows no field but the server's own."""
+    """The validator of a kind, with the strict schema, which has only the server's fields."""
     schema = json.loads((SCHEMAS / f"v{kube}.0-local-strict" / f"{name}.json").read_text())
     return Draft202012Validator(schema, registry=_definitions(kube))
 

@@ -1,4 +1,4 @@
-"""The application of the example's chart, in a process of its own."""
+"""The application of the example's chart, in a separate process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.running import PATIENCE_SECONDS, free_port, wait_until
 
 
 class Application:
-    """The script in a process of its own, with the variables that its container gets."""
+    """The script in a separate process, with the variables of its container."""
 
     def __init__(self, script: Path, variables: dict[str, str]) -> None:
         self.port = free_port()
@@ -23,7 +23,7 @@ class Application:
         wait_until(self._answers, "the application answers")
 
     def get(self, path: str) -> tuple[int, str, str | None]:
-        """Status, body, and where it is from."""
+        """Status, body, and the source of the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET", path)
@@ -33,7 +33,7 @@ class Application:
             connection.close()
 
     def stop(self) -> int:
-        """Its status after SIGTERM."""
+        """The exit status after SIGTERM."""
         self.process.terminate()
         return self.process.wait(PATIENCE_SECONDS)
 

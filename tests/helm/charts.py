@@ -1,4 +1,4 @@
-"""Charts rendered by real Helms: both major versions at once, whose objects have to be the same."""
+"""Charts rendered with real Helms: both major versions, whose output must be the same."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ ROOT = Path(__file__).parents[2]
 SIDECAR = ROOT / "helm" / "cache-sidecar"
 EXAMPLE = ROOT / "helm" / "example-app"
 VERSIONS = tuple(f"1.{minor}" for minor in range(28, 38))
-"""The versions of Kubernetes that the chart is for."""
+"""The versions of Kubernetes that the chart supports."""
 OPERATOR = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
-"""What a cluster with the Prometheus operator says that it knows."""
+"""The API versions of a cluster with the Prometheus operator."""
 IMAGE = {"cache-sidecar": {"image": {"repository": "registry.example.com/cache-sidecar"}}}
-"""What a chart that has the sidecar as a dependency has to state."""
+"""The required values of a chart with the sidecar as a dependency."""
 PATIENCE_SECONDS = 60
 
 Object = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """The chart did not render; what each Helm said, by its major version."""
+    """The chart did not render; the output of each Helm, by its major version."""
 
     def __init__(self, said: Mapping[str, str]) -> None:
         super().__init__("\n".join(f"Helm {major}: {text}" for major, text in said.items()))
@@ -64,7 +64,7 @@ def render(
 def helms(
     *arguments: str, stdin: str = "", majors: Collection[str] = HELMS
 ) -> dict[str, subprocess.CompletedProcess[str]]:
-    """The same command by several Helms at once, by major version, whatever its status."""
+    """Run the same command with several Helms, by major version; any status."""
     missing = [str(HELMS[major]) for major in majors if not HELMS[major].exists()]
     assert not missing, f"{missing} not found: run `make tools`"
 
@@ -84,7 +84,7 @@ def helms(
 
 
 def objects(text: str) -> list[Object]:
-    """The documents of some YAML, sorted; without those that are comments alone."""
+    """The documents in some YAML, sorted; without those with only comments."""
     found = [document for document in yaml.load_all(text, _Strict) if document is not None]
     return sorted(found, key=_identity)
 
@@ -102,7 +102,7 @@ def one(found: Iterable[Object], kind: str) -> Object:
 def chart_of_ones_own(
     folder: Path, templates: Mapping[str, str], *, alias: str | None = None
 ) -> Path:
-    """A chart in `folder` with these templates, that has the sidecar as a dependency."""
+    """A chart in `folder` with these templates, and with the sidecar as a dependency."""
     dependency = {"name": "cache-sidecar", "version": "*"} | ({"alias": alias} if alias else {})
     metadata = {"apiVersion": "v2", "name": "shop", "version": "1.0.0"}
     (folder / "templates").mkdir(parents=True)
@@ -120,7 +120,7 @@ def _identity(thing: Object) -> tuple[str, str, str]:
 
 
 class _Strict(yaml.CSafeLoader):
-    """Refuses a key that stands twice, as an API server does."""
+    """Rejects duplicate keys, as an API server does."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         mapping = super().construct_mapping(node, deep)

@@ -1,4 +1,4 @@
-"""Charts that several modules render: one of somebody's own, and the example, built."""
+"""Charts that several modules render: a third-party one, and the built example."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.helm.tools import HELMS
 
 @pytest.fixture(scope="package")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example with its dependency built as its README says, away from the repository."""
+    """The example with its dependency built as in its README, outside the repository."""
     root = tmp_path_factory.mktemp("repository")
     for name in ("helm", "dashboards"):
         shutil.copytree(
@@ -37,11 +37,11 @@ def rendered(example: Path) -> list[Object]:
 
 @pytest.fixture(scope="package")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A chart of somebody's own, with every template of the sidecar's."""
+    """A third-party chart with all templates of the sidecar."""
     return make_shop(tmp_path_factory.mktemp("own") / "shop")
 
 
 @pytest.fixture(scope="package")
 def plain(shop: Path) -> list[Object]:
-    """What that renders to, with nothing stated but what has to be."""
+    """Its output with only the required values."""
     return render_shop(shop)

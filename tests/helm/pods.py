@@ -1,4 +1,4 @@
-"""What an API server checks of a pod and no schema says: names, references, enumerations."""
+"""Checks of pods by the API server that are not in schemas: names, references, enumerations."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ ALLOWED = {
     "medium": {"", "Memory"},
     "scheme": {"HTTP", "HTTPS"},
 }
-"""Values that an API server enumerates, by the name of the field, wherever it stands."""
+"""Valid values of enumerated fields, by the name of the field, in any place."""
 ACCESS_MODES = {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"}
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 HANDLERS = {"httpGet", "exec", "tcpSocket", "grpc"}
 
 
 def faults_of_pod(spec: Spec, kube: str, claims: Iterable[str] = ()) -> Iterator[str]:
-    """`claims`: the names of the volumes that a StatefulSet adds."""
+    """The errors of a pod. `claims`: the names of the volumes that a StatefulSet adds."""
     first, last = spec.get("initContainers") or [], spec["containers"]
     volumes = [volume["name"] for volume in spec.get("volumes") or []] + list(claims)
     yield from _repeated("container", [each["name"] for each in (*first, *last)])
@@ -129,7 +129,7 @@ def _of_volume(volume: Spec) -> Iterator[str]:
 
 
 def faults_of_claim(spec: Spec) -> Iterator[str]:
-    """Of a claim for a volume."""
+    """The errors of a claim for a volume."""
     modes = spec.get("accessModes") or []
     if not modes or not set(modes) <= ACCESS_MODES:
         yield f"accessModes {modes}"
@@ -158,7 +158,7 @@ def _repeated(what: str, names: list[str], form: re.Pattern[str] = DNS_LABEL) ->
 
 
 def amount(quantity: object) -> float:
-    """The number that a quantity of Kubernetes stands for."""
+    """The number that a Kubernetes quantity stands for."""
     found = QUANTITY.fullmatch(str(quantity))
     assert found, f"{quantity!r} is no quantity"
     return float(found[1]) * SCALE[found[2] or ""]

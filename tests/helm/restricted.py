@@ -20,7 +20,7 @@ HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 def violations(spec: Spec) -> list[str]:
-    """What a pod of this specification would be refused for, a sentence each."""
+    """The reasons to refuse a pod with this specification, one sentence each."""
     return [
         *_of_pod(spec),
         *(fault for each in _containers(spec) for fault in _of_container(*each)),
@@ -28,7 +28,7 @@ def violations(spec: Spec) -> list[str]:
 
 
 def _containers(spec: Spec) -> Iterator[tuple[Spec, Spec]]:
-    """Each container with the pod's security context, which it inherits."""
+    """Each container, with the security context that it inherits from the pod."""
     for field in ("initContainers", "containers", "ephemeralContainers"):
         for container in spec.get(field) or []:
             yield container, spec.get("securityContext") or {}
@@ -84,7 +84,7 @@ def _of_handlers(container: Spec) -> Iterator[str]:
 
 
 def _of_either(context: Spec) -> Iterator[str]:
-    """What may stand in the pod's context and in a container's."""
+    """Violations of fields that both the pod's and a container's context have."""
     if context.get("runAsUser") == 0:
         yield "runAsUser is 0"
     if context.get("runAsNonRoot") is False:

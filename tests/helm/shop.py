@@ -1,4 +1,4 @@
-"""A chart of somebody's own with the sidecar in it, for the tests to render."""
+"""A third-party chart with the sidecar in it, for tests to render."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Values = dict[str, Any]
 
 STATED: Values = {"image": {"repository": "registry.example.com/cache-sidecar"}}
 STATED |= {"serviceAccountName": "shop"}
-"""What has to be stated, and nothing else."""
+"""Only the required values."""
 
 WORKLOAD = """\
 apiVersion: apps/v1
@@ -49,7 +49,7 @@ spec:
   volumeClaimTemplates:
     {{- include "cache-sidecar.volumeClaimTemplate" CONTEXT | nindent 4 }}
 """
-"""With every template that the sidecar's chart has; a StatefulSet, as that takes them all."""
+"""With every template of the sidecar's chart; a StatefulSet, since it supports them all."""
 
 OLD_WORKLOAD = WORKLOAD.replace(
     """\
@@ -66,7 +66,7 @@ OLD_WORKLOAD = WORKLOAD.replace(
 
 
 def make_shop(folder: Path, workload: str = WORKLOAD, *, alias: str | None = None) -> Path:
-    """The chart, made in a folder that does not exist yet."""
+    """Create the chart in a folder that does not exist yet."""
     context = f'(index .Subcharts "{alias or "cache-sidecar"}")'
     return chart_of_ones_own(
         folder, {"workload.yaml": workload.replace("CONTEXT", context)}, alias=alias
@@ -74,7 +74,7 @@ def make_shop(folder: Path, workload: str = WORKLOAD, *, alias: str | None = Non
 
 
 def render_shop(shop: Path, values: Values | None = None, **how: Any) -> list[Object]:
-    """What it renders to, with these values of the sidecar beside those that have to be stated."""
+    """The rendered objects, with these values of the sidecar in addition to the required ones."""
     return render(shop, {"cache-sidecar": STATED | (values or {})}, **how)
 
 
@@ -86,7 +86,7 @@ def pod_of(found: list[Object]) -> Object:
 
 
 def sidecar_of(found: list[Object]) -> Object:
-    """The sidecar's container, wherever it stands."""
+    """The sidecar's container, in either list."""
     pod = pod_of(found)
     everyone = [*(pod.get("initContainers") or []), *pod["containers"]]
     [container] = (each for each in everyone if each["name"] == "cache-sidecar")
@@ -100,11 +100,11 @@ def volumes_of(found: list[Object]) -> dict[str, Object]:
 
 
 def flags_of(container: Object) -> dict[str, str]:
-    """The flags that the program is started with."""
+    """The flags with which the program is started."""
     assert container["args"][0] == "serve"
     return dict(argument.split("=", 1) for argument in container["args"][1:])
 
 
 def config_map_of(found: list[Object]) -> Object:
-    """The one with the documents."""
+    """The ConfigMap with the documents."""
     return one(found, "ConfigMap")

@@ -1,4 +1,4 @@
-"""The checks of what a chart renders: each notices what it is there for, and a sound pod passes."""
+"""The checks of rendered charts: each detects its error, and a valid pod passes."""
 
 from __future__ import annotations
 

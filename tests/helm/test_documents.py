@@ -1,4 +1,4 @@
-"""Who owns the documents, and the rights and the token to read them."""
+"""The ownership of documents, and the rights and the token to read them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def test_documents_reach_the_pods_as_they_were_written(shop: Path) -> None:
-    """Text to the byte; a map by what it means, large numbers too."""
+    """Text is unchanged, byte by byte; a map has the same values, large numbers included."""
     text = "# ümlaut\r\nlevel: aggressive\t\r\n\r\ninterval: '1m'  # {{ no template }}\n\n"
     cache = {"tiers": {"l3": {"max_entries": 1000000000}}, "promote_after": 1000000}
     found = render_shop(shop, {"config": {"documents": {"rules.yaml": text, "cache.yaml": cache}}})
@@ -24,14 +24,14 @@ def test_documents_reach_the_pods_as_they_were_written(shop: Path) -> None:
 
 
 def test_a_change_of_the_documents_restarts_no_pod(shop: Path, plain: list[Object]) -> None:
-    """The workload is the same: there is no checksum on its pods."""
+    """The workload is unchanged: its pods have no checksum annotation."""
     after = render_shop(shop, {"config": {"documents": {"rules.yaml": "level: maximum"}}})
     assert config_map_of(plain) != config_map_of(after)
     assert of_kind(plain, "StatefulSet") == of_kind(after, "StatefulSet")
 
 
 def test_an_operator_owns_the_config_map_alone(shop: Path, plain: list[Object]) -> None:
-    """Helm renders none, so it can't take an edit back; the pods start without one as well."""
+    """Helm renders none, so it can't revert an edit; the pods start without one too."""
     found = render_shop(shop, {"config": {"owner": "operator"}})
     assert of_kind(found, "ConfigMap") == []
     volume = volumes_of(found)["cache-sidecar-config"]["configMap"]
@@ -40,7 +40,7 @@ def test_an_operator_owns_the_config_map_alone(shop: Path, plain: list[Object]) 
 
 
 def test_the_rights_are_for_one_name(plain: list[Object]) -> None:
-    """And for Events, bound to the pods' account in their namespace."""
+    """And for Events; they are bound to the pods' account in their namespace."""
     assert one(plain, "Role")["rules"] == [
         {
             "apiGroups": [""],
@@ -71,7 +71,7 @@ def test_rights_are_asked_for_only_as_far_as_they_are_used(shop: Path) -> None:
 
 
 def test_the_token_is_the_sidecars_alone(plain: list[Object]) -> None:
-    """Mounted where clients look for it, as the kubelet mounts it where it does so by itself."""
+    """It is mounted at the usual path, in the same way as the kubelet does."""
     [mount] = [m for m in sidecar_of(plain)["volumeMounts"] if m["name"] == "cache-sidecar-token"]
     assert mount["mountPath"] == TOKEN_FOLDER
     [application] = pod_of(plain)["containers"]

@@ -1,4 +1,4 @@
-"""The example's chart renders to what a cluster takes, its application's pods included."""
+"""A cluster accepts the rendered chart of the example, including its application's pods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ README = (EXAMPLE / "README.md").read_text()
 
 @pytest.mark.parametrize("kube", ["1.29", "1.33", "1.36", "1.37"])
 def test_a_cluster_takes_the_example(example: Path, kube: str) -> None:
-    """The pods too, in a namespace that enforces *restricted*: with the application's container."""
+    """This includes the pods with the application's container, where *restricted* is enforced."""
     found = render(example, IMAGE, kube=kube, apis=OPERATOR)
     assert faults(found, kube) == []
     [pod] = pods(of_kind(found, "Deployment"))
@@ -30,7 +30,7 @@ def test_a_cluster_takes_the_example(example: Path, kube: str) -> None:
 
 
 def test_the_example_has_all_that_it_needs(rendered: list[Object]) -> None:
-    """The Service reaches its pods, and every object that the pods name is there."""
+    """The Service selects its pods, and every object that the pods name exists."""
     [pod] = pods(of_kind(rendered, "Deployment"))
     selector = one(rendered, "Service")["spec"]["selector"]
     assert selector.items() <= pod["metadata"]["labels"].items()
@@ -42,7 +42,7 @@ def test_the_example_has_all_that_it_needs(rendered: list[Object]) -> None:
 
 
 def test_the_example_works_without_the_sidecar(example: Path) -> None:
-    """Switched off by its value, it leaves nothing of itself and a pod that is sound."""
+    """Disabled by its value, it leaves no objects and a valid pod."""
     found = render(example, {"cache-sidecar": {"enabled": False}}, apis=OPERATOR)
     assert faults(found, "1.36") == []
     [pod] = pods(found)
@@ -58,7 +58,7 @@ def test_the_example_is_well_formed(example: Path) -> None:
 
 
 def test_the_commands_of_its_readme_install_and_change_it(example: Path) -> None:
-    """What Helm would render for them, and the objects that kubectl is pointed at."""
+    """Helm renders them, and the objects that kubectl names exist."""
     commands = [shlex.split(line) for line in shell_lines(README)]
     [install] = [line for line in commands if line[:2] == ["helm", "install"]]
     [upgrade] = [line for line in commands if line[:2] == ["helm", "upgrade"]]

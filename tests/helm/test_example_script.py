@@ -1,4 +1,4 @@
-"""The script that the example's chart renders, run for real beside a real sidecar."""
+"""The script of the example's chart, run with a real sidecar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Start = Callable[[int], Application]
 
 @pytest.fixture(scope="module")
 def start(rendered: list[Object], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts it with the cache at the address that the chart gives, but for its port."""
+    """Starts the script with the cache at the chart's address, but another port."""
     [container] = one(rendered, "Deployment")["spec"]["template"]["spec"]["containers"]
     variables = {each["name"]: each["value"] for each in container["env"]}
     name = Path(container["command"][-1]).name
@@ -47,14 +47,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
 
 @pytest.fixture(scope="module")
 def application(start: Start, cache: RunningSidecar) -> Application:
-    """Beside the cache."""
+    """The application, with the cache."""
     return start(cache.port)
 
 
 def test_the_second_answer_comes_from_the_cache(
     application: Application, cache: RunningSidecar
 ) -> None:
-    """The first one is computed and kept under a key that everybody can look at."""
+    """The first answer is computed and stored under a readable key."""
     assert application.get("/primes/1000") == (200, PRIMES_BELOW_1000, "miss")
     assert application.get("/primes/1000") == (200, PRIMES_BELOW_1000, "hit")
     kept = cache.ask("GET", "/v1/cache/example/primes/1000")
@@ -65,19 +65,19 @@ def test_the_second_answer_comes_from_the_cache(
 def test_what_the_cache_says_is_what_is_answered(
     application: Application, cache: RunningSidecar
 ) -> None:
-    """An answer that is called a hit is the cache's, not computed once more."""
+    """An answer labelled as a hit comes from the cache and is not computed again."""
     cache.ask("PUT", "/v1/cache/example/primes/10", b"from the cache\n")
     assert application.get("/primes/10") == (200, "from the cache\n", "hit")
 
 
 def test_the_application_works_without_its_cache(start: Start) -> None:
-    """Where nothing listens, every answer is computed."""
+    """If no cache listens, every answer is computed."""
     alone = start(free_port())
     assert alone.get("/primes/1000") == (200, PRIMES_BELOW_1000, "bypass")
 
 
 def test_every_path_gets_an_answer(application: Application) -> None:
-    """Those that ask for too much or for nonsense too."""
+    """This includes invalid paths and those that request too much."""
     wanted = {"/": 404, "/primes/x": 404, "/primes/-1": 404, "/primes/0": 200, "/primes/2": 200}
     wanted |= {"/primes/9999999999": 400, "/primes/" + "9" * 5000: 400}
     assert {path: application.get(path)[0] for path in wanted} == wanted

@@ -1,4 +1,4 @@
-"""The pod of `helm test`: what it does is run for real, and it touches nothing of the workload."""
+"""The pod of `helm test`: its command is run, and it does not affect the workload."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_pod_is_accepted_and_is_a_hook(shop: Path) -> None:
 
 
 def test_the_pod_leaves_the_workload_and_its_volumes_alone(shop: Path) -> None:
-    """It has no label by which they are found, no claim, and empty folders for their own mounts."""
+    """It has none of the selected labels, no claim, and empty folders for its own mounts."""
     values: Values = {
         "l3": {"type": "existingClaim", "existingClaim": "data", "size": "3Gi"},
         "replicas": 1,
@@ -61,7 +61,7 @@ def test_the_pod_leaves_the_workload_and_its_volumes_alone(shop: Path) -> None:
 
 
 def test_the_pod_can_be_left_out(shop: Path) -> None:
-    """By a value, and where there are no native sidecars; where the sidecar is off, too."""
+    """By a value, without native sidecars, and with a disabled sidecar."""
     off: list[Values] = [{"helmTest": {"enabled": False}}, {"enabled": False}]
     for values in off:
         assert not of_kind(render_shop(shop, values), "Pod")
@@ -77,7 +77,7 @@ def test_a_value_is_put_and_comes_back(shop: Path, sidecar: RunningSidecar) -> N
 def test_a_cache_that_refuses_fails_the_test(
     shop: Path, start_sidecar: StartSidecar, tmp_path: Path
 ) -> None:
-    """And so does one that is not there."""
+    """This also holds if no cache is there."""
     (tmp_path / "cache.yaml").write_text("max_value_bytes: 1B")
     sidecar = start_sidecar("--config", str(tmp_path))
     done = _run(render_shop(shop), sidecar.port)
@@ -88,7 +88,7 @@ def test_a_cache_that_refuses_fails_the_test(
 
 
 def _run(found: list[Object], port: int) -> subprocess.CompletedProcess[str]:
-    """The pod's command, as its container has it, but for the port."""
+    """The command of the pod's container, except for the port."""
     [container] = one(found, "Pod")["spec"]["containers"]
     interpreter, *arguments = container["command"]
     assert interpreter == "python"

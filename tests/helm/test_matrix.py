@@ -1,4 +1,4 @@
-"""Values and versions of Kubernetes against each other: all that is rendered would be accepted."""
+"""Combinations of values and Kubernetes versions: all rendered objects would be accepted."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ VARIANTS: dict[str, Values] = {
         "extraVolumeMounts": [{"name": "cache-sidecar-config", "mountPath": "/run/cache"}],
     },
 }
-"""Each is a dependency of one chart, by an alias: so a version takes one render."""
+"""Each is a dependency of one chart, by an alias, so a version takes one render."""
 
 
 @pytest.fixture(scope="module")
 def shops(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A chart with all variants, as native sidecars and as containers beside the application."""
+    """A chart with all variants, as native sidecars and as additional containers."""
     folder = tmp_path_factory.mktemp("matrix")
     return {
         name: _shop(folder / name, workload)
@@ -99,7 +99,7 @@ def _render(chart: Path, kube: str) -> list[Object]:
 def test_every_version_takes_every_variant(
     shops: dict[str, Path], kube: str, placement: str
 ) -> None:
-    """The pods too, where *restricted* is enforced; native sidecars where there are any."""
+    """This includes the pods where *restricted* is enforced, and native sidecars if supported."""
     found = _render(shops[placement], kube)
     assert faults(found, kube) == []
     assert len(of_kind(found, "StatefulSet")) == len(VARIANTS)
@@ -108,7 +108,7 @@ def test_every_version_takes_every_variant(
 
 
 def test_both_helms_find_the_chart_well_formed(shops: dict[str, Path], tmp_path: Path) -> None:
-    """`helm lint --strict`, of the chart and of those that it is a dependency of."""
+    """`helm lint --strict`, for the chart and for those that depend on it."""
     values: dict[str, Any] = {name: STATED | more for name, more in VARIANTS.items()}
     (tmp_path / "values.json").write_text(json.dumps(values))
     lint = ("lint", "--strict", "--with-subcharts", str(shops["native"]))

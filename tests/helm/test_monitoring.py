@@ -1,4 +1,4 @@
-"""The objects for Prometheus and Grafana: when they are there, and what they say."""
+"""The objects for Prometheus and Grafana: when they are rendered, and their content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.helm.charts import (
 from tests.helm.shop import make_shop, render_shop, sidecar_of
 
 ONCE = {"workload": False}
-"""What installs the chart alone, for what a cluster needs once."""
+"""The values to install the chart alone, for the objects that a cluster needs once."""
 SOURCES = sorted((ROOT / "dashboards").glob("*.json"))
 README = (SIDECAR / "README.md").read_text()
 RULES = [ROOT / "dashboards" / f"cache-sidecar-{name}.yaml" for name in ("records", "alerts")]
@@ -36,7 +36,7 @@ RULES = [ROOT / "dashboards" / f"cache-sidecar-{name}.yaml" for name in ("record
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A chart that has the sidecar as a dependency."""
+    """A chart with the sidecar as a dependency."""
     return make_shop(tmp_path_factory.mktemp("charts") / "shop")
 
 
@@ -44,7 +44,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_alone_the_chart_brings_what_a_cluster_needs_once() -> None:
-    """Each dashboard as it stands in the repository, and every group of rules; nothing else."""
+    """Each dashboard as in the repository, and every group of rules; nothing else."""
     found = render(SIDECAR, ONCE, apis=OPERATOR, namespace="monitoring")
     assert faults(found, "1.36") == []
     assert {thing["kind"] for thing in found} == {"ConfigMap", "PrometheusRule"}
@@ -58,7 +58,7 @@ def test_alone_the_chart_brings_what_a_cluster_needs_once() -> None:
 
 
 def test_a_dashboard_has_one_uid_and_one_name_everywhere() -> None:
-    """Else every release and every upgrade would be a dashboard more in Grafana."""
+    """Otherwise every release and upgrade would add a dashboard to Grafana."""
     for release in ("a", "b"):
         maps = of_kind(render(SIDECAR, ONCE, release=release), "ConfigMap")
         uids = {
@@ -80,7 +80,7 @@ def test_a_dependency_brings_nothing_that_a_cluster_needs_once(shop: Path) -> No
     ("value", "kind"), [("prometheusRule", "PrometheusRule"), ("dashboards", "ConfigMap")]
 )
 def test_once_per_cluster_can_be_stated_either_way(shop: Path, value: str, kind: str) -> None:
-    """Whether or not the cluster is known to know the kind."""
+    """Whether or not the cluster is known to have the kind."""
     operator = {"config": {"owner": "operator"}}  # so that no other ConfigMap is there
     for apis in ((), OPERATOR):
         assert of_kind(render_shop(shop, {value: {"enabled": True}, **operator}, apis=apis), kind)
@@ -104,7 +104,7 @@ def test_auto_asks_the_cluster_and_a_statement_does_not(
 
 
 def test_what_auto_leaves_out_is_said_where_it_would_stand(shop: Path) -> None:
-    """`helm template` knows no cluster and shows no notes: who reads its output is told."""
+    """`helm template` has no cluster and shows no notes, so the output itself has the reason."""
     stated = "cache-sidecar.image.repository=a,cache-sidecar.serviceAccountName=b"
     for done in helms("template", "demo", str(shop), "--set", stated).values():
         assert "# No PodMonitor was created: podMonitor.enabled is auto" in done.stdout
@@ -115,7 +115,7 @@ def test_what_auto_leaves_out_is_said_where_it_would_stand(shop: Path) -> None:
 
 
 def test_what_auto_leaves_out_is_said_in_the_notes() -> None:
-    """Helm 4 alone shows them without a cluster."""
+    """Without a cluster, only Helm 4 shows notes."""
     install = ("install", "demo", str(SIDECAR), "--dry-run=client", "--set")
     [left_out] = helms(*install, "workload=false", majors=["4"]).values()
     notes = left_out.stdout.split("NOTES:")[1]
@@ -129,7 +129,7 @@ def test_what_auto_leaves_out_is_said_in_the_notes() -> None:
 
 
 def test_the_pod_monitor_finds_the_pods_and_names_their_workload(shop: Path) -> None:
-    """By the label that `cache-sidecar.podLabels` gives, whose value becomes job and workload."""
+    """By the label from `cache-sidecar.podLabels`, whose value becomes job and workload."""
     found = render_shop(
         shop, {"instance": "checkout", "podMonitor": {"labels": {"team": "a"}}}, apis=OPERATOR
     )
@@ -214,7 +214,7 @@ def test_the_command_for_a_cluster_brings_dashboards_and_rules() -> None:
 
 
 def test_the_notes_of_another_chart_can_say_what_was_left_out(tmp_path: Path) -> None:
-    """By the line that is shown; Helm prints the notes of no dependency."""
+    """With the documented line; Helm does not print the notes of dependencies."""
     [line] = re.findall(r"`({{ include \"cache-sidecar.leftOut\" .*? }})`", README)
     chart = make_shop(tmp_path / "shop")
     (chart / "templates" / "NOTES.txt").write_text(line)

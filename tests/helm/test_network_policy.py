@@ -1,4 +1,4 @@
-"""The NetworkPolicy: it closes no port of the application, and lets the sidecar do its work."""
+"""The NetworkPolicy: it closes no port of the application, and allows the sidecar's traffic."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_network_policy_has_to_be_told_the_applications_rules(shop: Path) -> N
 
 
 def test_a_network_policy_opens_the_ops_port_beside_the_applications(shop: Path) -> None:
-    """To the scrapers that are stated; egress is left as it is."""
+    """For the stated scrapers; egress is unrestricted."""
     scraper = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     values = {"enabled": True, "ingress": [WEB], "scrapers": [scraper]}
     found = render_shop(shop, {"networkPolicy": values, "ports": {"ops": 9000}})
@@ -54,7 +54,7 @@ def test_a_network_policy_opens_the_ops_port_beside_the_applications(shop: Path)
 def test_a_network_policy_lets_the_watch_reach_the_api_server(
     shop: Path, values: dict[str, Any], ports: list[int]
 ) -> None:
-    """Where egress is restricted, and the sidecar calls it at all."""
+    """If egress is restricted, and the sidecar uses the API server."""
     policy = {"enabled": True, "ingress": [], "egress": [WEB]}
     found = render_shop(shop, values | {"networkPolicy": policy})
     assert faults(found, "1.36") == []
@@ -66,7 +66,7 @@ def test_a_network_policy_lets_the_watch_reach_the_api_server(
 
 
 def test_nothing_may_leave_where_egress_is_an_empty_list(shop: Path) -> None:
-    """An empty list is no lack of one."""
+    """An empty list is not the same as no list."""
     policy = {"enabled": True, "ingress": [], "egress": []}
     found = render_shop(
         shop, {"networkPolicy": policy, "config": {"watch": False}, "events": "none"}

@@ -1,4 +1,4 @@
-"""What the chart and the program have to agree on: flags, and the keys of `cache.yaml`."""
+"""The interface between the chart and the program: flags, and the keys of `cache.yaml`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def container_of(folder: Path, workload: str, values: Values, kube: str) -> Obje
 def test_the_program_takes_the_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workload: str, values: Values, kube: str
 ) -> None:
-    """And the environment, by the names and with the values that it is given."""
+    """And the environment variables, with their names and values."""
     container = container_of(tmp_path, workload, values, kube)
     for variable in container.get("env", []):
         monkeypatch.setenv(variable["name"], "of-the-pod")
@@ -54,7 +54,7 @@ def test_the_program_takes_the_arguments(
 
 
 def test_the_chart_sets_every_flag_or_knows_that_it_does_not(tmp_path: Path) -> None:
-    """A flag that the chart sets is refused in extraArgs, with the value that stands for it."""
+    """extraArgs must not have a flag that the chart sets; the error names the value to use."""
     container = container_of(tmp_path, WORKLOAD, {}, "1.36")
     text = (SIDECAR / "templates" / "_problems_container.tpl").read_text()
     [definition] = re.findall(r'define "cache-sidecar.flags" -}}\n(.*?){{- end', text, re.DOTALL)

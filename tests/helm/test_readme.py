@@ -1,4 +1,4 @@
-"""What the pages say of the chart, against the chart: their snippets, figures and values."""
+"""The pages about the chart, compared with the chart: snippets, figures and values."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ QUICK_START = section(read("README.md"), "Five minutes to Kubernetes")
 GUIDE = read("docs/kubernetes.md")
 COMMANDS = shell_lines(QUICK_START) + shell_lines(GUIDE)
 NO_VALUES = {"global", "calledWith"}
-"""What the schema knows and nobody sets: the parent's, and the marker."""
+"""Values in the schema that are not documented: those of the parent, and the marker."""
 
 
 @pytest.fixture(scope="module")
 def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which somebody has done what the README says, with a clone beside the chart."""
+    """A folder in which the steps of the README were followed, with a clone next to the chart."""
     folder = tmp_path_factory.mktemp("quick-start")
     (folder / "cache-sidecar").symlink_to(ROOT)
     dependencies, values, deployment = blocks("yaml", QUICK_START)
@@ -52,7 +52,7 @@ def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("major", HELMS)
 def test_the_quick_start_leads_to_pods_with_a_sidecar(quick_start: Path, major: str) -> None:
-    """Three lines in a Deployment, after `helm dependency update` by either Helm."""
+    """It takes three lines in a Deployment, after `helm dependency update` with either Helm."""
     [deployment] = [block for block in blocks("yaml", QUICK_START) if "kind: Deployment" in block]
     assert deployment.count("{{- include") == 3
     shop = quick_start / "shop"
@@ -87,7 +87,7 @@ def test_the_commands_name_what_is_installed(quick_start: Path) -> None:
 def test_the_config_map_that_kubectl_makes_is_the_one_that_pods_watch(
     tmp_path: Path, text: str
 ) -> None:
-    """And the program takes its documents."""
+    """The program accepts its documents."""
     (tmp_path / "cache.yaml").write_text("tiers: {l1: {policy: sieve}}")
     (tmp_path / "rules.yaml").write_text("level: aggressive")
     [line] = [line for line in shell_lines(text) if line.startswith("kubectl create configmap ")]
@@ -100,7 +100,7 @@ def test_the_config_map_that_kubectl_makes_is_the_one_that_pods_watch(
 
 
 def test_the_stateful_set_of_the_charts_readme_is_accepted(tmp_path: Path) -> None:
-    """With every template in its place, and with documents as they are shown there."""
+    """With every template in its place, and with the documents shown there."""
     workload, documents, *_ = blocks("yaml", README)
     shop = chart_of_ones_own(tmp_path / "shop", {"workload.yaml": workload})
     stated = yaml.safe_load(documents)["cache-sidecar"]
@@ -115,7 +115,7 @@ def test_the_stateful_set_of_the_charts_readme_is_accepted(tmp_path: Path) -> No
 
 
 def test_the_versions_are_those_of_the_program() -> None:
-    """The image's tag, unless stated, is the program's version; the README asks for the chart's."""
+    """The default tag of the image is the program's version; the README uses the chart's."""
     chart = yaml.safe_load((SIDECAR / "Chart.yaml").read_text())
     assert chart["appVersion"] == version("cache-sidecar")
     [dependency] = yaml.safe_load(blocks("yaml", QUICK_START)[0])["dependencies"]
@@ -123,7 +123,7 @@ def test_the_versions_are_those_of_the_program() -> None:
 
 
 def test_every_template_is_explained() -> None:
-    """Those that another chart may call, and no others."""
+    """The templates that other charts may call, and no others."""
     text = (SIDECAR / "templates" / "_pod.tpl").read_text()
     rows = re.findall(r"^\| `(cache-sidecar\.\w+)` \|", README, re.MULTILINE)
     assert sorted(rows) == sorted(re.findall(r'define "(cache-sidecar\.\w+)"', text))
@@ -139,12 +139,12 @@ def test_the_figures_are_those_of_the_defaults(plain: list[Object]) -> None:
 
 
 def test_the_table_of_values_is_made_from_their_comments() -> None:
-    """`make chart-docs` makes it."""
+    """`make chart-docs` generates it."""
     assert docs.updated(README, VALUES_TEXT) == README
 
 
 def test_every_value_is_described() -> None:
-    """By a comment of its own, or by that of the section that it is in."""
+    """By its own comment, or by that of its section."""
     described = {value.path for value in docs.described(VALUES_TEXT)}
 
     def missing(node: dict[str, Any], path: str = "") -> Iterator[str]:
@@ -160,7 +160,7 @@ def test_every_value_is_described() -> None:
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:
-    """Section by section, as far as they are the chart's own and not Kubernetes'."""
+    """Section by section, for values of the chart itself and not those of Kubernetes."""
     properties = SCHEMA["properties"]
     assert properties.keys() - NO_VALUES == VALUES.keys() - NO_VALUES
     for name, section_of in properties.items():

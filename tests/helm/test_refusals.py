@@ -1,4 +1,4 @@
-"""Values that can't be used: both Helms refuse them, in a sentence that says what to change."""
+"""Invalid values: both Helms reject them with a sentence that says what to change."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ REFUSED: list[tuple[Values, str]] = [
 
 @pytest.mark.parametrize(("values", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
 def test_values_that_cannot_be_used_are_refused(shop: Path, values: Values, sentence: str) -> None:
-    """By this one sentence: nothing else is wrong with them."""
+    """There is only this one error."""
     with pytest.raises(RefusedError) as refused:
         render_shop(shop, values)
     for said in refused.value.said.values():
@@ -107,7 +107,7 @@ def test_values_that_cannot_be_used_are_refused(shop: Path, values: Values, sent
 
 
 def test_everything_that_is_wrong_is_said_at_once(shop: Path) -> None:
-    """So nobody has to render again to hear of the next."""
+    """The next render has no further errors."""
     with pytest.raises(RefusedError) as refused:
         render(shop, {"cache-sidecar": {"ports": {"data": 7071}, "l3": {"size": "1Mi"}}})
     for said in refused.value.said.values():
@@ -115,7 +115,7 @@ def test_everything_that_is_wrong_is_said_at_once(shop: Path) -> None:
 
 
 def test_what_the_sentences_ask_for_is_taken(shop: Path) -> None:
-    """The sizes at which they stop."""
+    """The values that the errors recommend, such as the smallest valid sizes."""
     render_shop(shop, {"l3": {"size": "74Mi"}})
     render_shop(shop, {"l3": {"size": "4623Mi"}, "config": {"documents": LARGE_L3}})
     render_shop(shop, {"resources": {"limits": {"memory": "231Mi"}}})
@@ -134,7 +134,7 @@ def test_what_the_sentences_ask_for_is_taken(shop: Path) -> None:
     ids=["the parent's", "values", "none", "another chart's", "a list"],
 )
 def test_a_wrong_context_is_noticed(tmp_path: Path, context: str) -> None:
-    """And the right one is said."""
+    """The error states the right one."""
     shop = make_shop(tmp_path / "shop", WORKLOAD.replace("CONTEXT", context))
     with pytest.raises(RefusedError) as refused:
         render_shop(shop)
@@ -144,7 +144,7 @@ def test_a_wrong_context_is_noticed(tmp_path: Path, context: str) -> None:
 
 
 def test_a_cluster_without_native_sidecars_is_told_what_to_do(shop: Path, tmp_path: Path) -> None:
-    """Before 1.29; `cache-sidecar.container` is for it."""
+    """Before 1.29, the error recommends `cache-sidecar.container`."""
     with pytest.raises(RefusedError) as refused:
         render_shop(shop, kube="1.28")
     for said in refused.value.said.values():
@@ -155,7 +155,7 @@ def test_a_cluster_without_native_sidecars_is_told_what_to_do(shop: Path, tmp_pa
 
 
 def test_the_chart_alone_has_no_pods_to_speak_of() -> None:
-    """It says what to do instead, and with `workload: false` it renders no workload's objects."""
+    """The error says what to do; with `workload: false` it renders no objects of a workload."""
     with pytest.raises(RefusedError, match="make it a dependency of your application's chart"):
         render(SIDECAR, STATED)
     found = render(SIDECAR, {"workload": False})

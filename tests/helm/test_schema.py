@@ -1,4 +1,4 @@
-"""values.schema.json: every value has a type, and both Helms refuse every wrong one by its name."""
+"""values.schema.json: every value has a type, and both Helms reject wrong ones by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OPEN = {
     ("networkPolicy", "scrapers", 0),
     ("networkPolicy", "egress", 0),
 }
-"""Maps that are handed on as they are: to Kubernetes, the operator, or the sidecar's own check."""
+"""Maps that are passed on unchanged: to Kubernetes, the operator, or the sidecar's own check."""
 
 
 def test_the_defaults_are_allowed() -> None:
@@ -54,7 +54,7 @@ def test_every_default_is_in_the_schema() -> None:
 
 
 def test_every_value_has_a_type() -> None:
-    """At every path at most two of the five types pass, as of a number that may be text."""
+    """At every path at most two of the five types are valid, such as a number that may be text."""
     refused = {(wrong.path, json.dumps(wrong.value)) for wrong in WRONG}
     of_types = [json.dumps(value) for value in OF_EVERY_TYPE]
     for path, _ in nodes(SCHEMA):
@@ -63,7 +63,7 @@ def test_every_value_has_a_type() -> None:
 
 
 def test_no_map_takes_keys_that_it_does_not_know() -> None:
-    """But for those that are handed on."""
+    """Except for maps that are passed on."""
     maps = {
         path
         for path, node in nodes(SCHEMA)
@@ -73,7 +73,7 @@ def test_no_map_takes_keys_that_it_does_not_know() -> None:
 
 
 def test_each_wrong_value_alone_is_refused() -> None:
-    """Beside the defaults, which allow what they stand for."""
+    """Each is set on top of the defaults, which are valid."""
     validator = Draft7Validator(SCHEMA)
     for wrong in WRONG:
         values = _merged(DEFAULTS, document([wrong]))
@@ -82,7 +82,7 @@ def test_each_wrong_value_alone_is_refused() -> None:
 
 @pytest.mark.parametrize("batch", list(batches(WRONG)), ids=lambda batch: f"{len(batch)} values")
 def test_both_helms_refuse_each_wrong_value_by_name(batch: list[Wrong]) -> None:
-    """They name them all at once, so many are tried at once."""
+    """They name all errors of a run, so many values are tried in one."""
     values = json.dumps(document(batch))
     for major, done in helms("template", "demo", str(SIDECAR), "--values=-", stdin=values).items():
         assert done.returncode != 0
@@ -91,7 +91,7 @@ def test_both_helms_refuse_each_wrong_value_by_name(batch: list[Wrong]) -> None:
 
 
 def test_null_takes_a_value_away_only_where_the_chart_does_without(tmp_path: Path) -> None:
-    """Helm drops what is set to null, and templates fail on it in their own words, if at all."""
+    """Helm drops values set to null; templates then fail with an unclear error, or not at all."""
     required = {(*path, name) for path, node in nodes(SCHEMA) for name in node.get("required", ())}
     handlers = {path for path in _paths(DEFAULTS) if path[-1] == "httpGet"}  # refused by a sentence
     nulls = [Wrong(path, None) for path in _paths(DEFAULTS) if path not in handlers]
@@ -107,7 +107,7 @@ def test_null_takes_a_value_away_only_where_the_chart_does_without(tmp_path: Pat
 
 
 def _of_helm_3(said: str) -> set[str]:
-    """The paths that it named, dotted, with `unknown` where a key is."""
+    """The paths in its errors, dotted, with `unknown` for an unknown key."""
     found = re.findall(r"^- (\S+?): (Additional property (\S+))?", said, re.MULTILINE)
     return {_joined(path.replace("(root)", ""), key) for path, _, key in found}
 
@@ -136,7 +136,7 @@ def _paths(values: dict[str, Any], above: Steps = ()) -> Iterator[Steps]:
 
 
 def _merged(values: Any, more: Any) -> Any:
-    """As Helm does: maps key by key, everything else replaced."""
+    """Merged like Helm: maps key by key, everything else replaced."""
     if not isinstance(values, dict) or not isinstance(more, dict):
         return more
     return values | {name: _merged(values.get(name), value) for name, value in more.items()}

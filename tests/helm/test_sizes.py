@@ -1,4 +1,4 @@
-"""L3's volume and the container's memory: they fit each other, the documents and the program."""
+"""L3's volume and the container's memory match each other, the documents and the program."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ L3: dict[str, Values] = {
     "existingClaim": {"existingClaim": "claim"},
     "none": {},
 }
-"""Every place where L3 can be."""
+"""All kinds of volumes for L3."""
 
 
 @pytest.fixture(scope="module")
 def by_kind(shop: Path) -> dict[str, list[Object]]:
-    """By where L3 is."""
+    """Values by the kind of L3's volume."""
     return {
         kind: render_shop(shop, {"replicas": 1, "l3": {"type": kind, **more}})
         for kind, more in L3.items()
@@ -50,13 +50,13 @@ def by_kind(shop: Path) -> dict[str, list[Object]]:
 def test_every_kind_of_volume_is_accepted_with_the_whole_pod(
     by_kind: dict[str, list[Object]], kind: str
 ) -> None:
-    """Also where Pod Security *restricted* is enforced, the application's container included."""
+    """Also where Pod Security *restricted* is enforced, with the application's container."""
     assert faults(by_kind[kind], "1.36") == []
     assert [violations(pod["spec"]) for pod in pods(by_kind[kind])] == [[], []]  # and of helm test
 
 
 def test_the_volume_is_what_was_asked_for(by_kind: dict[str, list[Object]]) -> None:
-    """With its size, and the group only where a volume would belong to root."""
+    """With its size, and with a group only if the volume would otherwise belong to root."""
     sources = {kind: volumes_of(of).get("cache-sidecar-data") for kind, of in by_kind.items()}
     [claim] = one(by_kind["volumeClaimTemplate"], "StatefulSet")["spec"]["volumeClaimTemplates"]
     ephemeral = sources["ephemeral"]
@@ -85,7 +85,7 @@ def test_the_volume_is_what_was_asked_for(by_kind: dict[str, list[Object]]) -> N
 
 @pytest.mark.parametrize("size", ["74Mi", "2560MiB", "3G", "1.5Gi", "1T"])
 def test_l3_stays_below_the_size_of_its_volume(shop: Path, size: str) -> None:
-    """The program's limit is nine tenths of it, since an overfull volume evicts the pod."""
+    """The program's limit is 90 % of it, since a full volume leads to the eviction of the pod."""
     found = render_shop(shop, {"l3": {"size": size}})
     volume = amount(volumes_of(found)["cache-sidecar-data"]["emptyDir"]["sizeLimit"])
     limit = parse_size(flags_of(sidecar_of(found))["--data-limit"])
@@ -108,7 +108,7 @@ def test_l3_stays_below_the_size_of_its_volume(shop: Path, size: str) -> None:
     ],
 )
 def test_the_program_takes_the_documents_within_the_limits(shop: Path, cache: Any) -> None:
-    """What Helm renders is read by the program, which finds it to fit memory and volume."""
+    """The program reads the rendered documents and finds that they fit memory and volume."""
     documents = {} if cache is None else {"cache.yaml": cache}
     found = render_shop(shop, {"config": {"documents": documents}})
     container = sidecar_of(found)
@@ -136,7 +136,7 @@ def test_the_program_takes_the_documents_within_the_limits(shop: Path, cache: An
 
 
 def test_without_a_volume_the_program_runs_without_l3(by_kind: dict[str, list[Object]]) -> None:
-    """Without a word of the documents."""
+    """The data limit disables L3; the documents do not mention it."""
     container = sidecar_of(by_kind["none"])
     limit = parse_size(flags_of(container)["--data-limit"])
     assert not parse(

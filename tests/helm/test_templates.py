@@ -1,4 +1,4 @@
-"""What the chart gives to the one that calls it: the sidecar, in its own words and in others'."""
+"""The templates for other charts: the sidecar by default, and with overrides."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.helm.shop import (
 
 
 def test_a_native_sidecar_starts_first_and_ends_last(plain: list[Object]) -> None:
-    """It is an init container that is kept running, and has no reason to linger."""
+    """It is an init container with `restartPolicy: Always`, and does not linger."""
     [container] = pod_of(plain)["initContainers"]
     assert container == sidecar_of(plain)
     assert container["restartPolicy"] == "Always"
@@ -43,7 +43,7 @@ def test_a_native_sidecar_starts_first_and_ends_last(plain: list[Object]) -> Non
 
 
 def test_on_older_clusters_it_lingers_beside_the_application(tmp_path: Path) -> None:
-    """As nothing tells the application's end from its own."""
+    """It lingers, since it is not told when the application has ended."""
     found = render_shop(make_shop(tmp_path / "shop", OLD_WORKLOAD), kube="1.28")
     assert sidecar_of(found) in pod_of(found)["containers"]
     assert "restartPolicy" not in sidecar_of(found)
@@ -52,7 +52,7 @@ def test_on_older_clusters_it_lingers_beside_the_application(tmp_path: Path) -> 
 
 
 def test_switched_off_it_leaves_the_pod_as_it_was(shop: Path, tmp_path: Path) -> None:
-    """No object is left, and the templates give nothing, whatever the other values are."""
+    """No object is rendered, and the templates are empty, for any other values."""
     found = render(shop, {"cache-sidecar": {"enabled": False, "ports": {"data": 7071}}})
     assert [thing["kind"] for thing in found] == ["StatefulSet"]
     bare = "\n".join(line for line in WORKLOAD.splitlines() if "CONTEXT" not in line)
@@ -64,14 +64,14 @@ def test_switched_off_it_leaves_the_pod_as_it_was(shop: Path, tmp_path: Path) ->
 
 
 def test_an_alias_changes_no_name(plain: list[Object], tmp_path: Path) -> None:
-    """And the parent's `global` values are welcome."""
+    """The parent's `global` values are accepted."""
     aliased = make_shop(tmp_path / "shop", alias="cache")
     values = {"cache": STATED, "global": {"anything": {"else": [1]}}}
     assert render(aliased, values) == plain
 
 
 def test_two_sidecars_in_one_release_are_told_apart(tmp_path: Path) -> None:
-    """By their instance: two dependencies, one of them with an alias."""
+    """By their instance: there are two dependencies, one of them with an alias."""
     second = WORKLOAD.replace("CONTEXT", '(index .Subcharts "second")').replace("shop", "other")
     first = WORKLOAD.replace("CONTEXT", '(index .Subcharts "first")')
     shop = chart_of_ones_own(
@@ -92,7 +92,7 @@ def test_two_sidecars_in_one_release_are_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kube", [VERSIONS[1], VERSIONS[-1]])
 def test_the_longest_names_are_accepted(shop: Path, kube: str) -> None:
-    """Of a release, an instance, an account; and names that YAML would take for numbers."""
+    """Of a release, an instance and an account; also names that look like numbers in YAML."""
     long = {"instance": "i" * 63, "serviceAccountName": "s" * 253}
     found = render_shop(shop, long, kube=kube, release="r" * 53, namespace="n" * 63)
     assert faults(found, kube) == []
@@ -102,7 +102,7 @@ def test_the_longest_names_are_accepted(shop: Path, kube: str) -> None:
 
 
 def test_the_image_is_named_by_its_digest_or_tag(shop: Path) -> None:
-    """The chart's version unless one is stated; a digest goes before a tag."""
+    """The default tag is the chart's version; a digest takes precedence over a tag."""
     version = yaml.safe_load((SIDECAR / "Chart.yaml").read_text())["appVersion"]
     name, digest = "registry.example.com:5000/a/b", "sha256:" + "0" * 64
 
@@ -116,7 +116,7 @@ def test_the_image_is_named_by_its_digest_or_tag(shop: Path) -> None:
 
 
 def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
-    """Down to what is taken away by null."""
+    """This includes removing fields with null."""
     found = render_shop(
         shop,
         {
@@ -162,7 +162,7 @@ def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
 
 
 def test_users_are_left_to_a_cluster_that_gives_them(tmp_path: Path) -> None:
-    """By what the README says, in a chart's own values.yaml: there Helm 4 passes over a null."""
+    """As in the README, in a chart's values.yaml: Helm 4 ignores a null there."""
     section = (SIDECAR / "README.md").read_text().partition("On OpenShift")[2]
     context, l3 = re.findall(r"`(\w+: {.*?})`", section)[:2]
     shop = make_shop(tmp_path / "shop")
@@ -178,7 +178,7 @@ def test_users_are_left_to_a_cluster_that_gives_them(tmp_path: Path) -> None:
 
 
 def test_it_is_well_formed() -> None:
-    """`helm lint --strict`, by both Helms, of the chart alone."""
+    """`helm lint --strict` of the chart alone, with both Helms."""
     for stated in ("workload=true", "workload=false"):
         for done in helms("lint", "--strict", str(SIDECAR), "--set", stated).values():
             assert done.returncode == 0, done.stdout

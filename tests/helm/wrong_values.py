@@ -1,4 +1,4 @@
-"""Wrong values made from a schema: at every path the types and numbers that it does not allow."""
+"""Wrong values generated from a schema: at every path, the types and numbers it excludes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ OF_EVERY_TYPE: tuple[Any, ...] = ([], {}, 7.5, "no such §value", True)
 
 
 class Wrong(NamedTuple):
-    """A value that is wrong at its path."""
+    """A value that is invalid at its path."""
 
     path: Steps
     value: Any
 
 
 def nodes(schema: Schema) -> Iterator[tuple[Steps, Schema]]:
-    """Every path that a value can stand at, with its schema; 0 is any item, "key" any key."""
+    """Every path of a value, with its schema; 0 is any item, "key" any key."""
     yield from _below(schema, (), schema)
 
 
 def wrong_values(schema: Schema) -> Iterator[Wrong]:
-    """At every path."""
+    """The wrong values for every path."""
     for path, node in nodes(schema):
         judged = {**node, "definitions": schema["definitions"]}
         if 0 not in path:
@@ -44,7 +44,7 @@ def wrong_values(schema: Schema) -> Iterator[Wrong]:
 
 
 def batches(found: Iterable[Wrong]) -> Iterator[list[Wrong]]:
-    """As few groups as it takes for none to stand within another of its group."""
+    """As few groups as possible such that no value of a group is within another."""
     left = sorted(found, key=lambda wrong: -len(wrong.path))
     while left:
         batch: list[Wrong] = []
@@ -59,7 +59,7 @@ def batches(found: Iterable[Wrong]) -> Iterator[list[Wrong]]:
 
 
 def document(batch: Iterable[Wrong]) -> dict[str, Any]:
-    """Values with all of these in their places."""
+    """Values with all of these at their paths."""
     values: dict[str, Any] = {}
     for path, value in batch:
         node: Any = values

@@ -26,7 +26,7 @@ def _digest(of: object) -> str:
 
 STORE = ("--root", str(CACHE / "images"), "--runroot", f"/run/cache-sidecar-{_digest(CACHE)}")
 IMAGE = f"localhost/cache-sidecar:{_digest(REPOSITORY)}"
-"""Each clone of the repository has its own."""
+"""A separate one for each clone of the repository."""
 TOOLS = ("podman", "buildah", "runc", "mmdebstrap")
 BASE_OF = (
     *("mmdebstrap", "--quiet", "--variant=minbase"),
@@ -42,7 +42,7 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def hindrance() -> str | None:
-    """Why no image can be built and run here; None where it can."""
+    """The reason why no image can be built and run here, or None."""
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
         return f"{', '.join(missing)} missing; as root, `make test` installs them"
     if os.geteuid() != 0:
@@ -61,7 +61,7 @@ def base() -> str:
 
 
 def build() -> str:
-    """Build what has changed; the image's name."""
+    """Build what has changed; returns the image's name."""
     with _alone():
         if _made_of(base()) != _digest(BASE_OF):
             _make_base()
@@ -74,7 +74,7 @@ def build() -> str:
 
 
 def run(tool: str, *arguments: str, stdin: int | None = None) -> str:
-    """Run podman or buildah on the store; what it prints, without the end of the last line."""
+    """Run podman or buildah with the store; returns the output without the last line end."""
     done = subprocess.run(
         [tool, *STORE, *arguments],
         stdin=stdin,
@@ -111,7 +111,7 @@ def _made_of(image: str) -> str | None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One build at a time, whoever runs these tests."""
+    """Allow one build at a time over all test runs."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -79,7 +79,7 @@ class Container:
         return podman("logs", self.id)
 
     def stop(self, patience_seconds: int = 10) -> int:
-        """SIGTERM, and SIGKILL after a while, as the kubelet does; the status."""
+        """SIGTERM, then SIGKILL after a timeout, like the kubelet; returns the status."""
         podman("stop", f"--time={patience_seconds}", self.id)
         return int(self.state()["ExitCode"])
 
@@ -88,7 +88,7 @@ class Container:
 
 
 class Pod:
-    """The application's container, and beside it the sidecar's, which comes and goes."""
+    """The application's container, and the sidecar's, which can be stopped and started."""
 
     def __init__(self, image: str, application: str, folder: Path) -> None:
         self._image = image
@@ -105,7 +105,7 @@ class Pod:
         self.sidecar: Container | None = None
 
     def start(self, *options: str) -> Container:
-        """A new sidecar, on the volumes of the one before; `options` are podman's."""
+        """Start a new sidecar on the same volumes; `options` are podman's."""
         self.sidecar = Container(
             podman(
                 *("run", "--detach", f"--network=container:{self.application.id}"),
@@ -122,7 +122,7 @@ class Pod:
         return container
 
     def start_seconds(self) -> float:
-        """Start a sidecar: the time from its process to its being ready."""
+        """Start a sidecar; returns the seconds from its process to readiness."""
         with ThreadPoolExecutor(1) as executor:
             ready_at = executor.submit(self.application.python, NOTE_WHEN_READY)
             began_at = _started_at(self.start().state()["Pid"])
@@ -136,18 +136,18 @@ class Pod:
         return answer is not None and answer[0] == 200
 
     def ask(self, method: str, url: str, body: str = "") -> tuple[int, dict[str, str], str] | None:
-        """A request of the application's: status, headers, body. None if nobody listens."""
+        """A request from the application: status, headers, body. None if no process listens."""
         answer = json.loads(self.application.python(ASK, method, url, *([body] if body else [])))
         return answer and tuple(answer)
 
     def cache(self, method: str, path: str, body: str = "") -> tuple[int, dict[str, str], str]:
-        """A request to the data API, which answers."""
+        """A request to the data API, which must answer."""
         answer = self.ask(method, f"http://127.0.0.1:7070/v1/{path}", body)
         assert answer is not None
         return answer
 
     def processes(self) -> list[psutil.Process]:
-        """The sidecar's own, and L3's."""
+        """The sidecar's process, and that of L3."""
         assert self.sidecar
         main = psutil.Process(self.sidecar.state()["Pid"])
         return [main, *main.children(recursive=True)]
@@ -162,6 +162,6 @@ class Pod:
 
 
 def _started_at(pid: int) -> float:
-    """Seconds since boot; the kernel counts them in hundredths."""
+    """Seconds since boot, with the kernel's resolution of a hundredth."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
     return int(after_name.split()[19]) / os.sysconf("SC_CLK_TCK")

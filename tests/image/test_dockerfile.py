@@ -1,4 +1,4 @@
-"""The Dockerfile as hadolint sees it, and what it copies."""
+"""The Dockerfile, checked with hadolint, and the files that it copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HADOLINT = Path(sys.executable).with_name("hadolint")
 
 
 def test_hadolint_has_nothing_to_say() -> None:
-    """Nothing is ignored but what the Dockerfile says, with its reason."""
+    """The only exceptions are those in the Dockerfile, with reasons."""
     done = subprocess.run(
         [HADOLINT, "--failure-threshold=style", REPOSITORY / "Dockerfile"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What is in the image, and what is not."""
+"""The content of the image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(len(names))
 
 @pytest.fixture(scope="module")
 def tree(image: str) -> Iterator[Path]:
-    """The image's files."""
+    """The files in the image."""
     yield Path(run("podman", "image", "mount", image))
     run("podman", "image", "unmount", image)
 
@@ -37,7 +37,7 @@ def description(image: str) -> Any:
 
 
 def test_it_says_what_it_is_and_leaves_probing_to_the_kubelet(description: Any) -> None:
-    """A numeric user, the ops port alone, the version of the package, no health check."""
+    """A numeric user, only the ops port, the version of the package, no health check."""
     config = description["Config"]
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert config["User"] == "65532:65532"
@@ -60,7 +60,7 @@ def test_it_is_small(description: Any, report: Callable[[str], None]) -> None:
 
 
 def test_it_holds_nothing_but_what_runs(tree: Path) -> None:
-    """No shell, no package manager, no compiler, no tests; only links and commands of Python."""
+    """No shell, package manager, compiler or tests; commands are only Python's, or links."""
     commands = {
         path.name
         for folder in ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "opt/*/bin")
@@ -74,7 +74,7 @@ def test_it_holds_nothing_but_what_runs(tree: Path) -> None:
 
 
 def test_nothing_but_its_two_folders_belongs_to_its_user(tree: Path) -> None:
-    """Not even without a read-only root can the process change what it runs. None is setuid."""
+    """The process can't change its code, even with a writable root. No file is setuid."""
     assert {path.relative_to(tree) for path in tree.rglob("*") if path.lstat().st_uid} == {
         Path("etc/cache-sidecar"),
         Path("var/lib/cache-sidecar"),
@@ -84,7 +84,7 @@ def test_nothing_but_its_two_folders_belongs_to_its_user(tree: Path) -> None:
 
 
 def test_byte_code_is_there_once_and_is_not_checked(tree: Path) -> None:
-    """The second field of the header, PEP 552: 1 is by hash, unchecked."""
+    """The second field of the header is 1 (PEP 552): by hash, unchecked."""
     sources = {path for path in tree.rglob("*.py") if "lib2to3" not in path.parts}
     compiled = list(tree.rglob("*.pyc"))
     assert {
@@ -95,7 +95,7 @@ def test_byte_code_is_there_once_and_is_not_checked(tree: Path) -> None:
 
 
 def test_a_scanner_finds_the_system_libraries(tree: Path) -> None:
-    """Each library of Debian's is recorded with the version of its package, and its licence."""
+    """Each library of Debian is recorded with its package's version, and has its licence."""
     records = {path.name: path.read_text() for path in tree.glob("var/lib/dpkg/status.d/*")}
     assert {"libc6", "libssl3t64", "zlib1g"} <= set(records)
     assert all(f"Package: {name}\n" in text for name, text in records.items())
@@ -105,7 +105,7 @@ def test_a_scanner_finds_the_system_libraries(tree: Path) -> None:
 
 
 def test_every_module_finds_what_it_imports(image: str) -> None:
-    """Parts of dependencies were left out: nothing of ours needs them."""
+    """Parts of dependencies were left out, but none that the sidecar needs."""
     modules = podman(
         "run", "--rm", "--network=none", *LIMITS, "--entrypoint=python3", image, "-c", IMPORT_ALL
     )

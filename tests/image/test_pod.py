@@ -1,4 +1,4 @@
-"""A real pod: the application's container and the sidecar's, on one loopback interface."""
+"""A real pod: the containers of the application and the sidecar, with one loopback interface."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ for folder in ("/", "/etc/cache-sidecar", "/opt/cache-sidecar", "/var/lib"):
 
 @pytest.fixture
 def running(pod: Pod) -> Pod:
-    """With a sidecar that is ready, whatever the test before has done to its own."""
+    """A pod with a ready sidecar, also if the test before has stopped its own."""
     if pod.sidecar is None or not pod.sidecar.state()["Running"]:
         pod.start_ready()
     return pod
@@ -39,7 +39,7 @@ def test_it_is_ready_soon_and_takes_little(pod: Pod, report: Callable[[str], Non
 
 
 def test_the_application_uses_the_cache_over_loopback(running: Pod) -> None:
-    """A value that it puts is what it gets."""
+    """A value that it puts is the value that it gets."""
     assert running.cache("PUT", "cache/app/greeting", "hello")[0] == 201
     status, headers, body = running.cache("GET", "cache/app/greeting")
     assert (status, body) == (200, "hello")
@@ -47,7 +47,7 @@ def test_the_application_uses_the_cache_over_loopback(running: Pod) -> None:
 
 
 def test_it_has_no_rights(running: Pod) -> None:
-    """User 65532, no capability to be had, a root that nobody writes to."""
+    """User 65532, no capabilities, a read-only root."""
     assert running.sidecar
     lines = running.sidecar.python("print(open('/proc/1/status').read())").splitlines()
     status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
@@ -59,7 +59,7 @@ def test_it_has_no_rights(running: Pod) -> None:
 
 
 def test_it_knows_its_memory_limit_and_stays_below(running: Pod) -> None:
-    """More is put than both tiers in memory hold: what they take fits, and nobody is killed."""
+    """More is put than L1 and L2 hold: their limits fit, and no process is killed."""
     assert running.sidecar
     assert metric(running, "cache_sidecar_memory_limit_bytes") == MEMORY_BYTES
     fill(running, TIERS_BYTES + TIERS_BYTES // 2)
@@ -71,7 +71,7 @@ def test_it_knows_its_memory_limit_and_stays_below(running: Pod) -> None:
 
 
 def test_the_configuration_is_swapped_as_the_kubelet_does_it(running: Pod) -> None:
-    """The new document comes into force, and nobody is restarted."""
+    """The new document comes into force without a restart."""
     assert running.sidecar
     running.config.publish({"cache.yaml": "tiers: {l1: {max_entries: 7}}"})
     wait_until(lambda: max_entries(running) == 7, "the new document is in force")
@@ -96,14 +96,14 @@ def test_what_l3_has_outlives_the_container(running: Pod) -> None:
 
 
 def test_operators_look_into_it_by_its_own_commands(running: Pod) -> None:
-    """What `kubectl exec` is for, where there is no shell."""
+    """As with `kubectl exec`, in a container without a shell."""
     assert running.sidecar
     assert "l3" in running.sidecar.exec("cache-sidecar", "stats")
     assert "memory_cleanup" in running.sidecar.exec("cache-sidecar", "optimizer", "rules")
 
 
 def test_a_sidecar_that_is_deleted_while_it_starts_ends_at_once(pod: Pod, tmp_path: Path) -> None:
-    """The kernel drops what the first process of a container has no handler for, SIGTERM too."""
+    """The kernel drops signals without a handler for a container's first process, also SIGTERM."""
     (tmp_path / "uvloop.py").write_text("import time\ntime.sleep(60)\n")  # importing takes long
     if pod.sidecar:
         pod.sidecar.remove()
@@ -115,7 +115,7 @@ def test_a_sidecar_that_is_deleted_while_it_starts_ends_at_once(pod: Pod, tmp_pa
 
 
 def handles_sigterm(pid: int) -> bool:
-    """Whether the kernel has a handler of it."""
+    """Whether the kernel has its handler for SIGTERM."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = int(status.partition("SigCgt:")[2].split()[0], 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1)
@@ -138,7 +138,7 @@ def metric(pod: Pod, name: str) -> float:
 
 
 def fill(pod: Pod, count_bytes: int) -> None:
-    """Puts of 1 MiB that do not compress, from the application."""
+    """Put incompressible values of 1 MiB, from the application."""
     pod.application.python(
         "import os, sys, urllib.request\n"
         "for number in range(int(sys.argv[1]) >> 20):\n"

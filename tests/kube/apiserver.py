@@ -35,14 +35,14 @@ EVENTS = "/apis/events.k8s.io/v1/namespaces/{namespace}/events"
 
 
 class ApiServer:
-    """On loopback; `start` again after `stop` is on the same port."""
+    """Listens on loopback; a `start` after `stop` uses the same port."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.configmaps = ConfigMaps()
         self.events = Events()
         self.faults = Faults()
         self.requests: list[tuple[float, str]] = []
-        """When, and which verb."""
+        """The requests: time and verb."""
         self.port = port
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -76,7 +76,7 @@ class ApiServer:
         return self
 
     async def stop(self) -> None:
-        """As killed: watches break off."""
+        """Stop as if killed: watches break off."""
         self.watches.drop()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -87,7 +87,7 @@ class ApiServer:
         self._thawed = asyncio.Event()
 
     def write_kubeconfig(self, path: Path, user: dict[str, Any] | None = None) -> Path:
-        """A kubeconfig that leads here."""
+        """A kubeconfig for this server."""
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -104,7 +104,7 @@ class ApiServer:
     def _answer(
         self, handler: Callable[[web.Request], Awaitable[Object | web.StreamResponse]]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """The checks before every answer, and refusals as a Status."""
+        """The checks before every answer; errors are a Status."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             verb = _verb(request)
@@ -179,7 +179,7 @@ class ApiServer:
         return self.events.patch(*_named(request), body)
 
     async def _set_faults(self, request: web.Request) -> web.Response:
-        """`{"statuses": {"watch": 500}}` sets some; `{"drop": true}` breaks off, once."""
+        """`{"statuses": {"watch": 500}}` sets statuses; `{"drop": true}` breaks off once."""
         wanted = await request.json()
         if wanted.pop("drop", False):
             self.watches.drop()

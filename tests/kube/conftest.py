@@ -1,4 +1,4 @@
-"""A server that misbehaves on demand, and a source that watches it without waiting for real."""
+"""A server that fails on demand, and a source that watches it without real waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.kube.threaded import NAME, NAMESPACE, ThreadedApiServer
 from tests.running import RunningSidecar
 
 PATIENCE_SECONDS = 20.0
-"""When a test gives up; nothing is measured by it."""
+"""The timeout of a test; nothing is measured with it."""
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ async def server() -> AsyncIterator[ApiServer]:
 
 
 class Watching:
-    """A source in the background, with what it saw and what troubled it.
+    """A source in the background, with its sightings and troubles.
 
-    Its waits take no time: the clock is moved on by them, beside the time that really goes by.
+    Its waits take no time: they advance its clock, in addition to the real time.
     """
 
     def __init__(self, server: ApiServer, folder: Path, silence_seconds: float = 5.0) -> None:
@@ -67,7 +67,7 @@ class Watching:
             return await self.sightings.get()
 
     async def texts(self) -> dict[str, str]:
-        """Those of the next sighting, which is one of a ConfigMap."""
+        """The texts in the next sighting, which must be that of a ConfigMap."""
         found = await self.upcoming()
         assert found is not None
         return found.texts()
@@ -101,7 +101,7 @@ Watch = Callable[..., Watching]
 
 @pytest.fixture
 async def watch(server: ApiServer, tmp_path: Path) -> AsyncIterator[Watch]:
-    """Begins to watch; what was begun is ended after the test."""
+    """Starts watches, and ends them after the test."""
     begun: list[Watching] = []
 
     def begin(silence_seconds: float = 5.0) -> Watching:
@@ -115,7 +115,7 @@ async def watch(server: ApiServer, tmp_path: Path) -> AsyncIterator[Watch]:
 
 @pytest.fixture
 async def watching(server: ApiServer, watch: Watch) -> Watching:
-    """A source that has seen `promote_after: 1` and watches on."""
+    """A source that has seen `promote_after: 1` and continues to watch."""
     server.configmaps.put(NAMESPACE, NAME, document(1))
     watching = watch()
     assert await watching.texts() == document(1)["data"]
@@ -124,12 +124,12 @@ async def watching(server: ApiServer, watch: Watch) -> Watching:
 
 
 def document(number: int) -> dict[str, dict[str, str]]:
-    """A ConfigMap's body."""
+    """The body of a ConfigMap."""
     return {"data": {"cache.yaml": f"promote_after: {number}\n"}}
 
 
 async def until(holds: object) -> None:
-    """Let the loop run until something holds."""
+    """Let the loop run until a condition is true."""
     assert callable(holds)
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():

@@ -1,4 +1,4 @@
-"""What goes wrong with an API server."""
+"""The faults of an API server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Faults:
-    """What goes wrong; all of it may be changed while the server runs."""
+    """The current faults; all of them may be changed while the server runs."""
 
     statuses: dict[str, int] = field(default_factory=dict)
-    """By verb (list, watch, create, patch): the status to answer with."""
+    """The status of answers, by verb (list, watch, create, patch)."""
     gone_as_event: bool = True
-    """A watch from a forgotten version: an ERROR event after a 200, or HTTP 410."""
+    """How a watch from a compacted version fails: an ERROR event after a 200, or HTTP 410."""
     end_watches: bool = False
     """Every watch ends at once."""
     break_watches: bool = False
@@ -20,14 +20,14 @@ class Faults:
     forgetful: bool = False
     """Every version is too old to watch from."""
     frozen: bool = False
-    """Connections are taken and nothing is ever said."""
+    """Connections are accepted but never answered."""
     retry_after: int | None = None
     tokens: list[str] | None = None
-    """Those that are good; None takes any, or none."""
+    """The valid tokens; None accepts any, or none."""
     only_names: list[str] | None = None
     """The Role's resourceNames: a list or watch needs a field selector for one of them."""
     bookmark_seconds: float = 60.0
     watch_body: bytes | None = None
-    """What every watch says instead of all else, before it ends."""
+    """The content of every watch before it ends, instead of events."""
     list_body: bytes | None = None
-    """What a list answers instead, with 200."""
+    """The answer to a list, with 200."""

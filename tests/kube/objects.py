@@ -1,4 +1,4 @@
-"""What an API server stores, with its versions and its history. No HTTP here."""
+"""The objects in an API server, with their versions and history. Independent of HTTP."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MAX_DATA_BYTES = 1 << 20
 
 
 class RefusedError(Exception):
-    """An answer that is no success."""
+    """An error answer."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.code, self.reason = code, reason
 
     def status(self) -> Object:
-        """As the body of an answer, or as the object of an ERROR event."""
+        """The Status: the body of an answer, or the object of an ERROR event."""
         return {
             "kind": "Status",
             "apiVersion": "v1",
@@ -40,12 +40,12 @@ def gone() -> RefusedError:
 
 
 class ConfigMaps:
-    """All ConfigMaps of a server, one version counter over them, and what has happened."""
+    """All ConfigMaps of a server, with one version counter and the history of events."""
 
     def __init__(self) -> None:
         self.version = 1000
         self.oldest = 0
-        """Versions before this one are forgotten."""
+        """Versions before this one are compacted."""
         self.history: list[tuple[EventType, Object]] = []
         self._objects: dict[tuple[str, str], Object] = {}
         self._uids = 0
@@ -66,7 +66,7 @@ class ConfigMaps:
             raise RefusedError(404, "NotFound", message) from None
 
     def put(self, namespace: str, name: str, body: Object) -> Object:
-        """Create or replace; what is not data, binaryData or immutable is ours to say."""
+        """Create or replace; the server sets all fields except data, binaryData and immutable."""
         before = self._objects.get((namespace, name))
         kept = {key: body[key] for key in ("data", "binaryData", "immutable") if body.get(key)}
         _check_data(kept, before)
@@ -101,19 +101,19 @@ class ConfigMaps:
         return found
 
     def since(self, version: int) -> list[tuple[EventType, Object]]:
-        """What has happened after a version. Raises RefusedError where that is forgotten."""
+        """The events after a version. Raises RefusedError if they are compacted."""
         if version < self.oldest:
             raise gone()
         return [it for it in self.history if int(it[1]["metadata"]["resourceVersion"]) > version]
 
     def compact(self) -> None:
-        """Forget what has happened, as etcd does after five minutes."""
+        """Drop the history, as etcd does after five minutes."""
         self.version += 1
         self.oldest = self.version
         self.history.clear()
 
     def restore(self, version: int) -> None:
-        """Count from an earlier version on, as after a restored backup."""
+        """Continue with an earlier version, as after a restored backup."""
         self.version, self.oldest = version, 0
         self.history.clear()
         for found in self._objects.values():
@@ -126,7 +126,7 @@ class ConfigMaps:
 
 
 class Events:
-    """events.k8s.io/v1, with the checks that a real server makes."""
+    """events.k8s.io/v1, with the validation of a real server."""
 
     def __init__(self) -> None:
         self.stored: dict[tuple[str, str], Object] = {}

@@ -1,6 +1,6 @@
-"""Random reconfigurations of a sidecar under load, every tenth invalid, and what came of them.
+"""Random reconfigurations of a sidecar under load, every tenth invalid, and their results.
 
-The sizes are random and always large enough for the keys of the load, so none of them may be lost.
+The sizes are random and always large enough for the keys of the load, so no key may be lost.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ FAILURES = 'cache_sidecar_config_reloads_total{result="failure",source="api"}'
 
 @dataclass
 class Outcome:
-    """What was seen. All but `requests` and `seen` should be as little as possible."""
+    """The observations. All except `requests` and `seen` should be as low as possible."""
 
     requests: int = 0
     failed: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
-    """The numbers of the documents that were seen in force, in the order in which they were."""
+    """The numbers of the documents that were in force, in order."""
 
 
 class Reconfiguring:
@@ -49,7 +49,7 @@ class Reconfiguring:
         self.outcome = Outcome()
 
     async def run(self, count: int) -> None:
-        """So many in a row, some at once and some after a while, with load all the time."""
+        """Make this many changes, some without a pause and some with one, under constant load."""
         load = [asyncio.create_task(self._load(worker)) for worker in range(WORKERS)]
         look = asyncio.create_task(self._look())
         for _ in range(count):
@@ -64,7 +64,7 @@ class Reconfiguring:
         await asyncio.gather(look, *load, return_exceptions=True)
 
     async def publish(self) -> bool:
-        """The next document; every tenth is a bad one. Whether this one is good."""
+        """Publish the next document; every tenth is invalid. Returns whether this one is valid."""
         self._number += 1
         bad = self._number % INVALID_EVERY == 0
         text = yaml.safe_dump(_document(self._rng, self._number, bad=bad))
@@ -77,12 +77,12 @@ class Reconfiguring:
         return not bad
 
     async def in_force(self) -> int:
-        """The number of the document that /v1/config shows; 0 for one that is not ours."""
+        """The number of the document that /v1/config shows; 0 for another one."""
         async with self._session.get(f"{self._sidecar}/v1/config") as answer:
             return self._numbers.get((await answer.json())["revision"], 0)
 
     async def until_in_force(self) -> None:
-        """Until /v1/config shows the last good one."""
+        """Wait until /v1/config shows the last valid one."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self.in_force() != self._last_good:
                 await asyncio.sleep(0.001)

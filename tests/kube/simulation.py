@@ -20,14 +20,14 @@ SEED = 20250601
 
 @dataclass(frozen=True)
 class Return:
-    """The requests to a server after it has come back, one of each pod."""
+    """The requests to a server after its return, one from each pod."""
 
     seconds: list[float]
-    """When, from the return on, in order."""
+    """Times since the return, in order."""
 
     @property
     def spread_seconds(self) -> float:
-        """The time that the middle 95 % of them take."""
+        """The time span of the middle 95 % of them."""
         margin = len(self.seconds) // 40
         return self.seconds[-margin - 1] - self.seconds[margin]
 
@@ -37,7 +37,7 @@ class Return:
 
 
 def simulate(pods: int, outage_seconds: float, seed: int) -> Return:
-    """All watches break off at once; who comes too early is refused, and waits again."""
+    """All watches break off at once; an early pod is refused, and waits again."""
     rng = random.Random(seed)
     backoffs = [Backoff(random.Random(rng.random())) for _ in range(pods)]
     due = [(backoff.wait_seconds(0.0, shared=True), pod) for pod, backoff in enumerate(backoffs)]

@@ -1,4 +1,4 @@
-"""The test's API server is one to the official client, which knows what a real one does."""
+"""The test's API server, checked with the official client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def official(server: ApiServer) -> AsyncIterator[client.ApiClient]:
 async def seen(
     official: client.ApiClient, version: str, count: int, **options: Any
 ) -> list[tuple[str, str]]:
-    """The type and version of so many events of a watch; fewer where it ends."""
+    """Type and version of this many events of a watch; fewer if it ends."""
     events: list[tuple[str, str]] = []
     core = client.CoreV1Api(official)
     watching = watch.Watch()
@@ -47,7 +47,7 @@ async def seen(
 
 
 async def test_a_list_is_one_to_it(server: ApiServer, official: client.ApiClient) -> None:
-    """With the field selector, and a version of its own."""
+    """With the field selector, and a version of the list."""
     server.configmaps.put(NAMESPACE, NAME, document(1))
     server.configmaps.put(NAMESPACE, "other", document(2))
     core = client.CoreV1Api(official)
@@ -60,7 +60,7 @@ async def test_a_list_is_one_to_it(server: ApiServer, official: client.ApiClient
 
 
 async def test_a_watch_is_one_to_it(server: ApiServer, official: client.ApiClient) -> None:
-    """Each event once, from the version on, deletion and all."""
+    """Each event once, from the version on, including the deletion."""
     server.configmaps.put(NAMESPACE, NAME, document(1))
     version = str(server.configmaps.version)
     server.configmaps.put(NAMESPACE, NAME, document(2))
@@ -81,7 +81,7 @@ async def test_timeout_seconds_end_a_watch_cleanly(
 async def test_a_forgotten_version_is_gone(
     server: ApiServer, official: client.ApiClient, as_event: bool
 ) -> None:
-    """The official client raises 410 of either kind, after one more try of its own."""
+    """The official client raises 410 in both cases, after one retry."""
     server.faults.gone_as_event = as_event
     version = str(server.configmaps.version)
     server.configmaps.compact()
@@ -121,7 +121,7 @@ async def test_a_bad_token_is_refused(server: ApiServer, official: client.ApiCli
 
 
 def event(**changes: Any) -> client.EventsV1Event:
-    """A good one, but for the changes."""
+    """A valid event, except for these changes."""
     good = {
         "metadata": client.V1ObjectMeta(name="e", namespace=NAMESPACE),
         "event_time": datetime(2025, 6, 1, 12, 0, 0, 1, tzinfo=UTC),
@@ -139,9 +139,9 @@ def event(**changes: Any) -> client.EventsV1Event:
 async def test_events_are_checked_as_a_server_does(
     server: ApiServer, official: client.ApiClient
 ) -> None:
-    """What a real one refuses: no action, whole seconds, a note of 1,025 bytes, another namespace.
+    """A real server rejects: no action, whole seconds, a note of 1,025 bytes, another namespace.
 
-    An Event that is there takes a new series, and no other note.
+    For an existing Event it accepts a new series, but no other note.
     """
     events = client.EventsV1Api(official)
     elsewhere = client.V1ObjectReference(kind="Pod", namespace="default", name="cart-1")

@@ -1,4 +1,4 @@
-"""Waits: how they grow, when they are short again, and what they do to a server's load."""
+"""Back-off: how waits grow, when they are reset, and the load on a server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.kube.simulation import OUTAGES_SECONDS, PODS, SEED, simulate
 
 
 class Largest(random.Random):
-    """Draws the ceiling itself, so that it shows."""
+    """Draws the ceiling itself, so that it is visible."""
 
     def uniform(self, a: float, b: float) -> float:
         return max(a, b)
@@ -25,7 +25,7 @@ def test_the_ceiling_doubles_up_to_the_most() -> None:
 
 
 def test_after_a_while_of_quiet_it_begins_anew() -> None:
-    """Counted from the end of the wait: a long wait is no quiet."""
+    """The time counts from the end of the wait: a long wait is not quiet."""
     backoff, now = Backoff(Largest()), 0.0
     for _ in range(10):
         now += backoff.wait_seconds(now, shared=False)
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_waits() -> None:
 
 
 def test_thousands_of_pods_come_back_over_half_a_minute() -> None:
-    """However long the server was away, as documented; no second sees one in twenty of them."""
+    """As documented, whatever the length of the outage; no second has a twentieth of them."""
     returns = [simulate(PODS, outage, SEED) for outage in OUTAGES_SECONDS]
     assert all(len(after.seconds) == PODS for after in returns)
     spreads = [after.spread_seconds for after in returns]

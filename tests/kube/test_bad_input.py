@@ -1,4 +1,4 @@
-"""Documents that are meant to hurt, from the API and from a folder: refused, and why."""
+"""Malicious documents, from the API and from a folder, are rejected with a reason."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Publish = Callable[[dict[str, str]], None]
 
 
 def goes_through_all_of_it(sidecar: RunningSidecar, publish: Publish) -> None:
-    """Each is refused with its reason, and a good one of a mebibyte heals it; the cache goes on."""
+    """Each is rejected with its reason, a valid one of 1 MiB follows, and the cache goes on."""
     publish({"cache.yaml": "promote_after: 3\r\n"})
     wait_until(lambda: promote_after(sidecar) == 3, "lines may end as on Windows")
     for what, (texts, why) in BAD.items():
@@ -80,7 +80,7 @@ def test_from_a_folder(start_sidecar: StartSidecar, tmp_path: Path) -> None:
 
 
 def test_binary_data_is_refused_with_what_to_do(start: Start, api: ThreadedApiServer) -> None:
-    """Of our keys alone: what else is binary is somebody else's."""
+    """Only for our keys: other binary keys are ignored."""
     sidecar = start()
     binary = base64.b64encode(b"promote_after: \xff").decode()
     api.put({"binaryData": {"cache.yaml": binary}, "data": {"rules.yaml": "level: maximum"}})

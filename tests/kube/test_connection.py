@@ -1,4 +1,4 @@
-"""Credentials as people have them, and what a server asks for."""
+"""Kinds of credentials, and requests of the server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def status(connection: Connection) -> int:
 
 
 def a_command(prints: str) -> dict[str, Any]:
-    """A user whose token is given by a command, as with the clouds' clusters."""
+    """A user whose token comes from a command, as with managed clusters."""
     exec_ = {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable}
     return {"exec": {**exec_, "args": ["-c", f"print({prints!r})"]}}
 
@@ -47,7 +47,7 @@ def a_command(prints: str) -> dict[str, Any]:
 async def test_a_token_may_come_from_a_command(
     server: ApiServer, connect: Connect, tmp_path: Path
 ) -> None:
-    """As `kubectl` runs it."""
+    """The command is run as `kubectl` runs it."""
     server.faults.tokens = ["from-a-command"]
     credential = {
         "apiVersion": "client.authentication.k8s.io/v1",
@@ -61,7 +61,7 @@ async def test_a_token_may_come_from_a_command(
 async def test_a_command_that_does_not_end_is_not_waited_for(
     server: ApiServer, tmp_path: Path
 ) -> None:
-    """It may wait for somebody to log in; the request fails and says so."""
+    """It may wait for a login; the request fails with the reason."""
     pid, login = tmp_path / "pid", tmp_path / "login"
     waits = (
         "import os, pathlib, time\n"
@@ -91,7 +91,7 @@ async def test_a_token_may_be_in_a_file(
 async def test_one_of_several_kubeconfigs_may_be_missing(
     server: ApiServer, connect: Connect, tmp_path: Path
 ) -> None:
-    """As kubectl has it."""
+    """kubectl allows this too."""
     kubeconfig = server.write_kubeconfig(tmp_path / "kube")
     assert await status(connect(tmp_path / "nowhere", kubeconfig)) == 200
 
@@ -99,7 +99,7 @@ async def test_one_of_several_kubeconfigs_may_be_missing(
 async def test_credentials_that_vanish_are_a_trouble_that_passes(
     server: ApiServer, connect: Connect, tmp_path: Path
 ) -> None:
-    """At the start they are a mistake; later they may come back."""
+    """At the start they are an error; later they may return."""
     kubeconfig = server.write_kubeconfig(tmp_path / "kube")
     connection = connect(kubeconfig)
     kubeconfig.rename(tmp_path / "away")
@@ -132,7 +132,7 @@ async def test_a_kubeconfig_that_is_none_is_one_line(
 
 
 async def test_what_the_server_asks_for_is_waited(server: ApiServer, watch: Watch) -> None:
-    """Retry-After, as sent with 429."""
+    """The wait is the Retry-After of a 429."""
     server.configmaps.put(NAMESPACE, NAME, document(1))
     server.faults.statuses, server.faults.retry_after = {"list": 429}, 7
     watching = watch()
@@ -144,7 +144,7 @@ async def test_what_the_server_asks_for_is_waited(server: ApiServer, watch: Watc
 async def test_an_answer_that_is_none_is_a_trouble(
     server: ApiServer, watch: Watch, body: bytes
 ) -> None:
-    """A proxy's page, say; it is listed again later."""
+    """For example a page of a proxy; the list is retried later."""
     server.faults.list_body = body
     watching = watch()
     assert "cannot be decoded" in await watching.until_troubled()

@@ -1,4 +1,4 @@
-"""Events as a server takes them, and what becomes of them where it does not."""
+"""Events: their form, and what happens if the server rejects them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POD = Pod("shop", "cart-7d4b9", "0c9d6a2e-1111-4222-8333-444455556666")
 
 
 class Writing:
-    """A writer in the background; its waits take no time, but move its clock."""
+    """A writer in the background; its waits take no time, but advance its clock."""
 
     def __init__(self, connection: Connection) -> None:
         self.waits: list[float] = []
@@ -60,7 +60,7 @@ def stored(server: ApiServer) -> list[dict[str, Any]]:
 
 
 async def test_an_event_is_one_that_a_server_takes(server: ApiServer, writing: Writing) -> None:
-    """It regards the pod by its UID, or `kubectl describe` would not show it."""
+    """It regards the pod by its UID; otherwise `kubectl describe` would not show it."""
     writing.put("cache.yaml:1: x: unknown key")
     await until(lambda: stored(server))
     [event] = stored(server)
@@ -73,7 +73,7 @@ async def test_an_event_is_one_that_a_server_takes(server: ApiServer, writing: W
 
 
 async def test_the_same_again_raises_the_count(server: ApiServer, writing: Writing) -> None:
-    """By a patch of the one Event."""
+    """The one Event is patched."""
     writing.put("a")
     await until(lambda: stored(server))
     for _ in range(4):
@@ -85,7 +85,7 @@ async def test_the_same_again_raises_the_count(server: ApiServer, writing: Writi
 async def test_one_that_the_server_has_forgotten_is_created_anew(
     server: ApiServer, writing: Writing
 ) -> None:
-    """With its count: a server keeps Events for an hour."""
+    """The count is kept: a server keeps Events for an hour."""
     writing.put("a")
     await until(lambda: stored(server))
     server.events.stored.clear()
@@ -98,7 +98,7 @@ async def test_one_that_the_server_has_forgotten_is_created_anew(
 async def test_a_note_is_cut_to_what_a_server_takes(
     server: ApiServer, writing: Writing, note: str
 ) -> None:
-    """1,024 bytes, whatever the characters."""
+    """1,024 bytes, for any characters."""
     writing.put(note)
     await until(lambda: stored(server))
 
@@ -115,7 +115,7 @@ async def test_a_flood_is_written_in_a_burst_and_then_slowly(
 async def test_a_missing_right_is_said_once_and_then_left_alone_for_long(
     server: ApiServer, writing: Writing
 ) -> None:
-    """Until it is tried again, nothing is remembered; granted meanwhile, it is used."""
+    """Until the next attempt, events are dropped; once granted, the right is used."""
     server.faults.statuses = {"create": 403}
     for number in range(50):
         writing.put(str(number))
@@ -131,7 +131,7 @@ async def test_a_missing_right_is_said_once_and_then_left_alone_for_long(
 
 
 async def test_what_fails_is_tried_again_after_a_wait(server: ApiServer, writing: Writing) -> None:
-    """500, and a server that is away; nothing is lost."""
+    """After 500, and while the server is down; nothing is lost."""
     server.faults.statuses = {"create": 500}
     writing.put("a")
     await until(lambda: len(writing.waits) > 3)
@@ -146,7 +146,7 @@ async def test_what_fails_is_tried_again_after_a_wait(server: ApiServer, writing
 async def test_what_is_refused_for_good_is_not_tried_again(
     server: ApiServer, writing: Writing
 ) -> None:
-    """The next one is written all the same."""
+    """The next one is written."""
     server.faults.statuses = {"create": 422}
     writing.put("bad")
     await until(lambda: writing.waits)

@@ -1,4 +1,4 @@
-"""What the API costs who does not use it, and what of the official client is left out."""
+"""The cost of importing the client, and which parts are left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DEAR = ("kubernetes.client", "kubernetes.aio.client.api", "requests", "urllib3",
 
 
 def loaded_by(module: str) -> set[str]:
-    """The modules that a fresh interpreter has after the import."""
+    """The modules in a fresh interpreter after the import."""
     code = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
@@ -20,7 +20,7 @@ def test_without_a_configmap_nothing_of_the_client_is_loaded() -> None:
 
 
 def test_with_one_only_what_is_needed_is_loaded() -> None:
-    """Credentials and requests; neither the generated API nor what the packages take along."""
+    """Credentials and requests, without the generated API and the dependencies of packages."""
     loaded = loaded_by("sidecar.documents.api")
     assert "kubernetes.aio.config.incluster_config" in loaded
     assert not loaded & set(DEAR)
@@ -28,7 +28,7 @@ def test_with_one_only_what_is_needed_is_loaded() -> None:
 
 
 def test_whoever_imports_the_client_later_has_all_of_it() -> None:
-    """What was left out is not lost: a plugin may want it."""
+    """A plugin may need the parts that were left out."""
     code = (
         "import sidecar.documents.api, kubernetes, kubernetes.aio; "
         "print(kubernetes.client.CoreV1Api.__name__, kubernetes.aio.client.CoreV1Api.__name__)"

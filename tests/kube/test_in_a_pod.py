@@ -1,4 +1,4 @@
-"""As in a pod: the service account's folder, TLS, a token that is rotated, no namespace named."""
+"""As in a pod: the service account's folder, TLS, a rotated token, the default namespace."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def api(account: Path, tmp_path: Path) -> Iterator[ThreadedApiServer]:
 
 @pytest.fixture
 def in_a_pod(api: ThreadedApiServer, account: Path, tmp_path: Path) -> Iterator[RunningSidecar]:
-    """A sidecar with that folder in its place; it is started by the test."""
+    """A sidecar with that folder mounted; the test starts it."""
     mounted = (
         f"mount -t tmpfs none /run && mkdir -p {SERVICE_ACCOUNT} && "
         f'mount --bind {account} {SERVICE_ACCOUNT} && exec "$0" "$@"'
@@ -66,7 +66,7 @@ def in_a_pod(api: ThreadedApiServer, account: Path, tmp_path: Path) -> Iterator[
 def test_the_service_account_is_who_it_is(
     in_a_pod: RunningSidecar, api: ThreadedApiServer, account: Path
 ) -> None:
-    """Over TLS, in the pod's own namespace; a token that was rotated is read again after a 401."""
+    """Over TLS, in the pod's namespace; a rotated token is read again after a 401."""
     api.server.faults.tokens = ["one"]
     api.publish(cache="promote_after: 3")
     sidecar = in_a_pod.start()
@@ -81,7 +81,7 @@ def test_the_service_account_is_who_it_is(
 def test_a_missing_right_is_a_note_with_the_role(
     in_a_pod: RunningSidecar, api: ThreadedApiServer
 ) -> None:
-    """It serves on; granted, the right is used."""
+    """The sidecar keeps serving; once granted, the right is used."""
     api.server.faults.only_names = ["another"]
     api.publish(cache="promote_after: 3")
     sidecar = in_a_pod.start()

@@ -1,4 +1,4 @@
-"""Series and the token bucket, with a clock that is told the time."""
+"""Series and the token bucket, with a test clock."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from sidecar.model.announcement import Announcement
 
 
 class Bench:
-    """A ledger, its time, and what it had written."""
+    """A ledger, its clock, and its writes."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.ledger = Ledger(lambda: self.now, lambda: self.now)
 
     def write(self) -> list[tuple[str, int]]:
-        """All that is due now: the note and the count."""
+        """Write all that is due: the note and the count."""
         written = []
         while (series := self.ledger.due()) is not None:
             series.written = series.count
@@ -46,7 +46,7 @@ def test_after_long_it_is_a_new_one() -> None:
 
 
 def test_writes_are_a_burst_and_then_one_a_minute() -> None:
-    """What had no token is written when there is one, with the count of then."""
+    """An event without a token is written when there is one, with its current count."""
     bench = Bench()
     for number in range(BURST + 2):
         bench.ledger.put(announcement(str(number)))
@@ -62,7 +62,7 @@ def test_writes_are_a_burst_and_then_one_a_minute() -> None:
 
 
 def test_a_day_of_trouble_is_few_writes() -> None:
-    """One a second, all different, is a burst and one a minute."""
+    """Different events every second: a burst, then one per minute."""
     bench, writes = Bench(), 0
     for second in range(86_400):
         bench.now += 1
@@ -72,7 +72,7 @@ def test_a_day_of_trouble_is_few_writes() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    """The oldest gives way."""
+    """The oldest is dropped."""
     bench = Bench()
     for number in range(10 * MOST_OPEN):
         bench.ledger.put(announcement(str(number)))

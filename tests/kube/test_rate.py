@@ -1,4 +1,4 @@
-"""A server that misbehaves for ever is asked at most once a second, after the first ten."""
+"""A server that keeps failing gets at most one request per second, after the first ten."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIRST_SECONDS = 10.0
 async def test_a_misbehaving_server_is_left_in_peace(
     server: ApiServer, watch: Watch, misbehaviour: str
 ) -> None:
-    """A quarter of an hour of it, in waits that take no time."""
+    """A quarter of an hour of failures, in waits that take no time."""
     server.configmaps.put(NAMESPACE, NAME, document(1))
     for name, value in MISBEHAVIOURS[misbehaviour].items():
         setattr(server.faults, name, value)
@@ -47,7 +47,7 @@ async def test_a_misbehaving_server_is_left_in_peace(
 async def test_once_it_is_well_again_it_is_watched_as_before(
     server: ApiServer, watch: Watch
 ) -> None:
-    """After a quarter of an hour of it, too."""
+    """After a quarter of an hour of failures."""
     server.configmaps.put(NAMESPACE, NAME, document(1))
     server.faults.statuses = {"list": 500}
     watching = watch()

@@ -1,4 +1,4 @@
-"""Many reconfigurations in a row under load; the bench `reconfigure` does a thousand."""
+"""Many reconfigurations under load; the bench `reconfigure` does a thousand."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def descriptors(sidecar: RunningSidecar) -> int:
 async def test_many_in_a_row_cost_no_request_and_no_entry(
     start: Start, api: ThreadedApiServer
 ) -> None:
-    """The good ones come in force in order, the bad ones are all reported, nothing is left open."""
+    """Valid ones come into force in order, all invalid ones are reported, nothing stays open."""
     sidecar = await asyncio.to_thread(start)
     async with aiohttp.ClientSession() as session:
         urls = f"http://127.0.0.1:{sidecar.port}", api.server.url
@@ -53,7 +53,7 @@ async def test_many_in_a_row_cost_no_request_and_no_entry(
 async def test_a_reconfiguration_leaves_no_task_behind(
     server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the sidecar in the test's own loop, where tasks can be counted."""
+    """The sidecar runs in the test's loop, so that tasks can be counted."""
     monkeypatch.setenv("KUBECONFIG", str(server.write_kubeconfig(tmp_path / "kubeconfig")))
     kube = KubeSettings(namespace=NAMESPACE, name=NAME)
     async with running_sidecar(tmp_path, kube) as sidecar, aiohttp.ClientSession() as session:

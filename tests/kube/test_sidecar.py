@@ -1,4 +1,4 @@
-"""A real sidecar that watches its ConfigMap: what is in force, where from, and what it says."""
+"""A real sidecar that watches its ConfigMap: the document in force, its source, the messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POD = ("--pod-name", "cart-1", "--pod-namespace", NAMESPACE, "--pod-uid", "uid-1
 
 
 def test_an_edit_is_in_force_a_moment_later(start: Start, api: ThreadedApiServer) -> None:
-    """And so is the next one after one that was refused, which is shown with its errors."""
+    """This also holds after a rejected edit, which is shown with its errors."""
     api.publish(cache="promote_after: 3")
     sidecar = start()
     wait_until(lambda: promote_after(sidecar) == 3, "the first document is in force")
@@ -43,7 +43,7 @@ def test_an_edit_is_in_force_a_moment_later(start: Start, api: ThreadedApiServer
 def test_a_configmap_that_does_not_exist_is_waited_for(
     start: Start, api: ThreadedApiServer
 ) -> None:
-    """On the defaults, which is said; a deleted one leaves the last document in force."""
+    """On the defaults, with a message; after a deletion the last document stays in force."""
     sidecar = start()
     wait_until(lambda: "does not exist" in notes(sidecar), "it is said")
     assert sidecar.config()["source"] == "defaults"
@@ -60,7 +60,9 @@ def test_a_configmap_that_does_not_exist_is_waited_for(
 def test_a_start_without_an_api_server_is_on_the_last_good_document(
     start: Start, api: ThreadedApiServer
 ) -> None:
-    """From the volume; a server that never answers is not waited for, and applied when it does."""
+    """It is on the volume; the start does not wait for a silent server, whose document is applied
+    later.
+    """
     api.publish(cache="promote_after: 3")
     sidecar = start()
     wait_until(lambda: promote_after(sidecar) == 3, "the document is in force")
@@ -81,7 +83,7 @@ def test_a_start_without_an_api_server_is_on_the_last_good_document(
 def test_where_the_configmap_is_gone_at_the_start_the_volume_has_no_say(
     start: Start, api: ThreadedApiServer
 ) -> None:
-    """It stood in for a server that had not answered; now it has."""
+    """The volume replaces a server that has not answered; this one has."""
     api.publish(cache="promote_after: 3")
     sidecar = start()
     kept = sidecar.data_dir / "configuration.state"
@@ -114,7 +116,7 @@ def test_of_both_sources_the_api_leads(
 def test_the_same_content_from_another_source_is_no_event(
     start: Start, api: ThreadedApiServer, tmp_path: Path
 ) -> None:
-    """The source is another, the document and since when it holds are not."""
+    """Only the source changes, not the document or its time."""
     mount = Mount(tmp_path / "config")
     mount.publish({"cache.yaml": "promote_after: 5\n"})
     sidecar = start("--config", str(mount.path))
@@ -126,7 +128,7 @@ def test_the_same_content_from_another_source_is_no_event(
 
 
 def test_keys_of_others_are_ignored_and_said(start: Start, api: ThreadedApiServer) -> None:
-    """One that has none of ours means the defaults, and that is said, too."""
+    """A ConfigMap without our keys means the defaults, with a message too."""
     api.put({"data": {"cache.yml": "promote_after: 3", "app.properties": "a=b"}})
     sidecar = start()
     wait_until(lambda: "app.properties, cache.yml" in notes(sidecar), "the keys are named")
@@ -135,7 +137,7 @@ def test_keys_of_others_are_ignored_and_said(start: Start, api: ThreadedApiServe
 
 
 def test_what_happens_is_an_event_on_the_pod(start: Start, api: ThreadedApiServer) -> None:
-    """By default problems alone: what was refused, and L3 when its process is killed."""
+    """By default only for problems: a rejected document, and L3 when its process is killed."""
     sidecar = start(*POD)
     wait_until(lambda: sidecar.child, "L3 runs")
     api.publish(cache="promote_after: 3")
@@ -171,7 +173,7 @@ def test_all_events_have_what_was_applied(start: Start, api: ThreadedApiServer) 
 def test_a_mistake_at_the_start_is_one_line(
     tmp_path: Path, configmap: str, kubeconfig: str | None, advice: str
 ) -> None:
-    """That says what to do."""
+    """The line says what to do."""
     file = tmp_path / "kubeconfig"
     file.write_text(kubeconfig or "")
     path = str(file) if kubeconfig is not None else "/nowhere"
@@ -194,7 +196,9 @@ def test_a_mistake_at_the_start_is_one_line(
 def test_the_cache_does_not_notice_a_server_that_ends_every_watch(
     start: Start, api: ThreadedApiServer
 ) -> None:
-    """A real one, for some seconds: few requests to it, and every one to the cache is answered."""
+    """The server is real and the test takes seconds: it gets few requests, and the cache answers
+    all.
+    """
     api.server.faults.end_watches = True
     api.publish(cache="promote_after: 3")
     sidecar = start()

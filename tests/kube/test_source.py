@@ -1,4 +1,4 @@
-"""The ConfigMap source against a server that behaves, drops, forgets, refuses and freezes."""
+"""The ConfigMap source with a server that works, drops, compacts, refuses and freezes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def change(server: ApiServer, number: int) -> None:
 
 
 async def test_a_change_comes_as_an_event(server: ApiServer, watching: Watching) -> None:
-    """By one list and one watch, however many changes there are."""
+    """One list and one watch, for any number of changes."""
     for number in range(2, 12):
         change(server, number)
         assert await watching.texts() == document(number)["data"]
@@ -24,7 +24,7 @@ async def test_a_change_comes_as_an_event(server: ApiServer, watching: Watching)
 
 
 async def test_only_the_named_configmap_is_seen(server: ApiServer, watching: Watching) -> None:
-    """Its neighbours, and its namesake elsewhere, are left out by the field selector."""
+    """The field selector excludes neighbours, and the same name in another namespace."""
     server.configmaps.put(NAMESPACE, "other", document(7))
     server.configmaps.put("elsewhere", NAME, document(8))
     change(server, 2)
@@ -39,7 +39,7 @@ async def test_a_configmap_that_is_not_there_is_waited_for(server: ApiServer, wa
 
 
 async def test_deleted_and_created_again(server: ApiServer, watching: Watching) -> None:
-    """Nothing, then the new one, on the same watch."""
+    """No document, then the new one, on the same watch."""
     server.configmaps.delete(NAMESPACE, NAME)
     assert await watching.upcoming() is None
     change(server, 2)
@@ -50,7 +50,7 @@ async def test_deleted_and_created_again(server: ApiServer, watching: Watching) 
 async def test_after_a_clean_end_it_goes_on_from_the_last_version(
     server: ApiServer, watching: Watching
 ) -> None:
-    """What happened in between comes, what came already does not, and nothing is listed."""
+    """Changes in between arrive, earlier ones are not repeated, and there is no list."""
     change(server, 2)
     assert await watching.texts() == document(2)["data"]
     server.watches.end()
@@ -60,7 +60,7 @@ async def test_after_a_clean_end_it_goes_on_from_the_last_version(
 
 
 async def test_a_bookmark_is_a_version_to_go_on_from(server: ApiServer, watch: Watch) -> None:
-    """With it, a server that forgets old versions is no reason for a new list."""
+    """With a bookmark, a server that compacts old versions needs no new list."""
     server.faults.bookmark_seconds = 0.02
     change(server, 1)
     watching = watch()
@@ -79,7 +79,7 @@ async def test_a_bookmark_is_a_version_to_go_on_from(server: ApiServer, watch: W
 async def test_after_a_drop_it_goes_on_from_the_last_version(
     server: ApiServer, watching: Watching
 ) -> None:
-    """The payload breaks off; nothing is lost and nothing is listed."""
+    """The payload breaks off; nothing is lost, and there is no list."""
     server.watches.drop()
     change(server, 2)
     assert await watching.texts() == document(2)["data"]
@@ -90,7 +90,7 @@ async def test_after_a_drop_it_goes_on_from_the_last_version(
 async def test_a_server_that_was_away_is_taken_up_again(
     server: ApiServer, watching: Watching
 ) -> None:
-    """Killed, refusing connections, and started again on the same port."""
+    """Killed, refusing connections, and restarted on the same port."""
     await server.stop()
     await until(lambda: any("cannot be reached" in str(it) for it in watching.troubles))
     change(server, 2)
@@ -128,7 +128,7 @@ async def test_a_version_that_is_gone_is_listed_anew(
 async def test_a_watch_that_cannot_be_gone_on_with_is_listed_anew(
     server: ApiServer, watching: Watching, line: bytes
 ) -> None:
-    """After the same version the same would come again; what has changed is seen all the same."""
+    """A watch from the same version would fail again; all changes are seen."""
     server.faults.watch_body = line
     server.watches.end()
     await until(lambda: server.count("list") > 1)
@@ -142,7 +142,7 @@ async def test_a_watch_that_cannot_be_gone_on_with_is_listed_anew(
 
 
 async def test_a_frozen_server_is_noticed_by_its_silence(server: ApiServer, watch: Watch) -> None:
-    """And listed anew once it answers again: who knows what it has forgotten."""
+    """It is listed again once it answers, since it may have compacted events."""
     change(server, 1)
     watching = watch(silence_seconds=0.1)
     await watching.texts()
@@ -157,7 +157,7 @@ async def test_a_frozen_server_is_noticed_by_its_silence(server: ApiServer, watc
 async def test_a_server_restored_from_a_backup_is_listed_anew(
     server: ApiServer, watch: Watch
 ) -> None:
-    """It does not know our version yet and says nothing; a silent watch is not gone on with."""
+    """It does not know our version yet and sends nothing; a silent watch is not continued."""
     change(server, 1)
     watching = watch(silence_seconds=0.1)
     await watching.texts()
@@ -171,7 +171,7 @@ async def test_a_server_restored_from_a_backup_is_listed_anew(
 async def test_a_token_that_has_expired_is_read_again(
     server: ApiServer, watching: Watching, tmp_path: Path
 ) -> None:
-    """401 until the file has the new one."""
+    """The answer is 401 until the file has the new token."""
     server.faults.tokens = ["new"]
     server.watches.drop()
     await until(lambda: any("token (401)" in str(it) for it in watching.troubles))
@@ -183,7 +183,7 @@ async def test_a_token_that_has_expired_is_read_again(
 async def test_a_server_that_has_moved_is_found(
     server: ApiServer, watching: Watching, tmp_path: Path
 ) -> None:
-    """Address and certificates are read again after a break: they may have been replaced."""
+    """Address and certificates are read again after a break, since they may have changed."""
     await server.stop()
     moved = await ApiServer().start()
     for number in (1, 2):
@@ -195,7 +195,7 @@ async def test_a_server_that_has_moved_is_found(
 
 
 async def test_a_server_behind_a_balancer_is_away_for_all(server: ApiServer, watch: Watch) -> None:
-    """503 is what it says: the waits are as long as after a break."""
+    """The answer is 503: the waits are as long as after a break."""
     server.faults.statuses = {"list": 503}
     watching = watch()
     await until(lambda: len(watching.waits) >= 3)
@@ -205,7 +205,7 @@ async def test_a_server_behind_a_balancer_is_away_for_all(server: ApiServer, wat
 async def test_a_missing_right_is_said_as_the_role_that_grants_it(
     server: ApiServer, watch: Watch
 ) -> None:
-    """With it, list and watch work by field selector."""
+    """With the role, list and watch work by field selector."""
     server.faults.only_names = ["another"]
     watching = watch()
     sentence = await watching.until_troubled()
@@ -221,7 +221,7 @@ async def test_a_missing_right_is_said_as_the_role_that_grants_it(
 
 
 async def test_a_mebibyte_is_read_immutable_or_not(server: ApiServer, watching: Watching) -> None:
-    """In a list and on a watch, where it is one line, with all that JSON escapes."""
+    """In a list, and on a watch, where it is one line with JSON escapes."""
     text = '# "\n\t\u00e4' * ((1 << 20) // 10)
     body = {"data": {"cache.yaml": text[: (1 << 20) - 400_000]}, "immutable": True}
     server.configmaps.put(NAMESPACE, NAME, body)

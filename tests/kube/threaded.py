@@ -1,4 +1,4 @@
-"""The API server beside a test that is no coroutine: in a thread with a loop of its own."""
+"""The API server for tests without a coroutine: in a thread with its own loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMESPACE, NAME = "shop", "cache-config"
 
 
 class ThreadedApiServer:
-    """Everything goes through `do`, which runs it where the server lives."""
+    """All access is through `do`, which runs it in the server's thread."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self._loop = asyncio.new_event_loop()
@@ -30,7 +30,7 @@ class ThreadedApiServer:
         return self
 
     def stop(self) -> None:
-        """The server alone; `start` again is on the same port."""
+        """Stop only the server; a later `start` uses the same port."""
         self._await(self.server.stop())
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class ThreadedApiServer:
         self.do(lambda: self.server.configmaps.put(NAMESPACE, NAME, body))
 
     def publish(self, **texts: str) -> None:
-        """`cache="promote_after: 3"` is `cache.yaml`."""
+        """Publish; `cache="promote_after: 3"` is `cache.yaml`."""
         self.put({"data": {f"{name}.yaml": text for name, text in texts.items()}})
 
     def delete(self) -> None:

@@ -1,4 +1,4 @@
-"""Watches as a server serves them: what has happened, what happens, bookmarks, and ends."""
+"""The watches of a server: past events, new events, bookmarks, and their ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.kube.objects import ConfigMaps, EventType, Object, RefusedError, gone
 
 
 class Watches:
-    """All that are open."""
+    """All open watches."""
 
     def __init__(self, configmaps: ConfigMaps, faults: Faults) -> None:
         self._configmaps = configmaps
@@ -24,12 +24,12 @@ class Watches:
         return len(self._open)
 
     def drop(self) -> None:
-        """Break off every one in the middle of its payload."""
+        """Break off all watches in the middle of their payload."""
         for transport in self._open:
             transport.abort()
 
     def end(self) -> None:
-        """As when `timeoutSeconds` are over."""
+        """End all watches, as after `timeoutSeconds`."""
         for queue in self._open.values():
             queue.put_nowait(("END", {}))
 
@@ -78,7 +78,7 @@ class Watches:
         *,
         from_the_future: bool,
     ) -> None:
-        """Until `timeoutSeconds` are over, or an ERROR; silence for a version from the future."""
+        """Until `timeoutSeconds` or an ERROR; silent for a version from the future."""
         if self._faults.break_watches and request.transport is not None:
             request.transport.abort()
         if self._faults.watch_body is not None:

@@ -1,4 +1,4 @@
-"""The contract of policies, for all that come with the sidecar."""
+"""The contract of policies, for all policies that are shipped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TestBuiltIn(PolicyContract):
 @pytest.mark.parametrize("after", sorted(CATALOGUE.policies))
 @pytest.mark.parametrize("before", sorted(CATALOGUE.policies))
 def test_a_change_of_policy_keeps_every_key(before: str, after: str) -> None:
-    """Inserted in the old order, all keys are held by the new policy, which goes on from there."""
+    """The new policy has all keys, inserted in the old order, and works from there."""
     old = CATALOGUE.policies.make(before, 64, rng=Random(1))
     new = CATALOGUE.policies.make(after, 64, rng=Random(2))
     replay(old, zipf(13, requests=2_000, keys=200), entries=64)
@@ -37,7 +37,7 @@ def test_a_change_of_policy_keeps_every_key(before: str, after: str) -> None:
 @pytest.mark.parametrize("after", ["fifo", "lru", "sieve", "ttl"])
 @pytest.mark.parametrize("before", ["fifo", "lfu", "lru", "sieve", "ttl"])
 def test_a_change_of_policy_keeps_the_order_of_leaving(before: str, after: str) -> None:
-    """What was about to leave the old policy is what leaves the new one first."""
+    """The next victims of the old policy are the first victims of the new one."""
     old = CATALOGUE.policies.make(before, 64, rng=Random(1))
     new = CATALOGUE.policies.make(after, 64, rng=Random(2))
     replay(old, zipf(13, requests=2_000, keys=200), entries=64)
@@ -48,7 +48,7 @@ def test_a_change_of_policy_keeps_the_order_of_leaving(before: str, after: str) 
 @pytest.mark.parametrize("name", ["fifo", "lfu", "lru", "sieve", "ttl"])
 @pytest.mark.parametrize("seed", range(5))
 def test_iteration_foretells_eviction(name: str, seed: int) -> None:
-    """Where the order is known exactly, `iter` gives it as `evict` then does."""
+    """If the order is known exactly, `iter` has the order of `evict`."""
     policy = CATALOGUE.policies.make(name, 64, rng=Random(1))
     trace = zipf(seed, requests=1_000 + seed, keys=200)
     replay(policy, trace, entries=64)

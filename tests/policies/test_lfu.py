@@ -1,4 +1,4 @@
-"""LFU: number of uses alone."""
+"""LFU: only the number of uses counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_lfu_never_forgets_what_was_popular_once() -> None:
 
 
 def test_lfu_evicts_the_least_recently_used_of_equals() -> None:
-    """All but the newest used twice, they leave in the order of their second use."""
+    """All but the newest were used twice; they leave in the order of their second use."""
     policy = Lfu()
     insert(policy, letters("A B C D E"))
     for key in letters("C A D B"):
@@ -29,7 +29,7 @@ def test_lfu_evicts_the_least_recently_used_of_equals() -> None:
 
 
 def test_lfu_spares_the_newest_key() -> None:
-    """D has the fewest uses, but it is what room is being made for."""
+    """D has the fewest uses, but the eviction makes room for it."""
     policy = Lfu()
     insert(policy, letters("A B C"))
     for key in letters("A B C A C"):
@@ -39,7 +39,7 @@ def test_lfu_spares_the_newest_key() -> None:
 
 
 def test_lfu_forgets_the_count_of_a_key_that_left() -> None:
-    """A comes back as a key of one use, and leaves before B, which has two."""
+    """A returns with one use, and leaves before B, which has two."""
     policy = Lfu()
     insert(policy, letters("A"))
     for _ in range(5):
@@ -51,7 +51,7 @@ def test_lfu_forgets_the_count_of_a_key_that_left() -> None:
 
 
 def test_lfu_takes_a_replaced_value_for_a_use() -> None:
-    """A, replaced, outlives B."""
+    """A is replaced, and outlives B."""
     policy = Lfu()
     insert(policy, letters("A B C"))
     policy.update(b"A", 9.0)

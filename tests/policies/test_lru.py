@@ -1,4 +1,4 @@
-"""LRU: recency alone."""
+"""LRU: only recency counts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from sidecar.testing.traces import drain, insert, letters, replay
 
 
 def test_a_worked_trace() -> None:
-    """A B C A B D A at size 3: C, last asked for before A and B, is what D replaces."""
+    """A B C A B D A at size 3: D replaces C, whose last use is the oldest."""
     assert replay(Lru(), letters("A B C A B D A C"), entries=3) == "mmmhhmhm"
 
 
 def test_lru_loses_everything_to_a_loop_that_is_one_key_too_long() -> None:
-    """A B C in turn at size 2 never hits: each key leaves just before it is asked for again."""
+    """A B C in a loop at size 2 never hits: each key leaves just before it is read again."""
     assert replay(Lru(), letters("A B C A B C A B C"), entries=2) == "m" * 9
 
 

@@ -25,27 +25,27 @@ def ratios(request: pytest.FixtureRequest) -> dict[str, float]:
 
 
 def test_lru_beats_fifo(ratios: dict[str, float]) -> None:
-    """On independent requests recency beats arrival (van den Berg, Gandolfi, 1992)."""
+    """For independent requests, recency beats arrival (van den Berg, Gandolfi, 1992)."""
     assert ratios["lru"] > ratios["fifo"] + 0.01
 
 
 def test_random_equals_fifo(ratios: dict[str, float]) -> None:
-    """On independent requests both have the same hit ratio (Gelenbe, 1973)."""
+    """For independent requests, both have the same hit ratio (Gelenbe, 1973)."""
     assert ratios["random"] == pytest.approx(ratios["fifo"], abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["lfu", "sieve", "s3fifo", "w_tinylfu"])
 def test_frequency_beats_recency(ratios: dict[str, float], name: str) -> None:
-    """Where popularity is constant, telling a second use from a first pays."""
+    """With constant popularity, counting uses helps."""
     assert ratios[name] > ratios["lru"] + 0.03
 
 
 def test_nothing_beats_knowing_the_distribution(ratios: dict[str, float]) -> None:
-    """The most popular keys, kept for ever, are the best that can be had on average."""
+    """Always keeping the most popular keys gives the best average hit ratio."""
     weights = [1 / rank**0.9 for rank in range(1, 4_001)]
     assert max(ratios.values()) < sum(weights[:ENTRIES]) / sum(weights)
 
 
 def test_ttl_is_fifo_when_nothing_expires(ratios: dict[str, float]) -> None:
-    """Equal expiries leave in order of arrival."""
+    """Entries with equal expiries leave in order of arrival."""
     assert ratios["ttl"] == ratios["fifo"]

@@ -1,4 +1,4 @@
-"""Random replacement: chance alone."""
+"""Random replacement: only chance decides."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def test_random_repeats_itself_with_the_same_seed() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_random_survives_a_loop_that_is_one_key_too_long(seed: int) -> None:
-    """Where LRU never hits, chance hits more often than not."""
+    """LRU never hits here; random replacement hits in more than half of the cases."""
     trace = [b"%d" % number for number in range(21)] * 100
     assert replay(Random(Rng(seed)), trace, entries=20).count("h") > 0.7 * len(trace)

@@ -23,10 +23,10 @@ from sidecar.testing.traces import insert, replay, zipf
 
 class Reference(Protocol):
     def get(self, key: bytes) -> bool:
-        """Ask for the key, which is there afterwards; whether it was before."""
+        """Read the key, which is there afterwards; returns whether it was there before."""
 
     def remove(self, key: bytes) -> None:
-        """Delete the key, which is there."""
+        """Delete the key, which must be there."""
 
 
 class NaiveFifo:
@@ -120,7 +120,7 @@ REFERENCES: dict[str, Callable[[int], Reference]] = {
 def test_every_request_of_a_zipf_trace_is_answered_as_by_the_reference(
     name: str, entries: int, seed: int
 ) -> None:
-    """Hit for hit and miss for miss, not only in their sums."""
+    """Every hit and miss is the same, not only their sums."""
     trace = zipf(seed, requests=6_000, keys=300)
     reference = REFERENCES[name](entries)
     expected = "".join("h" if reference.get(key) else "m" for key in trace)
@@ -137,7 +137,7 @@ def test_every_request_of_a_zipf_trace_is_answered_as_by_the_reference(
 def test_gets_and_removals_in_any_order_are_answered_as_by_the_reference(
     name: str, entries: int, operations: list[tuple[str, int]]
 ) -> None:
-    """A removal, of the key at SIEVE's hand too, leaves the same order behind."""
+    """A removal leaves the same order, also that of the key at SIEVE's hand."""
     policy = CATALOGUE.policies.make(name, entries, rng=Random(1))
     reference = REFERENCES[name](entries)
     for operation, letter in operations:
@@ -151,7 +151,7 @@ def test_gets_and_removals_in_any_order_are_answered_as_by_the_reference(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_ttl_evicts_as_a_sorted_list_would(seed: int) -> None:
-    """Keys with random lives, a third of them without end, replaced and removed at random."""
+    """Keys with random lifetimes, a third of them infinite, are replaced and removed at random."""
     rng = Random(seed)
     policy = Ttl()
     places: dict[bytes, tuple[float, int]] = {}  # key -> (expiry, when it was set)
@@ -176,7 +176,7 @@ def test_ttl_evicts_as_a_sorted_list_would(seed: int) -> None:
 
 
 def test_a_policy_that_holds_back_its_newest_key_still_gives_it_up_last() -> None:
-    """Drained without anything coming in, all keys leave, the newest at the end."""
+    """Drained without insertions, all keys leave, the newest last."""
     for name in ("lfu", "sieve"):
         policy = CATALOGUE.policies.make(name, 3, rng=Random(1))
         insert(policy, [b"A", b"B", b"C"])

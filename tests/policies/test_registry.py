@@ -1,4 +1,4 @@
-"""Policies by name."""
+"""The registry of policies by name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_promised_policies_are_there() -> None:
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
-    """The error carries both, for a person and for a program."""
+    """The error has both, for people and for programs."""
     with pytest.raises(UnknownPolicyError, match=re.escape("'lur'; known are fifo, lfu")) as error:
         CATALOGUE.policies.make("lur", 10, rng=Random(1))
     assert error.value.name == "lur"
@@ -43,7 +43,7 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
 
 
 def test_policies_can_be_extended_without_touching_the_original() -> None:
-    """A plugin's policy lives in a value of its own."""
+    """An extended registry is a separate value."""
     mine = replace(lru.SPEC, name="mine")
     extended = Policies([*CATALOGUE.policies.values(), mine])
     assert isinstance(extended.make("mine", 10, rng=Random(1)), lru.Lru)
@@ -68,12 +68,12 @@ def test_policies_can_be_extended_without_touching_the_original() -> None:
     ],
 )
 def test_a_policy_that_cannot_be_used_is_refused(changes: dict[str, Any], why: str) -> None:
-    """Where the catalogue is made, not in the process of L3."""
+    """The catalogue rejects it, instead of the process of L3."""
     with pytest.raises(ValueError, match=why):
         Policies([*CATALOGUE.policies.values(), replace(lru.SPEC, **changes)])
 
 
 def test_an_option_that_the_policy_does_not_have_is_an_error() -> None:
-    """It is not swallowed: a misspelt option would go unnoticed."""
+    """Otherwise a misspelt option would go unnoticed."""
     with pytest.raises(TypeError, match="window"):
         CATALOGUE.policies.make("lru", 10, rng=Random(1), window=0.2)

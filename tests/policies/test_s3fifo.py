@@ -1,4 +1,4 @@
-"""S3-FIFO: the trial, the ghosts, and the rounds in the main queue."""
+"""S3-FIFO: the small queue, the ghosts, and the rounds in the main queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TEN = letters("A B C D E F G H I J")
 
 
 def full() -> S3Fifo:
-    """Ten entries: A is on trial, B to J are in the main queue."""
+    """Ten entries: A is in the small queue, B to J are in the main queue."""
     policy = S3Fifo()
     insert(policy, TEN)
     return policy
@@ -27,14 +27,14 @@ def test_a_worked_trace() -> None:
 
 
 def test_s3fifo_lets_a_scan_pass_through_its_small_queue() -> None:
-    """A thousand keys that are asked for once leave the main queue untouched."""
+    """A thousand keys that are read once leave the main queue unchanged."""
     policy = full()
     replay(policy, [b"scan:%d" % number for number in range(1_000)], entries=10)
     assert replay(policy, TEN[1:], entries=10) == "h" * 9
 
 
 def test_s3fifo_moves_on_what_is_asked_for_twice_on_trial() -> None:
-    """A, with two hits, passes, and B has to go; with one hit, A would have failed."""
+    """A moves on with two hits, and B is evicted; with one hit, A would have been evicted."""
     policy = full()
     policy.hit(b"A")
     policy.hit(b"A")
@@ -49,7 +49,7 @@ def test_s3fifo_moves_on_what_is_asked_for_twice_on_trial() -> None:
 
 
 def test_s3fifo_takes_a_ghost_into_the_main_queue() -> None:
-    """A failed its trial, but came back soon: the scan that follows does not drive it out."""
+    """A was evicted, but returned soon: the next scan does not evict it."""
     policy = full()
     replay(policy, letters("K A"), entries=10)
     replay(policy, [b"scan:%d" % number for number in range(100)], entries=10)
@@ -57,7 +57,7 @@ def test_s3fifo_takes_a_ghost_into_the_main_queue() -> None:
 
 
 def test_s3fifo_takes_a_ghost_back_once() -> None:
-    """A came back as a ghost and was deleted: when it comes once more, it goes on trial."""
+    """A returned as a ghost and was deleted: the next time, it enters the small queue."""
     policy = full()
     replay(policy, letters("K A"), entries=10)
     policy.remove(b"A")
@@ -67,7 +67,7 @@ def test_s3fifo_takes_a_ghost_back_once() -> None:
 
 
 def test_s3fifo_forgets_a_ghost_after_as_many_others_as_the_main_queue_has_room_for() -> None:
-    """Nine keys after A failed, A is a stranger again and goes on trial."""
+    """Nine evictions after that of A, A is no longer a ghost and enters the small queue."""
     policy = full()
     replay(policy, [b"scan:%d" % number for number in range(10)], entries=10)
     replay(policy, letters("A K"), entries=10)
@@ -87,7 +87,7 @@ def test_s3fifo_gives_a_key_in_the_main_queue_a_round_for_each_hit() -> None:
 
 
 def test_s3fifo_goes_by_what_it_holds() -> None:
-    """Of 100 keys that fit by their bytes, ten are on trial, whatever the capacity in entries."""
+    """Of 100 keys that fit by bytes, ten are in the small queue, for any capacity in entries."""
     policy = S3Fifo()
     policy.resize(1_000_000)
     trace = [b"key:%d" % number for number in range(100)]

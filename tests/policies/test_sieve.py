@@ -16,7 +16,7 @@ def test_a_worked_trace() -> None:
 
 
 def test_sieve_spares_a_visited_entry() -> None:
-    """A, visited, stays where it is and loses its mark; B leaves instead."""
+    """A was visited, so it stays in place and loses its mark; B leaves."""
     policy = Sieve()
     insert(policy, letters("A B C"))
     policy.hit(b"A")
@@ -25,7 +25,7 @@ def test_sieve_spares_a_visited_entry() -> None:
 
 
 def test_sieve_goes_on_where_the_hand_stopped() -> None:
-    """The key that was spared is not looked at again before the hand has been all around."""
+    """The hand does not return to a spared key before a full round."""
     policy = Sieve()
     insert(policy, letters("A B C D"))
     policy.hit(b"A")
@@ -35,7 +35,7 @@ def test_sieve_goes_on_where_the_hand_stopped() -> None:
 
 
 def test_sieve_takes_the_mark_of_all_when_all_are_visited() -> None:
-    """After one way around, the oldest leaves."""
+    """After a full round, the oldest leaves."""
     policy = Sieve()
     insert(policy, letters("A B C D"))
     for key in letters("D C B A"):
@@ -44,7 +44,7 @@ def test_sieve_takes_the_mark_of_all_when_all_are_visited() -> None:
 
 
 def test_sieve_spares_the_newest_key() -> None:
-    """Only C is not visited, but it is what room is being made for."""
+    """Only C is unvisited, but the eviction makes room for it."""
     policy = Sieve()
     insert(policy, letters("A B"))
     policy.hit(b"A")
@@ -54,7 +54,7 @@ def test_sieve_spares_the_newest_key() -> None:
 
 
 def test_sieve_lets_a_scan_pass() -> None:
-    """Keys that are asked for once leave, newer though they are, while the visited stay."""
+    """Keys that are read once leave, although they are newer, while visited ones stay."""
     policy = Sieve()
     popular = [b"popular:%d" % number for number in range(10)]
     replay(policy, popular * 2, entries=20)
@@ -64,7 +64,7 @@ def test_sieve_lets_a_scan_pass() -> None:
 
 
 def test_sieve_survives_the_removal_of_what_the_hand_is_at() -> None:
-    """With C, at which the hand was, and D gone, it starts over at the oldest, A."""
+    """C, the key at the hand, and D are removed: it starts again at the oldest key, A."""
     policy = Sieve()
     insert(policy, letters("A B C D"))
     policy.hit(b"A")

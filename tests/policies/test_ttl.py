@@ -8,7 +8,7 @@ from sidecar.testing.traces import drain, letters, replay
 
 
 def test_ttl_evicts_what_expires_first() -> None:
-    """The order of arrival and the hits do not matter, the expiry does."""
+    """Only the expiry matters, not the order of arrival or the hits."""
     policy = Ttl()
     for key, expires_at in ((b"A", 30.0), (b"B", 10.0), (b"C", NEVER), (b"D", 20.0)):
         policy.insert(key, expires_at)
@@ -18,7 +18,7 @@ def test_ttl_evicts_what_expires_first() -> None:
 
 
 def test_ttl_goes_by_the_latest_expiry() -> None:
-    """A key whose life was prolonged or cut short leaves accordingly."""
+    """A key whose lifetime was extended or shortened leaves accordingly."""
     policy = Ttl()
     for key, expires_at in ((b"A", 10.0), (b"B", 20.0), (b"C", 30.0)):
         policy.insert(key, expires_at)
@@ -28,7 +28,7 @@ def test_ttl_goes_by_the_latest_expiry() -> None:
 
 
 def test_ttl_may_evict_the_key_that_just_came() -> None:
-    """A newcomer that expires before all others is the least worth keeping."""
+    """A new key that expires before all others is the first victim."""
     policy = Ttl()
     policy.insert(b"A", 20.0)
     policy.insert(b"B", 10.0)
@@ -36,12 +36,12 @@ def test_ttl_may_evict_the_key_that_just_came() -> None:
 
 
 def test_ttl_falls_back_on_order_of_arrival() -> None:
-    """A B A C A at size 2, nothing expires: what FIFO does."""
+    """A B A C A at size 2 without expiries: the same as FIFO."""
     assert replay(Ttl(), letters("A B A C A"), entries=2) == "mmhmm"
 
 
 def test_ttl_does_not_keep_the_keys_of_abandoned_places() -> None:
-    """Replaced a thousand times, one key still has few places in the heap."""
+    """A key that is replaced a thousand times has only a few entries in the heap."""
     policy = Ttl()
     policy.insert(b"A", 1.0)
     policy.insert(b"B", NEVER)

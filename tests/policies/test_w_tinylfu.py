@@ -14,7 +14,7 @@ POPULAR = [b"popular:%d" % number for number in range(10)]
 
 
 def strangers(name: str, wanted: int) -> list[bytes]:
-    """Keys that are asked for once."""
+    """Keys that are read once."""
     return [b"%s:%d" % (name.encode(), number) for number in range(wanted)]
 
 
@@ -30,7 +30,7 @@ def test_a_worked_trace() -> None:
 
 
 def test_w_tinylfu_refuses_what_is_less_popular_than_what_would_leave() -> None:
-    """A scan comes no further than the window, and each key of it is refused."""
+    """A scan only reaches the window, and each of its keys is rejected."""
     policy = WTinyLfu(Random(1))
     replay(policy, POPULAR * 3, entries=10)
     replay(policy, strangers("scan", 40), entries=10)
@@ -38,7 +38,7 @@ def test_w_tinylfu_refuses_what_is_less_popular_than_what_would_leave() -> None:
 
 
 def test_w_tinylfu_admits_what_is_asked_for_often() -> None:
-    """A new key, asked for again and again though refused at first, takes an old one's place."""
+    """A new key that is read repeatedly replaces an old one, after rejections."""
     policy = WTinyLfu(Random(1))
     replay(policy, POPULAR * 2, entries=10)
     for key in strangers("scan", 10):
@@ -48,7 +48,7 @@ def test_w_tinylfu_admits_what_is_asked_for_often() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_w_tinylfu_forgets_old_popularity(seed: int) -> None:
-    """What was popular once is driven out by what is popular now: counts are halved in time."""
+    """Formerly popular keys are evicted for currently popular ones: counts are halved over time."""
     policy = WTinyLfu(Random(seed))
     now = [b"now:%d" % number for number in range(10)]
     replay(policy, POPULAR * 100, entries=10)
@@ -58,7 +58,7 @@ def test_w_tinylfu_forgets_old_popularity(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_w_tinylfu_is_lru_when_all_is_window(seed: int) -> None:
-    """With a window of 1 no key is ever compared with another."""
+    """With a window of 1, keys are never compared."""
     trace = zipf(seed, requests=5_000, keys=500)
     policy = WTinyLfu(Random(seed), window=1.0)
     assert replay(policy, trace, entries=50) == replay(Lru(), trace, entries=50)
@@ -75,7 +75,7 @@ def test_w_tinylfu_gives_recency_more_room_with_a_larger_window() -> None:
 
 
 def test_w_tinylfu_keeps_in_the_protected_queue_what_was_hit_in_the_main_part() -> None:
-    """A was hit in the main part, so it outlives B, which is used as often but was not."""
+    """A was hit in the main part, so it outlives B, which has as many uses but none there."""
     policy = WTinyLfu(Random(1))
     replay(policy, letters("A B C D E F G H I J") + letters("A"), entries=10)
     assert list(policy).index(b"A") == 9

@@ -1,4 +1,4 @@
-"""A listener that speaks no HTTP: it answers each line with the line, through an admission."""
+"""A listener without HTTP: it answers each line with the same line, through an admission."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sidecar.serving.admission import Admission
 from sidecar.serving.idle import IdleConnections
 
 WAITS = b"wait"
-"""A line that is answered once `Lines.release` has been called."""
+"""A line that is answered after `Lines.release` is called."""
 ABSENT = b"absent"
 """A line that is answered with status 404."""
 
 
 class Lines:
-    """The listener: its connections, and what lines that wait are waiting for."""
+    """The listener: its connections, and the event that waiting lines wait for."""
 
     def __init__(self, admission: Admission) -> None:
         self.admission = admission
@@ -25,7 +25,7 @@ class Lines:
         self._server: asyncio.Server
 
     async def start(self) -> int:
-        """Gives the port."""
+        """Returns the port."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(partial(LineConnection, self), "127.0.0.1", 0)
         return int(self._server.sockets[0].getsockname()[1])
@@ -41,7 +41,7 @@ class Lines:
 
 
 class LineConnection(asyncio.Protocol):
-    """One client. A line that has not ended counts as a body under way."""
+    """One client. An incomplete line counts as a body in progress."""
 
     transport: asyncio.Transport
 

@@ -1,4 +1,4 @@
-"""Admission, by a listener with a protocol of its own: nothing of HTTP is needed to be served."""
+"""Admission, used by a listener with its own protocol: it does not need HTTP."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def served(limits: Limits | None = None) -> AsyncIterator[Served]:
 
 
 async def ask(client: Client, line: bytes) -> bytes:
-    """Send a line; the line that comes back, empty where the connection is closed."""
+    """Send a line; returns the answer, empty if the connection is closed."""
     reader, writer = client
     writer.write(line + b"\n")
     return (await reader.readline()).rstrip(b"\n")
@@ -67,7 +67,7 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 async def test_one_connection_too_many_is_refused_and_counted() -> None:
-    """The others go on; once one of them has ended, the next is admitted."""
+    """The others continue; once one of them has ended, the next is admitted."""
     async with served(Limits(connections=2)) as it:
         first, second, third = await it.connect(), await it.connect(), await it.connect()
         assert await ask(first, b"one") == b"one"
@@ -80,7 +80,7 @@ async def test_one_connection_too_many_is_refused_and_counted() -> None:
 
 
 async def test_beyond_the_limit_what_would_wait_is_refused() -> None:
-    """What need not wait is answered all the same. Unlimited again, nothing is refused."""
+    """Requests that need not wait are answered. Without the limit, none is refused."""
     async with served() as it:
         it.admission.tune(in_flight="adaptive", keepalive_seconds=75.0)
         assert it.admission.limiter is not None
@@ -101,7 +101,7 @@ async def test_beyond_the_limit_what_would_wait_is_refused() -> None:
 
 
 async def test_bytes_under_way_are_bounded_over_all_connections() -> None:
-    """One alone may take more than the limit, since it never could be sent otherwise."""
+    """One alone may exceed the limit, since it could never be sent otherwise."""
     async with served(Limits(buffered_bytes=10)) as it:
         alone, other = await it.connect(), await it.connect()
         alone[1].write(b"a" * 20)
@@ -116,7 +116,7 @@ async def test_bytes_under_way_are_bounded_over_all_connections() -> None:
 
 
 async def test_a_shorter_keepalive_ends_idle_connections() -> None:
-    """Also those that are open already; one that waits for its answer is not idle."""
+    """This includes open connections, but not one that waits for its answer."""
     async with served() as it:
         idle, busy = await it.connect(), await it.connect()
         assert await ask(idle, b"one") == b"one"
@@ -130,7 +130,7 @@ async def test_a_shorter_keepalive_ends_idle_connections() -> None:
 
 
 async def test_a_keepalive_that_was_set_before_the_listener_holds() -> None:
-    """An admission exists earlier than its listener."""
+    """An admission exists before its listener."""
     heard: list[float] = []
     admission = Admission(RequestStats())
     admission.tune(in_flight="unlimited", keepalive_seconds=15.0)
@@ -141,7 +141,7 @@ async def test_a_keepalive_that_was_set_before_the_listener_holds() -> None:
 
 
 async def test_what_is_answered_is_counted() -> None:
-    """By operation and status; of a client that goes away, only that nothing is in flight."""
+    """By operation and status; for a client that disconnects, only in-flight returns to zero."""
     async with served() as it:
         client = await it.connect()
         for line in (b"one", b"two", b"absent"):
@@ -155,7 +155,7 @@ async def test_what_is_answered_is_counted() -> None:
 
 
 def test_a_listener_loads_nothing_of_http() -> None:
-    """What any listener needs, and what an entry may be, is there without HTTP and its library."""
+    """A listener's dependencies, and the definition of an entry, need no HTTP library."""
     look = (
         "import pkgutil, sys, importlib, sidecar.api, sidecar.serving\n"
         "for room in (sidecar.api, sidecar.serving):\n"

@@ -1,4 +1,4 @@
-"""The limit of what is under way, second by second in a clock that is told the time."""
+"""The limit of requests in progress, second by second with a test clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BASE_SECONDS = 0.002
 
 
 class Service:
-    """Answers in BASE_SECONDS while no more than `room` are under way, and queues the rest."""
+    """Answers in BASE_SECONDS while at most `room` requests are in progress; others are queued."""
 
     def __init__(self, limiter: Limiter, room: int) -> None:
         self.limiter = limiter
@@ -19,7 +19,7 @@ class Service:
         self.now = 0.0
 
     def second(self, wanted: int) -> float:
-        """A second in which so many clients always want something; how long an answer took."""
+        """A second with this many clients that always send requests; returns the latency."""
         in_flight = min(wanted, self.limiter.limit)
         seconds = BASE_SECONDS * max(1.0, in_flight / self.room)
         for _ in repeat(None, 100):
@@ -32,7 +32,7 @@ class Service:
 
 
 def test_nobody_is_turned_away_while_answers_take_what_they_always_take() -> None:
-    """Whatever is under way: the limit begins with it and stays above it."""
+    """With any number of requests: the limit starts above it and stays there."""
     service = Service(Limiter(), room=1000)
     for _ in range(300):
         service.second(wanted=300)
@@ -40,8 +40,9 @@ def test_nobody_is_turned_away_while_answers_take_what_they_always_take() -> Non
 
 
 def test_a_queue_is_cut_down_to_what_is_served_in_time() -> None:
-    """Ten times as many as there is room for, over a latency that was usual before: the limit comes
-    near the room, and so does the latency."""
+    """Ten times as many clients as there is room for: the limit comes near the room, and the
+    latency near the usual one, which was measured before.
+    """
     service = Service(Limiter(), room=50)
     service.seconds(60, wanted=40)
     assert service.limiter.limit >= 40
@@ -50,7 +51,7 @@ def test_a_queue_is_cut_down_to_what_is_served_in_time() -> None:
 
 
 def test_switched_on_in_the_middle_of_a_queue_it_knows_what_was_usual() -> None:
-    """By the histograms of the time before."""
+    """It uses the histograms from the time before."""
     stats = RequestStats()
     for _ in range(1000):
         stats.observe("get", 200, 0.00002)  # from memory: waited for nothing
@@ -66,7 +67,7 @@ def test_switched_on_in_the_middle_of_a_queue_it_knows_what_was_usual() -> None:
 
 
 def test_the_limit_comes_back_after_the_load() -> None:
-    """When there is room again, it grows for as long as it is used."""
+    """When there is room again, the limit grows while it is used."""
     service = Service(Limiter(), room=50)
     service.seconds(60, wanted=40)
     service.seconds(60, wanted=500)
@@ -76,7 +77,7 @@ def test_the_limit_comes_back_after_the_load() -> None:
 
 
 def test_the_limit_has_a_floor_and_a_ceiling() -> None:
-    """However slow, however fast."""
+    """With a very slow and a very fast service."""
     slow = Service(Limiter(BASE_SECONDS), room=1)
     slow.seconds(100, wanted=5000)
     assert slow.limiter.limit == FLOOR
@@ -86,7 +87,7 @@ def test_the_limit_has_a_floor_and_a_ceiling() -> None:
 
 
 def test_what_waited_for_nothing_and_one_slow_client_say_little() -> None:
-    """Hits in memory are not looked at, and one request of many seconds is no congestion."""
+    """Hits in memory are ignored, and one request of many seconds is not congestion."""
     limiter = Limiter(BASE_SECONDS)
     now = 0.0
     for _ in range(30):

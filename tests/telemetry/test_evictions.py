@@ -13,7 +13,7 @@ from tests.store.harness import Harness
 
 
 def test_an_eviction_stays_with_the_policy_that_chose_it(tmp_path: Path) -> None:
-    """Whatever is in force later: no counter falls, or takes over what another has counted."""
+    """With any later policy, no counter falls or takes over the evictions of another."""
     config = with_policy("lru")
     harness = Harness(tmp_path, config, seed=1)
 
@@ -47,7 +47,7 @@ def test_an_eviction_stays_with_the_policy_that_chose_it(tmp_path: Path) -> None
 
 
 def with_policy(name: str) -> CacheConfig:
-    """L1 has room for ten entries."""
+    """A store with this policy, and room for ten entries in L1."""
     config = CacheConfig()
     l1 = replace(config.tiers.l1, policy=name, max_entries=10)
     return replace(config, tiers=replace(config.tiers, l1=l1))

@@ -1,4 +1,4 @@
-"""The figures behind the names: those of the metrics are those of /v1/stats, tier by tier."""
+"""The values of metrics equal those of /v1/stats, tier by tier."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GAUGES = {
 
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
-    """One with tiers so small that entries have moved between all of them."""
+    """A sidecar with tiers so small that entries have moved between all of them."""
     folder = tmp_path_factory.mktemp("config")
     (folder / "rules.yaml").write_text("enabled: false\n")
     (folder / "cache.yaml").write_text(
@@ -51,7 +51,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
 
 
 def expected_of(sidecar: RunningSidecar) -> dict[str, float]:
-    """What /v1/stats says, by the names that Prometheus has for it."""
+    """The figures of /v1/stats, by their names in Prometheus."""
     tiers = sidecar.stats()["tiers"]
     found: dict[str, float] = {}
     for tier, said in tiers.items():
@@ -69,7 +69,7 @@ def expected_of(sidecar: RunningSidecar) -> dict[str, float]:
 
 
 def test_the_tiers_figures_are_those_of_the_api(moved: RunningSidecar) -> None:
-    """All of them; each kind of move has happened."""
+    """All figures are compared; each kind of move has happened."""
 
     def agrees() -> bool:
         expected = expected_of(moved)
@@ -82,7 +82,7 @@ def test_the_tiers_figures_are_those_of_the_api(moved: RunningSidecar) -> None:
 
 
 def test_each_tier_has_a_hit_ratio_of_its_own(moved: RunningSidecar) -> None:
-    """Of the lookups that reached it; the cache's is that of all."""
+    """Of the lookups that reached the tier; the cache's ratio is that of all."""
 
     stats = moved.stats()
     expected = {"cache_sidecar_hit_ratio": stats["hit_ratio"]}
@@ -99,7 +99,7 @@ def test_each_tier_has_a_hit_ratio_of_its_own(moved: RunningSidecar) -> None:
 
 
 def test_durations_add_up(moved: RunningSidecar) -> None:
-    """As many as there were requests; their sum is that of the time they took."""
+    """The count is that of the requests; the sum is their time."""
     labels = '{operation="get",protocol="http"}'
     found = moved.metrics()
     requests = [
@@ -114,7 +114,7 @@ def test_durations_add_up(moved: RunningSidecar) -> None:
 
 
 def test_both_processes_have_a_memory_of_their_own(moved: RunningSidecar) -> None:
-    """That of the main one is what the kernel says of it."""
+    """The main process has the value of the kernel."""
     found = moved.metrics()
     main, disk = (
         found[f'cache_sidecar_process_resident_memory_bytes{{process="{process}"}}']
@@ -126,7 +126,7 @@ def test_both_processes_have_a_memory_of_their_own(moved: RunningSidecar) -> Non
 
 
 def collected(collector: Collector, name: str, **labels: str) -> float | None:
-    """What a collector says, by the name without its prefix."""
+    """The samples of a collector, by the name without its prefix."""
     registry = CollectorRegistry()
     registry.register(collector)
     return registry.get_sample_value(f"cache_sidecar_{name}", labels)
@@ -134,7 +134,7 @@ def collected(collector: Collector, name: str, **labels: str) -> float | None:
 
 @pytest.mark.parametrize("state", ["up", "opening", "down"])
 def test_l3_is_up_when_it_answers(state: str) -> None:
-    """Not while it is opened, nor while it is broken; what it did not answer in time is counted."""
+    """Not while it is opening or broken; its timeouts are counted."""
     snapshot = replace(a_snapshot(CacheConfig()), l3_state=state)
     snapshot.counts.timeouts = 3
     collector = CacheCollector(lambda: snapshot)
@@ -143,7 +143,7 @@ def test_l3_is_up_when_it_answers(state: str) -> None:
 
 
 def test_what_is_turned_away_is_counted_by_its_reason() -> None:
-    """From 0 on, so that the first one is an increase."""
+    """Counters start at 0, so that the first one is an increase."""
     stats = RequestStats()
     collector = RequestCollector({"http": stats})
     name = "shed_requests_total"
@@ -154,7 +154,7 @@ def test_what_is_turned_away_is_counted_by_its_reason() -> None:
 
 
 def test_no_stall_falls_between_two_scrapes(tmp_path: Path) -> None:
-    """The worst of the last minute is shown for a minute."""
+    """The largest delay of the last minute is shown for a minute."""
     seconds = count()
 
     def readings(*_: object) -> dict[str, float]:

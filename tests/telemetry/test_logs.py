@@ -31,13 +31,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def tree(text: str, **fields: object) -> str:
-    """An event of the tree format."""
+    """The text of an event in the tree format."""
     return render_tree(Event(NOON, "info", "sidecar.optimizer", text, fields))
 
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """A stream for a log; logging is as it was afterwards."""
+    """A stream for a log; the logging configuration is restored afterwards."""
     with io.StringIO() as stream:
         yield stream
 
@@ -60,14 +60,14 @@ def test_the_tree_is_the_one_of_the_documentation() -> None:
 
 
 def test_an_event_without_fields_is_one_line() -> None:
-    """No branch where there is nothing to say."""
+    """There are no branches without fields."""
     assert tree("Stopping").splitlines() == [
         "[2025-06-01T19:15:33.567890] INFO | sidecar.optimizer | Stopping"
     ]
 
 
 def test_mappings_and_lists_are_branches_of_their_own() -> None:
-    """Nested values keep their shape; lists are counted from 0, and empty ones are short."""
+    """Nested values keep their structure; lists are counted from 0, and empty ones are short."""
     lines = tree("Nested", rule={"names": ["a", {"b": 1.5}], "with": {}}, none=None, on=True)
     assert lines.split("\n")[1:] == [
         "├── rule:",
@@ -108,7 +108,7 @@ fields = st.dictionaries(st.text(st.characters(codec=None), max_size=9), values,
 @given(st.text(st.characters(codec=None)), fields)
 @settings(deadline=None)  # a noisy machine is no failure
 def test_no_value_escapes_from_its_event(text: str, fields: dict[str, object]) -> None:
-    """A tree has one line that begins an event; JSON is one line that reads as the same fields."""
+    """A tree has one line that begins an event; JSON is one line with the same fields."""
     event = Event(NOON, "error", "a", text, fields)
     first, *rest = render_tree(event).split("\n")
     assert first.startswith("[2025-06-01T19:15:33.567890] ERROR | a | ")
@@ -121,7 +121,7 @@ def test_no_value_escapes_from_its_event(text: str, fields: dict[str, object]) -
 
 
 def test_what_is_too_long_too_many_or_too_deep_is_cut() -> None:
-    """A value from outside cannot fill the log: it is cut, and the cut is visible."""
+    """External values cannot fill the log: they are truncated, visibly."""
     deep: list[object] = []
     deep.append(deep)
     event = Event(NOON, "info", "a", "e", {"long": "x" * 10**6, "many": [0] * 10**5, "deep": deep})
@@ -132,7 +132,7 @@ def test_what_is_too_long_too_many_or_too_deep_is_cut() -> None:
 
 
 def test_a_field_that_cannot_be_shown_does_not_lose_the_event() -> None:
-    """A __str__ that raises is answered with the name of its type."""
+    """If __str__ raises, the name of the type is shown."""
 
     class Broken:
         def __str__(self) -> str:
@@ -291,7 +291,7 @@ def test_closing_writes_what_is_queued_and_ends_the_thread(stream: io.StringIO) 
 
 
 def test_a_reader_that_went_away_harms_nobody() -> None:
-    """Writing into a closed pipe is no reason for anything."""
+    """Writing into a closed pipe has no effect."""
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as stream:  # noqa: PTH123  (a descriptor)
@@ -301,7 +301,7 @@ def test_a_reader_that_went_away_harms_nobody() -> None:
 
 
 def test_a_stream_that_does_not_block_is_written_all_the_same() -> None:
-    """Where another process made stderr non-blocking, a full pipe means waiting, not losing."""
+    """If another process has made stderr non-blocking, a full pipe means waiting, not losing."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with open(writing, "w") as stream, open(reading, "rb") as reader:  # noqa: PTH123  (descriptors)
@@ -314,7 +314,7 @@ def test_a_stream_that_does_not_block_is_written_all_the_same() -> None:
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
-    """The code in a new interpreter, in the root of the project."""
+    """Run the code in a new interpreter, in the root of the project."""
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -326,7 +326,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_log_is_complete_when_the_program_ends_without_closing_it() -> None:
-    """The last words of a program that fails are the ones that matter."""
+    """The last events of a program that fails are the most important."""
     done = python(
         "from sidecar.telemetry import logs\n"
         "logs.configure('tree', 'info')\n"
@@ -337,7 +337,7 @@ def test_the_log_is_complete_when_the_program_ends_without_closing_it() -> None:
 
 
 def test_a_program_ends_although_its_log_is_not_read() -> None:
-    """Closing gives a stalled reader a moment; the interpreter then ends as it should."""
+    """Closing gives a stalled reader a moment; then the interpreter ends."""
     code = (
         "from sidecar.telemetry import logs\n"
         "handle = logs.configure('tree', 'info')\n"
@@ -355,7 +355,7 @@ def test_a_program_ends_although_its_log_is_not_read() -> None:
 
 
 def test_logging_does_not_bring_rich_along() -> None:
-    """structlog is imported without it, and whoever wants rich afterwards still gets it."""
+    """structlog is imported without it; later imports of rich still work."""
     python(
         "import sys\n"
         "from sidecar.telemetry import logs\n"

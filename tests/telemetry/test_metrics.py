@@ -54,11 +54,11 @@ PROMISED = {
     "config_info": {"revision", "source"},
     "config_source_last_contact_timestamp_seconds": set(),
 }
-"""What dashboards and alerts build on: names that begin with cache_sidecar_, and their labels."""
+"""The interface for dashboards and alerts: names that begin with cache_sidecar_, and labels."""
 
 
 def families(sidecar: RunningSidecar, accept: str) -> dict[str, Metric]:
-    """One scrape, parsed as Prometheus does, by name without the prefix."""
+    """One scrape, parsed like Prometheus does, by name without the prefix."""
     url = f"http://127.0.0.1:{sidecar.ops_port}/metrics"
     with urlopen(Request(url, headers={"Accept": accept})) as answer:
         text = answer.read().decode()
@@ -93,7 +93,7 @@ def samples(family: Metric) -> dict[tuple[str, ...], float]:
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
-    """One with the default rules, all of which run, whose every operation has been used."""
+    """A sidecar with the default rules, all of which run, after the use of every operation."""
     folder = tmp_path_factory.mktemp("config")
     (folder / "rules.yaml").write_text("level: maximum\ninterval: 1s\n")
     data_dir = tmp_path_factory.mktemp("data")
@@ -104,7 +104,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
 
 
 def use(sidecar: RunningSidecar) -> None:
-    """Every operation, well and badly; hits in every tier, and enough lookups for a ratio."""
+    """Use every operation, with and without errors; hits in every tier, and enough for a ratio."""
     described = json.loads(sidecar.ask("GET", "/openapi.json").body)
     for path, operations in described["paths"].items():
         for method in operations.keys() & {"get", "post"}:
@@ -129,7 +129,7 @@ def use(sidecar: RunningSidecar) -> None:
 
 @pytest.mark.parametrize("accept", [CLASSIC, OPENMETRICS])
 def test_prometheus_reads_every_promised_metric(used: RunningSidecar, accept: str) -> None:
-    """In both formats; each has a help text, and those that have samples the promised labels."""
+    """In both formats; each has a help text, and samples have the documented labels."""
     found = families(used, accept)
     assert found.keys() >= PROMISED.keys()
     for name, family in found.items():
@@ -140,7 +140,7 @@ def test_prometheus_reads_every_promised_metric(used: RunningSidecar, accept: st
 
 
 def test_the_series_are_few(used: RunningSidecar) -> None:
-    """Every operation used, every signal there, every rule tried: as many as there can be."""
+    """The maximum: every operation used, every signal available, every rule tried."""
     found = families(used, CLASSIC)
     count = sum(len(family.samples) for family in found.values())
     rules = len(found["optimizer_rule_state"].samples)
@@ -151,7 +151,7 @@ def test_the_series_are_few(used: RunningSidecar) -> None:
 
 
 def test_what_happened_last_is_there_at_a_first_look(used: RunningSidecar) -> None:
-    """The hit ratios once there were lookups, the lag, and when the configuration was read."""
+    """The hit ratios after lookups, the lag, and the time of the configuration."""
 
     def looks() -> dict[str, Metric]:
         used.put("hot", b"v")
@@ -173,20 +173,20 @@ def test_what_happened_last_is_there_at_a_first_look(used: RunningSidecar) -> No
 
 
 def test_a_source_is_heard_although_it_says_nothing_new(used: RunningSidecar) -> None:
-    """The time of the last contact goes on, so that its standing still can raise an alarm."""
+    """The time of the last contact advances, so that an alert can fire if it stops."""
     name = f"{PREFIX}config_source_last_contact_timestamp_seconds"
     first = used.metrics()[name]
     wait_until(lambda: used.metrics()[name] > first, "the folder has been read again")
 
 
 def test_without_a_source_there_is_no_contact(sidecar: RunningSidecar) -> None:
-    """The defaults are in force, and nobody is listened to."""
+    """The defaults are in force, without a source."""
     found = families(sidecar, CLASSIC)
     assert found["config_source_last_contact_timestamp_seconds"].samples == []
 
 
 def test_the_containers_memory_has_names_of_its_own(tmp_path: Path) -> None:
-    """As the signals have it; without a control group there is no sample."""
+    """The values are those of the signals; without a control group there are no samples."""
     readings = {"memory.limit_bytes": 1000.0, "memory.working_set_bytes": 910.0}
     controlled = Controlled(a_document(), lambda *_: readings, tmp_path)
     controlled.run(2)
@@ -202,9 +202,9 @@ def test_the_containers_memory_has_names_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("accept", [CLASSIC, OPENMETRICS])
 def test_a_trial_is_shown_from_its_change_to_what_came_of_it(tmp_path: Path, accept: str) -> None:
-    """State, before, after, effect and outcome; a counter that begins with 0 shows the first one.
+    """State, before, after, effect and outcome; a counter starts at 0, so the first one is visible.
 
-    From zero every gain is infinite, which Prometheus can say.
+    Relative to zero the effect is infinite, which Prometheus supports.
     """
 
     def readings(_now: float, effective: Effective) -> Mapping[str, float]:
@@ -245,7 +245,7 @@ def test_a_trial_is_shown_from_its_change_to_what_came_of_it(tmp_path: Path, acc
 def test_the_distance_to_what_a_signal_should_be_is_positive_where_it_is_better(
     tmp_path: Path,
 ) -> None:
-    """As a share of the baseline or target, whichever direction is good; none without either."""
+    """As a share of the baseline or target, for either direction; none without either."""
     baselines = (BaselineConfig(signal=SIGNAL, better="lower", baseline=0.2, target=0.05),)
     document = replace(a_document(), baselines=baselines)
     controlled = Controlled(document, lambda *_: {SIGNAL: 0.1}, tmp_path)
@@ -258,7 +258,7 @@ def test_the_distance_to_what_a_signal_should_be_is_positive_where_it_is_better(
 
 
 def test_rules_that_are_gone_leave_no_series(tmp_path: Path) -> None:
-    """What they did is in the history, and in Prometheus."""
+    """The history and Prometheus have their outcomes."""
     document = a_document(a_rule(when=f"{SIGNAL} > 0.0", expect=None), dry_run=True)
     controlled = Controlled(document, lambda *_: {SIGNAL: 1.0}, tmp_path)
     controlled.run(10)

@@ -34,7 +34,7 @@ def pressed_at_first(now: float, _effective: Effective) -> Mapping[str, float]:
 
 
 def worth(effect: float) -> Readings:
-    """A world in which each step of `promote_after` changes the signal by so much."""
+    """A world in which each step of `promote_after` changes the signal by `effect`."""
 
     def readings(_now: float, effective: Effective) -> Mapping[str, float]:
         return {SIGNAL: 100.0 + effect * (effective.cache.promote_after - 2)}
@@ -45,7 +45,7 @@ def worth(effect: float) -> Readings:
 def events(
     tmp_path: Path, document: Document, readings: Readings, seconds: float
 ) -> list[dict[str, Any]]:
-    """What is logged as JSON in so much time."""
+    """The JSON events in this time."""
     with io.StringIO() as stream:
         handle = logs.configure("json", "info", stream)
         Controlled(document, readings, tmp_path).run(seconds)
@@ -54,7 +54,7 @@ def events(
 
 
 def tree(tmp_path: Path, document: Document, readings: Readings, seconds: float) -> list[str]:
-    """The same as trees, each without the time that it begins with."""
+    """The same events as trees, without timestamps."""
     with io.StringIO() as stream:
         handle = logs.configure("tree", "info", stream)
         Controlled(document, readings, tmp_path).run(seconds)
@@ -64,7 +64,7 @@ def tree(tmp_path: Path, document: Document, readings: Readings, seconds: float)
 
 
 def test_a_measure_is_told_from_its_rule_to_its_release(tmp_path: Path) -> None:
-    """Every step is an event, and none is told twice."""
+    """Every step is an event, and none is repeated."""
     found = events(tmp_path, a_document(MEASURE), pressed_at_first, 120)
     assert [event["event"] for event in found] == [
         "Optimization rule added",
@@ -87,7 +87,7 @@ def test_a_measure_is_told_from_its_rule_to_its_release(tmp_path: Path) -> None:
 
 
 def test_a_tree_shows_values_and_sizes_as_branches(tmp_path: Path) -> None:
-    """It reads as the documentation's example does."""
+    """The format is that of the documented example."""
     added, fired, made, *_ = tree(tmp_path, a_document(MEASURE), pressed_at_first, 120)
     assert added == (
         "INFO | sidecar.optimizer | Optimization rule added\n"
@@ -139,7 +139,7 @@ def test_both_formats_tell_the_same(tmp_path: Path) -> None:
     ],
 )
 def test_a_trial_ends_with_its_figures(tmp_path: Path, effect: float, ends: list[str]) -> None:
-    """The event has the whole record; what is undone is said with from, to and why."""
+    """The event has the whole record; a rollback has from, to and a reason."""
     found = events(tmp_path, a_document(a_rule(cooldown_seconds=9000.0)), worth(effect), 2000)
     assert [event["event"] for event in found] == [
         "Optimization rule added",
@@ -159,7 +159,7 @@ def test_a_trial_ends_with_its_figures(tmp_path: Path, effect: float, ends: list
 
 
 def test_a_dry_run_says_that_nothing_was_changed(tmp_path: Path) -> None:
-    """Nobody takes it for a change."""
+    """It cannot be mistaken for a change."""
     found = events(tmp_path, a_document(MEASURE, dry_run=True), pressed_at_first, 20)
     assert [event["event"] for event in found] == [
         "Optimization rule added",
@@ -169,7 +169,7 @@ def test_a_dry_run_says_that_nothing_was_changed(tmp_path: Path) -> None:
 
 
 async def test_a_deed_is_told_with_what_it_gave(tmp_path: Path) -> None:
-    """Its figures come once it is done."""
+    """The figures are logged once it is done."""
     rule = a_rule(
         "release", type="memory", when=f"{SIGNAL} > 0.0", action="release_memory", expect=None
     )
@@ -191,7 +191,7 @@ async def test_a_deed_is_told_with_what_it_gave(tmp_path: Path) -> None:
 
 
 def test_a_new_document_tells_which_rules_came_and_went(tmp_path: Path) -> None:
-    """One that is as it was is no news."""
+    """An unchanged rule is not logged."""
     with io.StringIO() as stream:
         handle = logs.configure("json", "info", stream)
         controlled = Controlled(a_document(MEASURE, a_rule("old")), pressed_at_first, tmp_path)

@@ -1,4 +1,4 @@
-"""What a scrape costs, what it can't be made to carry, and what promtool says of it."""
+"""The cost of a scrape, its limits, and its check with promtool."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEARNED = [signal for signal in CATALOGUE.signals.values() if signal.better][:10
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
-    """With all rules at work, a dozen baselines and as many namespaces as can be named."""
+    """A sidecar with all rules active, a dozen baselines, and the maximum of namespaces."""
     folder = tmp_path_factory.mktemp("config")
     (folder / "rules.yaml").write_text("level: maximum\ninterval: 1s\n")
     (folder / "cache.yaml").write_text(f"metrics: {{namespaces: [{', '.join(NAMESPACES)}]}}\n")
@@ -65,16 +65,16 @@ def scraped(sidecar: RunningSidecar, accept: str = CLASSIC) -> bytes:
 
 
 def loop_seconds(sidecar: RunningSidecar) -> float:
-    """What the thread with the event loop has had of a processor."""
+    """The processor time of the thread with the event loop."""
     return int(Path(f"/proc/{sidecar.pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 MEASURED = ("#", *(f"cache_sidecar_{name}" for name in ("signal", "baseline", "target")))
-"""What comes and goes with what could be measured lately."""
+"""Metrics whose series depend on recent measurements."""
 
 
 def series(sidecar: RunningSidecar) -> set[str]:
-    """Every series of a scrape, but those of MEASURED, the optimizer and the ratios."""
+    """Every series of a scrape, except those of MEASURED, the optimizer and the ratios."""
     named = {line.rpartition(" ")[0] for line in scraped(sidecar).decode().splitlines()}
     fleeting = (*MEASURED, "cache_sidecar_optimizer", "cache_sidecar_hit", "cache_sidecar_tier_hit")
     return {name for name in named if not name.startswith(fleeting)}
@@ -108,7 +108,7 @@ def test_series_do_not_grow_with_keys_clients_namespaces_or_nonsense(full: Runni
 
 
 def flood(sidecar: RunningSidecar, paths: list[str]) -> None:
-    """GET each of them, fifty from a client; and requests that are none."""
+    """GET each of them, fifty per client; and send invalid requests."""
     address = ("127.0.0.1", sidecar.port)
     with ExitStack() as clients:
         for start in range(0, len(paths), 50):
@@ -125,7 +125,7 @@ def flood(sidecar: RunningSidecar, paths: list[str]) -> None:
 
 
 def test_a_namespace_that_is_named_is_counted_apart(full: RunningSidecar) -> None:
-    """Hits and misses, one by one and in batches; others are in the totals alone."""
+    """Hits and misses, single and in batches; others are only in the totals."""
 
     def counted(namespace: str) -> tuple[float, float]:
         name = "cache_sidecar_namespace_lookups_total"
@@ -148,7 +148,7 @@ def test_a_namespace_that_is_named_is_counted_apart(full: RunningSidecar) -> Non
 
 
 def test_scrapes_that_hang_hold_nobody_up(full: RunningSidecar) -> None:
-    """A hundred scrapers that ask again and again, and read nothing."""
+    """A hundred scrapers send requests without a pause, and read nothing."""
     request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     with ExitStack() as hanging:
         for _ in range(100):
@@ -166,7 +166,7 @@ def test_scrapes_that_hang_hold_nobody_up(full: RunningSidecar) -> None:
 
 
 def test_promtool_has_nothing_to_say_against_the_metrics(full: RunningSidecar) -> None:
-    """Their names, types, units and help texts are as Prometheus wants them."""
+    """Names, types, units and help texts follow the conventions of Prometheus."""
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=scraped(full), capture_output=True, check=False
     )
@@ -175,7 +175,7 @@ def test_promtool_has_nothing_to_say_against_the_metrics(full: RunningSidecar) -
 
 @pytest.mark.parametrize("accept", [CLASSIC, OPENMETRICS])
 def test_a_label_may_have_any_value(accept: str) -> None:
-    """Whatever a document or a plugin names: it is read as it was written, and forges nothing."""
+    """Names from documents and plugins are read as written, and forge nothing."""
 
     class Named(Collector):
         def collect(self) -> Iterator[Metric]:
@@ -194,7 +194,7 @@ def test_a_label_may_have_any_value(accept: str) -> None:
 
 
 def test_an_outcome_names_what_was_changed_last(tmp_path: Path) -> None:
-    """As an exemplar, where the format has them."""
+    """As an exemplar, if the format supports it."""
     document = a_document(a_rule(when=f"{SIGNAL} > 0.0", expect=None), dry_run=True)
     controlled = Controlled(document, lambda *_: {SIGNAL: 1.0}, tmp_path)
     controlled.run(10)

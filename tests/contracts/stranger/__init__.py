@@ -1,4 +1,4 @@
-"""A policy, an action and a signal that the sidecar does not know, each in one file.
+"""A policy, an action and a signal that are not part of the sidecar, each in one file.
 
-Nothing in `sidecar/` names them; they come in through the catalogue in `__main__`.
+Nothing in `sidecar/` names them; the catalogue in `__main__` adds them.
 """

@@ -1,4 +1,4 @@
-"""`cache-sidecar` with a catalogue that has the stranger's three as well."""
+"""`cache-sidecar` with a catalogue that also has the stranger's policy, action and signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A signal that no file of the sidecar reads: how full the moon is, by the sidecar's own clock."""
+"""A signal that no file of the sidecar reads: the phase of the moon, by the sidecar's clock."""
 
 from __future__ import annotations
 

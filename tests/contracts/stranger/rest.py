@@ -1,4 +1,4 @@
-"""moon: work in the background slows down."""
+"""moon: slow down background work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidecar.optimizer.situation import Situation
 
 
 class Rest:
-    """Set the pace of background work, while the moon is seen."""
+    """Set the pace of background work while the moon is visible."""
 
     name: ClassVar[str] = "rest"
     rule_type: ClassVar[str] = "moon"

@@ -1,14 +1,14 @@
 """`make bench`: measure against peers in the same run. `make bench ARGS="http memory"` for some.
 
-Nothing here passes or fails; it prints ratios. Each part can be run alone:
+The benchmarks print ratios, and do not pass or fail. Each part can be run alone:
 
     http       throughput against a bare aiohttp application, and of L3 hits against L1 hits
     slow-disk  L1 hits while every read and every log write of RocksDB takes 200 ms
-    memory     what the processes take when idle and when full, against what they say they use
+    memory     memory of the idle and full processes, against the usage that they report
     engine     a tick of the optimizer with a hundred rules
     optimizer  L1 hits with the optimizer switched on against off
     metrics    L1 hits with metrics against the same with the counters compiled out
-    reconfigure  a thousand documents from an API server under load, and how soon they are in force
+    reconfigure  a thousand documents from an API server under load, and their delays
     scale      a million keys in L3 against ten thousand, and two million in little memory
 
 More, each with `python -m`:
@@ -17,8 +17,8 @@ More, each with `python -m`:
     tests.bench.allocator        glibc's allocator against jemalloc
     tests.bench.space            L3's folder
     tests.bench.crash            kills
-    tests.bench.optimizer TRACE  what the optimizer does for a trace
-    tests.bench.dashboards       what the dashboards show of minutes of trials
+    tests.bench.optimizer TRACE  the effect of the optimizer on a trace
+    tests.bench.dashboards       the dashboards over minutes of trials
 """
 
 from __future__ import annotations

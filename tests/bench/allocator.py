@@ -1,10 +1,10 @@
-"""Which allocator: memory of both processes after a long life, and what a request costs.
+"""A comparison of allocators: memory of both processes after a long run, and cost of requests.
 
     python -m tests.bench.allocator [ROUNDS [CYCLES]]
 
-A life is a few cycles in which most values are small, then large, then mixed: each leaves holes
-that the next one does not fit. The variants take turns, and what is printed are medians. A request
-costs processor time of the sidecar's own process, which a busy machine changes less than the rate.
+A run has a few cycles in which most values are small, then large, then mixed: each leaves holes
+that the next one does not fit. The variants alternate, and the printed figures are medians. The
+cost of a request is processor time of the sidecar's process, which varies less than the rate.
 jemalloc is Debian's `libjemalloc2`, loaded before the C library.
 """
 
@@ -123,7 +123,7 @@ def churn(
         batch: list[bytes] = []
         room = MIB
         while room > 0 and len(batch) < BATCH:
-            # Half of it compresses, as text would, so that L2 holds blocks of other sizes than L1.
+            # Half of it compresses, like text, so that the sizes of blocks in L2 differ from L1.
             size = size_of(rng)
             batch.append(rng.randbytes(size // 2) + bytes(size - size // 2))
             room -= size

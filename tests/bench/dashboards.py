@@ -1,8 +1,8 @@
-"""`python -m tests.bench.dashboards [MINUTES]`: the dashboards over real trials, not in a hurry.
+"""`python -m tests.bench.dashboards [MINUTES]`: the dashboards over minutes of real trials.
 
-A sidecar under replay, a Prometheus that scrapes it every second, and experiments with windows of
-two seconds, which begin once their noise has been measured. Prints what every query of every panel,
-every annotation and every rule comes to; nothing is left over from an earlier process.
+It runs a sidecar under replay, a Prometheus that scrapes it every second, and experiments with
+windows of two seconds, which begin once their noise has been measured. It prints the results of all
+queries of panels, annotations and rules; there is no state of an earlier process.
 """
 
 from __future__ import annotations

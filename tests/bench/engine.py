@@ -1,7 +1,7 @@
-"""A tick of the engine with a hundred rules and an hour of readings: median and worst.
+"""A tick of the engine with a hundred rules and an hour of readings: median and maximum.
 
-Every rule has a condition over windows of up to half an hour, expects something and guards
-something; the rules look at different signals over different windows, so they share nothing.
+Every rule has a condition over windows of up to half an hour, an `expect` and a `guard`. The rules
+use different signals and windows, so they share nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CONDITIONS = (
 
 
 def run() -> None:
-    """Print how long ticks take, and evaluations of all conditions among them."""
+    """Print the duration of ticks, including those that evaluate all conditions."""
     for title, holding in (("all conditions false", "1e15"), ("all conditions true", "-1.0")):
         world = a_world(holding)
         world.run(WARM_SECONDS)
@@ -46,7 +46,7 @@ def run() -> None:
 
 
 def measured(world: World) -> tuple[list[float], list[float]]:
-    """Seconds of each tick, and of those in which all conditions were evaluated."""
+    """Seconds of each tick, and of those that evaluated all conditions."""
     engine = world.engine
     ticks, looks = [], []
     for _ in range(MEASURED_SECONDS):

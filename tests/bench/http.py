@@ -1,6 +1,6 @@
-"""Throughput over HTTP against a bare aiohttp application, both pinned alike, in one run.
+"""Throughput over HTTP against a bare aiohttp application, with the same pinning, in one run.
 
-The peer answers the same 256 bytes from a dict and sends none of the headers that the sidecar does.
+The peer answers the same 256 bytes from a dict, without the headers of the sidecar.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The image: its size, and how soon a sidecar of it is ready, in a pod, from its process on.
+"""The image: its size, and the time from the start of a sidecar's process to ready, in a pod.
 
     python -m tests.bench.image [STARTS]
 
-The first start is on an empty volume, the others on what the one before has left. On a machine that
-does other things as well, look at the processor time: a start waits for nothing else.
+The first start is on an empty volume, the others on the volume of the previous one. On a busy
+machine, use the processor time: a start waits for nothing else.
 """
 
 from __future__ import annotations

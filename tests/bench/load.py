@@ -1,4 +1,4 @@
-"""Starting what is measured, loading it with wrk from outside, and pinning both."""
+"""Starts the servers under test, pins them and wrk, and applies load from outside."""
 
 from __future__ import annotations
 

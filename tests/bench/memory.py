@@ -50,9 +50,9 @@ def _mixed(rng: random.Random) -> int:
 
 
 def growth(name: str, size_of: Callable[[random.Random], int], *, packed: bool = False) -> None:
-    """Fill both tiers, replace all of it twice, and compare what the kernel counts.
+    """Fill both tiers, replace all of it twice, and compare with the kernel's figures.
 
-    Where values are `packed`, half of each compresses; so twice as much is written.
+    If values are `packed`, half of each compresses, so twice as much is written.
     """
     rng = random.Random(20240607)
     with sidecar(

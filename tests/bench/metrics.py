@@ -1,7 +1,7 @@
-"""What metrics cost: GET of an L1 hit with them against the same with the counters compiled out.
+"""The cost of metrics: GET of an L1 hit with counters, and with the counters compiled out.
 
-The side with metrics is scraped every five seconds meanwhile. Both sides take turns of one second,
-since what else a machine does changes more slowly than that.
+The side with metrics is scraped every five seconds. The sides alternate every second, since other
+load on a machine changes more slowly.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The optimizer: what it costs on the data path, and what it does for a trace.
+"""The optimizer: its cost on the data path, and its effect on a trace.
 
     python -m tests.bench optimizer          GET of an L1 hit with it switched on and off, in turns
     python -m tests.bench.optimizer TRACE    a sidecar with far too small an L2, under a replay
 
-The second prints every outcome beside the hit ratio that clients saw in the same two windows. A
-number after TRACE is how many of its requests to take: its windows are seconds, so in a trace whose
-phases are minutes apart nothing that a change does is more than noise.
+The second prints every outcome with the hit ratio that clients saw in the same two windows. A
+number after TRACE limits its requests: the windows are seconds, so in a trace whose phases last
+minutes the effect of a change does not exceed the noise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A sidecar that watches a ConfigMap: a thousand documents under load, and how soon each holds."""
+"""A sidecar that watches a ConfigMap: a thousand documents under load, and their delays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hundred times as many entries in L3 cost: throughput, memory, and how soon it is ready."""
+"""The cost of a hundred times as many entries in L3: throughput, memory, and time to start."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""L1 hits while L3 waits for its disk: 200 ms for every read of a table and every write of a log.
+"""L1 hits while L3 waits for its disk: 200 ms for every read of a table and write of a log.
 
-Two sidecars side by side, alike but for the disk. 16 connections read keys that only L3 has and 4
-write, all the while; measured is what a third client gets that reads keys of L1.
+Two sidecars run at the same time and differ only in the disk. All the time, 16 connections read
+keys that are only in L3, and 4 write; a third client that reads keys in L1 is measured.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONFIG = "tiers: {l3: {max_entries: 100000}}\n"
 def run() -> None:
     with tempfile.TemporaryDirectory() as folder:
         shim = build(Path(folder))
-        # In both: the shim sees each write to a socket too, which is no part of what is compared.
+        # In both: the shim also intercepts writes to sockets, which must not make a difference.
         fast = {"LD_PRELOAD": str(shim), "SLOW_DISK_MS": "0"}
         slow = {**fast, "SLOW_DISK_MS": str(DELAY_MS)}
         with (
@@ -42,7 +42,7 @@ def compare(fast_one: Running, slow_one: Running) -> None:
     for server in (fast_one, slow_one):
         put_hot(server)
     quiet, loads = [], []
-    for _ in range(ROUNDS):  # in turns, for the machine is not always equally fast
+    for _ in range(ROUNDS):  # in turns, since the speed of the machine varies
         quiet.append(hot(fast_one))
         with others(slow_one):
             loads.append(hot(slow_one))

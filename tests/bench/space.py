@@ -1,6 +1,6 @@
-"""The folder of L3 against its live bytes: below twice of them and 64 MiB more, whatever is done.
+"""The folder of L3 against its live bytes: below twice these plus 64 MiB, for any operations.
 
-Incompressible values of one size or mixed, written as fast as the child takes them; the folder is
+Incompressible values of one size or mixed, written as fast as the child accepts them; the folder is
 measured after every acknowledgement. `run` prints the greatest folder / (2 * live + 64 MiB).
 """
 

@@ -1,8 +1,8 @@
 """`python -m tests.bench.uncounted serve ...`: the sidecar with its counters compiled out.
 
-For measuring what they cost, and for nothing else. Where a statement of the data path counts, times
-or asks whether to, it is left out when its module is compiled; what then says that nothing was ever
-looked up is left as it is.
+It serves only to measure their cost. A statement of the data path that counts, times or tests
+whether to count is left out when its module is compiled. Figures derived from the counters are then
+0.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ PATIENCE_MS = 30_000
 FLAGS = [
     "--no-sandbox",  # tests run as root, in a container
     "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # there is nobody else to ask
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no other server can be reached
 ]
 
 

@@ -1,8 +1,8 @@
-"""The commands of the documentation: run, or parsed by the program that they call.
+"""The commands in the documentation: they are run, or parsed by their program.
 
 curl and cache-sidecar run against a real sidecar. A command that would change a cluster, a machine
 or this clone is parsed by its own program: `--help` after it fails for an unknown subcommand or
-flag, and does nothing else.
+flag, and has no other effect.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A real Prometheus on a free port of loopback, with static targets in place of Kubernetes.
+"""A real Prometheus on a free port of loopback, with static targets instead of Kubernetes.
 
-The labels that the PodMonitor would give (`job`, `namespace`, `workload`, `pod`, `container`) are
-written beside each target.
+Each target has the labels that the PodMonitor would set (`job`, `namespace`, `workload`, `pod`,
+`container`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ POD = {
     "container": "cache-sidecar",
 }
 ODD = POD | {"namespace": "odd", "workload": 'quotes " and \\ and\nnewlines and 🦉', "pod": "odd-0"}
-"""No label of Kubernetes looks like this; one that somebody's relabelling makes may."""
+"""No Kubernetes label looks like this, but relabelling may create one."""
 
 
 @dataclass(frozen=True)

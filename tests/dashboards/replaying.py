@@ -1,7 +1,7 @@
-"""A real sidecar under a replay, with trials of seconds, and a real Prometheus that scrapes both.
+"""A real sidecar under a replay, with trials of seconds, and a real Prometheus for both.
 
-All that can be seen on a dashboard happens to it: each tier answers and evicts, entries expire, a
-rule turns a knob for good and another one in vain, memory has a limit.
+Everything that dashboards show happens: each tier serves and evicts, entries expire, a rule makes a
+change that is kept and another rule one that is not, and memory has a limit.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def test_only_metrics_that_exist_are_asked_for() -> None:
 
 
 def test_signals_that_are_asked_for_exist() -> None:
-    """Each documented signal is in exactly one panel, which has its unit."""
+    """All documented signals are in panels, and no others."""
     named = {
         signal
         for target in targets()

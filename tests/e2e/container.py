@@ -1,7 +1,7 @@
-"""A memory limit of a test's own: a real control group, where one can be made.
+"""A memory limit for a test: a real control group, if one can be created.
 
-Where it can't (a read-only mount, no root), a fixture stands for it: files that are mounted over
-/sys/fs/cgroup in a mount namespace of the sidecar's, kept up to date with what it really takes.
+Otherwise (a read-only mount, no root) a fixture replaces it: files that are mounted over
+/sys/fs/cgroup in a mount namespace of the sidecar, and updated with its actual memory.
 """
 
 from __future__ import annotations

@@ -46,8 +46,7 @@ def render(
 ) -> list[Object]:
     """The objects of `helm template`.
 
-    Raises RefusedError where it is refused. It fails where one Helm refuses what the other takes,
-    or renders something else.
+    Raises RefusedError if it is rejected. Fails if the Helms differ in that, or in their output.
     """
     flags = [f"--kube-version={kube}.0", f"--namespace={namespace}"]
     flags += [f"--api-versions={api}" for api in apis]

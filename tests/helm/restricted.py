@@ -1,8 +1,8 @@
-"""The Pod Security Standard *restricted*, as the API server's admission enforces it on Pods.
+"""The Pod Security Standard *restricted*, as the admission of the API server enforces it on Pods.
 
 https://kubernetes.io/docs/concepts/security/pod-security-standards/ (of Kubernetes 1.36). A
-Deployment that violates it is only warned about; its Pods are refused. So what is judged is a pod's
-whole specification, with the application's containers in it.
+Deployment that violates it causes only a warning, but its Pods are refused. So the checks are for a
+pod's whole specification, with the application's containers in it.
 """
 
 from __future__ import annotations

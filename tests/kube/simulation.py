@@ -1,4 +1,4 @@
-"""Thousands of pods whose API server goes away and comes back: the real back-off, no network.
+"""Thousands of pods during and after an outage of the API server: real back-off, no network.
 
 python -m tests.kube.simulation
 """

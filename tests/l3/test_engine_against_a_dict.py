@@ -167,7 +167,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def _forget(self, evicted: list[bytes]) -> None:
         for key in evicted:
-            assert self._lives(key), "told as evicted, though nobody could have read it"
+            assert self._lives(key), "reported as evicted, but no read could have found it"
             del self.model[key]
 
 

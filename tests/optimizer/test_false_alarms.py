@@ -114,15 +114,15 @@ def test_a_guard_hardly_ever_breaks_over_nothing(process: Process) -> None:
 
 
 LEAST_FOUND = {
-    # 96 % at best: a normal difference is beyond 4 - 2.24 of its deviations as often.
+    # 96 % at best: a normal difference exceeds 4 - 2.24 of its deviations that often.
     "white noise": 0.95,
     "AR(0.9)": 0.95,
     "AR(0.98)": 0.95,
-    # The level moves on from where the noise was measured, and a return is expected that isn't one.
+    # The level drifts after the noise was measured, and does not return to the mean as expected.
     "daily waves": 0.90,
     # The standard deviation of these comes from few, large differences. The one that only 2.5 % of
-    # them exceed is itself about as large as four standard deviations, and how large it was in the
-    # last hours varies. Whatever finds more calls more of the bursts an effect.
+    # them exceed is itself about as large as four standard deviations, and its size in the last
+    # hours varies. A method that detects more effects also mistakes more bursts for effects.
     "steps": 0.4,
     "bursts": 0.3,
 }

@@ -181,7 +181,7 @@ def test_an_urgent_measure_starts_from_where_the_knob_is_restored_to() -> None:
     trial = world.engine.trial
     assert trial
     assert trial.from_ == Size(1000, 100 << 20)
-    # What L2 held when it was asked counts: a tenth of that, from the restored limit on.
+    # The step is a tenth of what L2 held at the time of the proposal, from the restored limit.
     assert l2_entries(world.engine.effective) < 1000
 
 

@@ -13,7 +13,7 @@ from sidecar.testing.traces import drain, insert, letters, replay
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_gives_every_key_the_same_chance(seed: int) -> None:
-    """In 6,000 draws out of four keys each leaves first 1,500 times, give or take 10 %.
+    """In 6,000 draws out of four keys each is the first victim 1,500 times, within 10 %.
 
     Hits and age make no difference; 10 % is four and a half standard deviations.
     """

@@ -1,8 +1,8 @@
-"""Every exact policy against a reference so naive that it is plainly right.
+"""Every exact policy against a reference so simple that it is obviously correct.
 
-The references are written as the papers are: there is a miss, room is made, then the key comes in.
-A policy of ours hears of the key first and is asked for a victim then, so agreement on every single
-request also shows that this makes no difference.
+The references follow the papers: on a miss an entry is evicted, then the key is inserted. Our
+policies insert the key first and evict afterwards, so agreement on every request also shows that
+this makes no difference.
 """
 
 from __future__ import annotations

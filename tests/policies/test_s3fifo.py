@@ -16,10 +16,10 @@ def full() -> S3Fifo:
 
 
 def test_a_worked_trace() -> None:
-    """At size 10: K takes the place of A, and L that of K; both are ghosts when they come back.
+    """At size 10: K replaces A, and L replaces K; both A and K are ghosts when they return.
 
-    K finds room in the main queue, and B has to go for L. M, N and O then replace each other on
-    trial, while K and L stay.
+    K has room in the main queue, and L evicts B. M, N and O then replace each other in the small
+    queue, while K and L stay.
     """
     policy = S3Fifo()
     assert replay(policy, TEN + letters("K L K L B"), entries=10) == "m" * 15
@@ -75,9 +75,9 @@ def test_s3fifo_forgets_a_ghost_after_as_many_others_as_the_main_queue_has_room_
 
 
 def test_s3fifo_gives_a_key_in_the_main_queue_a_round_for_each_hit() -> None:
-    """B, hit twice, is passed over twice; with all others hit once, C is then the one to go.
+    """B, hit twice, is passed over twice; all others were hit once, so C is evicted then.
 
-    A and K are ghosts when they come back, and there is room in the main queue for one only.
+    A and K are ghosts when they return, and there is room in the main queue for only one.
     """
     policy = full()
     for key in TEN[1:] + letters("B"):

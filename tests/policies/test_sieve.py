@@ -9,8 +9,8 @@ from sidecar.testing.traces import drain, insert, letters, replay
 def test_a_worked_trace() -> None:
     """A B C A D E A at size 3, oldest first, * for visited, ^ for the hand.
 
-    A B C; A is asked for: A* B C; D comes: A is spared, B leaves: A ^C D; E comes: the hand goes on
-    at C, which leaves: A ^D E; A hits, B was the price.
+    A B C; A is read: A* B C; D is inserted: A is spared, B leaves: A ^C D; E is inserted: the hand
+    continues at C, which leaves: A ^D E; A hits, at the cost of B.
     """
     assert replay(Sieve(), letters("A B C A D E A B"), entries=3) == "mmmhmmhm"
 

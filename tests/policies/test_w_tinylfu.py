@@ -21,9 +21,9 @@ def strangers(name: str, wanted: int) -> list[bytes]:
 def test_a_worked_trace() -> None:
     """At size 2 the window is one key, and so is the main part.
 
-    A B: A is pushed out of the window, into the main part. C: B is pushed out and no more popular
-    than A, so B is refused. A hits. B, C: each is refused in favour of A, which has two uses by
-    then, and is hit once more.
+    A B: A moves from the window to the main part. C: B leaves the window and is no more popular
+    than A, so B is rejected. A hits. B, C: each is rejected in favour of A, which has two uses by
+    then, and hits once more.
     """
     policy = WTinyLfu(Random(1))
     assert replay(policy, letters("A B C A B C A"), entries=2) == "mmmhmmh"

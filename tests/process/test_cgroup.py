@@ -1,4 +1,4 @@
-"""Limits, use and pressure as both versions of control groups write them."""
+"""Limits, usage and pressure in the format of both versions of control groups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ V1, V2 = "memory/memory.limit_in_bytes", "memory.max"
     ],
 )
 def test_the_limit_is_read(tmp_path: Path, file: str, text: str, limit: int | None) -> None:
-    """`max`, and in version 1 a number near 2^63, mean that there is none."""
+    """`max`, and in version 1 a number near 2^63, mean no limit."""
     write(tmp_path, {f"sys/fs/cgroup/{file}": text})
     assert ControlGroup(tmp_path).memory_limit_bytes() == limit
 
@@ -50,14 +50,14 @@ def test_a_container_reads_alike_in_both_versions(
 
 
 def test_pressure_is_the_time_that_some_task_stood_still(tmp_path: Path) -> None:
-    """Of version 2 alone: version 1 has none of the container's own."""
+    """Only in version 2: version 1 has no pressure of the container."""
     readings = ControlGroup(v2(tmp_path / "v2")).readings()
     assert [readings[f"{name}.stalled_seconds"] for name in ("memory", "cpu", "io")] == [2.5] * 3
     assert "memory.stalled_seconds" not in ControlGroup(v1(tmp_path / "v1")).readings()
 
 
 def test_pressure_that_is_switched_off_is_missing(tmp_path: Path) -> None:
-    """A kernel without PSI: no file, or one that can't be read; and one that says nothing."""
+    """Without PSI in the kernel: no file, an unreadable one, or an empty one."""
     root = v2(tmp_path)
     (root / "sys/fs/cgroup/memory.pressure").unlink()
     (root / "sys/fs/cgroup/cpu.pressure").write_text("")
@@ -68,7 +68,7 @@ def test_pressure_that_is_switched_off_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_lowest_limit_on_the_way_up_holds(tmp_path: Path) -> None:
-    """A pod's limit bounds a container that has none of its own."""
+    """A pod's limit applies to a container without its own."""
     root = v2(tmp_path, "/pod/container")
     write(
         root,
@@ -85,7 +85,7 @@ def test_the_lowest_limit_on_the_way_up_holds(tmp_path: Path) -> None:
 
 
 def test_a_path_of_another_namespace_is_the_root_of_the_mount(tmp_path: Path) -> None:
-    """Without a control group namespace /proc names a path of the node, not of the mount."""
+    """Without a control group namespace, /proc has a path of the node, not of the mount."""
     root = v2(tmp_path)
     write(root, {"proc/self/cgroup": "0::/../../kubepods/pod1\n"})
     assert ControlGroup(root).memory_limit_bytes() == 256 << 20

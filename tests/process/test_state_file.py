@@ -1,4 +1,4 @@
-"""Files of today, of yesterday and of tomorrow."""
+"""State files of this version, of earlier ones and of later ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONTENTS = {
 
 @pytest.mark.parametrize("name", CONTENTS)
 def test_a_file_is_read_as_it_was_written(tmp_path: Path, name: str) -> None:
-    """With the version in its first line."""
+    """The first line has the version."""
     contents = CONTENTS[name]
     save(tmp_path / name, msgspec.msgpack.encode(contents))
     assert load(tmp_path / name, type(contents), MOST_BYTES) == contents
@@ -35,7 +35,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", CONTENTS)
 def test_a_file_without_a_version_is_read(tmp_path: Path, name: str) -> None:
-    """As it was written before there were versions."""
+    """It has the format from before versions."""
     contents = CONTENTS[name]
     (tmp_path / name).write_bytes(msgspec.msgpack.encode(contents))
     assert load(tmp_path / name, type(contents), MOST_BYTES) == contents
@@ -57,7 +57,7 @@ def test_a_field_that_a_later_version_has_added_is_ignored(tmp_path: Path, name:
 def test_a_file_of_a_newer_version_is_ignored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line says so, and the program starts without it."""
+    """The program logs one line, and starts without it."""
     (tmp_path / OPTIMIZER_FILE).write_bytes(
         b"cache-sidecar %d\n" % (FORMAT + 1) + msgspec.msgpack.encode(SavedState())
     )

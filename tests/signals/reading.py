@@ -1,4 +1,4 @@
-"""What signals are read from, made up: a cache with figures of its own, this process, a tree."""
+"""Sources for readers of signals: a cache with fixed figures, this process, a fixture tree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def a_snapshot() -> Snapshot:
 
 
 def sources(root: Path) -> Sources:
-    """`root` is that of the file system that the control group is read from."""
+    """`root` is the file system from which the control group is read."""
     return Sources(
         look=a_snapshot,
         requests=RequestStats(),

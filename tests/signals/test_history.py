@@ -1,4 +1,4 @@
-"""Signals over spans of time, from raw readings."""
+"""Signals over spans of time, computed from raw readings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_ratio_over_a_window_is_a_ratio_of_sums() -> None:
 
 
 def test_a_ratio_of_too_few_is_none() -> None:
-    """Three lookups say nothing about a hit ratio."""
+    """Three lookups are too few for a hit ratio."""
     history = History(CATALOGUE.signals)
     for at in range(4):
         history.push(at, {"cache.hits": at, "cache.lookups": at})
@@ -41,7 +41,7 @@ def test_a_gauge_is_a_mean_and_now_its_last_reading() -> None:
 
 
 def test_a_counter_that_starts_anew_loses_nothing() -> None:
-    """A process that came back counts from zero: what was counted before stays counted."""
+    """A restarted process counts from zero: earlier counts are kept."""
     history = History(CATALOGUE.signals)
     for at, value in enumerate([0, 100, 200, 5, 105]):
         history.push(at, {"io.read_bytes": value})
@@ -49,7 +49,7 @@ def test_a_counter_that_starts_anew_loses_nothing() -> None:
 
 
 def test_a_reading_that_is_missing_is_unavailable() -> None:
-    """And is no zero; one that comes and goes counts where it is there."""
+    """It is not zero; a reading with gaps counts where it is available."""
     history = History(CATALOGUE.signals)
     for at in range(10):
         history.push(at, {"cpu.stalled_seconds": at / 10} if at != 5 else {})
@@ -72,7 +72,7 @@ def test_a_quantile_is_interpolated_in_its_bucket() -> None:
 
 
 def test_a_gap_is_no_window() -> None:
-    """Readings that cover less than half of a span say nothing of it."""
+    """Readings that cover less than half of a span give no value."""
     history = History(CATALOGUE.signals)
     for at in (0, 1, 2, 58, 59, 60):
         history.push(at, {"memory.utilization": 0.5})
@@ -81,7 +81,7 @@ def test_a_gap_is_no_window() -> None:
 
 
 def test_it_reaches_back_for_its_span_and_no_further() -> None:
-    """Of a day, the last hour is left, and a little more."""
+    """Of a day, the last hour and a little more is kept."""
     history = History(CATALOGUE.signals, span_seconds=3600)
     for at in range(10_000):
         history.push(at, {"memory.utilization": at})
@@ -90,7 +90,7 @@ def test_it_reaches_back_for_its_span_and_no_further() -> None:
 
 
 def test_quantile_and_slope_of_the_last_seconds() -> None:
-    """A gauge that climbs by one a second."""
+    """A gauge rises by one per second."""
     history = History(CATALOGUE.signals)
     for at in range(101):
         history.push(at, {"network.connections": at})
@@ -100,7 +100,7 @@ def test_quantile_and_slope_of_the_last_seconds() -> None:
 
 @given(st.lists(st.floats(0, 1e9), min_size=2, max_size=30))
 def test_counters_never_shrink(values: list[float]) -> None:
-    """Whatever a counter's source does, its rate is not negative."""
+    """The rate is never negative, for any behaviour of the source."""
     history = History(CATALOGUE.signals)
     for at, value in enumerate(values):
         history.push(at, {"network.requests": value})
@@ -110,7 +110,7 @@ def test_counters_never_shrink(values: list[float]) -> None:
 
 
 def test_the_table_names_every_signal_once() -> None:
-    """Dotted names, each with its group; a ratio's unit is `ratio`."""
+    """Dotted names with their groups; the unit of a ratio is `ratio`."""
     assert all(name == signal.name for name, signal in CATALOGUE.signals.items())
     assert all(
         "." in signal.name and signal.meaning.endswith((".", ")"))

@@ -24,7 +24,7 @@ from tests.signals.trees import v2
 
 
 async def test_every_reading_has_a_source(tmp_path: Path) -> None:
-    """Under cgroup v2, with PSI and L3, no signal is without its readings."""
+    """Under cgroup v2, with PSI and L3, all signals have their readings."""
     history = History(CATALOGUE.signals)
     sampler = Sampler(history, sources(v2(tmp_path)))
     await sampler.sample()
@@ -36,7 +36,7 @@ async def test_every_reading_has_a_source(tmp_path: Path) -> None:
 
 
 async def test_processor_time_is_over_the_quota(tmp_path: Path) -> None:
-    """One processor busy under a quota of half of one: twice what is allowed."""
+    """One busy processor under a quota of half a processor gives twice the quota."""
     history = History(CATALOGUE.signals)
     sampler = Sampler(history, sources(v2(tmp_path)))
     for _ in range(4):
@@ -51,7 +51,7 @@ async def test_processor_time_is_over_the_quota(tmp_path: Path) -> None:
 
 
 async def test_a_reader_that_fails_leaves_the_other_signals(tmp_path: Path) -> None:
-    """Its signals have no value until it works again, and the log says so once."""
+    """Its signals have no value until it works again, and the log reports it once."""
     broken = True
 
     def read(_: Sources) -> dict[str, float]:
@@ -75,7 +75,7 @@ async def test_a_reader_that_fails_leaves_the_other_signals(tmp_path: Path) -> N
 
 
 async def test_a_late_event_loop_is_seen(tmp_path: Path) -> None:
-    """A loop that is held for 0.3 s was late by about that."""
+    """A loop that is blocked for 0.3 s has a lag of about that."""
     history = History(CATALOGUE.signals)
     sampler = Sampler(history, sources(tmp_path))
 
@@ -92,7 +92,7 @@ async def test_a_late_event_loop_is_seen(tmp_path: Path) -> None:
 
 
 def test_collections_are_counted_by_generation() -> None:
-    """What `gc` itself counts, and a pause for each."""
+    """The counts are those of `gc`, with a pause for each collection."""
     garbage = Collections()
     garbage.watch()
     try:
@@ -110,7 +110,7 @@ def test_collections_are_counted_by_generation() -> None:
 
 
 def test_a_process_that_has_ended_counts_nothing(tmp_path: Path) -> None:
-    """L3's process may end between two looks."""
+    """L3's process may end between two samples."""
     ended = 2**22 + 1  # above the largest process id
     readings = usage.readings({"l3": ended}, tmp_path)
     assert readings["memory.resident_bytes"] == 0
@@ -118,7 +118,7 @@ def test_a_process_that_has_ended_counts_nothing(tmp_path: Path) -> None:
 
 
 def test_requests_are_counted_by_operation() -> None:
-    """GETs in their histogram, everything in the sum."""
+    """GETs are in their histogram, and all requests in the sum."""
     stats = RequestStats(shed=Counter(buffers=2))
     stats.observe("get", 200, 0.0002)
     stats.observe("put", 201, 0.002)

@@ -1,4 +1,4 @@
-"""Windows that move on give what adding up and sorting all of their readings would."""
+"""Moving windows have the same results as summing and sorting all of their readings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def quantile(values: list[float], share: float) -> float | None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_quantile_is_that_of_all_readings_in_the_window(seed: int) -> None:
-    """With gaps, with missing readings, and after the oldest ones have been dropped."""
+    """With gaps, with missing readings, and after the oldest ones were dropped."""
     rng = random.Random(seed)
     history = History(CATALOGUE.signals, span_seconds=400.0)
     readings: list[tuple[float, float, float]] = []
@@ -41,7 +41,7 @@ def test_a_quantile_is_that_of_all_readings_in_the_window(seed: int) -> None:
 
 
 def test_a_quantile_of_a_rate_is_that_of_its_values_second_by_second() -> None:
-    """However long ago somebody asked for the first time."""
+    """However long ago the quantile was first requested."""
     rng = random.Random(4)
     history = History(CATALOGUE.signals, span_seconds=400.0)
     totals = [0.0]
@@ -57,7 +57,7 @@ def test_a_quantile_of_a_rate_is_that_of_its_values_second_by_second() -> None:
 
 
 def test_a_mean_is_that_of_all_readings_in_the_span() -> None:
-    """Over any span, whether or not whole blocks of readings lie in it; to the last digit."""
+    """For any span, with or without whole blocks of readings in it, to the last digit."""
     rng = random.Random(5)
     history = History(CATALOGUE.signals, span_seconds=1000.0)
     values = [rng.gauss(1e9, 1e-3) for _ in range(4000)]
@@ -71,7 +71,7 @@ def test_a_mean_is_that_of_all_readings_in_the_span() -> None:
 
 
 def test_a_missing_reading_spoils_no_mean() -> None:
-    """It is that of the readings that there are, in every block."""
+    """The mean is that of the available readings, in every block."""
     history = History(CATALOGUE.signals)
     for second in range(600):
         history.push(float(second), {} if second % 50 == 7 else {GAUGE: 3.0})

@@ -1,4 +1,4 @@
-"""File-system roots with control groups in them, their files as kernels write them."""
+"""File system roots with control groups, with files as kernels write them."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Harness:
                 await asyncio.sleep(0)
                 if task.done():
                     return task.result()
-            raise AssertionError("an operation waits for ever")
+            raise AssertionError("an operation waits forever")
 
         return self._loop.run_until_complete(served())
 

@@ -189,7 +189,7 @@ async def run(
     loop: Any = asyncio.get_running_loop()
     while True:
         steps = {**actors, **world.steps()}
-        if loop._ready:  # somebody who waited may go on
+        if loop._ready:  # a waiting task can continue
             steps["breathe"] = lambda: None
         if not steps:
             return trace
@@ -241,7 +241,7 @@ async def _settle(world: World) -> None:
         await breathe()
         if not ahead and all(task.done() for task in world.tasks):
             return
-    raise AssertionError(f"somebody waits for ever: {world.log}")
+    raise AssertionError(f"a task waits forever: {world.log}")
 
 
 async def _value(world: World) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What a log looks like, that nothing can forge an event, and that nobody waits for its reader.
+"""The format of logs: no value can forge an event, and no reader can block the program.
 
 More than 300 lines in one file, since all of it reads one stream of events.
 """
@@ -191,7 +191,7 @@ def test_a_warning_of_python_is_an_event(stream: io.StringIO) -> None:
 def test_what_is_below_the_level_is_not_written(
     stream: io.StringIO, level: logs.Level, seen: int
 ) -> None:
-    """The level holds for our own loggers and for everybody's."""
+    """The level applies to the loggers of the sidecar and of libraries."""
     for log in (logs.get_logger("a"), logging.getLogger("b")):
         stream.truncate(0)
         stream.seek(0)
@@ -205,7 +205,7 @@ def test_what_is_below_the_level_is_not_written(
 
 
 def test_the_watcher_of_files_is_heard_only_when_it_warns(stream: io.StringIO) -> None:
-    """That a file changed is noise beside the event that says what came of it."""
+    """A changed file is not logged, since the event with the result is."""
     handle = logs.configure("tree", "debug", stream)
     logging.getLogger("watchfiles.main").info("3 changes detected")
     logging.getLogger("watchfiles.main").warning("inotify is full")
@@ -217,7 +217,7 @@ def test_the_watcher_of_files_is_heard_only_when_it_warns(stream: io.StringIO) -
 def test_a_traceback_keeps_its_lines_inside_the_event(
     stream: io.StringIO, logger: logging.Logger
 ) -> None:
-    """It reads like Python's own, but no line of it begins where an event begins."""
+    """It looks like Python's own, but none of its lines begins like an event."""
     handle = logs.configure("tree", "info", stream)
     try:
         raise ValueError("bad\n[2025-06-01T19:15:33.567890] INFO | forged | event")
@@ -235,7 +235,7 @@ def test_a_traceback_keeps_its_lines_inside_the_event(
 
 
 def test_a_long_traceback_keeps_its_end(stream: io.StringIO) -> None:
-    """Where something has to go, it is not the line that says what happened."""
+    """If lines are dropped, the last one with the error is kept."""
     handle = logs.configure("json", "info", stream)
     try:
         raise ValueError("x" * 20_000 + "!")
@@ -248,7 +248,7 @@ def test_a_long_traceback_keeps_its_end(stream: io.StringIO) -> None:
 
 
 def test_nobody_waits_for_a_reader_that_stalls() -> None:
-    """A full pipe costs events, and their number is in the log as soon as it is read again."""
+    """A full pipe drops events, and their number is logged as soon as it is read again."""
     reading, writing = os.pipe()
     with open(writing, "w") as stream, open(reading, "rb") as reader:  # noqa: PTH123  (descriptors)
         handle = logs.configure("json", "info", stream)
@@ -274,7 +274,7 @@ def test_nobody_waits_for_a_reader_that_stalls() -> None:
 
 
 def test_closing_writes_what_is_queued_and_ends_the_thread(stream: io.StringIO) -> None:
-    """Nothing is lost at the end, and nothing of the log stays behind."""
+    """All events are written, and the thread ends."""
     before = set(threading.enumerate())
     level = logging.getLogger().level
     handlers = list(logging.getLogger().handlers)

@@ -84,7 +84,7 @@ def series(sidecar: RunningSidecar) -> set[str]:
 def test_a_scrape_is_small_and_quick(full: RunningSidecar, accept: str) -> None:
     """At most 64 KiB, 20 ms and 600 series with all rules, some baselines and 20 namespaces.
 
-    The median of nine, of the event loop's processor time: others use this machine, too.
+    The median of nine runs, in processor time of the event loop, since the machine is shared.
     """
     seconds = []
     for _ in range(9):

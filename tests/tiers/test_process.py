@@ -116,4 +116,4 @@ def test_activity_is_what_the_kernel_says() -> None:
     finally:
         busy.kill()
         busy.wait()
-    assert activity.still_seconds() == 0.0  # it has ended: another hears of that
+    assert activity.still_seconds() == 0.0  # it has ended, which is detected elsewhere

@@ -63,7 +63,7 @@ def test_a_request_that_waits_for_l3_does_not_hold_the_stop_up(sidecar: RunningS
 
 
 def test_readyz_fails_from_sigterm_on_while_it_lingers(start_sidecar: StartSidecar) -> None:
-    """With --linger it serves requests but is not ready; a second SIGTERM ends it at once."""
+    """With --linger it serves requests but is not ready; a second SIGTERM ends the wait."""
     sidecar = start_sidecar("--linger", "300s")
     sidecar.put("key", b"value")
     sidecar.signal(signal.SIGTERM)

@@ -29,7 +29,7 @@ def test_a_public_name_is_a_strangers() -> None:
 
 @pytest.mark.parametrize("path", [PATH, "/v1/stats", "/v1/keys?namespace=test", "/"])
 async def test_a_name_that_was_rebound_gets_nothing(live: Sidecar, path: str) -> None:
-    """A page of evil.example whose name now resolves to loopback gets 421, and no connection."""
+    """A page of evil.example, which now resolves to loopback, gets 421 and a closed connection."""
     async with aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{live.ports['http']}{path}"
         async with session.get(url, headers={"Host": "evil.example:7070"}) as answer:

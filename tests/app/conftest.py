@@ -1,4 +1,4 @@
-"""A running sidecar whose knobs a test can turn."""
+"""A running sidecar whose knobs a test turns."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.http.serving import running_sidecar
 
 @pytest.fixture
 async def live(tmp_path: Path) -> AsyncIterator[Sidecar]:
-    """A sidecar with real sockets, and RocksDB in its child process."""
+    """With real sockets, and RocksDB in its child process."""
     async with running_sidecar(tmp_path) as sidecar:
         yield sidecar
 
 
 @pytest.fixture(autouse=True)
 def own_collector() -> Iterator[None]:
-    """The settings of this process's garbage collector are restored after the test."""
+    """The collector is this process's own: it is left as it was found."""
     thresholds = gc.get_threshold()
     yield
-    gc.freeze()
+    gc.unfreeze()
     gc.set_threshold(*thresholds)

@@ -55,6 +55,8 @@ class History:
         gauges = [source.reading for source in sources if isinstance(source, Gauge)]
         self._sums = {name: array("d") for name in gauges}
         """The sum of each block, by gauge."""
+        self._gauges = [(name, self._columns[name]) for name in self._sums]
+        self._counters = [it for it in self._columns.items() if it[0] not in self._sums]
         self._rolling: dict[tuple[str, float], Rolling] = {}
         """The windows in use, by signal and length in seconds."""
         self._last: dict[str, float] = {}
@@ -96,9 +98,12 @@ class History:
         """Add readings that are newer than all earlier ones. O(names)."""
         times = self._times
         times.append(at)
-        for name, column in self._columns.items():
-            value = readings.get(name, NAN)
-            column.append(value if name in self._sums or isnan(value) else self._count(name, value))
+        read = readings.get
+        for name, column in self._gauges:
+            column.append(read(name, NAN))
+        for name, column in self._counters:
+            value = read(name, NAN)
+            column.append(NAN if isnan(value) else self._count(name, value))
         if len(times) % _BLOCK == 0:
             for name, sums in self._sums.items():
                 sums.append(math.fsum(self._columns[name][-_BLOCK:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.config.knobs import Effective, Tuning
 from sidecar.config.values import GIB, CacheConfig, DiskTierConfig, MemoryTierConfig, TierConfig
 from sidecar.config.values import TiersConfig as Tiers
-from sidecar.model.change import Size, Turn
+from sidecar.model.change import Turn
 from sidecar.model.entry import Tier
 from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.model.stats import StoreStats
@@ -97,79 +98,78 @@ def _of(tiers: Tiers, state: TierSnapshot) -> TierConfig:
     return config
 
 
-sizes = st.builds(Size, st.integers(1, 10**9), st.integers(1, 1 << 50))
+limits = {"max_entries": st.integers(1, 10**9), "max_bytes": st.integers(1, 1 << 50)}
 fills = st.sampled_from([0.0, 0.001, 0.3, 0.89, 0.9, 1.0, 1.5])
 """Above 1 while a tier is being drained."""
+holdings = st.fixed_dictionaries(dict.fromkeys(Tier, st.tuples(fills, fills)))
 numbers = st.one_of(st.none(), st.sampled_from([0.0, 1e-9, 0.5, 1.0, 1e6, 1e9, 1e18, math.inf]))
 mostly = st.sampled_from([True] * 5 + [False])
+tunings = st.builds(
+    Tuning,
+    l3_admission=st.sampled_from(["every", "second"]),
+    l3_write_bytes_per_second=st.one_of(st.just(math.inf), st.floats(1.0, 1e12)),
+    background_pace=st.floats(0.01, 1.0),
+    in_flight=st.sampled_from(["unlimited", "adaptive"]),
+    keepalive_seconds=st.floats(0.1, 1e6),
+    gc_threshold=st.integers(1, 10**7),
+    gc_frozen=st.integers(0, 20),
+)
+
+# Strategies are kept: Hypothesis checks each one anew, which takes longer than to draw from it.
 
 
-@st.composite
-def effectives(draw: st.DrawFn, catalogue: Catalogue = CATALOGUE) -> Effective:
+@cache
+def effectives(catalogue: Catalogue = CATALOGUE) -> st.SearchStrategy[Effective]:
     """Arbitrary values of all knobs, with tiers enabled or disabled."""
-    policies = catalogue.policies
-
-    def size() -> dict[str, Any]:
-        drawn = draw(sizes)
-        return {"max_entries": drawn.max_entries, "max_bytes": drawn.max_bytes}
-
-    def common() -> dict[str, Any]:
-        return {
-            "enabled": draw(mostly),
-            "policy": draw(st.sampled_from(sorted(policies))),
-            **size(),
-        }
-
-    tiers = Tiers(
-        l1=TierConfig(**common()),
-        l2=MemoryTierConfig(**common(), compression=draw(st.sampled_from(["zstd", "none"]))),
-        l3=DiskTierConfig(
-            enabled=draw(mostly),
-            policy=draw(st.sampled_from(sorted(policies.scores))),
-            **size(),
+    policies = st.sampled_from(sorted(catalogue.policies))
+    in_memory: dict[str, Any] = {"enabled": mostly, "policy": policies, **limits}
+    tiers = st.builds(
+        Tiers,
+        l1=st.builds(TierConfig, **in_memory),
+        l2=st.builds(MemoryTierConfig, **in_memory, compression=st.sampled_from(["zstd", "none"])),
+        l3=st.builds(
+            DiskTierConfig,
+            enabled=mostly,
+            policy=st.sampled_from(sorted(catalogue.policies.scores)),
+            **limits,
         ),
     )
-    cache = CacheConfig(
+    cache_configs = st.builds(
+        CacheConfig,
         tiers=tiers,
-        promote_after=draw(st.integers(1, 10)),
-        default_ttl_seconds=draw(st.one_of(st.just(math.inf), st.floats(0.001, 1e9))),
+        promote_after=st.integers(1, 10),
+        default_ttl_seconds=st.one_of(st.just(math.inf), st.floats(0.001, 1e9)),
     )
-    tuning = Tuning(
-        l3_admission=draw(st.sampled_from(["every", "second"])),
-        l3_write_bytes_per_second=draw(st.one_of(st.just(math.inf), st.floats(1.0, 1e12))),
-        background_pace=draw(st.floats(0.01, 1.0)),
-        in_flight=draw(st.sampled_from(["unlimited", "adaptive"])),
-        keepalive_seconds=draw(st.floats(0.1, 1e6)),
-        gc_threshold=draw(st.integers(1, 10**7)),
-        gc_frozen=draw(st.integers(0, 20)),
-    )
-    return Effective(cache=cache, tuning=tuning)
+    return st.builds(Effective, cache=cache_configs, tuning=tunings)
 
 
-@st.composite
-def situations(draw: st.DrawFn, catalogue: Catalogue = CATALOGUE) -> Situation:
+@cache
+def situations(catalogue: Catalogue = CATALOGUE) -> st.SearchStrategy[Situation]:
     """Any situation: knobs near to or far from the configuration, signals missing or extreme."""
-    configured = draw(effectives(catalogue))
-    effective = configured if draw(st.booleans()) else draw(effectives(catalogue))
-    tiers = effective.cache.tiers
-    held = {
-        tier: (
-            int(draw(fills) * getattr(tiers, tier).max_entries),
-            int(draw(fills) * getattr(tiers, tier).max_bytes),
+    signals = st.dictionaries(st.sampled_from(sorted(catalogue.signals)), numbers, max_size=8)
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Situation:
+        configured = draw(effectives(catalogue))
+        effective = configured if draw(st.booleans()) else draw(effectives(catalogue))
+        tiers = effective.cache.tiers
+        held = {
+            tier.value: (
+                int(entries * tiers.of(tier).max_entries),
+                int(size_bytes * tiers.of(tier).max_bytes),
+            )
+            for tier, (entries, size_bytes) in draw(holdings).items()
+        }
+        known = dict.fromkeys(catalogue.signals, draw(numbers)) | draw(signals)
+        moment = situation(
+            effective,
+            configured=configured,
+            held=held,
+            signals={name: value for name, value in known.items() if value is not None},
+            step=draw(st.sampled_from(sorted(STEPS.values()))),
+            l3_state=draw(st.sampled_from(["up"] * 4 + ["down", "opening"])),
+            l3_folder_bytes=draw(st.integers(0, 100 * GIB)),
         )
-        for tier in ("l1", "l2", "l3")
-    }
-    everywhere = draw(numbers)
-    signals = dict.fromkeys(catalogue.signals, everywhere) | draw(
-        st.dictionaries(st.sampled_from(sorted(catalogue.signals)), numbers, max_size=8)
-    )
-    moment = situation(
-        effective,
-        configured=configured,
-        held=held,
-        signals={name: value for name, value in signals.items() if value is not None},
-        step=draw(st.sampled_from(sorted(STEPS.values()))),
-        l3_state=draw(st.sampled_from(["up"] * 4 + ["down", "opening"])),
-        l3_folder_bytes=draw(st.integers(0, 100 * GIB)),
-    )
-    return replace(moment, knobs=catalogue.knobs)
+        return replace(moment, knobs=catalogue.knobs)
+
+    return drawn()

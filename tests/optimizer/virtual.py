@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sidecar.catalogue import CATALOGUE
@@ -162,6 +163,7 @@ class World:
         self.until(lambda: len(self.outcomes) >= count)
 
 
+@lru_cache(maxsize=16)
 def a_snapshot(cache: CacheConfig) -> Snapshot:
     """A cache with full tiers."""
     stats = StoreStats()

@@ -9,6 +9,9 @@ IMAGE ?= cache-sidecar
 BASE ?=
 BUILDER ?= $(notdir $(shell command -v podman || command -v buildah || command -v docker))
 
+# Each test process starts sidecars and browsers of its own: more of them than this need more cores.
+WORKERS ?= 2
+
 # What the tests run besides; each is a package of Debian of the same name. Only root runs containers.
 PROGRAMS := curl openssl prometheus chromium
 ifeq ($(shell id -u),0)
@@ -32,7 +35,7 @@ run: setup
 test: setup tools
 	@which $(PROGRAMS) > /dev/null || (apt-get update -qq \
 	    && apt-get install -y -qq --no-install-recommends $(PROGRAMS) fonts-dejavu-core)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 # The inner loop.
 check: lint

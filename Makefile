@@ -11,6 +11,8 @@ BUILDER ?= $(notdir $(shell command -v podman || command -v buildah || command -
 
 # Each test process starts sidecars and browsers of its own: more of them than this need more cores.
 WORKERS ?= 2
+# They start hundreds of processes, which compile every module again if nothing is kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What the tests run besides; each is a package of Debian of the same name. Only root runs containers.
 PROGRAMS := curl openssl prometheus chromium

@@ -89,7 +89,8 @@ def ttl_of(headers: Headers, default: float) -> float:
     for directive in (_field(headers, "Cache-Control") or "").split(","):
         name, _, argument = directive.strip().partition("=")
         if name.lower() == "max-age":
-            digits = argument.strip('"')
+            quoted = argument.startswith('"') and argument.endswith('"')
+            digits = argument[1:-1] if quoted else argument
             if not (digits.isascii() and digits.isdigit()):
                 raise InvalidRequestError("Cache-Control: max-age takes whole seconds: max-age=60.")
             return float(min(int(digits[:12]), MAX_TTL_SECONDS))

@@ -47,7 +47,8 @@ class _File:
     body: bytes
 
     def answer(self, request: Request) -> Reply:
-        if self.etag in request.headers.get("If-None-Match", ""):
+        known = request.headers.get("If-None-Match", "")
+        if self.etag in known or known.strip() == "*":
             return Reply(304, self.headers)
         return Reply(200, self.headers, self.body)
 

@@ -34,6 +34,7 @@ async def test_a_name_that_was_rebound_gets_nothing(live: Sidecar, path: str) ->
         url = f"http://127.0.0.1:{live.ports['http']}{path}"
         async with session.get(url, headers={"Host": "evil.example:7070"}) as answer:
             assert "localhost" in await problem(answer, 421)
+            assert answer.headers["Connection"] == "close"
 
 
 @pytest.mark.usefixtures("live")

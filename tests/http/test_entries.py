@@ -148,7 +148,11 @@ def test_a_life_can_be_given(sidecar: RunningSidecar) -> None:
     ask("PUT", f"{PATH}?ttl=0", b"v")
     assert ask("GET", PATH).status == 404
     assert "ttl=60" in problem(ask("PUT", f"{PATH}?ttl=soon", b"v"), 400)
-    assert "max-age=60" in problem(ask("PUT", PATH, b"v", {"Cache-Control": "max-age=x"}), 400)
+    ask("PUT", PATH, b"v", {"Cache-Control": 'max-age="70"'})
+    assert ask("GET", PATH).headers["Cache-Control"] in {"max-age=69", "max-age=68"}
+    for wrong in ("x", "", '60"', '"60', '"', "-1", "1.5"):
+        answer = ask("PUT", PATH, b"v", {"Cache-Control": f"max-age={wrong}"})
+        assert "max-age=60" in problem(answer, 400)
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "%C3%A9", "%FF%00", "a%2Fb", "..", "k" * 1024, "%25"])

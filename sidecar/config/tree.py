@@ -11,8 +11,10 @@ interpretation of `no`, `010` and `1:30` in YAML 1.1 is surprising.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import yaml
 
@@ -71,14 +73,15 @@ def compose(file: str, text: str) -> tuple[Node | None, list[FieldError]]:
 
     A text with only comments is a node with the value None. Never raises. O(length).
     """
-    composer = _Composer(file)
+    lines = _Lines(text)
+    composer = _Composer(file, lines)
     try:
         _refuse_unreadable(text)
         return composer.document(yaml.parse(text, Loader=yaml.CSafeLoader)), composer.errors
     except _RefusedError as refusal:
         error = FieldError.at(file, refusal.line, refusal.path, refusal.message)
     except yaml.YAMLError as cause:
-        error = FieldError(file, *_explained(text, cause))
+        error = FieldError(file, *_explained(text, lines, cause))
     return None, [*composer.errors, error]
 
 
@@ -101,14 +104,25 @@ def _refuse_unreadable(text: str) -> None:
         raise _RefusedError(line, f"the character {printable(found[0])} is not allowed; remove it")
 
 
-def _explained(text: str, error: yaml.YAMLError) -> tuple[int, str, str]:
+class _Lines:
+    """Line numbers as editors and `grep` count them. libyaml also counts the line breaks of YAML
+    1.1, such as U+2028.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._ends = [found.end() for found in re.finditer("\n", text)]
+
+    def of(self, mark: Any) -> int:
+        """The line of a position, from 1; 1 for an unknown one."""
+        return bisect_right(self._ends, mark.index) + 1 if mark else 1
+
+
+def _explained(text: str, lines: _Lines, error: yaml.YAMLError) -> tuple[int, str, str]:
     """The line, path and message for an error of the parser."""
-    mark = getattr(error, "problem_mark", None)
-    lines = text.rstrip("\r\n").splitlines() or [""]
-    line = (
-        min(mark.line + 1, len(lines)) if mark else 1
-    )  # the end may be on a line after the last one
-    if _INDENT_WITH_TAB.match(lines[line - 1]):
+    written = text.rstrip("\r\n").split("\n")
+    # The end of the text may be on a line after the last one.
+    line = min(lines.of(getattr(error, "problem_mark", None)), len(written))
+    if _INDENT_WITH_TAB.match(written[line - 1]):
         return line, "", "the line is indented with a tab; write spaces instead"
     problem = getattr(error, "problem", None) or "it cannot be parsed"
     return line, "", f"not well-formed YAML ({problem}); correct this line or the one before it"
@@ -117,8 +131,9 @@ def _explained(text: str, error: yaml.YAMLError) -> tuple[int, str, str]:
 class _Composer:
     """Builds one tree from events; the recursion depth is at most MAX_DEPTH."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, lines: _Lines) -> None:
         self._file = file
+        self._lines = lines
         self._anchors: dict[str, Node] = {}
         self._size = 0
         self._events: Iterator[yaml.Event] = iter(())
@@ -131,7 +146,7 @@ class _Composer:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root:
                     raise _RefusedError(
-                        _line(event), "a second document starts here; keep only one per file"
+                        self._line(event), "a second document starts here; keep only one per file"
                     )
                 root = self._node(next(events), ())
         return root or Node(None)
@@ -139,15 +154,17 @@ class _Composer:
     def _node(self, event: yaml.Event, path: Path) -> Node:
         self._count(1, event)
         if len(path) > MAX_DEPTH:
-            raise _RefusedError(_line(event), f"nested deeper than {MAX_DEPTH}; flatten it", path)
+            raise _RefusedError(
+                self._line(event), f"nested deeper than {MAX_DEPTH}; flatten it", path
+            )
         match event:
             case yaml.AliasEvent():
                 node = self._anchored(event, path)
             case yaml.ScalarEvent() | yaml.CollectionStartEvent() if event.tag is not None:
                 message = f"the tag {shown(event.tag)} is not supported; remove it"
-                raise _RefusedError(_line(event), message, path)
+                raise _RefusedError(self._line(event), message, path)
             case yaml.ScalarEvent():
-                node = Node(_scalar(event), _line(event))
+                node = Node(_scalar(event), self._line(event))
             case yaml.SequenceStartEvent():
                 node = self._sequence(event, path)
             case _:
@@ -161,9 +178,11 @@ class _Composer:
         node = self._anchors.get(str(event.anchor))
         if node is None:
             message = f"the alias *{event.anchor} has no anchor before it; write the value out"
-            raise _RefusedError(_line(event), message, path)
+            raise _RefusedError(self._line(event), message, path)
         if len(path) + node.height > MAX_DEPTH:
-            raise _RefusedError(_line(event), f"nested deeper than {MAX_DEPTH}; flatten it", path)
+            raise _RefusedError(
+                self._line(event), f"nested deeper than {MAX_DEPTH}; flatten it", path
+            )
         self._count(node.size, event)
         return node
 
@@ -172,37 +191,39 @@ class _Composer:
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             index = len(children)
             children[index] = self._node(event, (*path, index))
-        return _parent([node.value for node in children.values()], start, children)
+        return self._parent([node.value for node in children.values()], start, children)
 
     def _mapping(self, start: yaml.Event, path: Path) -> Node:
         children: dict[str | int, Node] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise _RefusedError(_line(event), "a key has to be plain text; write a word", path)
+                raise _RefusedError(
+                    self._line(event), "a key has to be plain text; write a word", path
+                )
             key = event.value
-            node = replace(self._node(next(self._events), (*path, key)), line=_line(event))
+            node = replace(self._node(next(self._events), (*path, key)), line=self._line(event))
             if first := children.get(key):
                 message = f"the key is already on line {first.line}; remove one of the two"
                 self.errors.append(FieldError.at(self._file, node.line, (*path, key), message))
                 if len(self.errors) == MAX_ERRORS:
                     raise _RefusedError(node.line, "and more errors; correct those above first")
             children[key] = node
-        return _parent({key: node.value for key, node in children.items()}, start, children)
+        return self._parent({key: node.value for key, node in children.items()}, start, children)
 
     def _count(self, nodes: int, event: yaml.Event) -> None:
         self._size += nodes
         if self._size > MAX_NODES:
-            raise _RefusedError(_line(event), f"more than {MAX_NODES} values; shorten the text")
+            raise _RefusedError(
+                self._line(event), f"more than {MAX_NODES} values; shorten the text"
+            )
 
+    def _line(self, event: yaml.Event) -> int:
+        return self._lines.of(event.start_mark)
 
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark else 1
-
-
-def _parent(value: object, start: yaml.Event, children: dict[str | int, Node]) -> Node:
-    size = 1 + sum(node.size for node in children.values())
-    height = 1 + max((node.height for node in children.values()), default=0)
-    return Node(value, _line(start), children, size, height)
+    def _parent(self, value: object, start: yaml.Event, children: dict[str | int, Node]) -> Node:
+        size = 1 + sum(node.size for node in children.values())
+        height = 1 + max((node.height for node in children.values()), default=0)
+        return Node(value, self._line(start), children, size, height)
 
 
 def _scalar(event: yaml.ScalarEvent) -> object:

@@ -64,6 +64,14 @@ def test_a_value_is_on_the_line_of_its_key() -> None:
     assert node.line_of(()) == 1
 
 
+@pytest.mark.parametrize("other", ["\x85", "\u2028", "\u2029", "\r"])
+def test_lines_are_counted_as_editors_do(other: str) -> None:
+    """A character that is a line break only in YAML 1.1 does not shift the lines after it."""
+    text = f"one: 1  # {other}two: 2\nthree: 3\r\nthree: 4\nfour: ["
+    _, errors = compose("cache.yaml", text)
+    assert [error.line for error in errors] == [3, 4]
+
+
 def test_a_node_is_found_by_its_path() -> None:
     """A path that does not exist gives None, also below a scalar."""
     node = composed("a: {b: [1, 2]}")

@@ -2,40 +2,44 @@
 
 The key may be written while it is read from L3. The write marks the flight as overtaken and removes
 it from the board. Its waiters then look again; later reads start a new flight, behind the write. A
-waiter does not run at the moment when the flight lands, so there are two races:
+callback runs in the moment when the flight lands, but a coroutine only later, so there are two
+races:
 
-1. A get of K starts a flight.                 1. A get of K starts a flight.
-2. A put of K is issued.                       2. L3 answers; the flight lands; the waiter is due.
-3. L3 answers with the version before it.      3. A put of K is issued.
-4. The flight lands.                           4. The waiter runs, with the version before the put.
+1. A get of K starts a flight.             1. A get of K starts a flight.
+2. A put of K is issued.                   2. L3 answers; the flight lands; the coroutine is due.
+3. L3 answers with the version before it.  3. A put of K is issued.
+4. The flight lands.                       4. The coroutine runs, with the version before the put.
 
-So the mark is checked twice: when the flight lands (before its version is promoted) and when the
-waiter runs (before it returns the version). For the second check a flight stays on the board until
-it has landed and every waiter has run, so that a write still finds it there. A flight without
-waiters stays until it lands, since its version is promoted as well.
+So the mark is checked when the flight lands (before its version is promoted), and once more when a
+coroutine runs (before it returns the version). For the second check a flight stays on the board
+until it has landed and every coroutine has run, so that a write still finds it there. A flight
+without waiters stays until it lands, since its version is promoted as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from sidecar.tiers.disk import Read
 
 Cargo = TypeVar("Cargo")
+OnLanding = Callable[[bool, Cargo], None]
+"""Called with whether the flight was overtaken, and its result."""
 
 
 class Flight(Read, Generic[Cargo]):
     """A read of one key from L3."""
 
-    __slots__ = ("aboard", "cargo", "overtaken", "waiters")
+    __slots__ = ("aboard", "cargo", "on_landing", "overtaken")
 
-    def __init__(self, key: bytes, waiter: asyncio.Future[Cargo]) -> None:
+    def __init__(self, key: bytes) -> None:
         super().__init__(key)
         self.overtaken = False
-        self.aboard = 1  # waiters that have not run since it landed
-        self.waiters = [waiter]
+        self.aboard = 0  # coroutines that have not run since it landed
+        self.on_landing: list[OnLanding[Cargo]] = []
         self.cargo: tuple[Cargo] | None = None  # once it has landed
 
 
@@ -51,39 +55,33 @@ class Flights(Generic[Cargo]):
     def __len__(self) -> int:
         return len(self._board)
 
-    def board(self, key: bytes) -> tuple[Flight[Cargo], asyncio.Future[Cargo]]:
-        """Wait for the result of the flight in progress, or of a new one. The caller calls `leave`
-        when it has run.
+    def call(self, key: bytes, on_landing: OnLanding[Cargo]) -> None:
+        """Call back when the flight in progress lands, or a new one; at once if it has landed."""
+        self._join(key, on_landing, aboard=0)
+
+    async def wait(self, key: bytes) -> tuple[bool, Cargo]:
+        """What `call` calls back with, for a coroutine: whether the flight was overtaken before the
+        coroutine ran, and its result.
         """
         loop = self._loop
         if loop is None:  # cached, since looking it up calls getpid
             loop = self._loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Cargo] = loop.create_future()
-        flight = self._board.get(key)
-        if flight is None:
-            flight = self._board[key] = Flight(key, waiter)
-            self._depart(flight)
-        else:
-            flight.aboard += 1
-            if flight.cargo is None:
-                flight.waiters.append(waiter)
-            else:
-                waiter.set_result(flight.cargo[0])
-        return flight, waiter
+        arrival: asyncio.Future[Cargo] = loop.create_future()
+        flight = self._join(key, partial(_arrive, arrival), aboard=1)
+        try:
+            cargo = await arrival
+        finally:
+            flight.aboard -= 1
+            if not flight.aboard and flight.cargo is not None:
+                self._remove(flight)
+        return flight.overtaken, cargo
 
     def land(self, flight: Flight[Cargo], cargo: Cargo) -> None:
         """Pass the answer to all waiters, and to those who join before the last of them has run."""
         flight.cargo = (cargo,)
-        for waiter in flight.waiters:
-            if not waiter.done():
-                waiter.set_result(cargo)
+        for on_landing in flight.on_landing:
+            on_landing(flight.overtaken, cargo)
         if not flight.aboard:
-            self._remove(flight)
-
-    def leave(self, flight: Flight[Cargo]) -> None:
-        """A waiter has finished or was cancelled."""
-        flight.aboard -= 1
-        if not flight.aboard and flight.cargo is not None:
             self._remove(flight)
 
     def overtake(self, key: bytes) -> None:
@@ -97,6 +95,26 @@ class Flights(Generic[Cargo]):
         for key in [key for key in self._board if key.startswith(scope)]:
             self.overtake(key)
 
+    def _join(self, key: bytes, on_landing: OnLanding[Cargo], aboard: int) -> Flight[Cargo]:
+        flight = self._board.get(key)
+        if flight is None:
+            flight = self._board[key] = Flight(key)
+            flight.aboard = aboard
+            flight.on_landing.append(on_landing)
+            self._depart(flight)
+            return flight
+        flight.aboard += aboard
+        if flight.cargo is None:
+            flight.on_landing.append(on_landing)
+        else:
+            on_landing(False, flight.cargo[0])
+        return flight
+
     def _remove(self, flight: Flight[Cargo]) -> None:
         if not flight.overtaken:  # otherwise another flight may have its place
             del self._board[flight.key]
+
+
+def _arrive(arrival: asyncio.Future[Cargo], _overtaken: bool, cargo: Cargo) -> None:
+    if not arrival.done():
+        arrival.set_result(cargo)

@@ -22,9 +22,9 @@ wherever it waits, can restore a version that has been replaced.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -66,6 +66,7 @@ MAX_INVALIDATIONS = 1024
 LEAST_PACE = 0.01
 """The lowest pace of background work: without a sweep, dead entries would keep their space."""
 UNTUNED: Final = Tuning()
+T = TypeVar("T")
 
 
 class Found(msgspec.Struct, eq=False, gc=False):
@@ -98,6 +99,9 @@ class Written(NamedTuple):
     durable: bool
 
 
+OnHit = Callable[[Hit | Ask | None], None]
+OnWritten = Callable[[Written | Unanswered], None]
+"""Called with UNANSWERED if L3 did not answer in time, so that the outcome is unknown."""
 Condition = Callable[[Entry | None], bool]
 """Whether a write may proceed, given the current version."""
 
@@ -158,15 +162,7 @@ class Store:
         hit = self.look(key)
         if not isinstance(hit, Ask):
             return hit
-        found: Cargo = hit.found
-        if found is None:  # like `_resolve`, but every waiting coroutine costs a resume
-            flight, arrival = self._flights.board(key)
-            try:
-                found = await arrival
-            finally:
-                self._flights.leave(flight)
-            if flight.overtaken:
-                found = await self._resolve(key)
+        found: Cargo = hit.found or await self._resolve(key)
         while isinstance(found, Found) and _slow(found.entry):
             value = await unpack_aside(found.entry.value, found.entry.size)
             again = await self._resolve(key)
@@ -174,6 +170,23 @@ class Store:
                 return self._settle(key, again, value)
             found = again
         return self._settle(key, None if isinstance(found, Unanswered) else found)
+
+    def fetch(self, key: bytes, on_hit: OnHit) -> None:
+        """Ask L3 for a key that `look` did not find, and call `on_hit` with the answer, once.
+
+        `Ask` as the answer means that L3 has the value, but that it has to be unpacked aside: only
+        `get` does that. It is not counted as a lookup.
+        """
+        self._flights.call(key, partial(self._fetched, key, on_hit))
+
+    def _fetched(self, key: bytes, on_hit: OnHit, overtaken: bool, cargo: Cargo) -> None:
+        found: Cargo | Ask = self.locate(key) if overtaken else cargo
+        if isinstance(found, Ask):
+            self.fetch(key, on_hit)
+        elif isinstance(found, Found) and _slow(found.entry):
+            on_hit(Ask(found))
+        else:
+            on_hit(self._settle(key, None if isinstance(found, Unanswered) else found))
 
     def look(self, key: bytes) -> Hit | Ask | None:
         """The answer, if it does not require a wait."""
@@ -221,16 +234,12 @@ class Store:
             found = self.locate(key)
             if not isinstance(found, Ask):
                 return found
-            flight, arrival = self._flights.board(key)
-            try:
-                arrived = await arrival
-            finally:
-                self._flights.leave(flight)
-            if not flight.overtaken:
-                return arrived
+            overtaken, cargo = await self._flights.wait(key)
+            if not overtaken:
+                return cargo
 
     def _land(self, answers: list[tuple[Flight[Cargo], Answer]]) -> None:
-        """Process answers from L3. The waiters run later, see `flights`.
+        """Process answers from L3. Coroutines that wait for them run later, see `flights`.
 
         A read and an invalidation in one frame race, since reads come first in it:
 
@@ -304,35 +313,48 @@ class Store:
         condition: Condition | None = None,
     ) -> Written:
         """Store a version. Raises PreconditionFailedError if the condition does not hold."""
-        if not self.disk.accepts:
-            await self._room()
-        if condition is None:
-            return await self._put(key, value, content_type, ttl_seconds)
-        async with self._turns.of(key):
-            await self._check(key, condition)
-            return await self._put(key, value, content_type, ttl_seconds)
+        begin = partial(self.begin_put, key, value, content_type, ttl_seconds)
+        return await self._write(key, begin, condition)
 
     async def delete(self, key: bytes, condition: Condition | None = None) -> Written:
         """Remove the current version; `replaced` is whether there was one."""
-        if not self.disk.accepts:
-            await self._room()
-        if condition is None:
-            return await self._delete(key)
-        async with self._turns.of(key):
-            await self._check(key, condition)
-            return await self._delete(key)
+        return await self._write(key, partial(self.begin_delete, key), condition)
 
     async def invalidate(self, scope: bytes) -> Written:
         """Remove all entries below `scope` (a prefix of full keys), with immediate effect."""
         if len(self.invalidations) >= MAX_INVALIDATIONS or self._disk_invalidations_full():
             raise TooManyInvalidationsError
         await self._room()
-        seq = self._write_clock.next()
-        self._flights.overtake_scope(scope)
-        self.invalidations.add(scope, seq)
-        return await self._to_disk(Invalidate(scope, seq), None, known=False)
+        return await _written(partial(self._begin_invalidate, scope))
 
-    def _put(self, key: bytes, value: bytes, content_type: str, ttl: float) -> Awaitable[Written]:
+    async def _write(
+        self, key: bytes, begin: Callable[[OnWritten], None], condition: Condition | None
+    ) -> Written:
+        if not self.accepts:
+            await self._room()
+        if condition is None:
+            return await _written(begin)
+        async with self._turns.of(key):
+            await self._check(key, condition)
+            return await _written(begin)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether a write may begin now: L3 has room for it, or was given up."""
+        return self.disk.accepts
+
+    def begin_put(
+        self,
+        key: bytes,
+        value: bytes,
+        content_type: str,
+        ttl_seconds: float,
+        on_written: OnWritten,
+    ) -> None:
+        """Store a version, and call `on_written` once, when the write is as durable as configured.
+
+        Reads return the version from now on. The caller has checked `accepts`.
+        """
         now = self._clock()
         self.stats.put_bytes += len(value)
         entry = Entry(
@@ -342,7 +364,7 @@ class Store:
             content_type=content_type,
             seq=self._write_clock.next(),
             created_at=now,
-            expires_at=now + ttl,
+            expires_at=now + ttl_seconds,
             on_disk=UNUSED,  # not demoted if it does not fit, since L3 gets it below
         )
         old = self.memory.find(key)
@@ -350,9 +372,10 @@ class Store:
         self._flights.overtake(key)
         self.memory.put(entry)
         if self._doorkeeper is not None and self._spares_l3(self._doorkeeper, key, old):
-            return self._to_disk(Delete(key, entry.seq), entry, known=known)
+            self._to_disk(Delete(key, entry.seq), entry, on_written, known=known)
+            return
         entry.on_disk = 0
-        return self._to_disk(put_of(entry), entry, known=known)
+        self._to_disk(put_of(entry), entry, on_written, known=known)
 
     def _spares_l3(self, doorkeeper: Doorkeeper, key: bytes, old: Entry | None) -> bool:
         """Whether only memory stores this put, since the key was not put recently.
@@ -364,34 +387,45 @@ class Store:
             return False
         return self.memory.find(key) is not None
 
-    def _delete(self, key: bytes) -> Awaitable[Written]:
+    def begin_delete(self, key: bytes, on_written: OnWritten) -> None:
+        """Remove the current version; otherwise like `begin_put`."""
         known = self._known(self.memory.find(key))
         self._flights.overtake(key)
         self.memory.pop(key)
-        delete = Delete(key, self._write_clock.next())
-        return self._to_disk(delete, None, known=known)
+        self._to_disk(Delete(key, self._write_clock.next()), None, on_written, known=known)
 
-    async def _to_disk(self, write: Write, entry: Entry | None, *, known: bool) -> Written:
-        """Make a write durable as configured, after memory has it. Has to be awaited at once, since
-        the write becomes pending only then; there is no other await before.
+    def _begin_invalidate(self, scope: bytes, on_written: OnWritten) -> None:
+        seq = self._write_clock.next()
+        self._flights.overtake_scope(scope)
+        self.invalidations.add(scope, seq)
+        self._to_disk(Invalidate(scope, seq), None, on_written, known=False)
+
+    def _to_disk(
+        self, write: Write, entry: Entry | None, on_written: OnWritten, *, known: bool
+    ) -> None:
+        """Make a write durable as configured, after memory has it.
 
         `known` is whether memory had a version that L3 lacks.
         """
         if self.disk.state is DOWN:
-            return Written(entry, known, durable=False)
+            on_written(Written(entry, known, durable=False))
+            return
         for_l3 = entry if isinstance(write, Put) else None
         if self.config.durability == "memory":
             self.disk.write(write, for_l3)
-            return Written(entry, True, durable=False)
-        answer: asyncio.Future[Ack] = asyncio.Future()
-        self.disk.write(write, for_l3, partial(_answer, answer))
-        effect = await answer
-        if isinstance(effect, Unanswered):
-            raise OutcomeUnknownError
-        if effect is None:
-            return Written(entry, known, durable=False)
-        durable = effect != REFUSED and for_l3 is entry
-        return Written(entry, known or effect == REPLACED, durable)
+            on_written(Written(entry, True, durable=False))
+            return
+
+        def on_ack(effect: Ack) -> None:
+            if isinstance(effect, Unanswered):
+                on_written(effect)
+            elif effect is None:
+                on_written(Written(entry, known, durable=False))
+            else:
+                durable = effect != REFUSED and for_l3 is entry
+                on_written(Written(entry, known or effect == REPLACED, durable))
+
+        self.disk.write(write, for_l3, on_ack)
 
     async def _check(self, key: bytes, condition: Condition) -> None:
         """Check a condition against the current version. The caller writes before it awaits."""
@@ -414,8 +448,8 @@ class Store:
 
     async def opened(self) -> None:
         """Wait until L3 has been opened or given up, and has room for writes."""
-        while not self.disk.accepts:
-            room: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        while not self.accepts:
+            room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.disk.when_room(partial(_answer, room, None))
             await room
 
@@ -535,6 +569,16 @@ def _slow(entry: Entry) -> bool:
     return entry.size > LOOP_BYTES and entry.packed
 
 
-def _answer(future: asyncio.Future[Ack], answer: Ack) -> None:
+async def _written(begin: Callable[[OnWritten], None]) -> Written:
+    """The result of a write, for a coroutine. Raises OutcomeUnknownError."""
+    answer: asyncio.Future[Written | Unanswered] = asyncio.get_running_loop().create_future()
+    begin(partial(_answer, answer))
+    written = await answer
+    if isinstance(written, Unanswered):
+        raise OutcomeUnknownError
+    return written
+
+
+def _answer(future: asyncio.Future[T], answer: T) -> None:
     if not future.done():
         future.set_result(answer)

@@ -24,8 +24,8 @@ from sidecar.config.values import CacheConfig, Durability
 from sidecar.model.entry import Entry, Hit
 from sidecar.model.errors import NotReadyError, OutcomeUnknownError, PreconditionFailedError
 from sidecar.policies.lru import Lru
-from sidecar.store.store import Client, Store
-from sidecar.tiers.disk import State
+from sidecar.store.store import Ask, Client, OnWritten, Store, Written
+from sidecar.tiers.disk import State, Unanswered
 from tests.store.stepped import SteppedChild
 
 KEY = b"ns/key"
@@ -58,12 +58,30 @@ def add_only(store: Store) -> Coroutine[Any, Any, object]:
     return store.put(KEY, NEW, "text/plain", 60.0, lambda entry: entry is None)
 
 
+def begin_put(store: Store, on_written: OnWritten) -> None:
+    store.begin_put(KEY, NEW, "text/plain", 60.0, on_written)
+
+
+def begin_delete(store: Store, on_written: OnWritten) -> None:
+    store.begin_delete(KEY, on_written)
+
+
+BEGINNINGS = {put: begin_put, delete: begin_delete}
+"""The forms with callbacks; conditional writes and invalidations have none."""
+
+
 @dataclass
 class World:
-    """One run: the store, the child, and a log of the events in order."""
+    """One run: the store, the child, and a log of the events in order.
+
+    `callbacks` is whether reads and writes are made by callback where there is such a form.
+    """
 
     store: Store
     child: SteppedChild
+    callbacks: bool = False
+    waiting: int = 0
+    """Callbacks that have not been called."""
     log: list[tuple[str, bytes | str | None]] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     died: bool = False
@@ -80,6 +98,38 @@ class World:
             self.log.append((name, type(error).__name__))
         else:
             self.log.append((name, "answered"))
+
+    def begin(self, name: str, write: Write | None) -> None:
+        """Start an actor, which reads if `write` is None."""
+        if self.callbacks and write is None:
+            self._begin_read(name)
+        elif self.callbacks and write in BEGINNINGS:
+            self._begin_write(name, BEGINNINGS[write])
+        else:
+            self.start(self.read(name) if write is None else self.write(name, write))
+
+    def _begin_read(self, name: str) -> None:
+        def on_hit(hit: Hit | Ask | None) -> None:
+            assert not isinstance(hit, Ask)
+            self.waiting -= 1
+            self.log.append((name, None if hit is None else hit.value))
+
+        self.waiting += 1
+        hit = self.store.look(KEY)
+        if isinstance(hit, Ask):
+            self.store.fetch(KEY, on_hit)
+        else:
+            on_hit(hit)
+
+    def _begin_write(self, name: str, begin: Callable[[Store, OnWritten], None]) -> None:
+        def on_written(written: Written | Unanswered) -> None:
+            self.waiting -= 1
+            unknown = isinstance(written, Unanswered)
+            self.log.append((name, "OutcomeUnknownError" if unknown else "answered"))
+
+        assert self.store.accepts
+        self.waiting += 1
+        begin(self.store, on_written)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run up to the first wait directly, like an eager task of Python 3.12; then as a task."""
@@ -201,7 +251,7 @@ async def run(
             await breathe()
 
 
-async def new_world(start: str, durability: Durability) -> World:
+async def new_world(start: str, durability: Durability, *, callbacks: bool = False) -> World:
     """The old version is in L3, and in L1 or L2 if `start` says so."""
     world = World(_store(durability), SteppedChild())
     world.child.hello(world.store.disk)
@@ -215,6 +265,7 @@ async def new_world(start: str, durability: Durability) -> World:
     if start == "l3":
         world._evict()
         world.evicted = False
+    world.callbacks = callbacks
     return world
 
 
@@ -239,9 +290,9 @@ async def _settle(world: World) -> None:
         if ahead:
             ahead[0]()
         await breathe()
-        if not ahead and all(task.done() for task in world.tasks):
+        if not ahead and not world.waiting and all(task.done() for task in world.tasks):
             return
-    raise AssertionError(f"a task waits forever: {world.log}")
+    raise AssertionError(f"somebody waits forever: {world.log}")
 
 
 async def _value(world: World) -> bytes | None:
@@ -294,17 +345,17 @@ async def explore(
     actors: dict[str, Write | None],
     schedule: Schedule | Sample,
     admission: Admission = "every",
+    *,
+    callbacks: bool = False,
 ) -> int:
     """Run the schedules of the actors (None reads); returns their number."""
     runs = 0
     while True:
-        world = await new_world(start, durability)
+        world = await new_world(start, durability, callbacks=callbacks)
         world.store.apply(world.store.config, Tuning(l3_admission=admission))
-        beginnings: dict[str, Callable[[], None]] = {}
-        for name, write in actors.items():
-            work = world.read if write is None else world.write
-            arguments = (name,) if write is None else (name, write)
-            beginnings[name] = partial(_begin, world, work, arguments)
+        beginnings: dict[str, Callable[[], None]] = {
+            name: partial(world.begin, name, write) for name, write in actors.items()
+        }
         trace = await run(schedule, world, beginnings)
         try:
             await _settle(world)
@@ -317,29 +368,32 @@ async def explore(
             return runs
 
 
-def _begin(world: World, work: Callable[..., Coroutine[Any, Any, None]], arguments: Any) -> None:
-    world.start(work(*arguments))
+both_forms = pytest.mark.parametrize("callbacks", [False, True], ids=["coroutine", "callback"])
 
 
+@both_forms
 @pytest.mark.parametrize("start", ["l1", "l2", "l3"])
 @pytest.mark.parametrize("durability", ["process", "memory"])
 @pytest.mark.parametrize("writer", list(WRITERS))
 async def test_no_schedule_brings_back_what_was_written_over(
-    start: str, durability: Durability, writer: str
+    start: str, durability: Durability, writer: str, *, callbacks: bool
 ) -> None:
     """A read and a write of one key, evictions and a death of the child; all schedules are run."""
-    runs = await explore(start, durability, {"read": None, "write": WRITERS[writer]}, Schedule())
+    actors = {"read": None, "write": WRITERS[writer]}
+    runs = await explore(start, durability, actors, Schedule(), callbacks=callbacks)
     assert runs > 10
 
 
+@both_forms
 @pytest.mark.parametrize("durability", ["process", "memory"])
 @pytest.mark.parametrize("writer", ["put", "replace only", "add only"])
 async def test_no_schedule_brings_back_what_l3_had_when_it_is_spared(
-    durability: Durability, writer: str
+    durability: Durability, writer: str, *, callbacks: bool
 ) -> None:
     """L3 has the old version and is not given the new one, which is the first put of the key."""
     actors = {"read": None, "write": WRITERS[writer]}
-    assert await explore("l3", durability, actors, Schedule(), "second") > 10
+    runs = await explore("l3", durability, actors, Schedule(), "second", callbacks=callbacks)
+    assert runs > 10
 
 
 @pytest.mark.parametrize("start", ["l1", "l3"])
@@ -347,13 +401,15 @@ async def test_no_schedule_brings_back_what_l3_had_when_it_is_spared(
     ("first", "second"),
     [("put", "delete"), ("delete", "add only"), ("invalidate", "put"), ("put", "replace only")],
 )
+@both_forms
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_two_writers_and_a_reader_agree_in_the_end(
-    start: str, first: str, second: str, seed: int
+    start: str, first: str, second: str, seed: int, *, callbacks: bool
 ) -> None:
     """There are too many schedules to run all, so a seeded sample is run."""
     actors = {"read": None, "write 1": WRITERS[first], "write 2": WRITERS[second]}
-    assert await explore(start, "process", actors, Sample(seed, runs=1000)) == 1000
+    sample = Sample(seed, runs=1000)
+    assert await explore(start, "process", actors, sample, callbacks=callbacks) == 1000
 
 
 async def test_a_read_that_was_given_up_brings_nothing_back() -> None:

@@ -28,6 +28,7 @@ from sidecar.http.batch import BatchApi
 from sidecar.http.browsers import refuse_cross_site
 from sidecar.http.console import Console
 from sidecar.http.data import EntryApi
+from sidecar.http.direct import DirectEntries
 from sidecar.http.openapi import Description
 from sidecar.http.ops import OpsApi
 from sidecar.http.optimizer import OptimizerApi, described_knobs, in_shape
@@ -151,8 +152,9 @@ class Sidecar:
         )
 
     def _data_server(self) -> Server:
-        table = Table(DATA, self.data_api(), refuse_cross_site)
-        return Server("http", table, self.admissions["http"])
+        api, admission = self.data_api(), self.admissions["http"]
+        direct = DirectEntries(api.entries, self.store, admission, self._clock)
+        return Server("http", Table(DATA, api, refuse_cross_site), admission, direct.take)
 
     def data_api(self) -> DataApi:
         """What serves the data API."""

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
+from sidecar.http.fields import HOST, ORIGIN, SEC_FETCH_SITE
 from sidecar.http.messages import Request
 from sidecar.http.problems import ProblemError
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
 
 SANDBOX = "Content-Security-Policy: sandbox\r\nX-Content-Type-Options: nosniff\r\n"
 """For a value that a browser displays: otherwise HTML in it could send requests to this server."""
@@ -23,12 +28,17 @@ def refuse_cross_site(request: Request) -> None:
     Called for every request: costs three lookups if the client is not a browser.
     """
     headers = request.headers
-    if "Sec-Fetch-Site" in headers or "Origin" in headers:
+    if SEC_FETCH_SITE in headers or ORIGIN in headers:
         _refuse_other_sites(request)
-    if is_rebindable(headers.get("Host", "")) and _came_over_loopback(request):
+    if is_rebindable(headers.get(HOST, "")) and _came_over_loopback(request):
         raise ProblemError(
             421, "This Host is not a name of this server; use 127.0.0.1 or localhost.", close=True
         )
+
+
+def is_suspect(headers: CIMultiDictProxy[str]) -> bool:
+    """Whether `refuse_cross_site` may refuse a request with these headers."""
+    return SEC_FETCH_SITE in headers or ORIGIN in headers or is_rebindable(headers.get(HOST, ""))
 
 
 def _refuse_other_sites(request: Request) -> None:
@@ -37,9 +47,9 @@ def _refuse_other_sites(request: Request) -> None:
     Links to the console are allowed from any site: its page has no data and cannot be framed.
     """
     headers = request.headers
-    site = headers.get("Sec-Fetch-Site")
+    site = headers.get(SEC_FETCH_SITE)
     if site is None:
-        ours = headers.get("Origin", "").partition("://")[2] == headers.get("Host")
+        ours = headers.get(ORIGIN, "").partition("://")[2] == headers.get(HOST)
     else:
         ours = site in {"same-origin", "none"}
     is_link = headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from sidecar.api.conditions import Condition, Versions
 from sidecar.api.errors import InvalidRequestError
 from sidecar.api.values import MAX_TTL_SECONDS
+from sidecar.http.fields import IF_MATCH, IF_NONE_MATCH
 from sidecar.model.entry import Entry
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def etag(entry: Entry) -> str:
 
 def condition_of(headers: Headers) -> Condition | None:
     """The condition in If-Match and If-None-Match of a write; None if both are absent."""
-    if "If-Match" not in headers and "If-None-Match" not in headers:
+    if IF_MATCH not in headers and IF_NONE_MATCH not in headers:
         return None
     return Condition(
         only_if=_versions(headers, "If-Match", weak=False),

@@ -6,13 +6,14 @@ This module does not know the operations of the API.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, cast
 
 import structlog
 from aiohttp.http_exceptions import BadHttpMethod, InvalidURLError, LineTooLong
-from aiohttp.web_protocol import RequestHandler
 
-from sidecar.http.messages import problem_reply
+from sidecar.http.messages import drain, problem_reply
+from sidecar.http.pipeline import Pipeline, Take
 from sidecar.http.problems import ProblemError, problem_body
 from sidecar.serving.admission import Admission
 
@@ -22,7 +23,7 @@ HEADER_BYTES, MAX_HEADERS = 8190, 128
 log = structlog.get_logger("sidecar.http")
 
 
-class Connection(RequestHandler):
+class Connection(Pipeline):
     """A connection that counts the bytes it buffers and reports protocol errors as problems."""
 
     __slots__ = ("_held_bytes", "admission")
@@ -33,10 +34,12 @@ class Connection(RequestHandler):
         *,
         loop: asyncio.AbstractEventLoop,
         admission: Admission,
+        take: Take,
     ) -> None:
         limits = admission.limits
         super().__init__(
             manager,
+            take=take,
             loop=loop,
             access_log=cast(Any, None),
             logger=cast(Any, log),
@@ -45,10 +48,14 @@ class Connection(RequestHandler):
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
             max_headers=MAX_HEADERS,
-            auto_decompress=False,  # bounded, and off the loop: see `messages`
+            auto_decompress=False,  # bounded, and off the loop: see `codings`
         )
         self.admission = admission
         self._held_bytes = 0
+
+    async def drained(self, transport: asyncio.Transport, size: int) -> None:
+        with suppress(ConnectionError):
+            await drain(self, transport, size)
 
     def hold(self, size: int) -> None:
         """Count buffered bytes of a body until `release` or the end of the connection."""
@@ -67,7 +74,7 @@ class Connection(RequestHandler):
     def end_if_idle_since(self, moment: float) -> None:
         """Close it if it is idle since `moment`, before aiohttp's own timeout would."""
         idle_since = self._next_keepalive_close_time - self.admission.limits.idle_seconds
-        if idle_since <= moment and self._waiter is not None and not self._waiter.done():
+        if idle_since <= moment and not self.is_at_work:
             self.force_close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

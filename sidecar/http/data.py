@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import unquote_to_bytes
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -26,12 +26,18 @@ from sidecar.http.conditions import (
     status_of_read,
     ttl_of,
 )
+from sidecar.http.fields import CONTENT_RANGE, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, SEC_FETCH_DEST
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import problem_body
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit
 from sidecar.model.errors import WriteError
 from sidecar.store.store import Ask, Store, Written
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
+    Headers = CIMultiDictProxy[str]
 
 PREFIX = "/v1/cache/"
 _MISS_HEADERS = (
@@ -71,67 +77,83 @@ class EntryApi:
 
     async def get(self, request: Request) -> Reply:
         key = full_key(request.path)
-        hit = await self._store.get(key)
-        if hit is None:
-            _check(key)
-            return Reply(404, _MISS_HEADERS, _MISS_BODY)
-        return self._found(request, hit)
+        return self.reply_to_get(key, request.headers, await self._store.get(key))
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
-        key = _checked_key(request.path)
         headers = request.headers
-        if "Content-Range" in headers:
-            raise InvalidRequestError("A value is put whole; send it without Content-Range.")
-        config = self._store.config
-        if query.ttl is UNSET:
-            ttl = ttl_of(headers, config.default_ttl_seconds)
-        else:  # Cache-Control is not read then, be it valid or not
-            ttl = life_of(query.ttl, config.default_ttl_seconds)
-        content_type = content_type_of(headers.get("Content-Type") or DEFAULT_CONTENT_TYPE)
-        value = await request.body(config.max_value_bytes)
+        key, content_type, ttl = self.check_put(request.path, headers, query)
+        value = await request.body(self._store.config.max_value_bytes)
         condition = condition_of(headers)
         holds = None if condition is None else condition.holds
         try:
             written = await self._store.put(key, value, content_type, ttl, holds)
         except WriteError as error:
             raise of_write(error, "the value") from None
-        assert written.entry is not None  # noqa: S101  (a put has one)
-        lines = f"ETag: {etag(written.entry)}\r\n{_stored(written)}"
-        return Reply(204 if written.replaced else 201, lines)
+        return reply_to_put(written)
 
     async def delete(self, request: Request) -> Reply:
-        key = _checked_key(request.path)
+        key = checked_key(request.path)
         condition = condition_of(request.headers)
         holds = None if condition is None else partial(_where_there_is_one, condition)
         try:
             written = await self._store.delete(key, holds)
         except WriteError as error:
             raise of_write(error, "the deletion") from None
-        if not written.replaced:
-            return Reply(404, _MISS_HEADERS, _MISS_BODY)
-        return Reply(204, "" if written.durable else _stored(written))
+        return reply_to_delete(written)
 
-    def _found(self, request: Request, hit: Hit) -> Reply:
-        entry, value = hit.entry, hit.value
-        now = self._clock()
-        age = int(now - entry.created_at)
-        left = seconds_left(entry.expires_at, now)
-        life, max_age = ("", NEVER_SECONDS) if left is None else (f"; ttl={left}", left)
-        tag = etag(entry)
-        lines = (
-            f"ETag: {tag}\r\nAge: {max(0, age)}\r\nCache-Control: max-age={max_age}\r\n"
-            f"Cache-Status: cache-sidecar; hit{life}; detail={hit.tier}\r\n"
-        )
-        headers = request.headers
-        if "If-None-Match" in headers or "If-Match" in headers:
+    def check_put(self, path: str, headers: Headers, query: PutQuery) -> tuple[bytes, str, float]:
+        """The key, the media type and the life of what a PUT stores."""
+        key = checked_key(path)
+        if CONTENT_RANGE in headers:
+            raise InvalidRequestError("A value is put whole; send it without Content-Range.")
+        default = self._store.config.default_ttl_seconds
+        # With ?ttl, Cache-Control is not read, be it valid or not.
+        ttl = ttl_of(headers, default) if query.ttl is UNSET else life_of(query.ttl, default)
+        return key, content_type_of(headers.get(CONTENT_TYPE) or DEFAULT_CONTENT_TYPE), ttl
+
+    def reply_to_get(self, key: bytes, headers: Headers, hit: Hit | None) -> Reply:
+        if hit is None:
+            _check(key)
+            return Reply(404, _MISS_HEADERS, _MISS_BODY)
+        entry, lines = hit.entry, lines_of_hit(hit, self._clock())
+        if IF_NONE_MATCH in headers or IF_MATCH in headers:
             status = status_of_read(headers, entry)
             if status == 412:
                 raise condition_failed()
             if status == 304:
                 return Reply(304, lines)
-        if "Sec-Fetch-Dest" in headers:
+        if SEC_FETCH_DEST in headers:
             lines += SANDBOX
-        return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", value)
+        return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", hit.value)
+
+
+def has_conditions(headers: Headers) -> bool:
+    """Whether the answer to a hit depends on more than the entry."""
+    return IF_NONE_MATCH in headers or IF_MATCH in headers or SEC_FETCH_DEST in headers
+
+
+def lines_of_hit(hit: Hit, now: float) -> str:
+    """The header fields of an answer that is a hit, without its content type."""
+    entry = hit.entry
+    age = int(now - entry.created_at)
+    left = seconds_left(entry.expires_at, now)
+    life, max_age = ("", NEVER_SECONDS) if left is None else (f"; ttl={left}", left)
+    return (
+        f"ETag: {etag(entry)}\r\nAge: {max(0, age)}\r\nCache-Control: max-age={max_age}\r\n"
+        f"Cache-Status: cache-sidecar; hit{life}; detail={hit.tier}\r\n"
+    )
+
+
+def reply_to_put(written: Written) -> Reply:
+    assert written.entry is not None  # noqa: S101  (a put has one)
+    lines = f"ETag: {etag(written.entry)}\r\n{_stored(written)}"
+    return Reply(204 if written.replaced else 201, lines)
+
+
+def reply_to_delete(written: Written) -> Reply:
+    if not written.replaced:
+        return Reply(404, _MISS_HEADERS, _MISS_BODY)
+    return Reply(204, "" if written.durable else _stored(written))
 
 
 def full_key(path: str) -> bytes:
@@ -150,7 +172,7 @@ def _check(key: bytes) -> None:
     check_name(namespace, rest)
 
 
-def _checked_key(path: str) -> bytes:
+def checked_key(path: str) -> bytes:
     key = full_key(path)
     _check(key)
     return key

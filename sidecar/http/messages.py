@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +19,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from sidecar.api.errors import TooLargeError, UnavailableError
+from sidecar.http.codings import decoded
 from sidecar.http.problems import ProblemError, problem_body, problem_of
 from sidecar.serving.admission import Admission
 
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 16 << 10
 """Up to this size, head and body are sent in one write; for larger bodies the copy costs more."""
-CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-"""Content codings of a request's body, and the `wbits` argument of zlib that decodes each."""
-MAX_MEMBERS = 100
-"""The most members of a gzip body (RFC 1952, section 2.2): each copies the bytes after it."""
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
@@ -51,6 +47,10 @@ class Connection(Protocol):
 
     @property
     def writing_paused(self) -> bool: ...
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no request follows the one that is being answered."""
 
     def hold(self, size: int) -> None: ...
 
@@ -104,7 +104,12 @@ class Request:
             reason = " ".join(str(error).split())
             raise ProblemError(400, f"The body can't be read: {reason}.", close=True) from None
         coding = headers.get("Content-Encoding")
-        return body if coding is None else await _decoded(body, coding.strip().lower(), limit)
+        if coding is None:
+            return body
+        value = await decoded(body, coding.strip().lower(), limit)
+        if len(value) > limit:
+            raise _too_large(limit)
+        return value
 
     def to_origin_form(self) -> bool:
         """Rewrite `GET http://host/path` as `GET /path` (RFC 9112, section 3.2.2).
@@ -179,32 +184,47 @@ class Reply:
         self.keep_alive = False
         return self
 
-    async def prepare(self, request: Request) -> None:
-        """Send the reply. aiohttp calls this, and reads `keep_alive` afterwards."""
-        message = request.message
+    def head(self, connection: str = "") -> bytes:
+        """The status line and the header fields; `connection` is that field, if there is one."""
+        status = self.status
+        length = "" if status in _BODILESS else f"Content-Length: {len(self.body)}\r\n"
+        return (
+            f"{_STATUS_LINES[status]}{self.headers}{length}{connection}{_http_date()}\r\n"
+        ).encode("latin-1")
+
+    def write(self, message: RawRequestMessage, transport: asyncio.Transport) -> None:
+        """Write the reply to a request. `keep_alive` is afterwards whether another may follow."""
         connection = ""
         if message.should_close or not self.keep_alive:
             self.keep_alive = False
             connection = "Connection: close\r\n"
         elif message.version < HttpVersion11:
             connection = "Connection: keep-alive\r\n"
-        status = self.status
-        length = "" if status in _BODILESS else f"Content-Length: {len(self.body)}\r\n"
-        head = (
-            f"{_STATUS_LINES[status]}{self.headers}{length}{connection}{_http_date()}\r\n"
-        ).encode("latin-1")
-        transport = request._transport()
-        if request.method == "HEAD" or status in _BODILESS:
+        head = self.head(connection)
+        if message.method == "HEAD" or self.status in _BODILESS:
             transport.write(head)
-        elif len(self.body) <= LARGE_BYTES:
-            transport.write(head + self.body)
         else:
-            transport.writelines((head, self.body))
-        if request.protocol.writing_paused:
-            await _drain(request.protocol, transport, len(self.body))
+            write(transport, head, self.body)
+
+    async def prepare(self, request: Request) -> None:
+        """Send the reply. aiohttp calls this, and reads `keep_alive` afterwards."""
+        connection = request.protocol
+        if connection.is_last:
+            self.keep_alive = False
+        transport = request._transport()
+        self.write(request.message, transport)
+        if connection.writing_paused:
+            await drain(connection, transport, len(self.body))
 
     async def write_eof(self) -> None:
         """Do nothing: `prepare` has sent everything."""
+
+
+def write(transport: asyncio.Transport, head: bytes, body: bytes) -> None:
+    if len(body) <= LARGE_BYTES:
+        transport.write(head + body)
+    else:
+        transport.writelines((head, body))
 
 
 def problem_reply(problem: ProblemError) -> Reply:
@@ -214,7 +234,7 @@ def problem_reply(problem: ProblemError) -> Reply:
     return reply.closing() if problem.close else reply
 
 
-async def _drain(connection: Connection, transport: asyncio.Transport, size: int) -> None:
+async def drain(connection: Connection, transport: asyncio.Transport, size: int) -> None:
     """Wait for a slow reader, up to a time limit: unsent bytes stay in memory."""
     connection.hold(size)
     try:
@@ -226,41 +246,11 @@ async def _drain(connection: Connection, transport: asyncio.Transport, size: int
         connection.release()
 
 
-async def _decoded(body: bytes, coding: str, limit: int) -> bytes:
-    """A body without its content coding. Decoding stops once the output exceeds `limit` bytes."""
-    if coding in {"", "identity"}:
-        return body
-    if coding not in CODINGS:
-        detail = (
-            f"Content-Encoding is gzip or deflate, or there is none; it is not {coding[:80]!r}."
-        )
-        raise ProblemError(415, detail, headers="Accept-Encoding: gzip, deflate\r\n")
-    value = await asyncio.to_thread(_inflated, body, CODINGS[coding], limit)
-    if value is None:
-        raise ProblemError(400, f"The body is not {coding}, which its Content-Encoding names.")
-    if len(value) > limit:
-        raise _too_large(limit)
-    return value
-
-
-def _inflated(body: bytes, window_bits: int, limit: int) -> bytes | None:
-    """At most `limit` bytes and one more; None if the body is not of this coding.
-
-    Runs in a thread, since zlib releases the interpreter's lock.
-    """
-    value = b""
-    for _ in range(MAX_MEMBERS):
-        inflate = zlib.decompressobj(window_bits)
-        try:
-            value += inflate.decompress(body, limit + 1 - len(value))
-        except zlib.error:
-            return None
-        body = inflate.unused_data
-        if len(value) > limit or (inflate.eof and not body):
-            return value
-        if not inflate.eof:
-            break  # the body is truncated
-    return None
+def too_many_bytes() -> UnavailableError:
+    """The error of a request whose large reply has no room now."""
+    return UnavailableError(
+        "Too many large bodies are in progress; read pending replies, then try again."
+    )
 
 
 def _too_large(limit: int) -> ProblemError:

@@ -15,7 +15,8 @@ from aiohttp import web
 
 from sidecar.api.errors import RequestError, UnavailableError
 from sidecar.http.connection import Connection, Refusal
-from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply
+from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply, too_many_bytes
+from sidecar.http.pipeline import Take, leave_all
 from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.routing import Found
 from sidecar.serving.admission import Admission
@@ -35,11 +36,19 @@ class Router(Protocol):
 class Server(web.Server):
     """Serves one API on any number of sockets."""
 
-    def __init__(self, protocol: str, router: Router, admission: Admission) -> None:
+    def __init__(
+        self,
+        protocol: str,
+        router: Router,
+        admission: Admission,
+        take: Take = leave_all,
+    ) -> None:
+        """`take` answers requests that need no task, see `pipeline`."""
         super().__init__(cast(Any, self._serve), request_factory=cast(Any, Request))
         self._protocol = protocol
         self._find = router.find  # bound once: each request calls it
         self._admission = admission
+        self._take = take
         self._idle = IdleConnections(cast(Any, self._connections), admission)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's)
@@ -48,7 +57,7 @@ class Server(web.Server):
 
     def __call__(self) -> Any:
         if self._admission.admits_connection():
-            return Connection(self, loop=self._loop, admission=self._admission)
+            return Connection(self, loop=self._loop, admission=self._admission, take=self._take)
         return Refusal(self._admission)
 
     async def _serve(self, request: Request) -> Reply:
@@ -61,9 +70,7 @@ class Server(web.Server):
                 self._stay_within_limit(admission.limiter, partial(waits, request))
             reply = await handle(request)
             if len(reply.body) > LARGE_BYTES and not admission.admits_bytes():
-                raise UnavailableError(
-                    "Too many large bodies are in progress; read pending replies, then try again."
-                )
+                raise too_many_bytes()
         except ProblemError as problem:
             reply = problem_reply(problem)
         except RequestError as error:

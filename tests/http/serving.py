@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from sidecar.app.settings import Settings
 from sidecar.app.sidecar import Sidecar, prepare
 from sidecar.control import Control
 from sidecar.http.browsers import refuse_cross_site
+from sidecar.http.direct import DirectEntries
 from sidecar.http.optimizer import OptimizerApi
 from sidecar.http.routes import DATA
 from sidecar.http.routing import Table
@@ -71,8 +73,9 @@ class Served:
         if control is not None:
             signals = SignalsApi(control.history)
             api = replace(api, optimizer=OptimizerApi(control), signals=signals)
+        direct = DirectEntries(api.entries, live.store, self.admission, time.time)
         router = router or Table(DATA, api, refuse_cross_site)
-        self.server = Server("http", router, self.admission)
+        self.server = Server("http", router, self.admission, direct.take)
         self._runner = web.ServerRunner(self.server, shutdown_timeout=0.1)
 
     async def start(self) -> Served:

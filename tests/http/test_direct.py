@@ -1,0 +1,261 @@
+"""What is answered without a task: in order, whole, and with nothing left over when it goes wrong.
+
+L3's process is stopped (SIGSTOP) to keep an answer open for as long as a test needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sidecar.app.sidecar import Sidecar
+from tests.http.serving import eventually, exchange, request
+from tests.running import RunningSidecar, wait_until
+
+CLOSE = "Connection: close"
+SEED = 20241129
+
+
+def path(name: object) -> str:
+    return f"/v1/cache/test/{name}"
+
+
+def put(name: object, value: bytes, *headers: str) -> bytes:
+    return request("PUT", path(name), f"Content-Length: {len(value)}", *headers, body=value)
+
+
+def get(name: object, *headers: str) -> bytes:
+    return request("GET", path(name), *headers)
+
+
+async def ask(live: Sidecar, *requests: bytes) -> list[bytes]:
+    """The answers to requests that are sent at once; the last of them closes the connection."""
+    answer = await exchange(live.ports["http"], b"".join(requests))
+    return answer.split(b"HTTP/1.1 ")[1:]
+
+
+async def only_in_l3(live: Sidecar, *names: object, size: int = 10) -> None:
+    """Store entries, and drop them from memory."""
+    *before, last = [put(name, str(name).encode().ljust(size, b".")) for name in names]
+    await ask(live, *before, last.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+    with limited(live, max_entries=1, max_bytes=1):
+        while not live.store.memory.drain():
+            pass
+
+
+@contextmanager
+def limited(live: Sidecar, **limits: int) -> Iterator[None]:
+    """Both tiers in memory have these limits."""
+    config = live.store.config
+    changed: dict[str, Any] = dict(limits)
+    l1, l2 = config.tiers.l1, config.tiers.l2
+    tiers = replace(config.tiers, l1=replace(l1, **changed), l2=replace(l2, **changed))
+    live.store.apply(replace(config, tiers=tiers))
+    yield
+    live.store.apply(config)
+
+
+@contextmanager
+def stopped(live: Sidecar) -> Iterator[None]:
+    """L3's process does not run."""
+    pid = live.l3.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def connected(
+    live: Sidecar,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.ports["http"])
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def idle(live: Sidecar) -> None:
+    """Wait until nothing is in progress."""
+    admission = live.admissions["http"]
+    await eventually(lambda: admission.stats.in_flight == 0, "no request is in progress")
+    await eventually(lambda: admission.connections == 0, "no connection is open")
+    assert admission.buffered_bytes == 0
+
+
+async def test_a_thousand_mixed_requests_are_answered_in_order(live: Sidecar) -> None:
+    """Hits in memory, in L3 and none, puts, deletes, conditions, batches and errors alternate."""
+    rng = random.Random(SEED)
+    await only_in_l3(live, *(f"deep-{number}" for number in range(50)))
+    await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    kinds: dict[bytes, Callable[[int], bytes]] = {
+        b"200 hot": lambda _: get("hot"),
+        b"200 deep": lambda _: get(f"deep-{rng.randrange(50)}"),
+        b"404 ": lambda n: get(f"missing-{n}"),
+        b"201 ": lambda n: put(f"new-{n}", b"v" * rng.randrange(2000)),
+        b"304 ": lambda _: get("hot", "If-None-Match: *"),
+        b"412 ": lambda n: put(f"absent-{n}", b"v", "If-Match: *"),
+        b"404  delete": lambda n: request("DELETE", path(f"missing-{n}")),
+        b"400 ": lambda _: get("hot?x=1"),
+        b"200 head": lambda _: request("HEAD", path("hot")),
+        b"200 stats": lambda _: request("GET", "/v1/stats"),
+        b"400  key": lambda _: request("GET", "/v1/cache/test/"),
+    }
+    wanted = rng.choices(list(kinds), k=1000)
+    requests = [kinds[kind](number) for number, kind in enumerate(wanted)]
+    answers = await ask(live, *requests, get("hot", CLOSE))
+    assert len(answers) == 1001
+    for number, (kind, answer) in enumerate(zip(wanted, answers, strict=False)):
+        status, _, body = kind.partition(b" ")
+        assert answer.startswith(status), (SEED, number, kind, answer)
+        if body in {b"hot", b"deep"}:
+            assert answer.partition(b"\r\n\r\n")[2].startswith(body), (SEED, number, kind, answer)
+    await idle(live)
+
+
+async def test_requests_behind_one_that_waits_for_l3_wait_with_it(live: Sidecar) -> None:
+    """A hit in memory could be answered at once, but would overtake."""
+    await only_in_l3(live, "deep")
+    await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    async with connected(live) as (reader, writer):
+        with stopped(live):
+            writer.write(get("deep") + get("hot"))
+            writer.write(put("hot", b"new"))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(1), 0.2)
+        answers = b""
+        while answers.count(b"HTTP/1.1 ") < 3 or not answers.endswith(b"\r\n\r\n"):
+            answers += await reader.read(1 << 16)
+        first, second, third = answers.split(b"HTTP/1.1 ")[1:]
+        assert first.partition(b"\r\n\r\n")[2].startswith(b"deep")
+        assert second.endswith(b"\r\n\r\nhot")
+        assert third.startswith(b"204 ")
+    await idle(live)
+
+
+@pytest.mark.parametrize(
+    ("requests", "statuses"),
+    [
+        ([get("deep")], [b"200"]),
+        ([put("new", b"v")], [b"201"]),
+        ([request("DELETE", path("deep"))], [b"204"]),
+        ([get("deep"), get("hot"), put("new", b"v"), get("hot")], [b"200", b"200", b"201", b"200"]),
+        ([put("new", b"v", "If-None-Match: *"), get("hot")], [b"201", b"200"]),
+        ([request("GET", "/v1/stats")], [b"200"]),
+    ],
+)
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_half_closed_connection_gets_its_answers(
+    live: Sidecar, requests: list[bytes], statuses: list[bytes], *, slow: bool
+) -> None:
+    """The client sends and shuts its side down, as `nc -N` does; the connection ends then."""
+    await only_in_l3(live, "deep")
+    await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    async with connected(live) as (reader, writer):
+        writer.write(b"".join(requests))
+        with stopped(live) if slow else nullcontext():
+            writer.write_eof()
+            await asyncio.sleep(0.1)
+        answers = (await asyncio.wait_for(reader.read(), 5)).split(b"HTTP/1.1 ")[1:]
+        assert [answer[:3] for answer in answers] == statuses
+    await idle(live)
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("sent", [get("deep"), put("new", b"v"), request("DELETE", path("deep"))])
+async def test_a_client_that_leaves_before_its_answer_leaves_nothing(
+    live: Sidecar, sent: bytes, *, reset: bool
+) -> None:
+    """It closes or resets its connection while L3 is asked."""
+    await only_in_l3(live, "deep")
+    async with connected(live) as (_, writer):
+        with stopped(live):
+            writer.write(sent * 3)
+            stats = live.admissions["http"].stats
+            await eventually(lambda: stats.in_flight, "it is asked")
+            if reset:
+                writer.transport.abort()
+            writer.close()
+            await asyncio.sleep(0.05)
+    await idle(live)
+
+
+async def test_a_thousand_open_answers_survive_the_death_of_l3(live: Sidecar) -> None:
+    """Reads are misses, or hits of the next process; writes are answered by the next process."""
+    await only_in_l3(live, *(f"deep-{number}" for number in range(500)))
+    config = live.store.config
+    patient = replace(config.tiers, l3=replace(config.tiers.l3, timeout_seconds=30.0))
+    live.store.apply(replace(config, tiers=patient))
+    pid = live.l3.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+
+    async def one(number: int) -> bytes:
+        sent = get(f"deep-{number}") if number < 500 else put(f"new-{number}", b"v")
+        return await exchange(live.ports["http"], sent, hang_up=True)
+
+    stats = live.admissions["http"].stats
+    asked: list[asyncio.Task[bytes]] = []
+    while len(asked) < 1000:  # the queue of connections to be accepted is shorter
+        asked += [asyncio.create_task(one(len(asked) + number)) for number in range(100)]
+        await eventually(lambda: stats.in_flight == len(asked), "all are asked")  # noqa: B023
+    os.kill(pid, signal.SIGKILL)
+    answers = await asyncio.wait_for(asyncio.gather(*asked), 30)
+    assert {answer[9:12] for answer in answers[:500]} <= {b"200", b"404"}
+    assert {answer[9:12] for answer in answers[500:]} == {b"201"}
+    await idle(live)
+    *got, _ = await ask(live, *(get(f"new-{number}") for number in range(500, 1000)), get(0, CLOSE))
+    assert all(answer.startswith(b"200 ") for answer in got)
+
+
+async def test_tiers_may_shrink_while_an_answer_is_open(live: Sidecar) -> None:
+    """The value that L3 gives is answered, although memory has room for one entry only."""
+    await only_in_l3(live, *range(20))
+    async with connected(live) as (reader, writer):
+        with stopped(live):
+            writer.write(b"".join(get(number) for number in range(19)) + get(19, CLOSE))
+            await asyncio.sleep(0.05)
+        with limited(live, max_entries=1):
+            answers = (await reader.read()).split(b"HTTP/1.1 ")[1:]
+            assert len(live.store.l1) + len(live.store.l2) <= 2
+    bodies = [answer.partition(b"\r\n\r\n")[2].rstrip(b".") for answer in answers]
+    assert bodies == [str(number).encode() for number in range(20)]
+    await idle(live)
+
+
+async def test_a_large_value_is_unpacked_aside(live: Sidecar) -> None:
+    """One that is compressed in L3 and too large for the loop is left to the task, in its order."""
+    await ask(live, put("large", b"large" * 100_000), get("large", CLOSE))
+    await only_in_l3(live, "small")
+    large, small, last = await ask(live, get("large"), get("small"), get("large", CLOSE))
+    assert large.endswith(b"\r\n\r\n" + b"large" * 100_000)
+    assert b"small" in small
+    assert last.endswith(b"large")
+
+
+def test_a_stop_waits_for_an_open_answer(own_sidecar: RunningSidecar) -> None:
+    """The client has its answer before the connection ends."""
+    child = own_sidecar.child
+    assert child is not None
+    os.kill(child, signal.SIGSTOP)
+    with socket.create_connection(("127.0.0.1", own_sidecar.port)) as client:
+        client.sendall(put("new", b"v"))
+        wait_until(lambda: own_sidecar.stats()["l3"]["waiting"], "the put waits")
+        own_sidecar.signal(signal.SIGTERM)
+        time.sleep(0.1)
+        os.kill(child, signal.SIGCONT)
+        assert client.recv(1000).startswith(b"HTTP/1.1 201 ")
+    assert own_sidecar.wait()[0] == 0

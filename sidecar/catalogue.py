@@ -45,16 +45,16 @@ from sidecar.signals.signal import Signals
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Catalogue:
-    """What a sidecar knows, each kind by name and in the order of its documentation."""
+    """Everything that a sidecar knows by name, each kind in the order of its documentation."""
 
     policies: Policies
     actions: Mapping[str, Action]
     signals: Signals
     functions: Mapping[str, Function]
-    """What conditions may apply to a window of a signal."""
+    """The functions that conditions may apply to a window of a signal."""
     knobs: Knobs
     one_shots: Mapping[str, str]
-    """What actions can have done that is no turn of a knob: its name, and what it does."""
+    """The changes that actions can make besides turning a knob: name and description."""
 
     @cached_property
     def conditions(self) -> Compiler:
@@ -127,4 +127,4 @@ CATALOGUE = Catalogue(
     knobs=by_name("knobs", KNOBS),
     one_shots=ONE_SHOTS,
 )
-"""What comes with the sidecar."""
+"""The built-in catalogue."""

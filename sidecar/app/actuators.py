@@ -1,4 +1,4 @@
-"""What can be changed and what can be done while the sidecar runs, in one place.
+"""Applies the values of knobs and performs one-shot changes while the sidecar runs.
 
 A new document or the optimizer decides, and names the values or the one-shot change. Nothing here
 decides, and nothing keeps what was in force before.
@@ -29,7 +29,7 @@ class OneShotFailedError(Exception):
 
 
 class Actuators:
-    """The whole sidecar, as far as it can be steered."""
+    """Everything in the sidecar that the optimizer can change."""
 
     def __init__(
         self, store: Store, process: DiskProcess, admission: Admission, runtime: Runtime
@@ -55,7 +55,7 @@ class Actuators:
         self._runtime.tune(gc_threshold=tuning.gc_threshold, gc_frozen=tuning.gc_frozen)
 
     async def perform(self, one_shot: OneShot) -> Figures:
-        """Do it, and report the result. Raises OneShotFailedError; KeyError for an unknown one."""
+        """Perform it, and report the result. Raises OneShotFailedError, KeyError if unknown."""
         return await self.one_shots[one_shot.name]()
 
     async def _collect(self) -> Figures:
@@ -87,7 +87,7 @@ class Actuators:
         }
 
     async def _warm(self) -> Figures:
-        """Load the most used entries of L3 into memory, as far as it has room."""
+        """Load the most used entries of L3 into the free room in memory."""
         if self._store.l3_state is not State.UP:
             raise OneShotFailedError("L3 is not up; there is nothing to warm memory from.")
         return {"warmed_entries": await warm_again(self._store)}

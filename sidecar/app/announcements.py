@@ -1,4 +1,4 @@
-"""What is announced of L3 and of the optimizer to people around the pod.
+"""Announces what happens to L3 and what the optimizer did to people around the pod.
 
 Their state is polled, as a metric's collector does: neither depends on announcements.
 """
@@ -14,11 +14,11 @@ from sidecar.tiers.process import Trouble
 
 INTERVAL_SECONDS = 1.0
 UNDONE = frozenset({"regressed", "failed"})
-"""The outcomes that are announced. A change without effect is routine, and is not."""
+"""The outcomes that are announced. A change without effect is routine and is not announced."""
 
 
 class Announcer:
-    """Announces what is new since the last look. `l3_trouble` gives why L3 was last not up."""
+    """Announces what is new since the last look. `l3_trouble` returns why L3 was last down."""
 
     def __init__(
         self,

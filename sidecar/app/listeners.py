@@ -13,7 +13,7 @@ from sidecar.http.server import Server
 from sidecar.serving.socket_file import SocketFile
 
 DRAIN_SECONDS = 0.5
-"""How long open requests get to finish once the sidecar stops; with L3's part, 1.5 s in all."""
+"""How long open requests may take to finish when the sidecar stops; 1.5 s together with L3."""
 
 
 class Listeners:
@@ -27,10 +27,10 @@ class Listeners:
         path = settings.data_socket
         self._file = None if path is None else SocketFile(path)
         self.ports: dict[str, int] = {}
-        """Of the data API (`http`) and of the ops API (`ops`): where 0 was asked for, any free."""
+        """The ports of the data API (`http`) and the ops API (`ops`); for 0, the chosen one."""
 
     async def open(self) -> None:
-        """Raises StartError; `close` is to be awaited then, too."""
+        """Raises StartError; `close` must be awaited in that case too."""
         settings = self._settings
         self.ports["http"] = await self._bind(self._data, settings.data_bind, "--data-bind")
         self.ports["ops"] = await self._bind(self._ops, settings.ops_bind, "--ops-bind")
@@ -58,7 +58,7 @@ class Listeners:
         return int(runner.addresses[0][1])
 
     async def _bind_socket(self, path: Path, file: SocketFile) -> None:
-        """Listen on a Unix socket, in place of one that a predecessor has left."""
+        """Listen on a Unix socket, replacing one that an earlier process left behind."""
         try:
             file.clear()
             await web.UnixSite(await self._runner(self._data), str(path)).start()

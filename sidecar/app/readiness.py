@@ -1,4 +1,4 @@
-"""Whether the sidecar is ready, and what is not as it should be: the answer of `/readyz`."""
+"""Whether the sidecar is ready, and what is wrong: the answer of `/readyz`."""
 
 from __future__ import annotations
 

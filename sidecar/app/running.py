@@ -1,4 +1,4 @@
-"""From the start of the process to its end: signals, and what follows from them."""
+"""Runs the process from its start to its end, and handles signals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger("sidecar.app")
 async def run(
     settings: Settings, on_started: Callable[[], None], catalogue: Catalogue = CATALOGUE
 ) -> None:
-    """Serve until SIGTERM or SIGINT; a second one hurries. Raises StartError."""
+    """Serve until SIGTERM or SIGINT; a second one cuts the stop short. Raises StartError."""
     runtime = Runtime()
     runtime.begin(mmap_threshold_bytes=MMAP_THRESHOLD_BYTES)
     loop = asyncio.get_running_loop()

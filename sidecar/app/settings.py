@@ -14,7 +14,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the flags of `serve` say. Binds are (host, port)."""
+    """The values of the flags of `serve`. Binds are (host, port)."""
 
     data_bind: tuple[str, int]
     data_socket: Path | None

@@ -118,13 +118,13 @@ class Sidecar:
 
     @property
     def ports(self) -> dict[str, int]:
-        """Of the data API (`http`) and of the ops API (`ops`): where 0 was asked for, any free."""
+        """The ports of the data API (`http`) and the ops API (`ops`); for 0, the chosen one."""
         return self._listeners.ports
 
     # ---- parts
 
     def _control(self, catalogue: Catalogue, saved: SavedState) -> Control:
-        """The engine with what an earlier process has kept, and what it looks at and turns."""
+        """The control loop: the engine with its saved state, its inputs, and the actuators."""
         history, document = History(catalogue.signals), self.documents.document
         engine = Engine(document, saved, time.monotonic(), self._clock(), catalogue.knobs)
         return Control(
@@ -179,7 +179,7 @@ class Sidecar:
         api = OpsApi(partial(metrics.render, registered), self._readiness)
         return Server("ops", Table(OPS, api), self.admissions["ops"])
 
-    # ---- what parts ask
+    # ---- queries of the parts
 
     def _snapshot(self) -> Snapshot:
         return snapshot(self.store)
@@ -207,7 +207,7 @@ class Sidecar:
     # ---- start and stop
 
     async def start(self) -> None:
-        """Listen, start L3, put the configuration in force, begin what runs in the background.
+        """Listen, start L3, apply the configuration, and start the background tasks.
 
         Raises StartError; nothing is left running then once `stop` has been awaited.
         """
@@ -248,7 +248,7 @@ class Sidecar:
         self._readiness.stopping = True
 
     async def stop(self, *, hurry: asyncio.Event) -> None:
-        """Finish open requests, write out, end. `hurry` cuts the waits short."""
+        """Finish open requests, write pending data, and stop. `hurry` cuts the waits short."""
         await unless_hurried(hurry, self._listeners.close())
         await cancel(self._tasks)
         if self._api is not None:
@@ -272,11 +272,11 @@ def _api(kube: KubeSettings) -> Api:
 
 
 def _unannounced(_: Announcement) -> None:
-    """Where there is no API to make Events with."""
+    """Announce nothing, where there is no Kubernetes API."""
 
 
 async def _take_first(documents: Documents, settings: Settings) -> None:
-    """Start with what is there at once; the API is asked later, and its answer applied then."""
+    """Start with the document that is available at once; the API's is applied when it answers."""
     path = settings.config
     if path is not None or settings.kube is not None:
         await documents.recall()

@@ -1,4 +1,4 @@
-"""Background tasks: supervised, cancelled, and cut short where the sidecar has to end soon."""
+"""Background tasks: supervised, cancelled, and cut short when the sidecar has to stop soon."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 
 RESTART_SECONDS = 1.0
-"""Before a background task that failed is started again."""
+"""The delay before a failed background task is restarted."""
 
 Work = Callable[[], Awaitable[object]]
 

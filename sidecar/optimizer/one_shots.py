@@ -1,4 +1,4 @@
-"""What can be done once and cannot be undone, and what it does."""
+"""One-shot changes: performed once, and not undone."""
 
 from __future__ import annotations
 

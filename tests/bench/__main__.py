@@ -2,7 +2,7 @@
 
 The benchmarks print ratios, and do not pass or fail. Each part can be run alone:
 
-    http       throughput against a bare aiohttp application, and of L3 hits against L1 hits
+    http       processor time and throughput against a bare aiohttp application
     slow-disk  L1 hits while every read and every log write of RocksDB takes 200 ms
     memory     memory of the idle and full processes, against the usage that they report
     engine     a tick of the optimizer with a hundred rules

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
 
 MESSAGE: Any = RawRequestMessage
+MOST_DIGITS = 17
+"""Of a Content-Length that is read as a number: a longer one exceeds every limit, or has zeros."""
 _parse_query = Parameters(PutQuery).parse
 
 
@@ -79,6 +81,7 @@ class DirectEntries:
         if (
             type(message) is not MESSAGE  # a parser's error
             or message.should_close
+            or message.upgrade
             or message.version is not HttpVersion11
             or not message.path.startswith(PREFIX)
             or is_suspect(message.headers)
@@ -161,6 +164,7 @@ class DirectEntries:
         length = headers.get(CONTENT_LENGTH)
         if (
             length is None
+            or len(length) > MOST_DIGITS
             or not payload.is_eof()
             or payload.exception() is not None
             or int(length) > store.config.max_value_bytes

@@ -88,7 +88,7 @@ class Request:
         """
         headers = self.headers
         announced = headers.get("Content-Length")
-        if announced is not None and int(announced) > limit:
+        if announced is not None and (len(announced) > 17 or int(announced) > limit):
             raise _too_large(limit)
         if "Expect" in headers:
             self._meet_expectation(headers["Expect"])

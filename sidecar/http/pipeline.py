@@ -19,7 +19,7 @@ private parts of aiohttp; `tests/http/test_private_parts.py` names them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -72,42 +72,84 @@ class Pipeline(RequestHandler):
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter
         if waiter is None or self._upgraded or waiter.done():
-            super().data_received(data)  # the task is at work, or the connection ends
-            if self._messages:
-                self._body = self._messages[-1][1]
+            self._leave_data(data)
             return
-        nested, self._in_turn = self._in_turn, True
-        parser: Any = self._parser
         queue = self._messages
-        room = self._max_msg_queue_size - len(queue)
-        while True:
-            messages: Any
-            try:
-                messages, self._upgraded, self._message_tail = parser.feed_data(data)
-            except HttpProcessingError as error:
-                messages = [(_ErrInfo(status=400, exc=error, message=error.message), EMPTY_PAYLOAD)]
-            for message, payload in messages:
-                self._request_count += 1
-                if queue or self._asked or self._paused or not self._take(self, message, payload):
-                    queue.append((message, payload))
-                    self._body = payload
-                else:
-                    parser.message_consumed()
-            if len(messages) < room:
+        messages = self._parse(data)
+        if messages:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if len(messages) == 1 and not (queue or self._asked or self._in_turn or self._paused):
+            self._in_turn = True  # reading a body parses what is behind it
+            message, payload = messages[0]
+            if self._taken(message, payload):
+                if self._parser is not None:
+                    self._parser.message_consumed()
+            else:
+                queue.appendleft(messages[0])
+                self._wake()
+            self._in_turn = False
+        else:
+            queue.extend(messages)
+            self._body = messages[-1][1] if messages else self._body
+            most = self._max_msg_queue_size
+            while messages and len(queue) == most - 1:
+                # The parser lets only so many wait, may have counted one more, and keeps the rest.
+                messages = self._parse(b"")
+                queue.extend(messages)
+            if len(queue) >= most and not self._buffer_paused:
+                self._pause_reading_for_buffer()
+        if queue and not (self._asked or self._in_turn):
+            self._go_on()
+
+    def _parse(self, data: bytes) -> Sequence[Any]:
+        """The requests in `data`, with their bodies."""
+        parser: Any = self._parser
+        messages: Sequence[Any]
+        try:
+            messages, self._upgraded, self._message_tail = parser.feed_data(data)
+        except HttpProcessingError as error:
+            messages = [(_ErrInfo(status=400, exc=error, message=error.message), EMPTY_PAYLOAD)]
+        self._request_count += len(messages)
+        return messages
+
+    def _leave_data(self, data: bytes) -> None:
+        """The task is at work, or the connection ends."""
+        super().data_received(data)
+        queue, held = self._messages, 0
+        while held < len(queue) == self._max_msg_queue_size - 1:
+            held = len(queue)
+            super().data_received(b"")  # as in `data_received`
+        if queue:
+            self._body = queue[-1][1]
+
+    def _taken(self, message: Any, payload: StreamReader) -> bool:
+        try:
+            return self._take(self, message, payload)
+        except Exception:
+            log.exception("A request failed", path=getattr(message, "path", ""))
+            self.abandon()
+            return True
+
+    def _go_on(self) -> None:
+        """Handle the queue until a request is not answered at once."""
+        self._asked = False
+        queue = self._messages
+        self._in_turn = True
+        while queue and not self._asked and self._is_idle:
+            message, payload = queue.popleft()
+            if self._paused or not self._taken(message, payload):
+                queue.appendleft((message, payload))
+                self._wake()
                 break
-            # The parser lets only so many wait, and has kept the rest of the data.
-            room = self._max_msg_queue_size - len(queue)
-            if not room:
-                if not self._buffer_paused:
-                    self._pause_reading_for_buffer()
-                break
-            data = b""
-        if nested:  # in a turn of `_answered`, which goes on
-            return
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._buffer_paused and len(queue) <= self._msg_queue_resume_size:
+                self._resume_reading_if_drained()
         self._in_turn = False
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if queue and not self._asked:
-            self._wake()
+        if self._close:
+            super().close()
+        if self._half_closed and not self.is_at_work:
+            self._end()
 
     def ask(self) -> None:
         """The answer to the request that was taken comes later, from `answer` or `leave`."""
@@ -126,7 +168,8 @@ class Pipeline(RequestHandler):
             reply.write(message, transport)
         except Exception:  # called by what L3 answers: others wait for their answers, too
             log.exception("A request failed", path=message.path)
-            self.force_close()
+            self.abandon()
+            return
         if not reply.keep_alive:
             transport.close()
         if self._paused or self._asked:
@@ -143,7 +186,14 @@ class Pipeline(RequestHandler):
         """Leave the request that was taken to the task after all."""
         self._asked = False
         self._messages.appendleft((message, payload))
+        self._tell_answered()
         self._wake()
+
+    def abandon(self) -> None:
+        """End the connection, since a request that was taken can't be answered."""
+        self._asked = False
+        self._tell_answered()
+        self.force_close()
 
     async def drained(self, transport: asyncio.Transport, size: int) -> None:
         """Wait until the client has read the answer, of `size` bytes, or is given up."""
@@ -154,27 +204,31 @@ class Pipeline(RequestHandler):
         self._answered()
 
     def _answered(self) -> None:
-        """Go on with what was queued meanwhile."""
-        self._asked = False
+        """An answer that came later has been sent.
+
+        The queue is handled in a turn of its own: this is called by what L3 answers, in the middle
+        of its bookkeeping, and other requests may write.
+        """
+        self._tell_answered()
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._close:
+            self._asked = False
+            super().close()
+        elif (self._messages or self._half_closed) and not self._in_turn:
+            self._loop.call_soon(self._go_on)  # until then it counts as `asked`
+        else:
+            self._asked = False
+
+    def _tell_answered(self) -> None:
         if self._on_answer is not None and not self._on_answer.done():
             self._on_answer.set_result(None)
-        if self._in_turn or self.transport is None:
-            return
-        queue = self._messages
-        self._in_turn = True
-        while queue and not self._asked and not self._close:
-            message, payload = queue.popleft()
-            if self._paused or not self._take(self, message, payload):
-                queue.appendleft((message, payload))
-                self._wake()
-                break
-            if self._parser is not None:
-                self._parser.message_consumed()
-            if self._buffer_paused and len(queue) <= self._msg_queue_resume_size:
-                self._resume_reading_if_drained()
-        self._in_turn = False
-        if self._half_closed and not self.is_at_work:
-            self._end()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether the task waits for a request, on an open connection."""
+        waiter = self._waiter
+        idle = waiter is not None and not waiter.done()
+        return idle and not self._close and self.transport is not None
 
     @property
     def _open_transport(self) -> Any:
@@ -214,6 +268,17 @@ class Pipeline(RequestHandler):
             self._loop.call_later(HALF_CLOSED_SECONDS, self._end)
         else:
             self.transport.close()
+
+    def close(self) -> None:
+        """Accept no more requests; an answer that is open is still sent."""
+        if self._asked:
+            self._close = True
+        else:
+            super().close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._tell_answered()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  (aiohttp's)
         self._close = True

@@ -79,10 +79,12 @@ class Flights(Generic[Cargo]):
     def land(self, flight: Flight[Cargo], cargo: Cargo) -> None:
         """Pass the answer to all waiters, and to those who join before the last of them has run."""
         flight.cargo = (cargo,)
-        for on_landing in flight.on_landing:
-            on_landing(flight.overtaken, cargo)
-        if not flight.aboard:
-            self._remove(flight)
+        try:
+            for on_landing in flight.on_landing:
+                on_landing(flight.overtaken, cargo)
+        finally:  # a flight that stayed would be joined for ever
+            if not flight.aboard:
+                self._remove(flight)
 
     def overtake(self, key: bytes) -> None:
         """Mark the flight of a key that was written or deleted."""

@@ -59,7 +59,7 @@ from sidecar.tiers.disk import (
     entry_of,
     put_of,
 )
-from sidecar.tiers.packing import LOOP_BYTES, unpack, unpack_aside
+from sidecar.tiers.packing import LOOP_BYTES, UnpackError, unpack, unpack_aside
 
 MAX_INVALIDATIONS = 1024
 """The most scopes waiting for their sweep; each distinct length costs every read a lookup."""
@@ -183,17 +183,30 @@ class Store:
         found: Cargo | Ask = self.locate(key) if overtaken else cargo
         if isinstance(found, Ask):
             self.fetch(key, on_hit)
-        elif isinstance(found, Found) and _slow(found.entry):
+            return
+        if isinstance(found, Unanswered):
+            found = None
+        elif found is not None and _slow(found.entry):
+            on_hit(Ask(found))
+            return
+        try:
+            hit = self._settle(key, found)
+        except UnpackError:  # the value is damaged: `get` raises it to its caller
             on_hit(Ask(found))
         else:
-            on_hit(self._settle(key, None if isinstance(found, Unanswered) else found))
+            on_hit(hit)
 
     def look(self, key: bytes) -> Hit | Ask | None:
         """The answer, if it does not require a wait."""
         entry = self.l1.entries.get(key)
         # `life.is_expired` inlined: every hit in L1 takes this path, and a call costs more than
         # the comparison.
-        if entry is not None and not self.invalidations.any and entry.expires_at > self._clock():
+        if (
+            entry is not None
+            and not self.invalidations.any
+            and entry.expires_at > self._clock()
+            and len(entry.value) == entry.size  # L1 takes packed ones from L3 where L2 is off
+        ):
             stats = self.stats
             self._l1_counts.hits += 1
             stats.hit_bytes += entry.size
@@ -330,7 +343,7 @@ class Store:
     async def _write(
         self, key: bytes, begin: Callable[[OnWritten], None], condition: Condition | None
     ) -> Written:
-        if not self.accepts:
+        if not self.disk.accepts:
             await self._room()
         if condition is None:
             return await _written(begin)
@@ -340,8 +353,8 @@ class Store:
 
     @property
     def accepts(self) -> bool:
-        """Whether a write may begin now: L3 has room for it, or was given up."""
-        return self.disk.accepts
+        """Whether a write may begin now: L3 has room, for which nobody waits, or was given up."""
+        return self.disk.accepts and not self.disk.is_waited_for
 
     def begin_put(
         self,
@@ -448,7 +461,7 @@ class Store:
 
     async def opened(self) -> None:
         """Wait until L3 has been opened or given up, and has room for writes."""
-        while not self.accepts:
+        while not self.disk.accepts:
             room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.disk.when_room(partial(_answer, room, None))
             await room

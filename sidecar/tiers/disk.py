@@ -27,7 +27,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final, Generic, TypeVar
 
 from sidecar.l3 import wire
@@ -239,6 +239,11 @@ class Disk(Generic[Asked]):
         return self.started and not self.full
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for room."""
+        return bool(self._waiting_for_room)
+
+    @property
     def full(self) -> bool:
         """Whether the pending writes have reached their limit."""
         return (
@@ -327,9 +332,10 @@ class Disk(Generic[Asked]):
                     read.answered = True
                     expired.append((read, UNANSWERED))
         self._on_answers(expired)
-        for pending in self._unacked:
-            if pending.issued_at + self.timeout_seconds > now:
-                break
+        overdue = takewhile(
+            lambda pending: pending.issued_at + self.timeout_seconds <= now, self._unacked
+        )
+        for pending in list(overdue):  # who is told may write more
             if pending.on_ack is not None:
                 on_ack, pending.on_ack = pending.on_ack, None
                 on_ack(UNANSWERED)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import zstandard
 
+UnpackError: Final = zstandard.ZstdError
+"""Raised for a value that is no frame of `pack`."""
 LEAST_BYTES = 1 << 10
 """For smaller values, the frame's header and the CPU time outweigh the savings."""
 LOOP_BYTES = 64 << 10

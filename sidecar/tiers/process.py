@@ -109,6 +109,9 @@ class DiskProcess(asyncio.Protocol):
                 self.trouble = await self._one_life()
             except OSError as error:  # out of memory or processes
                 self.trouble = Trouble("failed", f"the L3 process cannot be started: {error}")
+            except Exception:  # a bug: the next child must not get the answers that are due here
+                self._disk.lost()
+                raise
             self._disk.lost()
             if self._stopping:
                 return

@@ -1,6 +1,7 @@
 """What is answered without a task: in order, whole, and with nothing left over when it goes wrong.
 
-L3's process is stopped (SIGSTOP) to keep an answer open for as long as a test needs.
+L3's process is stopped (SIGSTOP) to keep an answer open for as long as a test needs. More than 300
+lines in one file, since all tests use the same few helpers.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sidecar.app.sidecar import Sidecar
-from tests.http.serving import eventually, exchange, request
+from sidecar.serving.limits import Limits
+from tests.http.serving import Serve, eventually, exchange, request
 from tests.running import RunningSidecar, wait_until
 
 CLOSE = "Connection: close"
@@ -259,3 +261,129 @@ def test_a_stop_waits_for_an_open_answer(own_sidecar: RunningSidecar) -> None:
         os.kill(child, signal.SIGCONT)
         assert client.recv(1000).startswith(b"HTTP/1.1 201 ")
     assert own_sidecar.wait()[0] == 0
+
+
+# ---- the parser's limit of waiting requests, and bodies, which parse what is behind them
+
+
+@pytest.mark.parametrize("count", [30, 31, 32, 40, 200])
+async def test_hits_behind_a_put_are_answered_in_order(live: Sidecar, count: int) -> None:
+    """Reading a body makes aiohttp parse the data behind it, in the middle of a turn."""
+    await ask(live, *(put(n, b"value-%d" % n) for n in range(count)), get(0, CLOSE))
+    answers = await ask(live, put("x", b"v"), *(get(n) for n in range(count)), get(0, CLOSE))
+    bodies = [answer.partition(b"\r\n\r\n")[2] for answer in answers]
+    assert bodies == [b"", *(b"value-%d" % n for n in range(count)), b"value-0"]
+    await idle(live)
+
+
+async def test_puts_and_deletes_in_one_packet_are_done_in_order(live: Sidecar) -> None:
+    """A hundred of the same key."""
+    requests = [put("x", b"%d" % n) if n % 3 else request("DELETE", path("x")) for n in range(100)]
+    answers = await ask(live, *requests, get("x", CLOSE))
+    wanted = [b"404" if not n else b"204" if n % 3 != 1 else b"201" for n in range(100)]
+    assert [answer[:3] for answer in answers] == [*wanted, b"404"]
+    await idle(live)
+
+
+async def test_a_body_in_a_second_packet_stops_no_later_request(live: Sidecar) -> None:
+    """The parser counts that request twice for a moment, and stops one request earlier."""
+    await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    async with connected(live) as (reader, writer):
+        head, _, body = put("x", b"value").partition(b"\r\n\r\n")
+        writer.write(head + b"\r\n\r\n")
+        await asyncio.sleep(0.05)
+        writer.write(body)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        writer.write(get("hot") * 70)
+        for _ in range(70):
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\nhot"), 5)
+    await idle(live)
+
+
+async def test_an_upgrade_of_an_entry_is_declined_and_the_next_request_answered(
+    live: Sidecar,
+) -> None:
+    """A WebSocket client gets the entry; requests behind it are answered, too."""
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket")
+    await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    async with connected(live) as (reader, writer):
+        for sent in (get("hot", *upgrade), get("hot"), get("hot", *upgrade), get("hot")):
+            writer.write(sent)
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\nhot"), 5)
+    await idle(live)
+
+
+# ---- a slow L3, and requests that are wrong
+
+
+async def test_writes_that_l3_does_not_confirm_in_time_are_unknown(live: Sidecar) -> None:
+    """Two of one connection: 503 for the first, then for the second; L3 goes on afterwards."""
+    async with connected(live) as (reader, writer):
+        with stopped(live):
+            writer.write(put("a", b"new-a") + put("b", b"new-b"))
+            for _ in range(2):
+                answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+                assert b"HTTP/1.1 503 " in answer
+    first, second, *got = await ask(
+        live, put("c", b"c"), put("d", b"d"), get("a"), get("b"), get("c"), get("d", CLOSE)
+    )
+    assert (first[:3], second[:3]) == (b"201", b"201")
+    bodies = [answer.partition(b"\r\n\r\n")[2] for answer in got]
+    assert bodies == [b"new-a", b"new-b", b"c", b"d"]
+    await only_in_l3(live, "other")
+    [again] = await ask(live, get("a", CLOSE))
+    assert again.endswith(b"new-a")
+    assert live.l3.restarts.total() == 0
+    await idle(live)
+
+
+async def test_a_length_of_thousands_of_digits_disturbs_nobody(live: Sidecar) -> None:
+    """Neither alone, nor behind a request that waits for L3."""
+    wrong = request("PUT", path("x"), f"Content-Length: {'0' * 5000}1", body=b"v")
+    assert (await ask(live, wrong))[0][:3] == b"413"
+    await only_in_l3(live, "deep", "other")
+    async with connected(live) as (reader, writer):
+        with stopped(live):
+            writer.write(get("deep") + wrong)
+            other = asyncio.create_task(ask(live, get("other", CLOSE)))
+            await asyncio.sleep(0.1)
+        answers = (await asyncio.wait_for(reader.read(), 5)).split(b"HTTP/1.1 ")[1:]
+        assert [answer[:3] for answer in answers] == [b"200", b"413"]
+    assert (await other)[0][:3] == b"200"
+    assert live.l3.restarts.total() == 0
+    await idle(live)
+
+
+async def test_a_head_of_one_byte_a_moment_is_ended(serve: Serve) -> None:
+    """Bytes alone are no request: the connection counts as idle."""
+    served = await serve(Limits(idle_seconds=0.3))
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    ended = asyncio.create_task(reader.read())
+    for byte in get("hot") * 100:
+        if ended.done():
+            break
+        with suppress(ConnectionError):
+            writer.write(bytes([byte]))
+            await writer.drain()
+        await asyncio.sleep(0.02)
+    assert await asyncio.wait_for(ended, 5) == b""
+    writer.close()
+
+
+async def test_a_packed_value_in_l1_is_sent_unpacked(live: Sidecar) -> None:
+    """Where L2 is switched off, L1 takes what L3 has, compressed or not."""
+    value = b"compressible " * 1000
+    await ask(live, put("packed", value), get("packed", CLOSE))
+    with limited(live, max_entries=1):  # out of L1 into L2, and from there into L3
+        await ask(live, put("other", b"v"), get("other", CLOSE))
+    await only_in_l3(live, "packed-not")
+    config = live.store.config
+    off = replace(config.tiers, l2=replace(config.tiers.l2, enabled=False))
+    live.store.apply(replace(config, tiers=off))
+    for _ in range(3):
+        [answer] = await ask(live, get("packed", CLOSE))
+        assert answer.partition(b"\r\n\r\n")[2] == value
+        [answer] = (await exchange(live.ports["http"], get("packed"), hang_up=True)).split(
+            b"HTTP/1.1 "
+        )[1:]
+        assert answer.partition(b"\r\n\r\n")[2] == value

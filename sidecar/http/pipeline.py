@@ -86,6 +86,7 @@ class Pipeline(RequestHandler):
                     self._parser.message_consumed()
             else:
                 queue.appendleft(messages[0])
+                self._body = payload
                 self._wake()
             self._in_turn = False
         else:

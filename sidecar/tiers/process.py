@@ -109,18 +109,15 @@ class DiskProcess(asyncio.Protocol):
                 self.trouble = await self._one_life()
             except OSError as error:  # out of memory or processes
                 self.trouble = Trouble("failed", f"the L3 process cannot be started: {error}")
-            except Exception:  # a bug: the next child must not get the answers that are due here
+            finally:  # whatever it was: the next child owes none of the answers
                 self._disk.lost()
-                raise
-            self._disk.lost()
             if self._stopping:
                 return
             lived = time.monotonic() - born
             failures = 1 if lived > CALM_SECONDS else failures + 1
             self.restarts[self.trouble.reason] += 1
-            log.warning(
-                "L3 process exited", reason=self.trouble.reason, detail=self.trouble.message
-            )
+            reason, detail = self.trouble.reason, self.trouble.message
+            log.warning("L3 process exited", reason=reason, detail=detail)
             if not self._enabled.is_set():
                 continue
             if self.trouble.reason in ("locked", "denied", "full") or (

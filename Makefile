@@ -41,7 +41,7 @@ test: setup tools
 
 # The inner loop.
 check: lint
-	$(BIN)/pytest -q $(QUICK) $(ARGS)
+	$(BIN)/pytest -q --numprocesses $(WORKERS) --dist worksteal $(QUICK) $(ARGS)
 
 setup: $(VENV)/.installed
 

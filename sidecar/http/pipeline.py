@@ -61,6 +61,10 @@ class Pipeline(RequestHandler):
     def __init__(self, manager: Any, *, take: Take, **options: Any) -> None:
         """`options` are aiohttp's."""
         super().__init__(manager, **options)
+        # The parser stops at this many that wait, and keeps the rest of its data until reading is
+        # resumed. It may count one that was handled while its body arrived; so reading has to be
+        # paused at one less, or nothing would resume it.
+        self._max_msg_queue_size -= 1
         self._take = take
         self._asked = False  # a request that was taken is not answered yet
         self._in_turn = False  # requests are being taken: an answer need not look for the next
@@ -72,7 +76,9 @@ class Pipeline(RequestHandler):
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter
         if waiter is None or self._upgraded or waiter.done():
-            self._leave_data(data)
+            super().data_received(data)  # the task is at work, or the connection ends
+            if self._messages:
+                self._body = self._messages[-1][1]
             return
         queue = self._messages
         messages = self._parse(data)
@@ -92,12 +98,7 @@ class Pipeline(RequestHandler):
         else:
             queue.extend(messages)
             self._body = messages[-1][1] if messages else self._body
-            most = self._max_msg_queue_size
-            while messages and len(queue) == most - 1:
-                # The parser lets only so many wait, may have counted one more, and keeps the rest.
-                messages = self._parse(b"")
-                queue.extend(messages)
-            if len(queue) >= most and not self._buffer_paused:
+            if len(queue) >= self._max_msg_queue_size and not self._buffer_paused:
                 self._pause_reading_for_buffer()
         if queue and not (self._asked or self._in_turn):
             self._go_on()
@@ -113,16 +114,6 @@ class Pipeline(RequestHandler):
         self._request_count += len(messages)
         return messages
 
-    def _leave_data(self, data: bytes) -> None:
-        """The task is at work, or the connection ends."""
-        super().data_received(data)
-        queue, held = self._messages, 0
-        while held < len(queue) == self._max_msg_queue_size - 1:
-            held = len(queue)
-            super().data_received(b"")  # as in `data_received`
-        if queue:
-            self._body = queue[-1][1]
-
     def _taken(self, message: Any, payload: StreamReader) -> bool:
         try:
             return self._take(self, message, payload)
@@ -134,8 +125,19 @@ class Pipeline(RequestHandler):
     def _go_on(self) -> None:
         """Handle the queue until a request is not answered at once."""
         self._asked = False
-        queue = self._messages
         self._in_turn = True
+        try:
+            self._take_queue()
+        finally:
+            self._in_turn = False
+        if self._close:
+            self._tell_answered()
+            super().close()
+        if self._half_closed and not self.is_at_work:
+            self._end()
+
+    def _take_queue(self) -> None:
+        queue = self._messages
         while queue and not self._asked and self._is_idle:
             message, payload = queue.popleft()
             if self._paused or not self._taken(message, payload):
@@ -146,11 +148,6 @@ class Pipeline(RequestHandler):
                 self._parser.message_consumed()
             if self._buffer_paused and len(queue) <= self._msg_queue_resume_size:
                 self._resume_reading_if_drained()
-        self._in_turn = False
-        if self._close:
-            super().close()
-        if self._half_closed and not self.is_at_work:
-            self._end()
 
     def ask(self) -> None:
         """The answer to the request that was taken comes later, from `answer` or `leave`."""

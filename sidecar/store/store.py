@@ -222,7 +222,10 @@ class Store:
             return found
         if found is not None and _slow(found.entry):
             return Ask(found)
-        return self._settle(key, found)
+        try:
+            return self._settle(key, found)
+        except UnpackError:  # as in `_fetched`
+            return Ask(found)
 
     def locate(self, key: bytes) -> Found | Ask | None:
         """Search memory and the pending table; None if the key is known to be absent."""

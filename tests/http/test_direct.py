@@ -313,6 +313,35 @@ async def test_an_upgrade_of_an_entry_is_declined_and_the_next_request_answered(
     await idle(live)
 
 
+@pytest.mark.parametrize("before", [0, 29, 30, 31, 32])
+async def test_requests_behind_an_upgrade_are_answered(live: Sidecar, before: int) -> None:
+    """Wherever it is in a packet, and after a body in a second packet as well."""
+    upgrade = get("hot", "Connection: Upgrade", "Upgrade: websocket")
+    await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    async with connected(live) as (reader, writer):
+        head, _, body = put("x", b"value").partition(b"\r\n\r\n")
+        for sent in (head + b"\r\n\r\n", body):
+            writer.write(sent)
+            await asyncio.sleep(0.02)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        writer.write(get("hot") * before + upgrade + get("hot") * 60)
+        for _ in range(before + 61):
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\nhot"), 5)
+    await idle(live)
+
+
+async def test_a_damaged_value_is_an_error_and_leaks_nothing(live: Sidecar) -> None:
+    """500 for each read, from L3 and from memory; the connection goes on."""
+    await ask(live, put("damaged", b"compressible " * 1000), get("damaged", CLOSE))
+    with limited(live, max_entries=1):
+        await ask(live, put("other", b"v"), get("other", CLOSE))
+    live.store.l2.entries[b"test/damaged"].value = b"damaged"
+    *answers, last = await ask(live, *[get("damaged")] * 3, get("other", CLOSE))
+    assert [answer[:3] for answer in answers] == [b"500"] * 3
+    assert last.endswith(b"v")
+    await idle(live)
+
+
 # ---- a slow L3, and requests that are wrong
 
 

@@ -27,7 +27,7 @@ from sidecar.http.data import (
     reply_to_put,
 )
 from sidecar.http.fields import CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, IF_MATCH, IF_NONE_MATCH
-from sidecar.http.messages import LARGE_BYTES, Reply, problem_reply, too_many_bytes
+from sidecar.http.messages import LARGE_BYTES, Reply, exceeds, problem_reply, too_many_bytes
 from sidecar.http.parameters import Parameters
 from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.ready import ReadyHeads
@@ -35,15 +35,15 @@ from sidecar.model.clock import Clock
 from sidecar.model.entry import L1, Hit
 from sidecar.model.errors import OutcomeUnknownError
 from sidecar.serving.admission import Admission
-from sidecar.store.store import Ask, Store, Written
+from sidecar.store.store import Ask, OnWritten, Store, Written
 from sidecar.tiers.disk import Unanswered
 
 if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
 
 MESSAGE: Any = RawRequestMessage
-MOST_DIGITS = 17
-"""Of a Content-Length that is read as a number: a longer one exceeds every limit, or has zeros."""
+WRITES = {"put": (reply_to_put, "the value"), "delete": (reply_to_delete, "the deletion")}
+"""What answers a write, and what an error calls it."""
 _parse_query = Parameters(PutQuery).parse
 
 
@@ -164,10 +164,9 @@ class DirectEntries:
         length = headers.get(CONTENT_LENGTH)
         if (
             length is None
-            or len(length) > MOST_DIGITS
             or not payload.is_eof()
             or payload.exception() is not None
-            or int(length) > store.config.max_value_bytes
+            or exceeds(length, store.config.max_value_bytes)
             or EXPECT in headers
             or CONTENT_ENCODING in headers
             or not self._may_write(headers)
@@ -178,25 +177,12 @@ class DirectEntries:
             key, content_type, ttl = self._entries.check_put(path, headers, _parse_query(query))
         except (RequestError, ProblemError):
             return False
-        began_at = self._admission.begin()
-        if not self._admission.has_room:
-            self._admission.end("put", None, began_at)
+        on_written = self._begin(connection, message, "put")
+        if on_written is None:
             return False
-        connection.ask()
         value = payload.read_nowait()
-        on_written = partial(self._stored, connection, message, began_at)
         store.begin_put(key, value, content_type, ttl, on_written)
         return True
-
-    def _stored(
-        self,
-        connection: Connection,
-        message: RawRequestMessage,
-        began_at: float,
-        written: Written | Unanswered,
-    ) -> None:
-        reply = reply_to_put(written) if isinstance(written, Written) else _unknown("the value")
-        self._answer(connection, message, "put", began_at, reply)
 
     def _delete(self, connection: Connection, message: RawRequestMessage) -> bool:
         if "?" in message.path or not self._may_write(message.headers):
@@ -205,25 +191,37 @@ class DirectEntries:
             key = checked_key(message.path)
         except RequestError:
             return False
-        began_at = self._admission.begin()
-        if not self._admission.has_room:
-            self._admission.end("delete", None, began_at)
+        on_written = self._begin(connection, message, "delete")
+        if on_written is None:
             return False
-        connection.ask()
-        self._store.begin_delete(key, partial(self._deleted, connection, message, began_at))
+        self._store.begin_delete(key, on_written)
         return True
 
-    def _deleted(
+    def _begin(
+        self, connection: Connection, message: RawRequestMessage, operation: str
+    ) -> OnWritten | None:
+        """What answers a write when it is done; None if too many requests are in flight."""
+        began_at = self._admission.begin()
+        if not self._admission.has_room:
+            self._admission.end(operation, None, began_at)
+            return None
+        connection.ask()
+        return partial(self._done, connection, message, operation, began_at)
+
+    def _done(
         self,
         connection: Connection,
         message: RawRequestMessage,
+        operation: str,
         began_at: float,
         written: Written | Unanswered,
     ) -> None:
-        reply = (
-            reply_to_delete(written) if isinstance(written, Written) else _unknown("the deletion")
-        )
-        self._answer(connection, message, "delete", began_at, reply)
+        reply_to, what = WRITES[operation]
+        if isinstance(written, Unanswered):
+            reply = problem_reply(problem_of(of_write(OutcomeUnknownError(), what)))
+        else:
+            reply = reply_to(written)
+        self._answer(connection, message, operation, began_at, reply)
 
     def _may_write(self, headers: Any) -> bool:
         return self._store.accepts and IF_MATCH not in headers and IF_NONE_MATCH not in headers
@@ -241,7 +239,3 @@ class DirectEntries:
             return
         self._admission.end(operation, reply.status, began_at)
         connection.answer(message, reply)
-
-
-def _unknown(what: str) -> Reply:
-    return problem_reply(problem_of(of_write(OutcomeUnknownError(), what)))

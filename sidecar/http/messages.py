@@ -34,6 +34,8 @@ _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
 _BODILESS = (204, 304)
+MOST_DIGITS = 17
+"""Of a Content-Length that is read as a number: a longer one exceeds every limit, or has zeros."""
 JSON_HEADER = "Content-Type: application/json\r\n"
 
 
@@ -88,7 +90,7 @@ class Request:
         """
         headers = self.headers
         announced = headers.get("Content-Length")
-        if announced is not None and (len(announced) > 17 or int(announced) > limit):
+        if announced is not None and exceeds(announced, limit):
             raise _too_large(limit)
         if "Expect" in headers:
             self._meet_expectation(headers["Expect"])
@@ -244,6 +246,11 @@ async def drain(connection: Connection, transport: asyncio.Transport, size: int)
         transport.abort()
     finally:
         connection.release()
+
+
+def exceeds(content_length: str, limit: int) -> bool:
+    """Whether a Content-Length is above a limit. `int` refuses one of thousands of digits."""
+    return len(content_length) > MOST_DIGITS or int(content_length) > limit
 
 
 def too_many_bytes() -> UnavailableError:

@@ -183,18 +183,8 @@ class Store:
         found: Cargo | Ask = self.locate(key) if overtaken else cargo
         if isinstance(found, Ask):
             self.fetch(key, on_hit)
-            return
-        if isinstance(found, Unanswered):
-            found = None
-        elif found is not None and _slow(found.entry):
-            on_hit(Ask(found))
-            return
-        try:
-            hit = self._settle(key, found)
-        except UnpackError:  # the value is damaged: `get` raises it to its caller
-            on_hit(Ask(found))
         else:
-            on_hit(hit)
+            on_hit(self._at_once(key, None if isinstance(found, Unanswered) else found))
 
     def look(self, key: bytes) -> Hit | Ask | None:
         """The answer, if it does not require a wait."""
@@ -220,11 +210,15 @@ class Store:
         found = self.locate(key)
         if isinstance(found, Ask):
             return found
+        return self._at_once(key, found)
+
+    def _at_once(self, key: bytes, found: Found | None) -> Hit | Ask | None:
+        """The answer, unless `get` has to unpack the value aside or to raise that it is damaged."""
         if found is not None and _slow(found.entry):
             return Ask(found)
         try:
             return self._settle(key, found)
-        except UnpackError:  # as in `_fetched`
+        except UnpackError:
             return Ask(found)
 
     def locate(self, key: bytes) -> Found | Ask | None:

@@ -14,9 +14,9 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
-COUNTING = {"sidecar.store.store": 20, "sidecar.http.server": 3}
+COUNTING = {"sidecar.store.store": 18, "sidecar.serving.admission": 4}
 """The modules in the path of a GET, and the minimum of counting statements in them."""
-COUNTERS = {"stats", "counts"}
+COUNTERS = {"stats", "counts", "_l1_counts", "_l3_counts"}
 DECIDING = {"in_flight"}
 """Not counters, since requests are refused because of them."""
 
@@ -36,15 +36,17 @@ class Uncounted(ast.NodeTransformer):
         return self._without(node) if is_counter else node
 
     def visit_If(self, node: ast.If) -> ast.stmt:
-        if _counts(node.test):
+        if not node.orelse and any(
+            _counts(part) for part in ast.walk(node.test) if isinstance(part, ast.Attribute)
+        ):
             return self._without(node)
         return self.generic_visit(node)  # type: ignore[return-value]
 
-    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
-        if isinstance(node.value, ast.Call) and ast.unparse(node.value) == "time.perf_counter()":
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if ast.unparse(node) == "perf_counter()":
             self.removed += 1
-            node.value = ast.copy_location(ast.Constant(0.0), node.value)
-        return node
+            return ast.copy_location(ast.Constant(0.0), node)
+        return self.generic_visit(node)  # type: ignore[return-value]
 
     def _without(self, node: ast.stmt) -> ast.stmt:
         self.removed += 1

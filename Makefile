@@ -69,7 +69,9 @@ dashboards: setup
 	$(BIN)/python -m dashboards.mixin
 
 bench: setup
-	@command -v wrk gcc > /dev/null || (apt-get update -qq && apt-get install -y -qq wrk gcc libc6-dev)
+	@which wrk gcc redis-server redis-benchmark memcached memcslap > /dev/null \
+	    || (apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk gcc libc6-dev \
+	    redis-server redis-tools memcached libmemcached-tools)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # The table of values in the chart's README, from the comments in its values.yaml; and the definition of

@@ -18,10 +18,11 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import psutil
-
-from tests.bench.load import Running, say, sidecar, wrk
-from tests.bench.memory import MIB, mset, rss, used_bytes
+from tests.bench.filling import MIB, SEED, mset
+from tests.bench.load import say, wrk
+from tests.bench.memory import used_bytes
+from tests.bench.processes import cpu_seconds, rss
+from tests.bench.servers import Running, Sidecar
 
 JEMALLOC = f"/usr/lib/{sys.implementation._multiarch}/libjemalloc.so.2"
 DECAY = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0"
@@ -52,7 +53,6 @@ PHASES: dict[str, Callable[[random.Random], int]] = {
 }
 BATCH = 500
 SETTLE_SECONDS = 5.0
-SERVER, LOAD = 0, 1
 
 
 class Life(NamedTuple):
@@ -88,8 +88,8 @@ def run(rounds: int = 3, cycles: int = CYCLES) -> None:
 
 def live(environment: Mapping[str, str], cycles: int) -> Life:
     """The seed is the same in all runs."""
-    rng = random.Random(20240607)
-    with sidecar(SERVER, LOAD, config=CONFIG, environment=environment) as server:
+    rng = random.Random(SEED)
+    with Sidecar(cache=CONFIG, environment=tuple(environment.items())).running() as server:
         idle_main, idle_l3 = resident(server)
         key = 0
         for _ in range(cycles):
@@ -104,14 +104,9 @@ def live(environment: Mapping[str, str], cycles: int) -> Life:
 
 def cost(server: Running, method: str) -> float:
     """Processor time per request, under load."""
-    began = processor_seconds(server.pid)
-    load = wrk(server, cpu=LOAD, method=method, seconds=3)
-    return (processor_seconds(server.pid) - began) / load.requests
-
-
-def processor_seconds(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    began = cpu_seconds(server.pid)
+    load = wrk(server, method=method, seconds=3)
+    return (cpu_seconds(server.pid) - began) / load.operations
 
 
 def churn(
@@ -127,7 +122,7 @@ def churn(
             size = size_of(rng)
             batch.append(rng.randbytes(size // 2) + bytes(size - size // 2))
             room -= size
-        mset(server, key, batch)
+        mset(server.port, batch, key)
         key += len(batch)
         left -= MIB - room
     return key

@@ -16,7 +16,7 @@ from pathlib import Path
 from sidecar.l3 import wire
 from sidecar.model.writes import Put
 from tests.bench.load import say
-from tests.bench.memory import pss
+from tests.bench.processes import pss
 from tests.l3.children import RunningChild, put
 
 MIB = 1 << 20

@@ -1,19 +1,17 @@
-"""Memory: both processes idle, and the growth of L1 and L2 against their `used_bytes`."""
+"""The growth of L1 and L2 against their `used_bytes`: `python -m tests.bench.memory`."""
 
 from __future__ import annotations
 
-import json
 import random
-import urllib.request
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-import msgspec
+from tests.bench.filling import MIB, SEED, mset
+from tests.bench.load import say
+from tests.bench.processes import rss
+from tests.bench.servers import Running, Sidecar
+from tests.bench.sides import stats_of
 
-from tests.bench.load import Running, say, sidecar
-
-MIB = 1 << 20
 TIER_BYTES = 150 * MIB
 SIZES = {
     "64 B": 64,
@@ -32,9 +30,6 @@ tiers:
 
 
 def run() -> None:
-    with sidecar(0, 1) as server:
-        total = pss(server.pid) + (pss(server.child) if server.child else 0)
-        say(f"idle, both processes: {total / MIB:.1f} MiB (at most 95)")
     for name, size in SIZES.items():
         growth(name, partial(_always, size))
     growth("churn of 64 B to 1 MiB", _mixed)
@@ -54,17 +49,17 @@ def growth(name: str, size_of: Callable[[random.Random], int], *, packed: bool =
 
     If values are `packed`, half of each compresses, so twice as much is written.
     """
-    rng = random.Random(20240607)
-    with sidecar(
-        0, 1, config=CONFIG.replace("COMPRESSION", "zstd" if packed else "none")
-    ) as server:
+    rng = random.Random(SEED)
+    cache = CONFIG.replace("COMPRESSION", "zstd" if packed else "none")
+    with Sidecar(cache=cache).running() as server:
         before = rss(server.pid)
         written, key = 0, 0
         while written < 3 * TIER_BYTES * (1 + packed):
             size = size_of(rng)
             noise = size // 2 if packed else size
             count = max(1, min(500, MIB // size))
-            mset(server, key, [rng.randbytes(noise) + bytes(size - noise) for _ in range(count)])
+            values = [rng.randbytes(noise) + bytes(size - noise) for _ in range(count)]
+            mset(server.port, values, key)
             key += 500
             written += (size + 500) * count
         used = used_bytes(server)
@@ -75,33 +70,10 @@ def growth(name: str, size_of: Callable[[random.Random], int], *, packed: bool =
         )
 
 
-def mset(server: Running, start: int, values: list[bytes]) -> None:
-    entries = [{"key": f"key{start + n}", "value": value} for n, value in enumerate(values)]
-    body = msgspec.msgpack.encode({"namespace": "bench", "entries": entries})
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{server.port}/v1/mset",
-        body,
-        {"Content-Type": "application/msgpack"},
-        method="POST",
-    )
-    urllib.request.urlopen(request).read()
-
-
 def used_bytes(server: Running) -> int:
-    stats = json.load(urllib.request.urlopen(f"http://127.0.0.1:{server.port}/v1/stats"))
+    stats = stats_of(server)
     return sum(stats["tiers"][tier]["used_bytes"] for tier in ("l1", "l2"))
 
 
-def pss(pid: int) -> int:
-    return _field(f"/proc/{pid}/smaps_rollup", "Pss:")
-
-
-def rss(pid: int) -> int:
-    return _field(f"/proc/{pid}/status", "VmRSS:")
-
-
-def _field(path: str, name: str) -> int:
-    for line in Path(path).read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) * 1024
-    return 0
+if __name__ == "__main__":
+    run()

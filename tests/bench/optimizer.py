@@ -1,9 +1,8 @@
-"""The optimizer: its cost on the data path, and its effect on a trace.
+"""The effect of the optimizer on a trace: a sidecar with far too small an L2, under a replay.
 
-    python -m tests.bench optimizer          GET of an L1 hit with it switched on and off, in turns
-    python -m tests.bench.optimizer TRACE    a sidecar with far too small an L2, under a replay
+    python -m tests.bench.optimizer TRACE [REQUESTS]
 
-The second prints every outcome with the hit ratio that clients saw in the same two windows. A
+It prints every outcome with the hit ratio that clients saw in the same two windows. A
 number after TRACE limits its requests: the windows are seconds, so in a trace whose phases last
 minutes the effect of a change does not exceed the noise.
 """
@@ -20,20 +19,15 @@ import urllib.request
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 from sidecar.cli import traces
 from sidecar.cli.client import Address
 from sidecar.cli.replay import Replay
 from sidecar.cli.traces import Request
-from tests.bench.http import LOAD, SERVER
-from tests.bench.load import Running, say, sidecar, wrk
+from tests.bench.load import say
+from tests.bench.servers import LOAD_CPU, Running, Sidecar
 
-OFF = "enabled: false\n"
-WANTED = 0.98
-REST_SECONDS = 10.0
-ROUNDS = 15
 L2_ENTRIES = 100
 WINDOW_SECONDS, SETTLE_SECONDS = 4.0, 4.0
 REPLAY_SECONDS = 240.0
@@ -63,41 +57,9 @@ rules:
 """
 
 
-def run() -> None:
-    """Throughput with the optimizer on against off, and processor time, which has less noise."""
-    with sidecar(SERVER, LOAD) as on, sidecar(SERVER, LOAD, rules=OFF) as off:
-        for server in (on, off):
-            wrk(server, cpu=LOAD, method="PUT", seconds=2)
-            say(f"at rest: {at_rest(server):.2%} of a processor")
-        pairs = [(measured(on), measured(off)) for _ in range(ROUNDS)]
-    for name, index in (("throughput", 0), ("requests a second of processor time", 1)):
-        ratio = median(ours[index] / theirs[index] for ours, theirs in pairs)
-        say(f"GET of an L1 hit, optimizer on against off, {name}: {ratio:.3f} (at least {WANTED})")
-
-
-def measured(server: Running, seconds: int = 3) -> tuple[float, float]:
-    """Requests per second, and per second of the server's processor time."""
-    before = cpu_seconds(server.pid)
-    load = wrk(server, cpu=LOAD, seconds=seconds)
-    return load.requests_per_second, load.requests / (cpu_seconds(server.pid) - before)
-
-
-def at_rest(server: Running) -> float:
-    """The share of a processor that the server uses without requests."""
-    before = cpu_seconds(server.pid)
-    time.sleep(REST_SECONDS)
-    return (cpu_seconds(server.pid) - before) / REST_SECONDS
-
-
-def cpu_seconds(pid: int) -> float:
-    """As the scheduler counts it, in nanoseconds; clock ticks are too coarse."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
-
-
 def replayed(trace: Path, limit: int | None) -> None:
     """The effect of the optimizer on a trace, which is repeated until the time is up."""
-    with sidecar(SERVER, LOAD, config=CACHE, rules=RULES) as server:
+    with Sidecar(cache=CACHE, rules=RULES).running() as server:
         client = Client(server.port, trace, limit)
         client.run()
         outcomes = list(reversed(ask(server, "/v1/optimizer/outcomes")["outcomes"]))
@@ -146,7 +108,7 @@ class Client:
         self.seen = [Seen(time.time(), 0, 0)]
 
     def run(self) -> None:
-        os.sched_setaffinity(0, {LOAD})
+        os.sched_setaffinity(0, {LOAD_CPU})
         asyncio.run(self._replay.run(self._requests(), CONNECTIONS))
 
     def hit_ratio(self, start: float, end: float) -> float:

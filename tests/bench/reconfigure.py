@@ -1,4 +1,7 @@
-"""A sidecar that watches a ConfigMap: a thousand documents under load, and their delays."""
+"""A sidecar that watches a ConfigMap: a thousand documents under load, and their delays.
+
+python -m tests.bench.reconfigure
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.bench.filling import MIB
 from tests.bench.load import say
-from tests.bench.memory import MIB, pss, rss
+from tests.bench.processes import pss, rss
 from tests.kube.reconfiguring import FAILURES, SUCCESSES, Reconfiguring
 from tests.kube.threaded import NAME, NAMESPACE
 from tests.running import RunningSidecar
@@ -117,3 +121,7 @@ def _sizes(sidecar: RunningSidecar) -> tuple[int, int, int]:
 def _quantiles(seconds: list[float]) -> str:
     cuts = [1000 * cut for cut in statistics.quantiles(seconds, n=100)]
     return f"p50 {cuts[49]:.1f}, p99 {cuts[98]:.1f}, most {1000 * max(seconds):.1f} ms"
+
+
+if __name__ == "__main__":
+    run()

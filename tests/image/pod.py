@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from tests.bench.memory import pss
+from tests.bench.processes import pss
 from tests.documents.kubelet import Mount
 from tests.image.building import run
 from tests.running import wait_until

@@ -30,7 +30,6 @@ from tests.bench.sides import (
     Idle,
     Memcslap,
     RedisBenchmark,
-    Scraped,
 )
 
 KIB = 1 << 10
@@ -196,7 +195,7 @@ def against_itself(sidecar: Sidecar) -> tuple[Case, ...]:
         Case(
             "metrics",
             "GET, hit in L1, with metrics and scraped",
-            Scraped(Http(still, "l1")),
+            Http(replace(still, is_scraped=True), "l1"),
             Http(uncounted, "l1"),
             (at_least(0.97),),
             rounds=4,

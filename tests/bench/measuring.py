@@ -109,8 +109,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long a run takes. A bound is held against the median of at least five rounds; a case
-    without bounds has three.
+    """How long a run takes. A bound on a speed is held against the median of at least five rounds;
+    a case without bounds has three.
     """
 
     seconds: int = 2

@@ -139,7 +139,7 @@ def _text(name: str, value: float) -> str:
             return ""
         case _ if name in (CPU, MAIN_CPU):  # more usual the other way round
             return f"{1e6 / value:7.1f} us CPU" + (" (main)" if name == MAIN_CPU else "")
-        case _ if name.endswith("_seconds"):
+        case _ if name.endswith(("_seconds", "_ratio")):
             return f"{_words(name)} {amount(name, value)}"
     return amount(name, value)
 

@@ -10,8 +10,10 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
+import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -32,6 +34,7 @@ from tests.running import free_port
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SERVER_CPU, LOAD_CPU = 0, 1
+SCRAPE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,8 @@ class Sidecar:
     environment: tuple[tuple[str, str], ...] = ()
     slow_disk_ms: int | None = None
     """How long RocksDB's reads of tables and writes of its log take; see `slow_disk.c`."""
+    is_scraped: bool = False
+    """Prometheus asks for its metrics now and then."""
     in_l3: int = 0
     """Keys with 256 random bytes each that are in L3 from the start."""
 
@@ -156,7 +161,8 @@ class Sidecar:
                 child = _child_of(pid)
                 if child is not None:
                     pin(child, LOAD_CPU)
-                yield Running(port, pid, child, ops)
+                with scraping(ops) if self.is_scraped else nullcontext():
+                    yield Running(port, pid, child, ops)
 
     def fill(self, server: Running, values: Iterable[bytes]) -> None:
         """Put them under key0, key1 and so on, in all peers alike."""
@@ -223,6 +229,24 @@ class Memcached:
         with process(["taskset", "-c", str(SERVER_CPU), *command.split()]) as pid:
             wait_for_port(port, pid)
             yield Running(port, pid)
+
+
+@contextmanager
+def scraping(ops_port: int) -> Iterator[None]:
+    """Scrape at intervals, from a thread of this process."""
+    stop = threading.Event()
+
+    def scrape() -> None:
+        while not stop.wait(SCRAPE_SECONDS):
+            urllib.request.urlopen(f"http://127.0.0.1:{ops_port}/metrics").close()
+
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def slow_disk(config: Path, milliseconds: int) -> dict[str, str]:

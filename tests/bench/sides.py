@@ -8,7 +8,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -30,8 +29,6 @@ from tests.bench.measuring import (
 from tests.bench.processes import anonymous, rss
 from tests.bench.servers import Aiohttp, Memcached, Redis, Running, Server, Sidecar
 
-SCRAPE_SECONDS = 0.5
-"""As often in relation to the rounds as Prometheus scrapes in relation to its windows."""
 WARM_UP = 5_000
 """Operations before each round; their rate gives the number of the round."""
 SETTLE_SECONDS = 3.0
@@ -89,24 +86,6 @@ class Http:
                 return int(stats_of(server)["misses"])
             case tier:
                 return int(stats_of(server)["tiers"][tier]["hits"])
-
-
-@dataclass(frozen=True, slots=True)
-class Scraped:
-    """Another side while its sidecar is scraped."""
-
-    side: Http
-
-    @property
-    def server(self) -> Server:
-        return self.side.server
-
-    def prepare(self, server: Running) -> None:
-        self.side.prepare(server)
-
-    def measure(self, server: Running, seconds: int) -> Figures:
-        with _scraping(f"http://127.0.0.1:{server.ops_port}/metrics"):
-            return self.side.measure(server, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,21 +243,3 @@ def stats_of(server: Running) -> Any:
 
 def _resident(server: Running) -> int:
     return sum(rss(pid) for pid in server.pids)
-
-
-@contextmanager
-def _scraping(url: str) -> Iterator[None]:
-    """Scrape at intervals, from a thread of this process."""
-    stop = threading.Event()
-
-    def scrape() -> None:
-        while not stop.wait(SCRAPE_SECONDS):
-            urllib.request.urlopen(url).close()
-
-    thread = threading.Thread(target=scrape)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()

@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.bench import report
-from tests.bench.cases import DEEP, ROOMY
+from tests.bench.cases import ROOMY
 from tests.bench.load import say
 from tests.bench.measuring import Case, Plan, at_least, measure, servers
 from tests.bench.processes import folder
 from tests.bench.servers import Local, Sidecar
-from tests.bench.sides import Http
+from tests.bench.sides import DEEP, Http
 
 LEAST = 0.97
 

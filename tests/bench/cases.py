@@ -23,6 +23,7 @@ from tests.bench.measuring import (
 )
 from tests.bench.servers import Aiohttp, Interpreter, Local, Memcached, Redis, Sidecar
 from tests.bench.sides import (
+    DEEP,
     MEMCSLAP_BYTES,
     Beside,
     Full,
@@ -45,8 +46,6 @@ tiers:
   l2: {max_entries: 10000000, max_bytes: 8GiB}
   l3: {enabled: false}
 """
-DEEP = 50_000
-"""Keys of which memory holds a fiftieth."""
 
 Groups = dict[str, tuple[Case, ...]]
 
@@ -189,7 +188,8 @@ def against_itself(sidecar: Sidecar) -> tuple[Case, ...]:
     """The sidecar against one that differs in one thing."""
     still = replace(sidecar, rules="enabled: false\n")
     uncounted = replace(still, name="uncounted", module="tests.bench.uncounted")
-    disks = [replace(sidecar, name=f"disk {ms} ms", slow_disk_ms=ms) for ms in (200, 0)]
+    deep = replace(sidecar, in_l3=DEEP)
+    disks = [replace(deep, name=f"disk {ms} ms", slow_disk_ms=ms) for ms in (200, 0)]
     slow, fast = (Http(disk, "l1", keys=50) for disk in disks)
     return (
         Case(

@@ -26,6 +26,6 @@ done = function(summary, latency, requests)
     "figures %d %d %d %d %d %d\n",
     summary.requests, summary.duration, errors.status,
     latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
-  local lost = errors.connect + errors.read + errors.write + errors.timeout
+  local lost = errors.connect + errors.read + errors.write
   if lost > 0 then io.write(string.format("lost %d\n", lost)) end
 end

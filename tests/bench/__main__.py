@@ -25,6 +25,7 @@ More, each with `python -m`:
 
 from __future__ import annotations
 
+import signal
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from dataclasses import replace
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--image", action="store_true")
     parser.add_argument("--reference", action="store_true")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end with this process
     plan = SHORT if options.short else Plan()
     interpreter: Interpreter = Local(options.python)
     if options.image:

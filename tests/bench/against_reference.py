@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.bench import report
-from tests.bench.cases import ROOMY
+from tests.bench.cases import ALL_IN_L3, ROOMY
 from tests.bench.load import say
 from tests.bench.measuring import Case, Plan, at_least, measure, servers
 from tests.bench.processes import folder
@@ -37,16 +37,16 @@ def main(commit: str | None = None) -> None:
 
 def cases(root: Path) -> tuple[Case, ...]:
     """Twelve rounds on each of three pairs of new processes."""
-    sidecar = Sidecar(cache=ROOMY)
-    before = Sidecar("reference", ROOMY, interpreter=Local(root=root))
+    sidecar, in_l3 = Sidecar(cache=ROOMY), Sidecar(cache=ALL_IN_L3)
 
     def case(name: str, what: str, ours: Http) -> Case:
+        before = replace(ours.server, name="reference", interpreter=Local(root=root))
         theirs = replace(ours, server=before)
         return Case(name, what, ours, theirs, (at_least(LEAST),), rounds=12, starts=3)
 
     return (
         case("l1-hit", "GET, hit in L1", Http(sidecar, "l1")),
-        case("l3-hit", "GET, hit in L3", Http(sidecar, "l3", keys=DEEP)),
+        case("l3-hit", "GET, hit in L3", Http(in_l3, "l3", keys=DEEP)),
         case("put", "PUT", Http(sidecar, "written", keys=9_000)),
     )
 

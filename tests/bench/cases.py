@@ -39,6 +39,7 @@ ROOMY = "tiers: {l3: {max_entries: 100000000, max_bytes: 64GiB}}\n"
 """L3 evicts nothing."""
 ALL_IN_L2 = "promote_after: 1000000000\ntiers: {l1: {max_entries: 1}}\n"
 ALL_IN_L3 = ROOMY.replace("{l3", "{l1: {max_entries: 10}, l2: {max_entries: 10}, l3")
+"""Memory does not hold what a round has read before the next one reads it again."""
 ONLY_L2 = """
 promote_after: 1000000000
 tiers:
@@ -75,7 +76,7 @@ def reads(sidecar: Sidecar, bare: Aiohttp) -> tuple[Case, ...]:
 
     l1 = Http(sidecar, "l1")
     in_l2 = Http(replace(sidecar, cache=ALL_IN_L2), "l2")
-    l3 = Http(sidecar, "l3", keys=DEEP)
+    l3 = Http(replace(sidecar, cache=ALL_IN_L3), "l3", keys=DEEP)
     return (
         case("l1-hit", "GET, hit in L1", l1, at_least(1.8)),
         case("l1-hit-1", "GET, hit in L1, 1 connection", replace(l1, connections=1)),
@@ -131,9 +132,10 @@ def against_diskcache(sidecar: Sidecar) -> tuple[Case, ...]:
     """Behind the same aiohttp application as the dict, since both are to be reached over HTTP."""
     diskcache = Aiohttp("diskcache", over_diskcache=True)
     got = Http(diskcache, "l3", keys=10_000)
+    in_l3 = replace(sidecar, cache=ALL_IN_L3)
     put = Http(diskcache, "written", keys=9_000)
     return (
-        Case("diskcache-get", "GET, hit in L3", replace(got, server=sidecar, keys=DEEP), got),
+        Case("diskcache-get", "GET, hit in L3", replace(got, server=in_l3), got),
         Case("diskcache-put", "PUT", replace(put, server=sidecar), put),
     )
 

@@ -33,7 +33,7 @@ WARM_UP = 5_000
 """Operations before each round; their rate gives the number of the round."""
 SETTLE_SECONDS = 3.0
 DEEP = 50_000
-"""Keys of which memory holds a fiftieth, with the default configuration."""
+"""Keys of which memory holds a fiftieth at most, with the default configuration."""
 
 Answered = Literal["l1", "l2", "l3", "miss", "written"]
 

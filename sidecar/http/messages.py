@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage
-from aiohttp.streams import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from sidecar.api.errors import TooLargeError, UnavailableError
@@ -43,6 +43,7 @@ class Connection(Protocol):
     """The part of a connection that requests and replies use."""
 
     admission: Admission
+    body: StreamReader
 
     @property
     def transport(self) -> asyncio.Transport | None: ...
@@ -79,6 +80,7 @@ class Request:
         self.message = message
         self.payload = payload
         self.protocol = protocol
+        protocol.body = payload
         self._task = task
         self.method = message.method
         self.headers: CIMultiDictProxy[str] = message.headers
@@ -134,6 +136,7 @@ class Request:
 
     async def _read(self, limit: int) -> bytes:
         """Read the rest of the body. It counts as buffered until the request is answered."""
+        self._transport()  # if the client is gone, aiohttp would raise a RuntimeError
         connection = self.protocol
         chunks = []
         size = 0
@@ -164,6 +167,7 @@ class Request:
 
     def _finish(self) -> None:
         """Called when the handler has returned, before the reply is sent."""
+        self.protocol.body = EMPTY_PAYLOAD
         self.protocol.release()
 
     def _cancel(self, exc: BaseException) -> None:

@@ -13,7 +13,8 @@ left to the task. Answers are sent in the order of the requests, so only one of 
 | task  | aiohttp's task | queued                              | when the queue is empty    |
 
 In `idle` and `asked` the task waits for `_waiter`, and in `asked` nobody wakes it. This rests on
-private parts of aiohttp; `tests/http/test_private_parts.py` names them.
+private parts of aiohttp; `tests/http/test_private_parts.py` names them. The file has more than 300
+lines, since every transition of the table is in it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import Reply, write
 
@@ -50,12 +51,12 @@ class Pipeline(RequestHandler):
 
     __slots__ = (
         "_asked",
-        "_body",
         "_draining",
         "_half_closed",
         "_in_turn",
         "_on_answer",
         "_take",
+        "body",
     )
 
     def __init__(self, manager: Any, *, take: Take, **options: Any) -> None:
@@ -70,18 +71,20 @@ class Pipeline(RequestHandler):
         self._in_turn = False  # requests are being taken: an answer need not look for the next
         self._on_answer: asyncio.Future[None] | None = None  # where a stop waits for it
         self._draining: asyncio.Task[None] | None = None
-        self._body: StreamReader = EMPTY_PAYLOAD  # of the latest request that was queued
         self._half_closed = False
+        self.body: StreamReader = EMPTY_PAYLOAD  # of the request that the task handles
 
     def data_received(self, data: bytes) -> None:
-        waiter = self._waiter
-        if waiter is None or self._upgraded or waiter.done():
-            super().data_received(data)  # the task is at work, or the connection ends
-            if self._messages:
-                self._body = self._messages[-1][1]
+        if self._close or self._parser is None:
+            return  # no more is handled
+        if self._upgraded:
+            super().data_received(data)  # keeps it until the upgrade is declined
             return
-        queue = self._messages
+        queue, waiter = self._messages, self._waiter
         messages = self._parse(data)
+        if waiter is None or waiter.done():
+            self._queue(messages)  # the task is at work
+            return
         if messages:
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if len(messages) == 1 and not (queue or self._asked or self._in_turn or self._paused):
@@ -92,14 +95,10 @@ class Pipeline(RequestHandler):
                     self._parser.message_consumed()
             else:
                 queue.appendleft(messages[0])
-                self._body = payload
                 self._wake()
             self._in_turn = False
         else:
-            queue.extend(messages)
-            self._body = messages[-1][1] if messages else self._body
-            if len(queue) >= self._max_msg_queue_size and not self._buffer_paused:
-                self._pause_reading_for_buffer()
+            self._queue(messages)
         if queue and not (self._asked or self._in_turn):
             self._go_on()
 
@@ -110,9 +109,26 @@ class Pipeline(RequestHandler):
         try:
             messages, self._upgraded, self._message_tail = parser.feed_data(data)
         except HttpProcessingError as error:
-            messages = [(_ErrInfo(status=400, exc=error, message=error.message), EMPTY_PAYLOAD)]
+            messages = [self._refusal(error)]
         self._request_count += len(messages)
         return messages
+
+    def _refusal(self, error: HttpProcessingError) -> tuple[Any, StreamReader]:
+        """What is answered with a 400. The requests in the same piece are lost with their parser.
+
+        No more is parsed: the parser would raise the error again for each piece.
+        """
+        self._parser = None
+        body = self._latest_body
+        if not body.is_eof():
+            body.set_exception(RequestPayloadError(error.message))
+            body.feed_eof()
+        return _ErrInfo(status=400, exc=error, message=error.message), EMPTY_PAYLOAD
+
+    def _queue(self, messages: Sequence[Any]) -> None:
+        self._messages.extend(messages)
+        if len(self._messages) >= self._max_msg_queue_size and not self._buffer_paused:
+            self._pause_reading_for_buffer()
 
     def _taken(self, message: Any, payload: StreamReader) -> bool:
         try:
@@ -239,6 +255,12 @@ class Pipeline(RequestHandler):
             waiter.set_result(None)
 
     @property
+    def _latest_body(self) -> StreamReader:
+        """The only body that may still be arriving."""
+        latest: StreamReader = self._messages[-1][1] if self._messages else self.body
+        return latest
+
+    @property
     def is_at_work(self) -> bool:
         """Whether a request is not answered yet."""
         waiter = self._waiter
@@ -253,7 +275,7 @@ class Pipeline(RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's gives None
         """The client sends no more; what it has sent is answered before the connection ends."""
         self._half_closed = True
-        if not self._body.is_eof() or not self.is_at_work:
+        if not self._latest_body.is_eof() or not self.is_at_work:
             return False
         self._loop.call_later(HALF_CLOSED_SECONDS, self._end)
         return True
@@ -275,7 +297,10 @@ class Pipeline(RequestHandler):
             super().close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        task = self._task_handler
         super().connection_lost(exc)
+        if task is not None and not self._request_in_progress:
+            task.cancel()  # woken in this turn, it would call handlers that are no longer set
         self._tell_answered()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  (aiohttp's)

@@ -1,7 +1,7 @@
 """What is answered without a task: in order, whole, and with nothing left over when it goes wrong.
 
-L3's process is stopped (SIGSTOP) to keep an answer open for as long as a test needs. More than 300
-lines in one file, since all tests use the same few helpers.
+More than 300 lines in one file: one case after the other of what may go wrong with an answer that
+comes later.
 """
 
 from __future__ import annotations
@@ -12,90 +12,30 @@ import random
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.serving.limits import Limits
+from tests.http.asking import (
+    CLOSE,
+    ask,
+    connected,
+    get,
+    idle,
+    limited,
+    only_in_l3,
+    path,
+    put,
+    stopped,
+)
 from tests.http.serving import Serve, eventually, exchange, request
 from tests.running import RunningSidecar, wait_until
 
-CLOSE = "Connection: close"
 SEED = 20241129
-
-
-def path(name: object) -> str:
-    return f"/v1/cache/test/{name}"
-
-
-def put(name: object, value: bytes, *headers: str) -> bytes:
-    return request("PUT", path(name), f"Content-Length: {len(value)}", *headers, body=value)
-
-
-def get(name: object, *headers: str) -> bytes:
-    return request("GET", path(name), *headers)
-
-
-async def ask(live: Sidecar, *requests: bytes) -> list[bytes]:
-    """The answers to requests that are sent at once; the last of them closes the connection."""
-    answer = await exchange(live.ports["http"], b"".join(requests))
-    return answer.split(b"HTTP/1.1 ")[1:]
-
-
-async def only_in_l3(live: Sidecar, *names: object, size: int = 10) -> None:
-    """Store entries, and drop them from memory."""
-    *before, last = [put(name, str(name).encode().ljust(size, b".")) for name in names]
-    await ask(live, *before, last.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-    with limited(live, max_entries=1, max_bytes=1):
-        while not live.store.memory.drain():
-            pass
-
-
-@contextmanager
-def limited(live: Sidecar, **limits: int) -> Iterator[None]:
-    """Both tiers in memory have these limits."""
-    config = live.store.config
-    changed: dict[str, Any] = dict(limits)
-    l1, l2 = config.tiers.l1, config.tiers.l2
-    tiers = replace(config.tiers, l1=replace(l1, **changed), l2=replace(l2, **changed))
-    live.store.apply(replace(config, tiers=tiers))
-    yield
-    live.store.apply(config)
-
-
-@contextmanager
-def stopped(live: Sidecar) -> Iterator[None]:
-    """L3's process does not run."""
-    pid = live.l3.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-@asynccontextmanager
-async def connected(
-    live: Sidecar,
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", live.ports["http"])
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-
-
-async def idle(live: Sidecar) -> None:
-    """Wait until nothing is in progress."""
-    admission = live.admissions["http"]
-    await eventually(lambda: admission.stats.in_flight == 0, "no request is in progress")
-    await eventually(lambda: admission.connections == 0, "no connection is open")
-    assert admission.buffered_bytes == 0
 
 
 async def test_a_thousand_mixed_requests_are_answered_in_order(live: Sidecar) -> None:
@@ -238,14 +178,45 @@ async def test_tiers_may_shrink_while_an_answer_is_open(live: Sidecar) -> None:
     await idle(live)
 
 
+async def packed_in_l3(live: Sidecar, name: str, value: bytes) -> None:
+    """Store a value that memory packs, and that L3 gets packed since it had evicted it."""
+    await ask(live, put(name, value), get(name, CLOSE))
+    with limited(live, max_entries=1):
+        await ask(live, put("other", b"v"), get("other", CLOSE))
+    entry = live.store.l2.entries[f"test/{name}".encode()]
+    await eventually(lambda: entry.packed, "it is packed")
+    entry.on_disk = 0
+    await only_in_l3(live, "small")
+    await eventually(lambda: not live.store.disk.pending, "L3 has it")
+
+
 async def test_a_large_value_is_unpacked_aside(live: Sidecar) -> None:
     """One that is compressed in L3 and too large for the loop is left to the task, in its order."""
-    await ask(live, put("large", b"large" * 100_000), get("large", CLOSE))
-    await only_in_l3(live, "small")
+    await packed_in_l3(live, "large", b"large" * 100_000)
     large, small, last = await ask(live, get("large"), get("small"), get("large", CLOSE))
     assert large.endswith(b"\r\n\r\n" + b"large" * 100_000)
     assert b"small" in small
     assert last.endswith(b"large")
+    await idle(live)
+
+
+async def test_a_stop_waits_for_a_value_that_is_unpacked_aside(live: Sidecar, serve: Serve) -> None:
+    """L3 answers during the stop; the value is left to the task and sent whole."""
+    await packed_in_l3(live, "large", b"large" * 100_000)
+    served = await serve(Limits())
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    with stopped(live):
+        writer.write(get("large"))
+        await eventually(lambda: served.admission.stats.in_flight, "it is asked")
+        served.server.pre_shutdown()
+        stopping = asyncio.create_task(served.server.shutdown(5.0))
+        await asyncio.sleep(0.05)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    assert answer.partition(b"\r\n\r\n")[2] == b"large" * 100_000
+    await stopping
+    writer.close()
+    assert served.admission.stats.in_flight == 0
+    assert served.admission.connections == 0
 
 
 def test_a_stop_waits_for_an_open_answer(own_sidecar: RunningSidecar) -> None:

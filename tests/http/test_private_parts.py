@@ -33,6 +33,8 @@ PARTS = {
     "_parser",
     "_paused",  # writing is paused
     "_request_count",
+    "_request_in_progress",  # a handler is at work, or its answer is being sent
+    "_task_handler",
     "_upgraded",
     "_waiter",  # what the idle task waits for
 }

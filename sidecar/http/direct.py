@@ -7,9 +7,12 @@ writes, large values to be unpacked, requests above a limit, and all that may be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
+import structlog
 from aiohttp import HttpVersion11
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
@@ -27,23 +30,32 @@ from sidecar.http.data import (
     reply_to_put,
 )
 from sidecar.http.fields import CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, IF_MATCH, IF_NONE_MATCH
-from sidecar.http.messages import LARGE_BYTES, Reply, exceeds, problem_reply, too_many_bytes
+from sidecar.http.messages import (
+    LARGE_BYTES,
+    Reply,
+    exceeds,
+    internal_error,
+    problem_reply,
+    too_many_bytes,
+)
 from sidecar.http.parameters import Parameters
 from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.ready import ReadyHeads
 from sidecar.model.clock import Clock
-from sidecar.model.entry import L1, Hit
+from sidecar.model.entry import L1
 from sidecar.model.errors import OutcomeUnknownError
 from sidecar.serving.admission import Admission
-from sidecar.store.store import Ask, OnWritten, Store, Written
+from sidecar.store.store import Ask, Store, Written
 from sidecar.tiers.disk import Unanswered
 
 if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
 
+log = structlog.get_logger("sidecar.http")
+
 MESSAGE: Any = RawRequestMessage
-WRITES = {"put": (reply_to_put, "the value"), "delete": (reply_to_delete, "the deletion")}
-"""What answers a write, and what an error calls it."""
+ReplyTo = Callable[[Any], Reply]
+"""Makes the reply of what the store calls back with. May raise RequestError."""
 _parse_query = Parameters(PutQuery).parse
 
 
@@ -63,6 +75,32 @@ class Connection(Protocol):
 
     def leave(self, message: RawRequestMessage, payload: StreamReader) -> None:
         """Leave the request that was taken to the task."""
+
+
+class Asked:
+    """A request that is answered later. It is in flight until `end`, which counts once."""
+
+    __slots__ = ("_admission", "_began_at", "_is_open", "_operation", "connection", "message")
+
+    def __init__(
+        self,
+        admission: Admission,
+        connection: Connection,
+        message: RawRequestMessage,
+        operation: str,
+    ) -> None:
+        self._admission = admission
+        self.connection = connection
+        self.message = message
+        self._operation = operation
+        self._began_at = admission.begin()
+        self._is_open = True
+
+    def end(self, status: int | None) -> None:
+        """Record the answer; status None if there is none, or not from here."""
+        if self._is_open:
+            self._is_open = False
+            self._admission.end(self._operation, status, self._began_at)
 
 
 class DirectEntries:
@@ -103,57 +141,29 @@ class DirectEntries:
         if "?" in path:
             return False
         key = full_key(path)
-        began_at = self._admission.begin()
+        began_at = perf_counter()
         hit = self._store.look(key)
-        if not isinstance(hit, Ask):
-            if (
-                hit is None
-                or hit.tier is not L1
-                or len(hit.value) > LARGE_BYTES
-                or has_conditions(message.headers)
-            ):
-                self._reply_to_get(connection, message, key, began_at, hit)
-            else:
-                head = self._heads.of(hit)
-                self._admission.end("get", 200, began_at)
-                connection.send(head, hit.value)
-            return True
-        if hit.found is not None or not self._admission.has_room:
-            self._admission.end("get", None, began_at)
-            return False
-        connection.ask()
-        self._store.fetch(key, partial(self._got, connection, message, key, began_at))
-        return True
-
-    def _got(
-        self,
-        connection: Connection,
-        message: RawRequestMessage,
-        key: bytes,
-        began_at: float,
-        hit: Hit | Ask | None,
-    ) -> None:
         if isinstance(hit, Ask):
-            self._admission.end("get", None, began_at)
-            connection.leave(message, EMPTY_PAYLOAD)
+            return hit.found is None and self._later(
+                Asked(self._admission, connection, message, "get"),
+                partial(self._store.fetch, key),
+                partial(self._entries.reply_to_get, key, message.headers),
+            )
+        if (
+            hit is None
+            or hit.tier is not L1
+            or len(hit.value) > LARGE_BYTES
+            or has_conditions(message.headers)
+        ):
+            reply_to = partial(self._entries.reply_to_get, key, message.headers)
+            reply = self._reply(message, reply_to, hit)
+            self._admission.record("get", reply.status, began_at)
+            connection.answer(message, reply)
         else:
-            self._reply_to_get(connection, message, key, began_at, hit)
-
-    def _reply_to_get(
-        self,
-        connection: Connection,
-        message: RawRequestMessage,
-        key: bytes,
-        began_at: float,
-        hit: Hit | None,
-    ) -> None:
-        try:
-            reply = self._entries.reply_to_get(key, message.headers, hit)
-            if len(reply.body) > LARGE_BYTES and not self._admission.admits_bytes():
-                raise too_many_bytes()
-        except RequestError as error:
-            reply = problem_reply(problem_of(error))
-        self._answer(connection, message, "get", began_at, reply)
+            head = self._heads.of(hit)
+            self._admission.record("get", 200, began_at)
+            connection.send(head, hit.value)
+        return True
 
     # ---- put and delete
 
@@ -177,12 +187,13 @@ class DirectEntries:
             key, content_type, ttl = self._entries.check_put(path, headers, _parse_query(query))
         except (RequestError, ProblemError):
             return False
-        on_written = self._begin(connection, message, "put")
-        if on_written is None:
-            return False
-        value = payload.read_nowait()
-        store.begin_put(key, value, content_type, ttl, on_written)
-        return True
+        return self._later(
+            Asked(self._admission, connection, message, "put"),
+            lambda on_written: store.begin_put(
+                key, payload.read_nowait(), content_type, ttl, on_written
+            ),
+            partial(_reply_to_write, reply_to_put, "the value"),
+        )
 
     def _delete(self, connection: Connection, message: RawRequestMessage) -> bool:
         if "?" in message.path or not self._may_write(message.headers):
@@ -191,51 +202,64 @@ class DirectEntries:
             key = checked_key(message.path)
         except RequestError:
             return False
-        on_written = self._begin(connection, message, "delete")
-        if on_written is None:
-            return False
-        self._store.begin_delete(key, on_written)
-        return True
-
-    def _begin(
-        self, connection: Connection, message: RawRequestMessage, operation: str
-    ) -> OnWritten | None:
-        """What answers a write when it is done; None if too many requests are in flight."""
-        began_at = self._admission.begin()
-        if not self._admission.has_room:
-            self._admission.end(operation, None, began_at)
-            return None
-        connection.ask()
-        return partial(self._done, connection, message, operation, began_at)
-
-    def _done(
-        self,
-        connection: Connection,
-        message: RawRequestMessage,
-        operation: str,
-        began_at: float,
-        written: Written | Unanswered,
-    ) -> None:
-        reply_to, what = WRITES[operation]
-        if isinstance(written, Unanswered):
-            reply = problem_reply(problem_of(of_write(OutcomeUnknownError(), what)))
-        else:
-            reply = reply_to(written)
-        self._answer(connection, message, operation, began_at, reply)
+        return self._later(
+            Asked(self._admission, connection, message, "delete"),
+            partial(self._store.begin_delete, key),
+            partial(_reply_to_write, reply_to_delete, "the deletion"),
+        )
 
     def _may_write(self, headers: Any) -> bool:
         return self._store.accepts and IF_MATCH not in headers and IF_NONE_MATCH not in headers
 
-    def _answer(
-        self,
-        connection: Connection,
-        message: RawRequestMessage,
-        operation: str,
-        began_at: float,
-        reply: Reply,
-    ) -> None:
+    # ---- answers that come later
+
+    def _later(
+        self, asked: Asked, start: Callable[[Callable[[Any], None]], None], reply_to: ReplyTo
+    ) -> bool:
+        """Answer with what `reply_to` makes of the outcome, with which `start` lets L3 call back.
+
+        False if too many requests are in flight; nothing has been started then.
+        """
+        if not self._admission.has_room:
+            asked.end(None)
+            return False
+        asked.connection.ask()
+        try:
+            start(partial(self._answer, asked, reply_to))
+        except BaseException:
+            asked.end(None)
+            raise
+        return True
+
+    def _answer(self, asked: Asked, reply_to: ReplyTo, outcome: object) -> None:
+        connection, message = asked.connection, asked.message
         if connection.transport is None:  # the client is gone
-            self._admission.end(operation, None, began_at)
-            return
-        self._admission.end(operation, reply.status, began_at)
-        connection.answer(message, reply)
+            asked.end(None)
+        elif isinstance(outcome, Ask):
+            asked.end(None)
+            connection.leave(message, EMPTY_PAYLOAD)
+        else:
+            reply = self._reply(message, reply_to, outcome)
+            asked.end(reply.status)
+            connection.answer(message, reply)
+
+    def _reply(self, message: RawRequestMessage, reply_to: ReplyTo, outcome: Any) -> Reply:
+        """The reply to a request, be it an error's: nothing is raised into what L3 answers."""
+        try:
+            reply = reply_to(outcome)
+            if len(reply.body) > LARGE_BYTES and not self._admission.admits_bytes():
+                raise too_many_bytes()
+        except RequestError as error:
+            reply = problem_reply(problem_of(error))
+        except Exception:
+            log.exception("A request failed", path=message.path)
+            reply = internal_error()
+        return reply
+
+
+def _reply_to_write(
+    reply_to: Callable[[Written], Reply], what: str, written: Written | Unanswered
+) -> Reply:
+    if isinstance(written, Unanswered):
+        raise of_write(OutcomeUnknownError(), what)
+    return reply_to(written)

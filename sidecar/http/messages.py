@@ -240,6 +240,11 @@ def problem_reply(problem: ProblemError) -> Reply:
     return reply.closing() if problem.close else reply
 
 
+def internal_error() -> Reply:
+    """The reply to a request that failed through an error of ours, which the caller has logged."""
+    return problem_reply(ProblemError(500, "An internal error of cache-sidecar; see its log."))
+
+
 async def drain(connection: Connection, transport: asyncio.Transport, size: int) -> None:
     """Wait for a slow reader, up to a time limit: unsent bytes stay in memory."""
     connection.hold(size)

@@ -15,7 +15,14 @@ from aiohttp import web
 
 from sidecar.api.errors import RequestError, UnavailableError
 from sidecar.http.connection import Connection, Refusal
-from sidecar.http.messages import LARGE_BYTES, Reply, Request, problem_reply, too_many_bytes
+from sidecar.http.messages import (
+    LARGE_BYTES,
+    Reply,
+    Request,
+    internal_error,
+    problem_reply,
+    too_many_bytes,
+)
 from sidecar.http.pipeline import Take, leave_all
 from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.routing import Found
@@ -85,9 +92,7 @@ class Server(web.Server):
                 operation=operation,
                 path=request.path,
             )
-            reply = problem_reply(
-                ProblemError(500, "An internal error of cache-sidecar; see its log.")
-            )
+            reply = internal_error()
         admission.end(operation, reply.status, began_at)
         return reply
 

@@ -101,15 +101,17 @@ class Admission:
 
     def end(self, operation: str, status: int | None, began_at: float) -> None:
         """Record the end of a request; status None if the client disconnected before the answer."""
-        stats = self.stats
-        stats.in_flight -= 1
-        if status is None:
-            return
+        self.stats.in_flight -= 1
+        if status is not None:
+            self.record(operation, status, began_at)
+
+    def record(self, operation: str, status: int, began_at: float) -> None:
+        """Record a request that was answered at once, so that it was never in flight."""
         ended_at = perf_counter()
         seconds = ended_at - began_at
-        stats.observe(operation, status, seconds)
+        self.stats.observe(operation, status, seconds)
         if self.limiter is not None:
-            self.limiter.observe(ended_at, seconds, stats.in_flight + 1)
+            self.limiter.observe(ended_at, seconds, self.stats.in_flight + 1)
 
     def _shed(self, reason: str) -> bool:
         self.stats.shed[reason] += 1

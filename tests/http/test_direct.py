@@ -7,6 +7,7 @@ comes later.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ from dataclasses import replace
 import pytest
 
 from sidecar.app.sidecar import Sidecar
+from sidecar.policies.lru import Lru
 from sidecar.serving.limits import Limits
 from tests.http.asking import (
     CLOSE,
@@ -310,6 +312,45 @@ async def test_a_damaged_value_is_an_error_and_leaks_nothing(live: Sidecar) -> N
     *answers, last = await ask(live, *[get("damaged")] * 3, get("other", CLOSE))
     assert [answer[:3] for answer in answers] == [b"500"] * 3
     assert last.endswith(b"v")
+    await idle(live)
+
+
+# ---- errors of ours
+
+
+class BrokenPolicy(Lru):
+    """The policy of a plugin, with an error in it."""
+
+    def insert(self, key: bytes, expires_at: float) -> None:
+        raise KeyError(key)
+
+    def hit(self, key: bytes) -> None:
+        raise KeyError(key)
+
+
+@pytest.mark.parametrize("sent", [get("hot"), put("new", b"v"), get("hot") + put("new", b"v")])
+async def test_a_policy_with_an_error_leaves_no_request_in_flight(
+    live: Sidecar, sent: bytes
+) -> None:
+    """The connection ends, since the request may have been carried out in part."""
+    await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    good, live.store.l1.policy = live.store.l1.policy, BrokenPolicy()
+    for _ in range(3):
+        assert await exchange(live.ports["http"], sent) == b""
+    live.store.l1.policy = good
+    assert (await ask(live, get("hot", CLOSE)))[0].endswith(b"hot")
+    await idle(live)
+
+
+async def test_a_reply_that_cannot_be_made_is_an_internal_error(live: Sidecar) -> None:
+    """500, as from the task, and the next request is answered."""
+    await ask(live, put("wrong", b"v"), get("wrong", CLOSE))
+    with limited(live, max_entries=1):
+        await ask(live, put("other", b"v"), get("other", CLOSE))
+    live.store.l2.entries[b"test/wrong"].created_at = math.nan
+    first, second = await ask(live, get("wrong"), get("other", CLOSE))
+    assert first.startswith(b"500 ")
+    assert second.endswith(b"v")
     await idle(live)
 
 

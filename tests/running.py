@@ -160,6 +160,14 @@ def wait_until(
         time.sleep(0.02)
 
 
+def anonymous_bytes(pid: int) -> int:
+    """The memory of a process that is its own, without files that are mapped or cached."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Anonymous:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("smaps_rollup has no line Anonymous")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

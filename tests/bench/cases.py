@@ -201,7 +201,7 @@ def against_itself(sidecar: Sidecar) -> tuple[Case, ...]:
             Http(uncounted, "l1"),
             (at_least(0.97),),
             rounds=4,
-            starts=6,
+            starts=5,
         ),
         Case(
             "optimizer",
@@ -209,7 +209,7 @@ def against_itself(sidecar: Sidecar) -> tuple[Case, ...]:
             Http(sidecar, "l1"),
             Http(replace(still, name="without"), "l1"),
             (at_least(0.98),),
-            rounds=15,
+            rounds=11,
         ),
         Case(
             "slow-disk",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import socket
@@ -34,11 +35,15 @@ def noise(rng: random.Random, size: int) -> Iterator[bytes]:
 
 
 def documents(rng: random.Random, size: int) -> Iterator[bytes]:
-    """JSON as an application caches it: lists of records, cut or padded to the size."""
+    """JSON as an application caches it: a number, then one of a thousand lists of records."""
     words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(500)]
-    while True:
-        records = [_record(rng, words) for _ in range(size // 150 + 1)]
-        yield json.dumps(records).encode().ljust(size)[:size]
+    lists = [
+        json.dumps([_record(rng, words) for _ in range(size // 150 + 1)]).encode()
+        for _ in range(1000)
+    ]
+    for number in itertools.count():
+        head = b'{"number": %d, "records": ' % number
+        yield head + lists[number % 1000][: size - len(head)]
 
 
 def _record(rng: random.Random, words: list[str]) -> dict[str, object]:

@@ -210,7 +210,9 @@ def _alternated(case: Case, running: Servers, plan: Plan) -> Iterator[Pair]:
     """Rounds in which either side is first in turns."""
     sides = [side for side in (case.ours, case.theirs) if side is not None]
     for side in sides:
-        side.prepare(running.of(side.server))
+        server = running.of(side.server)
+        side.prepare(server)
+        server.settle()
     for number in range(plan.rounds(case)):
         figures: list[Figures] = [{}, {}]
         for index in range(len(sides)) if number % 2 == 0 else reversed(range(len(sides))):

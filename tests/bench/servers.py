@@ -5,12 +5,14 @@ A server runs on one processor; the load, and L3's process of a sidecar, on anot
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -35,6 +37,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SERVER_CPU, LOAD_CPU = 0, 1
 SCRAPE_SECONDS = 5.0
+SETTLE_SECONDS, LOOK_SECONDS, IDLE_RATIO = 30.0, 0.25, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,15 @@ class Running:
         """Processor time so far: of the main process, and of all, with all their threads."""
         main = cpu_seconds(self.pid)
         return main, main + (cpu_seconds(self.child) if self.child else 0.0)
+
+    def settle(self) -> None:
+        """Wait until it does almost nothing: what was written before may still be compacted."""
+        give_up = time.monotonic() + SETTLE_SECONDS
+        used = math.inf
+        while used > IDLE_RATIO * LOOK_SECONDS and time.monotonic() < give_up:
+            before = self.cpu_seconds()[1]
+            time.sleep(LOOK_SECONDS)
+            used = self.cpu_seconds()[1] - before
 
 
 class Server(Protocol):

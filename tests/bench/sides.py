@@ -31,7 +31,6 @@ from tests.bench.servers import Aiohttp, Memcached, Redis, Running, Server, Side
 
 WARM_UP = 5_000
 """Operations before each round; their rate gives the number of the round."""
-SETTLE_SECONDS = 3.0
 DEEP = 50_000
 """Keys of which memory holds a fiftieth at most, with the default configuration."""
 
@@ -207,7 +206,7 @@ class Idle:
     server: Sidecar
 
     def prepare(self, server: Running) -> None:
-        time.sleep(SETTLE_SECONDS)
+        """It is idle from its start."""
 
     def measure(self, server: Running, seconds: int) -> Figures:
         before = server.cpu_seconds()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.bench import report
+from tests.bench.__main__ import PICTURE
 from tests.bench.cases import groups
 from tests.bench.load import parse_memcslap, parse_redis_benchmark, parse_wrk
 from tests.bench.measuring import (
@@ -31,6 +33,7 @@ from tests.bench.picture import picture
 from tests.bench.report import Machine, Report
 from tests.bench.servers import ROOT, Aiohttp, Running
 from tests.bench.sides import Http
+from tests.contracts.pages import read, table
 
 CASE = Case("get", "GET <&>", Http(Aiohttp("ours"), "l1"), Http(Aiohttp(), "l1"), (at_least(1.5),))
 ROUNDS: tuple[Pair, ...] = (
@@ -134,7 +137,7 @@ class NoServer:
         return self
 
     def __enter__(self) -> Running:
-        return Running(0, 0)
+        return Running(0, os.getpid())
 
     def __exit__(self, *error: object) -> None:
         pass
@@ -199,3 +202,19 @@ def test_the_picture_shows_each_ratio_with_its_bound() -> None:
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert texts[2:] == ["GET <&>", "2.00", "GET <&>", "10.00"]
     assert len(drawn.findall("*[@class='mark']")) == 2
+
+
+# ---- the documentation
+
+
+def test_the_picture_in_the_documentation_is_that_of_the_reference() -> None:
+    assert PICTURE.read_text() == picture(report.load(report.REFERENCE))
+
+
+def test_the_bounds_in_the_documentation_are_those_of_the_cases() -> None:
+    cases = [case for group in groups().values() for case in group]
+    assert table(read("docs/performance.md"), "case") == [
+        [f"`{case.name}`", case.what, f"`{case.peer}`" if case.peer else "", report.wanted(bound)]
+        for case in cases
+        for bound in case.bounds
+    ]

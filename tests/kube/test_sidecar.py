@@ -12,7 +12,7 @@ import pytest
 from tests.documents.kubelet import Mount
 from tests.kube.conftest import Start, notes, promote_after
 from tests.kube.threaded import NAMESPACE, ThreadedApiServer
-from tests.running import wait_until
+from tests.running import IDLE_BYTES, anonymous_bytes, wait_until
 
 CONTACT = "cache_sidecar_config_source_last_contact_timestamp_seconds"
 POD = ("--pod-name", "cart-1", "--pod-namespace", NAMESPACE, "--pod-uid", "uid-1")
@@ -38,6 +38,16 @@ def test_an_edit_is_in_force_a_moment_later(start: Start, api: ThreadedApiServer
     assert metrics['cache_sidecar_config_reloads_total{result="success",source="api"}'] == 2
     assert metrics['cache_sidecar_config_reloads_total{result="failure",source="api"}'] == 1
     assert 0 <= time.time() - metrics[CONTACT] < 60
+
+
+def test_a_watch_needs_little_memory(start: Start, api: ThreadedApiServer) -> None:
+    """Both processes stay within the limit of those without a ConfigMap."""
+    api.publish(cache="promote_after: 3")
+    sidecar = start()
+    wait_until(lambda: sidecar.metrics()[CONTACT], "the document has been read")
+    assert sidecar.child is not None
+    total = anonymous_bytes(sidecar.pid) + anonymous_bytes(sidecar.child)
+    assert total <= IDLE_BYTES
 
 
 def test_a_configmap_that_does_not_exist_is_waited_for(

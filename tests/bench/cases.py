@@ -228,7 +228,7 @@ def memory(sidecar: Sidecar, entries: int) -> tuple[Case, ...]:
     packed = Full(replace(in_l2, name="packed"), entries, KIB, documents)
     return (
         Case(
-            "memory",
+            "memory-plain",
             f"{entries:,} values of 256 B in L2",
             plain,
             replace(plain, server=Redis()),
@@ -260,7 +260,7 @@ def many_keys() -> Case:
     counts = (10 * MILLION, 10_000)
     many, few = (Sidecar(f"{keys:,} keys", ALL_IN_L3, in_l3=keys) for keys in counts)
     return Case(
-        "keys",
+        "keys-10m",
         "GET, hit in L3, 10 million keys in it",
         Http(many, "l3", keys=many.in_l3),
         Http(few, "l3", keys=few.in_l3),

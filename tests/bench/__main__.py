@@ -4,7 +4,7 @@ It starts every peer, measures both sides of a case in turns, pinned alike, and 
 figures, the ratio and the bounds. It does not pass or fail. `--list` prints the cases by group.
 
     --short      a second for each round, without 10 million keys: minutes
-    --python     another interpreter for the sidecar and aiohttp, with what requirements.lock names
+    --python     another interpreter for the sidecar and aiohttp; cache-sidecar is installed there
     --image      both in the container image, with its interpreter
     --reference  also write tests/bench/reference.json, and the picture for the documentation
 
@@ -56,6 +56,8 @@ def main() -> None:
     parser.add_argument("--reference", action="store_true")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end with this process
+    if options.reference and options.names:
+        parser.error("the reference has all cases")
     plan = SHORT if options.short else Plan()
     interpreter: Interpreter = Local(options.python)
     if options.image:

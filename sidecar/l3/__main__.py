@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import resource
 import signal
 import socket
 import sys
@@ -38,6 +39,7 @@ def main(descriptor: int, data_dir: Path, data_limit: int | None, *, stale: bool
     `stale`: L3 has missed writes, even if the volume has no mark.
     """
     _end_with_parent()
+    _allow_many_files()
     connection = socket.socket(fileno=descriptor)
     try:
         database, wiped = open_database(data_dir, stale=stale)
@@ -80,6 +82,12 @@ def _end_with_parent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _allow_many_files() -> None:
+    """Use all that the system allows: container runtimes often start with a soft limit of 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

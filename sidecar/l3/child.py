@@ -41,7 +41,10 @@ MAX_TOUCHES = 4096
 """The most waiting touches; further ones are dropped, so that the order of use is sampled."""
 TOUCHES_AT_ONCE = 64
 TOUCH_SECONDS = 0.02
-"""The pause between batches of touches, so that they do not delay reads."""
+"""The least time between batches of touches, so that they do not delay reads."""
+TOUCH_SHARE = 1 / 40
+"""The most of the time that is spent on touches. Where entries are many, a touch costs more, and
+fewer are needed to order the entries by use."""
 CLOSING_SECONDS = 2.0
 """How long a closing child waits for room for its remaining writes."""
 
@@ -96,7 +99,7 @@ class Child:
         self._looked_at = 0.0
         self._last_status = 0.0
         self._last_slice = 0.0
-        self._last_touch = 0.0
+        self._touch_due = 0.0
         self._sweeping = Sweeping()
         self._news = False  # whether L3 has changed since the last status
         self._closing = False
@@ -245,12 +248,13 @@ class Child:
 
     def _touch(self) -> None:
         now = time.monotonic()
-        if self._touches and now - self._last_touch >= TOUCH_SECONDS and not self._space.slowed:
-            self._last_touch = now
+        if self._touches and now >= self._touch_due and not self._space.slowed:
             keys = list(islice(self._touches, TOUCHES_AT_ONCE))
             dropped = self._engine.dropped_bytes
             self._engine.touch({key: self._touches.pop(key) for key in keys}, self._clock())
             self._has_changed(self._engine.dropped_bytes - dropped)
+            took = time.monotonic() - now
+            self._touch_due = now + max(TOUCH_SECONDS, took / TOUCH_SHARE)
 
     def _work(self, until: float) -> None:
         """One slice: first make room for waiting writes, then get under the limits, then sweep."""

@@ -15,7 +15,7 @@ import msgspec
 
 from sidecar.l3 import wire
 from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, Counts, TierState
-from sidecar.l3.database import Database, get_many
+from sidecar.l3.database import Database, get_many, rows_from
 from sidecar.l3.records import (
     disk_key,
     logical_bytes,
@@ -181,25 +181,21 @@ class Engine:
         """
         if not self._sweep_from:
             self._sweep_started = self._tier.invalidations.newest
-        rows = self._db.meta.iter()
-        rows.seek(self._sweep_from)
         batch = Batch(self._tier, now)
         self._sweep_found = 0
-        for _ in range(SWEEP_ROWS):
-            if not rows.valid():
-                rows.status()  # raises if the iterator ended with an error
+        rows = rows_from(self._db.meta, self._sweep_from, SWEEP_ROWS + 1)
+        self._sweep_from = b""
+        for count, (row_key, row) in enumerate(rows):
+            if count == SWEEP_ROWS or batch.dropped_bytes > most_bytes:
+                self._sweep_from = row_key
                 break
-            row_key, meta = rows.key(), unpack_meta(rows.value())
-            if batch.dropped_bytes > most_bytes:
-                break
+            meta = unpack_meta(row)
             if batch.dead(row_key, meta):
                 batch.drop(row_key, meta)
                 self._sweep_found += 1
-            rows.next()
-        at_end = not rows.valid()
+        at_end = not self._sweep_from
         if at_end:
             self._forget_swept(batch)
-        self._sweep_from = b"" if at_end else rows.key()
         batch.commit(sync=False)
         return at_end
 
@@ -219,22 +215,17 @@ class Engine:
 
     def page(self, call: wire.ListKeys, now: float) -> Page:
         """Keys below a scope, in the order of their hashes; reads at most SWEEP_ROWS rows."""
-        rows = self._db.meta.iter()
-        rows.seek(call.cursor)
         found: list[ListedKey] = []
         covers = self._tier.invalidations.covers
-        for _ in range(SWEEP_ROWS):
-            if not rows.valid():
-                rows.status()
-                return Page(found, None)
-            if len(found) == call.limit:
-                break
-            key, meta = user_key(rows.key()), unpack_meta(rows.value())
+        rows = rows_from(self._db.meta, call.cursor, SWEEP_ROWS + 1)
+        for count, (row_key, row) in enumerate(rows):
+            if count == SWEEP_ROWS or len(found) == call.limit:
+                return Page(found, row_key)
+            key, meta = user_key(row_key), unpack_meta(row)
             live = not is_expired(meta[EXPIRES_AT], now) and not covers(key, meta[SEQ])
             if live and key.startswith(call.scope):
                 found.append(ListedKey(key, meta[SIZE], meta[EXPIRES_AT], meta[FREQUENCY]))
-            rows.next()
-        return Page(found, rows.key() if rows.valid() else None)
+        return Page(found, None)
 
     # ---- state
 

@@ -52,8 +52,9 @@ class TierState:
     """The state of the tier; every batch starts with it and changes it when written.
 
     `evictions` and `expirations` count since the start; an entry that had expired when it was
-    removed counts as an expiration, whatever the reason. `dropped_bytes` are all bytes that became
-    dead since the start, including rows replaced by a touch.
+    removed counts as an expiration, whatever the reason. `written_bytes` are all logical bytes that
+    were written since the start, and `dropped_bytes` those that became dead; a touch writes a row
+    and replaces one.
     """
 
     database: Database
@@ -65,11 +66,12 @@ class TierState:
     invalidations: Invalidations = field(default_factory=Invalidations)
     evictions: int = 0
     expirations: int = 0
+    written_bytes: int = 0
     dropped_bytes: int = 0
 
 
 class Batch:
-    """One batch. `apply` and `touch` take keys that were looked up; `commit` ends it."""
+    """One batch: changes in order, then `commit`."""
 
     def __init__(self, tier: TierState, now: float) -> None:
         self._tier = tier
@@ -85,33 +87,36 @@ class Batch:
         self._dropped_bytes = 0
         self.rows = WriteBatch(raw_mode=True)
 
-    def look_up(self, keys: list[bytes]) -> None:
-        wanted = [row for row in map(disk_key, keys) if row not in self._metas]
-        if wanted:
-            found = get_many(self._tier.database.meta, wanted)
-            for row_key, row in zip(wanted, found, strict=True):
-                self._metas[row_key] = None if row is None else unpack_meta(row)
+    def apply(self, writes: list[Write]) -> list[int]:
+        """Decide all in order; returns their effects."""
+        row_keys = [
+            b"" if isinstance(write, Invalidate) else disk_key(write.key) for write in writes
+        ]
+        self._look_up(row_keys)
+        counts = self._counts
+        counts.max_seq = max(counts.max_seq, *[write.seq for write in writes], 0)
+        effects = []
+        for row_key, write in zip(row_keys, writes, strict=True):
+            match write:
+                case Put():
+                    effects.append(self._put(row_key, write))
+                case Delete():
+                    effects.append(self._delete(row_key, write))
+                case Invalidate():
+                    effects.append(self._invalidate(write))
+        return effects
 
-    def apply(self, write: Write) -> int:
-        """Decide one write; returns its effect."""
-        self._counts.max_seq = max(self._counts.max_seq, write.seq)
-        match write:
-            case Put():
-                return self._put(write)
-            case Delete():
-                return self._delete(write)
-            case Invalidate():
-                return self._invalidate(write)
-
-    def touch(self, key: bytes, hits: int) -> None:
-        row_key = disk_key(key)
-        meta = self._metas[row_key]
-        if meta is not None:
-            seq, expires_at, _, frequency, size = meta
-            meta = (seq, expires_at, self._now, min(frequency + hits, MAX_FREQUENCY), size)
-            self._metas[row_key] = meta
-            self.rows.put(row_key, pack_meta(meta), self._meta_family)
-            self._dropped_bytes += RECORD_BYTES
+    def touch(self, hits: dict[bytes, int]) -> None:
+        """Record the number of uses of each key."""
+        row_keys = [disk_key(key) for key in hits]
+        self._look_up(row_keys)
+        metas, now, family, put = self._metas, self._now, self._meta_family, self.rows.put
+        for row_key, count in zip(row_keys, hits.values(), strict=True):
+            if (meta := metas[row_key]) is not None:
+                seq, expires_at, _, frequency, size = meta
+                frequency = min(frequency + count, MAX_FREQUENCY)
+                put(row_key, pack_meta((seq, expires_at, now, frequency, size)), family)
+                self._dropped_bytes += RECORD_BYTES
 
     @property
     def dropped_bytes(self) -> int:
@@ -126,6 +131,8 @@ class Batch:
         `incoming_bytes` are kept free as well.
         """
         evicted: list[bytes] = []
+        if self._fits(incoming_bytes):
+            return evicted
         lot = min(MOST_IN_LOT, int(self._counts.entries * LOT_SHARE))
         while (want := self._surplus(incoming_bytes)) and (spare > 0 or self._worse()):
             want += lot
@@ -142,7 +149,7 @@ class Batch:
                 self.drop(row_key, meta)
                 if spare <= 0 and not self._worse():
                     break
-                if not self._surplus(incoming_bytes):
+                if self._fits(incoming_bytes):
                     if lot == 0:
                         break
                     lot -= 1
@@ -173,6 +180,8 @@ class Batch:
         tier = self._tier
         self.rows.put(COUNTS_ROW, msgspec.msgpack.encode(self._counts))
         tier.database.write(self.rows, sync=sync)
+        grown = self._counts.used_bytes - tier.counts.used_bytes
+        tier.written_bytes += grown + self._dropped_bytes
         tier.counts = self._counts
         tier.evictions += self._evictions
         tier.expirations += self._expirations
@@ -180,8 +189,16 @@ class Batch:
 
     # ---- the three writes
 
-    def _put(self, put: Put) -> int:
-        row_key = disk_key(put.key)
+    def _look_up(self, row_keys: list[bytes]) -> None:
+        """Read the metadata of rows; without those of no key."""
+        metas = self._metas
+        wanted = [row_key for row_key in row_keys if row_key and row_key not in metas]
+        if wanted:
+            found = get_many(self._tier.database.meta, wanted)
+            for row_key, row in zip(wanted, found, strict=True):
+                metas[row_key] = None if row is None else unpack_meta(row)
+
+    def _put(self, row_key: bytes, put: Put) -> int:
         old = self._metas[row_key]
         effect = NEW
         if old is not None:
@@ -208,8 +225,7 @@ class Batch:
         self.rows.put(row_key, pack_value(put), self._value_family)
         return effect
 
-    def _delete(self, delete: Delete) -> int:
-        row_key = disk_key(delete.key)
+    def _delete(self, row_key: bytes, delete: Delete) -> int:
         old = self._metas[row_key]
         if old is None or old[SEQ] > delete.seq:  # a later put was applied before: sent again
             return NEW
@@ -261,6 +277,13 @@ class Batch:
             average = max(1, counts.used_bytes // counts.entries)
             surplus = max(surplus, 1, over_bytes // average)
         return surplus
+
+    def _fits(self, incoming_bytes: int) -> bool:
+        counts, tier = self._counts, self._tier
+        return (
+            counts.entries <= tier.max_entries
+            and counts.used_bytes + incoming_bytes <= tier.max_bytes
+        )
 
     def _worse(self) -> bool:
         """Whether this batch leaves the tier over a limit by more than before."""

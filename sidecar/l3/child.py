@@ -24,7 +24,6 @@ from sidecar.l3.engine import Engine, in_chunks
 from sidecar.l3.space import Space
 from sidecar.l3.sweeping import Sweeping
 from sidecar.model.answers import ABSENT, LATE, Status
-from sidecar.model.writes import Put
 
 SLICE_SECONDS = 0.005
 BUSY_SECONDS = 0.001
@@ -95,7 +94,8 @@ class Child:
         self._touches: dict[bytes, int] = {}
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
-        self._changed = 0  # bytes written and dropped since the folder was measured
+        self._noted_bytes = 0  # written and dropped, as last noted
+        self._looked_bytes = 0  # the same when the folder was measured
         self._looked_at = 0.0
         self._last_status = 0.0
         self._last_slice = 0.0
@@ -147,26 +147,27 @@ class Child:
     def _handle(self, request: wire.Request, size: int) -> None:
         if request.reads:
             self._read(request)
-        match request.call:
-            case wire.Configure():
-                self._engine.configure(request.call)
-                self._sweeping.pace = request.call.pace
-            case wire.ListKeys():
-                page = self._engine.page(request.call, request.now)
-                self._reply(wire.Reply([], [], [], page=page))
-            case wire.Rewrite():
-                begun = self._space.rewrite(self._engine.dropped_bytes)
-                self._reply(wire.Reply([], [], [], rewrite=begun))
-            case wire.Close():
-                self._closing = True
-            case None:
-                pass
+        if request.call is not None:
+            self._call(request.call, request.now)
         for key, hits in request.touches:
             self._used(key, hits)
         if request.writes:
             self._held.append(request)
             self._held_bytes += size
             self._release()
+
+    def _call(self, call: wire.Call, now: float) -> None:
+        match call:
+            case wire.Configure():
+                self._engine.configure(call)
+                self._sweeping.pace = call.pace
+            case wire.ListKeys():
+                self._reply(wire.Reply([], [], [], page=self._engine.page(call, now)))
+            case wire.Rewrite():
+                begun = self._space.rewrite(self._engine.dropped_bytes)
+                self._reply(wire.Reply([], [], [], rewrite=begun))
+            case wire.Close():
+                self._closing = True
 
     def _read(self, request: wire.Request) -> None:
         for keys in in_chunks(request.reads, self._engine.reads_at_once()):
@@ -206,9 +207,8 @@ class Child:
             room = self._space.room(engine.used_bytes)
             count = engine.entries_in(room)
             writes, rest = request.writes[:count], request.writes[count:]
-            if engine.crowded(writes):
+            if engine.crowded(writes, self._held_bytes):
                 return
-            dropped = engine.dropped_bytes
             answers, evicted = engine.write(
                 writes, self._clock(), sync=request.sync, most_bytes=room
             )
@@ -220,8 +220,7 @@ class Child:
                 self._held.popleft()
                 if not self._held:
                     self._held_bytes = 0
-            written = sum(len(write.value) for write in writes if isinstance(write, Put))
-            self._has_changed(written + engine.dropped_bytes - dropped)
+            self._note_changes()
 
     def _reply(self, reply: wire.Reply) -> None:
         if self._deaf:
@@ -250,9 +249,8 @@ class Child:
         now = time.monotonic()
         if self._touches and now >= self._touch_due and not self._space.slowed:
             keys = list(islice(self._touches, TOUCHES_AT_ONCE))
-            dropped = self._engine.dropped_bytes
             self._engine.touch({key: self._touches.pop(key) for key in keys}, self._clock())
-            self._has_changed(self._engine.dropped_bytes - dropped)
+            self._note_changes()
             took = time.monotonic() - now
             self._touch_due = now + max(TOUCH_SECONDS, took / TOUCH_SHARE)
 
@@ -260,9 +258,10 @@ class Child:
         """One slice: first make room for waiting writes, then get under the limits, then sweep."""
         engine = self._engine
         while not self._space.slowed and time.monotonic() < until:
-            dropped = engine.dropped_bytes
             room = self._space.room(engine.used_bytes)
-            incoming = engine.crowded(self._held[0].writes) if self._held else 0
+            incoming = 0
+            if self._held:
+                incoming = engine.crowded(self._held[0].writes, self._held_bytes)
             if incoming or engine.over():
                 evicted = engine.drain(self._clock(), incoming, room)
                 if evicted:
@@ -273,17 +272,18 @@ class Child:
                 self._sweeping.swept(began, time.monotonic(), at_end=at_end)
             else:
                 return
-            self._has_changed(engine.dropped_bytes - dropped)
+            self._note_changes()
 
-    def _has_changed(self, size: int) -> None:
-        if size:
+    def _note_changes(self) -> None:
+        changed = self._engine.changed_bytes
+        if changed != self._noted_bytes:
+            self._noted_bytes = changed
             self._news = True
-            self._changed += size
-            if self._changed >= LOOK_BYTES:
+            if changed - self._looked_bytes >= LOOK_BYTES:
                 self._look()
 
     def _look(self) -> None:
-        self._changed = 0
+        self._looked_bytes = self._engine.changed_bytes
         self._looked_at = time.monotonic()
         self._space.look(self._engine.used_bytes, self._engine.dropped_bytes)
 

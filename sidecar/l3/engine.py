@@ -17,6 +17,7 @@ from sidecar.l3 import wire
 from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, Counts, TierState
 from sidecar.l3.database import Database, get_many, rows_from
 from sidecar.l3.records import (
+    RECORD_BYTES,
     disk_key,
     logical_bytes,
     unpack_meta,
@@ -25,7 +26,7 @@ from sidecar.l3.records import (
 from sidecar.model.answers import ListedKey, Page
 from sidecar.model.life import is_expired
 from sidecar.model.metadata import EXPIRES_AT, FREQUENCY, SEQ, SIZE
-from sidecar.model.writes import Invalidate, Put, Write
+from sidecar.model.writes import Put, Write
 from sidecar.policies import lru
 from sidecar.policies.spec import import_score
 
@@ -75,6 +76,11 @@ class Engine:
     def dropped_bytes(self) -> int:
         """Logical bytes of all entries that left L3 since the start."""
         return self._tier.dropped_bytes
+
+    @property
+    def changed_bytes(self) -> int:
+        """Logical bytes that were written or dropped since the start."""
+        return self._tier.written_bytes + self._tier.dropped_bytes
 
     @property
     def invalidations(self) -> int:
@@ -129,8 +135,7 @@ class Engine:
         If the tier has to shrink, it drops about `most_bytes` more than the writes add.
         """
         batch = Batch(self._tier, now)
-        batch.look_up([write.key for write in writes if not isinstance(write, Invalidate)])
-        answers = [batch.apply(write) for write in writes]
+        answers = batch.apply(writes)
         evicted = batch.evict(min(DRAIN_ENTRIES, self.entries_in(most_bytes)))
         batch.commit(sync=sync)
         return answers, evicted
@@ -138,17 +143,18 @@ class Engine:
     def touch(self, hits: dict[bytes, int], now: float) -> None:
         """Record the number of uses of entries."""
         batch = Batch(self._tier, now)
-        batch.look_up(list(hits))
-        for key, count in hits.items():
-            batch.touch(key, count)
+        batch.touch(hits)
         batch.commit(sync=False)
 
-    def crowded(self, writes: list[Write]) -> int:
+    def crowded(self, writes: list[Write], frame_bytes: int) -> int:
         """The bytes that `writes` add, if room for them has to be made in slices first; else 0.
 
-        One large value may evict more small ones than fit between two frames.
+        One large value may evict more small ones than fit between two frames. `frame_bytes` are at
+        least those of their frame: usually there is room for that, and nothing else to add up.
         """
         counts, tier = self._tier.counts, self._tier
+        if counts.used_bytes + frame_bytes + len(writes) * RECORD_BYTES <= tier.max_bytes:
+            return 0
         sizes = [logical_bytes(write) for write in writes if isinstance(write, Put)]
         incoming = sum(size for size in sizes if size <= tier.max_bytes)
         over = min(incoming, counts.used_bytes + incoming - tier.max_bytes)

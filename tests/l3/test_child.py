@@ -139,6 +139,17 @@ def test_it_closes_when_it_is_told_to(tmp_path: Path, start_child: StartChild) -
     assert again.values([b"ns/a"]) == [b"one"]
 
 
+def test_it_may_open_as_many_files_as_the_system_allows(
+    tmp_path: Path, start_child: StartChild
+) -> None:
+    """A soft limit, which shells and container runtimes keep low, does not close its tables."""
+    child = start_child(tmp_path)
+    child.hello()
+    limits = Path(f"/proc/{child.process.pid}/limits").read_text()
+    (soft, hard) = limits.partition("Max open files")[2].split()[:2]
+    assert soft == hard
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ignores_signals_that_are_meant_for_the_sidecar(
     tmp_path: Path, start_child: StartChild, number: signal.Signals

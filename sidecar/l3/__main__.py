@@ -56,8 +56,8 @@ def main(descriptor: int, data_dir: Path, data_limit: int | None, *, stale: bool
         return _fault(connection, error.reason, str(error))
     except Exception as error:  # noqa: BLE001  (RocksDB raises nothing narrower; told to the sidecar)
         if is_corruption(error):
-            # The database is not closed: RocksDB deletes files by their paths, which from now on are
-            # those of the next child's database.
+            # The database is not closed: RocksDB deletes files by their paths, which are now those
+            # of the next child's database.
             os._exit(_put_aside(connection, data_dir, error))
         return _fault(connection, *explain(str(error), data_dir))
     return 0

@@ -26,7 +26,7 @@ QUICK := tests/api tests/config tests/contracts/test_agreements.py \
     tests/contracts/test_layers.py tests/contracts/test_links.py tests/contracts/test_names.py \
     tests/contracts/test_optimizer_page.py tests/documents tests/optimizer/actions tests/policies \
     tests/process tests/serving tests/signals tests/store/test_doorkeeper.py tests/store/test_facade.py \
-    tests/store/test_listing.py tests/tiers/test_memory.py tests/tiers/test_packing.py
+    tests/store/test_listing.py tests/store/test_memory.py tests/tiers/test_packing.py
 
 .PHONY: run test check setup tools lint format dashboards bench image chart-docs lock clean
 

@@ -25,7 +25,7 @@ from sidecar.cli import traces
 from sidecar.cli.known import catalogue_of, pass_catalogue
 from sidecar.config.vocabulary import Vocabulary
 from sidecar.model.option import Option
-from sidecar.policies.protocol import NEVER, Policy
+from sidecar.policies.protocol import Item, Policy
 from sidecar.policies.registry import UnknownPolicyError
 
 _BATCH = 65_536
@@ -115,26 +115,28 @@ class Outcome:
     requests_per_second: float
 
 
-def run(policy: Policy, entries: int, keys: Iterable[bytes]) -> Outcome:
+def run(policy: Policy[Item], entries: int, keys: Iterable[bytes]) -> Outcome:
     """Send `keys` through `policy`, which holds at most `entries` of them.
 
-    Only the policy and the set of stored keys are timed, in batches, not the production of `keys`.
+    Only the policy, which looks the keys up too, is timed, in batches, not the production of
+    `keys`.
     """
-    hit, insert, evict = policy.hit, policy.insert, policy.evict
-    held: set[bytes] = set()  # represents the tier's own table
-    requests = misses = 0
+    get, hit, insert, evict = policy.get, policy.hit, policy.insert, policy.evict
+    held = requests = misses = 0
     seconds = 0.0
     for batch in _batches(keys):
         started = perf_counter()
         for key in batch:
-            if key in held:
-                hit(key)
+            node = get(key)
+            if node is not None:
+                hit(node)
+                continue
+            misses += 1
+            insert(Item(key))
+            if held < entries:
+                held += 1
             else:
-                misses += 1
-                insert(key, NEVER)
-                held.add(key)
-                if len(held) > entries:
-                    held.remove(evict())
+                evict()
         seconds += perf_counter() - started
         requests += len(batch)
     hits = requests - misses

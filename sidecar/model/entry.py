@@ -39,31 +39,47 @@ UNUSED: Final = -1
 """In place of an epoch: only memory has the entry, and it has had no hit there yet."""
 
 
+class Packed(msgspec.Struct, eq=False, gc=False):
+    """A compressed value: its zstd frame, and the length of the value as put."""
+
+    frame: bytes
+    size: int
+
+
 class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
     """One version of one value.
 
-    `seq` is unique for each write and increases; it is the ETag. `created_at` and `expires_at` are
-    wall clock seconds (`inf`: never). `size` is the length of the value as put; if `value` is
-    shorter, it is a zstd frame. `on_disk` is the epoch of L3 that has this version, 0, or UNUSED.
+    `seq` is unique for each write and increases; it is the ETag. `times` are `created_at` and
+    `expires_at` in wall clock seconds (`inf`: never), as the parts of a complex number, which is
+    one object of 32 bytes instead of two. `on_disk` is the epoch of L3 that has this version, 0, or
+    UNUSED.
 
     An entry cannot be part of a reference cycle, so the garbage collector does not track it: a
     million entries do not lengthen its pauses.
     """
 
     key: bytes
-    value: bytes
-    size: int
+    value: bytes | Packed
     content_type: str
     seq: int
-    created_at: float
-    expires_at: float
+    times: complex
     on_disk: int = 0
-    hits: int = 0  # in L2, since it was stored there
-    cost: int = 0  # bytes, as the tier that holds it counts them
+    hits: int = 0  # in L2, since it came there
+    mark: int = 0  # of the policy that orders memory
 
     @property
-    def packed(self) -> bool:
-        return len(self.value) != self.size
+    def created_at(self) -> float:
+        return self.times.real
+
+    @property
+    def expires_at(self) -> float:
+        return self.times.imag
+
+    @property
+    def size(self) -> int:
+        """The length of the value as put."""
+        value = self.value
+        return len(value) if isinstance(value, bytes) else value.size
 
     def __repr__(self) -> str:
         return f"Entry({self.key!r}, seq={self.seq}, {self.size} bytes)"

@@ -7,50 +7,52 @@ Belady, "A study of replacement algorithms for a virtual-storage computer", IBM 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import ClassVar
+from typing import ClassVar, Generic
 
 from sidecar.model.metadata import SEQ
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec, Score
 
 
-class Fifo:
-    """One queue, from the oldest key to the newest."""
+class Fifo(Generic[N]):
+    """One queue, from the oldest node to the newest."""
 
     name: ClassVar[str] = "fifo"
-    overhead_bytes: ClassVar[int] = 210
+    overhead_bytes: ClassVar[int] = 205
 
     def __init__(self) -> None:
         # Not a deque: a deleted key must be removed from the middle of the queue in O(1).
-        self._keys: OrderedDict[bytes, None] = OrderedDict()
+        self._queue: OrderedDict[bytes, N] = OrderedDict()
+        self.get = self._queue.get
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self._keys[key] = None
+    def insert(self, node: N) -> None:
+        self._queue[node.key] = node
 
-    def hit(self, key: bytes) -> None:
+    def hit(self, node: N) -> None:
         pass
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        pass
+    def replace(self, old: N, new: N) -> None:
+        self._queue[old.key] = new
 
-    def remove(self, key: bytes) -> None:
-        del self._keys[key]
+    def remove(self, node: N) -> None:
+        del self._queue[node.key]
 
-    def evict(self) -> bytes:
-        return self._keys.popitem(last=False)[0]
+    def evict(self) -> N:
+        return self._queue.popitem(last=False)[1]
 
     def resize(self, capacity: int) -> None:
         pass
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._queue)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
+    def keys(self) -> Iterable[bytes]:
+        return self._queue.keys()
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._keys)
+    def __iter__(self) -> Iterator[N]:
+        return iter(self._queue.values())
 
 
 score: Score = itemgetter(SEQ)

@@ -13,107 +13,116 @@ tier afterwards.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import ClassVar
+from typing import ClassVar, Generic
 
 from sidecar.model.metadata import ACCESSED_AT, FREQUENCY
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec, Score
 
 
-class _Bucket:
-    """The keys with one count, least recently used first, linked to the neighboring buckets."""
+class _Bucket(Generic[N]):
+    """The nodes with one count, least recently used first, linked to the neighboring buckets."""
 
-    __slots__ = ("above", "below", "count", "keys")
+    __slots__ = ("above", "below", "count", "nodes")
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.keys: OrderedDict[bytes, None] = OrderedDict()
+        self.nodes: OrderedDict[bytes, N] = OrderedDict()
         self.below = self.above = self
 
-    def above_with(self, count: int) -> _Bucket:
-        """The bucket of `count`, which belongs directly above; created if missing."""
-        above = self.above
-        if above.count == count:
-            return above
-        bucket = _Bucket(count)
-        bucket.below, bucket.above = self, above
-        self.above = above.below = bucket
-        return bucket
 
-    def drop(self, key: bytes) -> None:
-        """Remove the key, and unlink the bucket if it is empty."""
-        del self.keys[key]
-        if not self.keys:
-            self.below.above, self.above.below = self.above, self.below
+class Lfu(Generic[N]):
+    """Buckets by count, in a ring that starts and ends at an empty one.
 
-
-class Lfu:
-    """Buckets ordered by count, in a ring that starts and ends at an empty bucket."""
+    A node's mark is its count.
+    """
 
     name: ClassVar[str] = "lfu"
-    overhead_bytes: ClassVar[int] = 325
+    overhead_bytes: ClassVar[int] = 320
 
     def __init__(self) -> None:
-        self._root = _Bucket(0)
-        self._buckets: dict[bytes, _Bucket] = {}
+        self._root: _Bucket[N] = _Bucket(0)
+        self._buckets: dict[int, _Bucket[N]] = {0: self._root}
+        self._nodes: dict[bytes, N] = {}
         self._newest = b""
+        self.get = self._nodes.get
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self._put(key, self._root.above_with(1))
-        self._newest = key
+    def insert(self, node: N) -> None:
+        self._nodes[node.key] = node
+        self._newest = node.key
+        self._put(node, self._root)
 
-    def hit(self, key: bytes) -> None:
-        bucket = self._buckets[key]
-        self._put(key, bucket.above_with(bucket.count + 1))
-        bucket.drop(key)
+    def hit(self, node: N) -> None:
+        bucket = self._buckets[node.mark]
+        self._put(node, bucket)
+        self._drop(node.key, bucket)
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        self.hit(key)
+    def replace(self, old: N, new: N) -> None:
+        bucket = self._buckets[old.mark]
+        self._nodes[old.key] = new
+        self._put(new, bucket)
+        self._drop(old.key, bucket)
 
-    def remove(self, key: bytes) -> None:
-        self._buckets.pop(key).drop(key)
+    def remove(self, node: N) -> None:
+        del self._nodes[node.key]
+        self._drop(node.key, self._buckets[node.mark])
 
-    def evict(self) -> bytes:
-        for key in self:
-            self.remove(key)
-            return key
+    def evict(self) -> N:
+        for node in self:
+            self.remove(node)
+            return node
         raise KeyError("no key to evict")
 
     def resize(self, capacity: int) -> None:
         pass
 
     def __len__(self) -> int:
-        return len(self._buckets)
+        return len(self._nodes)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._buckets
+    def keys(self) -> Iterable[bytes]:
+        return self._nodes.keys()
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[N]:
         newest = self._newest
         bucket = self._root.above
         while bucket is not self._root:
-            for key in bucket.keys:
-                if key != newest:
-                    yield key
+            for node in bucket.nodes.values():
+                if node.key != newest:
+                    yield node
             bucket = bucket.above
-        if newest in self._buckets:
-            yield newest
+        if newest in self._nodes:
+            yield self._nodes[newest]
 
     def check(self) -> None:
-        """Buckets ascend in count, none is empty, and each key is in the bucket it points to."""
-        count, bucket, keys = 0, self._root.above, 0
+        """Buckets ascend in count, none is empty, and each node has the count of its bucket."""
+        count, bucket, nodes = 0, self._root.above, 0
         while bucket is not self._root:
             assert bucket.below.above is bucket
             assert bucket.count > count
-            assert bucket.keys
-            assert all(self._buckets[key] is bucket for key in bucket.keys)
-            count, bucket, keys = bucket.count, bucket.above, keys + len(bucket.keys)
-        assert keys == len(self._buckets)
+            assert self._buckets[bucket.count] is bucket
+            assert bucket.nodes
+            assert all(node.mark == bucket.count for node in bucket.nodes.values())
+            count, bucket, nodes = bucket.count, bucket.above, nodes + len(bucket.nodes)
+        assert nodes == len(self._nodes)
 
-    def _put(self, key: bytes, bucket: _Bucket) -> None:
-        bucket.keys[key] = None
-        self._buckets[key] = bucket
+    def _put(self, node: N, below: _Bucket[N]) -> None:
+        """Put a node into the bucket directly above `below`, which is made if it is missing."""
+        count, bucket = below.count + 1, below.above
+        if bucket.count != count:
+            bucket = self._buckets[count] = _Bucket(count)
+            bucket.below, bucket.above = below, below.above
+            below.above.below = below.above = bucket
+        bucket.nodes[node.key] = node
+        node.mark = bucket.count  # the bucket's own number: no further object for each node
+
+    def _drop(self, key: bytes, bucket: _Bucket[N]) -> None:
+        """Remove a key from its bucket, and an empty bucket from the ring."""
+        del bucket.nodes[key]
+        if not bucket.nodes:
+            bucket.below.above, bucket.above.below = bucket.above, bucket.below
+            del self._buckets[bucket.count]
 
 
 score: Score = itemgetter(FREQUENCY, ACCESSED_AT)

@@ -7,51 +7,54 @@ Journal, 1970. Deviations: none. A replaced value counts as a use.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import ClassVar
+from typing import ClassVar, Generic
 
 from sidecar.model.metadata import ACCESSED_AT
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec, Score
 
 
-class Lru:
-    """One queue, from the least recently used key to the most."""
+class Lru(Generic[N]):
+    """One queue, from the least recently used node to the most."""
 
     name: ClassVar[str] = "lru"
-    overhead_bytes: ClassVar[int] = 210
+    overhead_bytes: ClassVar[int] = 205
 
     def __init__(self) -> None:
         # OrderedDict, since a plain dict finds its first key by scanning the slots of removed keys,
         # which makes a queue quadratic.
-        self._keys: OrderedDict[bytes, None] = OrderedDict()
+        self._queue: OrderedDict[bytes, N] = OrderedDict()
+        self.get = self._queue.get
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self._keys[key] = None
+    def insert(self, node: N) -> None:
+        self._queue[node.key] = node
 
-    def hit(self, key: bytes) -> None:
-        self._keys.move_to_end(key)
+    def hit(self, node: N) -> None:
+        self._queue.move_to_end(node.key)
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        self._keys.move_to_end(key)
+    def replace(self, old: N, new: N) -> None:
+        self._queue[old.key] = new
+        self._queue.move_to_end(old.key)
 
-    def remove(self, key: bytes) -> None:
-        del self._keys[key]
+    def remove(self, node: N) -> None:
+        del self._queue[node.key]
 
-    def evict(self) -> bytes:
-        return self._keys.popitem(last=False)[0]
+    def evict(self) -> N:
+        return self._queue.popitem(last=False)[1]
 
     def resize(self, capacity: int) -> None:
         pass
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._queue)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
+    def keys(self) -> Iterable[bytes]:
+        return self._queue.keys()
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._keys)
+    def __iter__(self) -> Iterator[N]:
+        return iter(self._queue.values())
 
 
 score: Score = itemgetter(ACCESSED_AT)

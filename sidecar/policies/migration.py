@@ -1,56 +1,58 @@
-"""Replaces the policy of a running tier without dropping an entry."""
+"""Replaces the policy of running tiers without dropping an entry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import ClassVar
+from typing import ClassVar, Generic
 
-from sidecar.policies.protocol import Policy
+from sidecar.policies.protocol import N, Policy
 
-KEYS_A_STEP = 256
+NODES_A_STEP = 256
 
 
-class Migration:
-    """Two policies as one: keys move from `old` to `new`, in the order of eviction.
+class Migration(Generic[N]):
+    """Two policies as one: nodes move from `old` to `new`, in the order of eviction.
 
-    A key that is used moves at once. The keys moved first were the coldest in the old order, so
-    victims come from the new policy while it has any. `expires_at` returns the expiry of a key.
+    A node that is used moves at once. The nodes moved first were the coldest in the old order, so
+    victims come from the new policy while it has any.
     """
 
     name: ClassVar[str] = "migration"
 
-    def __init__(self, old: Policy, new: Policy, expires_at: Callable[[bytes], float]) -> None:
+    def __init__(self, old: Policy[N], new: Policy[N]) -> None:
         self._old = old
         self.new = new
-        self._expires_at = expires_at
 
     @property
     def overhead_bytes(self) -> int:
         return max(self._old.overhead_bytes, self.new.overhead_bytes)
 
     def step(self) -> bool:
-        """Move KEYS_A_STEP keys; True once all keys have moved."""
-        for _ in range(min(KEYS_A_STEP, len(self._old))):
-            key = self._old.evict()
-            self.new.insert(key, self._expires_at(key))
+        """Move NODES_A_STEP nodes; True once all nodes have moved."""
+        for _ in range(min(NODES_A_STEP, len(self._old))):
+            self.new.insert(self._old.evict())
         return not len(self._old)
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self.new.insert(key, expires_at)
+    def get(self, key: bytes) -> N | None:
+        node = self.new.get(key)
+        return self._old.get(key) if node is None else node
 
-    def hit(self, key: bytes) -> None:
-        self._move(key)
-        self.new.hit(key)
+    def insert(self, node: N) -> None:
+        self.new.insert(node)
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        self._move(key)
-        self.new.update(key, expires_at)
+    def hit(self, node: N) -> None:
+        self._move(node)
+        self.new.hit(node)
 
-    def remove(self, key: bytes) -> None:
-        (self._old if key in self._old else self.new).remove(key)
+    def replace(self, old: N, new: N) -> None:
+        self._move(old)
+        self.new.replace(old, new)
 
-    def evict(self) -> bytes:
+    def remove(self, node: N) -> None:
+        (self.new if self._old.get(node.key) is None else self._old).remove(node)
+
+    def evict(self) -> N:
         return (self.new if len(self.new) else self._old).evict()
 
     def resize(self, capacity: int) -> None:
@@ -60,13 +62,13 @@ class Migration:
     def __len__(self) -> int:
         return len(self._old) + len(self.new)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._old or key in self.new
+    def keys(self) -> Iterable[bytes]:
+        return chain(self.new.keys(), self._old.keys())
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[N]:
         return chain(self.new, self._old)
 
-    def _move(self, key: bytes) -> None:
-        if key in self._old:
-            self._old.remove(key)
-            self.new.insert(key, self._expires_at(key))
+    def _move(self, node: N) -> None:
+        if self._old.get(node.key) is not None:
+            self._old.remove(node)
+            self.new.insert(node)

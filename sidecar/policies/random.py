@@ -7,65 +7,70 @@ Belady, "A study of replacement algorithms for a virtual-storage computer", IBM 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Generic
 
 from sidecar.model.metadata import Metadata
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec
 
 
-class Random:
-    """A list of keys to draw from, and the index of each key."""
+class Random(Generic[N]):
+    """A list of nodes to draw from. A node's mark is its index."""
 
     name: ClassVar[str] = "random"
     overhead_bytes: ClassVar[int] = 165
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._keys: list[bytes] = []
-        self._places: dict[bytes, int] = {}
+        self._list: list[N] = []
+        self._nodes: dict[bytes, N] = {}
+        self.get = self._nodes.get
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self._places[key] = len(self._keys)
-        self._keys.append(key)
+    def insert(self, node: N) -> None:
+        self._nodes[node.key] = node
+        node.mark = len(self._list)
+        self._list.append(node)
 
-    def hit(self, key: bytes) -> None:
+    def hit(self, node: N) -> None:
         pass
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        pass
+    def replace(self, old: N, new: N) -> None:
+        self._nodes[old.key] = self._list[old.mark] = new
+        new.mark = old.mark
 
-    def remove(self, key: bytes) -> None:
-        place = self._places.pop(key)
-        last = self._keys.pop()
-        if last != key:  # the last key fills the gap, so that the list stays dense
-            self._keys[place] = last
-            self._places[last] = place
+    def remove(self, node: N) -> None:
+        del self._nodes[node.key]
+        last = self._list.pop()
+        if last is not node:  # the last node fills the gap, so that the list stays dense
+            self._list[node.mark] = last
+            last.mark = node.mark
 
-    def evict(self) -> bytes:
-        if not self._keys:
+    def evict(self) -> N:
+        if not self._list:
             raise KeyError("no key to evict")
         # A third of the time of randrange; its bias is below 2**-30 for any cache that fits memory.
-        key = self._keys[int(self._rng.random() * len(self._keys))]
-        self.remove(key)
-        return key
+        node = self._list[int(self._rng.random() * len(self._list))]
+        self.remove(node)
+        return node
 
     def resize(self, capacity: int) -> None:
         pass
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._nodes)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._places
+    def keys(self) -> Iterable[bytes]:
+        return self._nodes.keys()
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Keys in no particular order, since all are equally likely to leave next."""
-        return iter(self._keys)
+    def __iter__(self) -> Iterator[N]:
+        """Nodes in no particular order, since all are equally likely to leave next."""
+        return iter(self._list)
 
     def check(self) -> None:
-        """The list is dense, and the index of each key is correct."""
-        assert [self._places[key] for key in self._keys] == list(range(len(self._places)))
+        """The list is dense, and the index of each node is correct."""
+        assert [node.mark for node in self._list] == list(range(len(self._nodes)))
+        assert all(self._nodes[node.key] is node for node in self._list)
 
 
 def score(meta: Metadata) -> float:

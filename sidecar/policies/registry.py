@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from typing import Any
 
 from sidecar.config.values import MemoryTierConfig, TierConfig
 from sidecar.model.named import by_name
@@ -47,7 +48,9 @@ class Policies(Mapping[str, PolicySpec]):
     def __len__(self) -> int:
         return len(self._specs)
 
-    def make(self, name: str, capacity: int, *, rng: random.Random, **options: float) -> Policy:
+    def make(
+        self, name: str, capacity: int, *, rng: random.Random, **options: float
+    ) -> Policy[Any]:
         """Make the policy `name` for a tier of `capacity` entries.
 
         Raises UnknownPolicyError, and TypeError for an option that the policy does not have.
@@ -56,7 +59,7 @@ class Policies(Mapping[str, PolicySpec]):
             raise UnknownPolicyError(name, tuple(sorted(self)))
         return self[name].make(capacity, rng=rng, **options)
 
-    def make_for(self, tier: TierConfig) -> Policy:
+    def make_for(self, tier: TierConfig) -> Policy[Any]:
         """The policy in a tier's configuration, with its own random generator."""
         rng = random.Random()  # noqa: S311  (for evictions, not for secrets)
         return self.make(tier.policy, tier.max_entries, rng=rng, **tier.policy_options)

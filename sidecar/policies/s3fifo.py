@@ -16,9 +16,11 @@ and a tier afterwards.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import ClassVar, Generic
 
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec
 
 _SMALL_SHARE = 0.1
@@ -26,18 +28,20 @@ _MOST_HITS = 3
 _HITS_TO_PASS = 2
 
 
-class S3Fifo:
-    """Two queues of keys and their hits, oldest key first, and the ghosts in order of eviction.
+class S3Fifo(Generic[N]):
+    """Two queues, oldest node first, and the ghosts in order of eviction.
+
+    A node's mark is its hits.
 
     `evict` is O(1) amortized: each further step decrements the hits of a key.
     """
 
     name: ClassVar[str] = "s3fifo"
-    overhead_bytes: ClassVar[int] = 365
+    overhead_bytes: ClassVar[int] = 320
 
     def __init__(self) -> None:
-        self._small: OrderedDict[bytes, int] = OrderedDict()
-        self._main: OrderedDict[bytes, int] = OrderedDict()
+        self._small: OrderedDict[bytes, N] = OrderedDict()
+        self._main: OrderedDict[bytes, N] = OrderedDict()
         # A set and a deque take half the memory of an OrderedDict. A ghost that is inserted leaves
         # the set at once, and the deque when its turn comes.
         self._ghosts: set[int] = set()
@@ -45,54 +49,61 @@ class S3Fifo:
         self._filling = True
         self._newest = b""
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self._newest = key
+    def get(self, key: bytes) -> N | None:
+        node = self._main.get(key)
+        return self._small.get(key) if node is None else node
+
+    def insert(self, node: N) -> None:
+        node.mark = 0
+        self._newest = key = node.key
         ghost = hash(key)
         if ghost in self._ghosts:
             self._ghosts.remove(ghost)
-            self._main[key] = 0
+            self._main[key] = node
         elif self._filling and len(self._small) > len(self) * _SMALL_SHARE:
-            self._main[key] = 0
+            self._main[key] = node
         else:
-            self._small[key] = 0
+            self._small[key] = node
 
-    def hit(self, key: bytes) -> None:
-        queue = self._small if key in self._small else self._main
-        hits = queue[key]
-        if hits < _MOST_HITS:
-            queue[key] = hits + 1
+    def hit(self, node: N) -> None:
+        if node.mark < _MOST_HITS:
+            node.mark += 1
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        self.hit(key)
+    def replace(self, old: N, new: N) -> None:
+        new.mark = min(old.mark + 1, _MOST_HITS)
+        queue = self._small if old.key in self._small else self._main
+        queue[old.key] = new
 
-    def remove(self, key: bytes) -> None:
-        queue = self._small if key in self._small else self._main
-        del queue[key]
+    def remove(self, node: N) -> None:
+        queue = self._small if node.key in self._small else self._main
+        del queue[node.key]
         self._bound_ghosts(len(self))
 
-    def evict(self) -> bytes:
+    def evict(self) -> N:
         self._filling = False
         small, main, newest = self._small, self._main, self._newest
-        others = len(self) - 1
+        others = len(small) + len(main) - 1
         main_room = max(0, others - max(1, int(others * _SMALL_SHARE)))
         newcomers = newest in main
         while True:
             if main and (len(main) - newcomers > main_room or not small):
-                key, hits = main.popitem(last=False)
-                if hits:
-                    main[key] = hits - 1
+                key, node = main.popitem(last=False)
+                if node.mark:
+                    node.mark -= 1
+                    main[key] = node
                 elif key == newest and others:
-                    main[key] = 0
+                    main[key] = node
                 else:
-                    return key
+                    return node
             else:
-                key, hits = small.popitem(last=False)
-                if hits < _HITS_TO_PASS:
+                key, node = small.popitem(last=False)
+                if node.mark < _HITS_TO_PASS:
                     self._ghosts.add(hash(key))
                     self._ghost_queue.append(hash(key))
                     self._bound_ghosts(main_room)
-                    return key
-                main[key] = 0
+                    return node
+                node.mark = 0
+                main[key] = node
 
     def resize(self, capacity: int) -> None:
         pass
@@ -100,21 +111,22 @@ class S3Fifo:
     def __len__(self) -> int:
         return len(self._small) + len(self._main)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._small or key in self._main
+    def keys(self) -> Iterable[bytes]:
+        return chain(self._small, self._main)
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Small keys that will leave, main keys by rounds left, other small keys; O(n log n)."""
-        yield from (key for key, hits in self._small.items() if hits < _HITS_TO_PASS)
-        yield from sorted(self._main, key=self._main.__getitem__)
-        yield from (key for key, hits in self._small.items() if hits >= _HITS_TO_PASS)
+    def __iter__(self) -> Iterator[N]:
+        """Small nodes that will leave, main ones by rounds left, other small ones."""
+        yield from (node for node in self._small.values() if node.mark < _HITS_TO_PASS)
+        for hits in range(_MOST_HITS + 1):
+            yield from (node for node in self._main.values() if node.mark == hits)
+        yield from (node for node in self._small.values() if node.mark >= _HITS_TO_PASS)
 
     def check(self) -> None:
         """A key is in one queue with at most three hits; there are no more ghosts than the main
         queue has room for, and each is in the deque.
         """
         assert not self._small.keys() & self._main.keys()
-        assert all(0 <= hits <= _MOST_HITS for hits in (self._small | self._main).values())
+        assert all(0 <= node.mark <= _MOST_HITS for node in self)
         assert self._ghosts <= set(self._ghost_queue)
         assert not self._ghosts & set(map(hash, self._small))
 

@@ -15,56 +15,65 @@ linked list in Python.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import ClassVar, Generic
 
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec
 
 
-class Sieve:
-    """Two queues of keys and their marks, oldest key first.
+class Sieve(Generic[N]):
+    """Two queues, oldest node first. A node's mark is 1 if it was visited.
 
-    At least one key is ahead of the hand unless the policy is empty. `evict` is O(1) amortized:
+    At least one node is ahead of the hand unless the policy is empty. `evict` is O(1) amortized:
     each further step clears a mark that a hit has set, so after hits on n keys one call may take n
     steps.
     """
 
     name: ClassVar[str] = "sieve"
-    overhead_bytes: ClassVar[int] = 240
+    overhead_bytes: ClassVar[int] = 215
 
     def __init__(self) -> None:
-        self._passed: OrderedDict[bytes, bool] = OrderedDict()
-        self._ahead: OrderedDict[bytes, bool] = OrderedDict()
+        self._passed: OrderedDict[bytes, N] = OrderedDict()
+        self._ahead: OrderedDict[bytes, N] = OrderedDict()
         self._newest = b""
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self._ahead[key] = False
-        self._newest = key
+    def get(self, key: bytes) -> N | None:
+        node = self._ahead.get(key)
+        return self._passed.get(key) if node is None else node
 
-    def hit(self, key: bytes) -> None:
-        queue = self._ahead if key in self._ahead else self._passed
-        if not queue[key]:
-            queue[key] = True
+    def insert(self, node: N) -> None:
+        node.mark = 0
+        self._ahead[node.key] = node
+        self._newest = node.key
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        self.hit(key)
+    def hit(self, node: N) -> None:
+        node.mark = 1
 
-    def remove(self, key: bytes) -> None:
-        queue = self._ahead if key in self._ahead else self._passed
-        del queue[key]
+    def replace(self, old: N, new: N) -> None:
+        new.mark = 1
+        queue = self._ahead if old.key in self._ahead else self._passed
+        queue[old.key] = new
+
+    def remove(self, node: N) -> None:
+        queue = self._ahead if node.key in self._ahead else self._passed
+        del queue[node.key]
         if not self._ahead:
             self._start_over()
 
-    def evict(self) -> bytes:
+    def evict(self) -> N:
         visited = True
         while visited:
-            key, visited = self._ahead.popitem(last=False)
+            key, node = self._ahead.popitem(last=False)
+            visited = bool(node.mark)
             if visited:
-                self._passed[key] = False
+                node.mark = 0
+                self._passed[key] = node
             # Here, not when the hand is needed next: by then more keys will have come in.
             if len(self._ahead) < 2 and (not self._ahead or self._newest in self._ahead):
                 self._start_over()
-        return key
+        return node
 
     def resize(self, capacity: int) -> None:
         pass
@@ -72,19 +81,20 @@ class Sieve:
     def __len__(self) -> int:
         return len(self._ahead) + len(self._passed)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._ahead or key in self._passed
+    def keys(self) -> Iterable[bytes]:
+        return chain(self._ahead, self._passed)
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Keys in the order of eviction without further visits; the newest last."""
+    def __iter__(self) -> Iterator[N]:
+        """Nodes in the order of eviction without further visits; the newest last."""
         queues = (self._ahead, self._passed)
-        for marked in (False, True):
+        for mark in (0, 1):
             for queue in queues:
-                for key, visited in queue.items():
-                    if visited is marked and key != self._newest:
-                        yield key
-        if self._newest in self:
-            yield self._newest
+                for node in queue.values():
+                    if node.mark == mark and node.key != self._newest:
+                        yield node
+        newest = self.get(self._newest)
+        if newest is not None:
+            yield newest
 
     def check(self) -> None:
         """A key is in one queue, and a key is ahead of the hand unless both queues are empty."""

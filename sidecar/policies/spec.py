@@ -19,7 +19,7 @@ suite asserts that a policy has the traits that it declares, and no other of the
 Score = Callable[[Metadata], float | tuple[float, float]]
 """The entry with the lowest score leaves L3 first."""
 
-Factory = Callable[..., Policy]
+Factory = Callable[..., Policy[Any]]
 """Makes a policy for `capacity` entries, with `rng=` as its only source of randomness; further
 keywords are the policy's options."""
 

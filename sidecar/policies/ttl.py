@@ -7,86 +7,92 @@ next to leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import itemgetter
-from typing import ClassVar
+from typing import ClassVar, Generic
 
 from sidecar.model.metadata import EXPIRES_AT
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec, Score
 
 _Place = tuple[float, int, bytes]
 """(expiry, serial number, key): the serial number orders equal expiries and is never repeated."""
 
 
-class Ttl:
-    """A heap of places. If a key leaves or moves, its place becomes stale and is skipped later.
+class Ttl(Generic[N]):
+    """A heap of places. A node's mark is the serial number of its place: if it leaves or moves, the
+    place becomes stale and is skipped later.
 
-    `insert`, `update` and `evict` are O(log n) amortized. If all keys have the same time to live,
+    `insert`, `replace` and `evict` are O(log n) amortized. If all keys have the same time to live,
     every new place is at the end of the heap and costs one comparison.
     """
 
     name: ClassVar[str] = "ttl"
-    overhead_bytes: ClassVar[int] = 280
+    overhead_bytes: ClassVar[int] = 275
 
     def __init__(self) -> None:
-        self._places: dict[bytes, _Place] = {}
+        self._nodes: dict[bytes, N] = {}
         self._heap: list[_Place] = []
-        self._serials = count()
+        self._serials = count(1)
+        self.get = self._nodes.get
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        place = (expires_at, next(self._serials), key)
-        self._places[key] = place
-        heappush(self._heap, place)
+    def insert(self, node: N) -> None:
+        self._nodes[node.key] = node
+        node.mark = serial = next(self._serials)
+        heappush(self._heap, (node.expires_at, serial, node.key))
 
-    def hit(self, key: bytes) -> None:
+    def hit(self, node: N) -> None:
         pass
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        self.remove(key)
-        self.insert(key, expires_at)
+    def replace(self, old: N, new: N) -> None:
+        self.remove(old)
+        self.insert(new)
 
-    def remove(self, key: bytes) -> None:
-        del self._places[key]
+    def remove(self, node: N) -> None:
+        del self._nodes[node.key]
         self._bound_heap()
 
-    def evict(self) -> bytes:
-        if not self._places:
+    def evict(self) -> N:
+        if not self._nodes:
             raise KeyError("no key to evict")
         while True:
-            place = heappop(self._heap)
-            key = place[2]
-            if self._places.get(key) is place:
-                del self._places[key]
-                self._bound_heap()
-                return key
+            _, serial, key = heappop(self._heap)
+            node = self._nodes.get(key)
+            if node is not None and node.mark == serial:
+                self.remove(node)
+                return node
 
     def resize(self, capacity: int) -> None:
         pass
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._nodes)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._places
+    def keys(self) -> Iterable[bytes]:
+        return self._nodes.keys()
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[N]:
         """From the nearest expiry to the last; O(n log n)."""
-        return (key for _, _, key in sorted(self._places.values()))
+        return (self._nodes[key] for _, _, key in sorted(self._places()))
 
     def check(self) -> None:
         """Every valid place is in the heap, which is in order and at most half as long again."""
         heap = self._heap
-        assert set(self._places.values()) <= set(heap)
+        assert set(self._places()) <= set(heap)
         assert all(heap[(at - 1) // 2] <= heap[at] for at in range(1, len(heap)))
-        assert 2 * len(heap) <= 3 * len(self._places)
+        assert 2 * len(heap) <= 3 * len(self._nodes)
+
+    def _places(self) -> Iterator[_Place]:
+        """Those that are not stale."""
+        return ((node.expires_at, node.mark, node.key) for node in self._nodes.values())
 
     def _bound_heap(self) -> None:
         # Stale places keep their keys in memory, so they may take at most a third of the heap. The
         # cost of dropping them is amortized over the removals that made them stale.
-        if 2 * len(self._heap) > 3 * len(self._places):
-            self._heap = list(self._places.values())
+        if 2 * len(self._heap) > 3 * len(self._nodes):
+            self._heap = list(self._places())
             heapify(self._heap)
 
 

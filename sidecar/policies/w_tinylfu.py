@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from struct import Struct
-from typing import ClassVar
+from typing import ClassVar, Generic
 
 from xxhash import xxh3_128_digest
 
 from sidecar.model.option import Option
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec
 
 _PROTECTED_SHARE = 0.8
@@ -30,15 +32,19 @@ _USES_PER_KEY = 10
 _COUNTERS_PER_KEY = 16
 _FEWEST_KEYS = 64
 _MOST_USES = 15
+_WINDOW, _PROBATION, _PROTECTED = range(3)
 _HALF = bytes(uses >> 1 for uses in range(256))
 _four_hashes: Callable[[bytes], tuple[int, int, int, int]] = Struct("<4I").unpack
 
 
-class WTinyLfu:
-    """Three queues, least recently used key first, and a sketch of how often keys were used."""
+class WTinyLfu(Generic[N]):
+    """Three queues, least recently used node first, and a sketch of how often keys were used.
+
+    A node's mark is the number of its queue.
+    """
 
     name: ClassVar[str] = "w_tinylfu"
-    overhead_bytes: ClassVar[int] = 245
+    overhead_bytes: ClassVar[int] = 240
 
     def __init__(self, rng: random.Random, window: float = 0.01) -> None:
         """`window` is the window's share of the keys held, from 0 to 1; it holds one at least.
@@ -46,53 +52,57 @@ class WTinyLfu:
         `rng` seeds the sketch's hash, so that a client cannot choose keys that share counters.
         """
         self._window_share = window
-        self._window: OrderedDict[bytes, None] = OrderedDict()
-        self._probation: OrderedDict[bytes, None] = OrderedDict()
-        self._protected: OrderedDict[bytes, None] = OrderedDict()
+        self._window: OrderedDict[bytes, N] = OrderedDict()
+        self._probation: OrderedDict[bytes, N] = OrderedDict()
+        self._protected: OrderedDict[bytes, N] = OrderedDict()
+        self._queues = (self._window, self._probation, self._protected)
         self._candidate = b""
         self._sketch = _Sketch(rng.getrandbits(64))
         self._uses_left = _USES_PER_KEY * _FEWEST_KEYS
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self._window[key] = None
-        self._use(key)
+    def get(self, key: bytes) -> N | None:
+        node = self._protected.get(key)
+        if node is None:
+            node = self._probation.get(key)
+            if node is None:
+                node = self._window.get(key)
+        return node
+
+    def insert(self, node: N) -> None:
+        node.mark = _WINDOW
+        self._window[node.key] = node
+        self._use(node.key)
         self._sketch.make_room_for(len(self))
         self._trim_window()
 
-    def hit(self, key: bytes) -> None:
-        if key in self._window:
-            self._window.move_to_end(key)
-        elif key in self._protected:
-            self._protected.move_to_end(key)
-        else:
+    def hit(self, node: N) -> None:
+        key = node.key
+        if node.mark == _PROBATION:
             del self._probation[key]
-            self._protected[key] = None
-            protected_room = int((len(self) - len(self._window)) * _PROTECTED_SHARE)
-            while len(self._protected) > protected_room:
-                demoted, _ = self._protected.popitem(last=False)
-                self._probation[demoted] = None
+            node.mark = _PROTECTED
+            self._protected[key] = node
+            self._trim_protected()
+        else:
+            self._queues[node.mark].move_to_end(key)
         self._use(key)
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        self.hit(key)
+    def replace(self, old: N, new: N) -> None:
+        new.mark = old.mark
+        self._queues[old.mark][old.key] = new
+        self.hit(new)
 
-    def remove(self, key: bytes) -> None:
-        for queue in (self._protected, self._probation, self._window):
-            if key in queue:
-                del queue[key]
-                return
-        raise KeyError(key)
+    def remove(self, node: N) -> None:
+        del self._queues[node.mark][node.key]
 
-    def evict(self) -> bytes:
+    def evict(self) -> N:
         self._trim_window()
         if not self._probation:
-            return (self._protected or self._window).popitem(last=False)[0]
+            return (self._protected or self._window).popitem(last=False)[1]
         loser, candidate = next(iter(self._probation)), self._candidate
         if candidate in self._probation:
             count = self._sketch.count
             loser = loser if count(loser) < count(candidate) else candidate
-        del self._probation[loser]
-        return loser
+        return self._probation.pop(loser)
 
     def resize(self, capacity: int) -> None:
         pass
@@ -100,21 +110,22 @@ class WTinyLfu:
     def __len__(self) -> int:
         return len(self._window) + len(self._probation) + len(self._protected)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._protected or key in self._probation or key in self._window
+    def keys(self) -> Iterable[bytes]:
+        return chain(*self._queues)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[N]:
         """Probation, window, protected; without a prediction of which candidates are admitted."""
-        yield from self._probation
-        yield from self._window
-        yield from self._protected
+        yield from self._probation.values()
+        yield from self._window.values()
+        yield from self._protected.values()
 
     def check(self) -> None:
-        """A key is in one queue, protected keys stay within their share of the main part, and there
-        are counters for all keys, a power of two.
+        """A node is in the queue that its mark names, protected nodes stay within their share of
+        the main part, and there are counters for all keys, a power of two.
         """
-        queues = (self._window.keys(), self._probation.keys(), self._protected.keys())
-        assert len(set().union(*queues)) == len(self)
+        for number, queue in enumerate(self._queues):
+            assert all(node.mark == number for node in queue.values())
+        assert len({node.key for node in self}) == len(self)
         counters = self._sketch.size
         assert counters & (counters - 1) == 0
         assert counters >= _COUNTERS_PER_KEY * len(self)
@@ -122,8 +133,16 @@ class WTinyLfu:
     def _trim_window(self) -> None:
         window_room = max(1, int(len(self) * self._window_share))
         while len(self._window) > window_room:
-            self._candidate, _ = self._window.popitem(last=False)
-            self._probation[self._candidate] = None
+            self._candidate, node = self._window.popitem(last=False)
+            node.mark = _PROBATION
+            self._probation[self._candidate] = node
+
+    def _trim_protected(self) -> None:
+        room = int((len(self._probation) + len(self._protected)) * _PROTECTED_SHARE)
+        while len(self._protected) > room:
+            key, node = self._protected.popitem(last=False)
+            node.mark = _PROBATION
+            self._probation[key] = node
 
     def _use(self, key: bytes) -> None:
         self._sketch.add(key)

@@ -83,8 +83,7 @@ async def _in_memory(
 ) -> list[Listed]:
     """The first keys after `after`, in order, that L3 does not have."""
     first: list[bytes] = []
-    keys = [key for _, memory in store.memory.tiers for key in memory.entries]
-    keys += store.disk.pending
+    keys = [*store.memory.held.order.keys(), *store.disk.pending]
     for start in range(0, len(keys), SLICE_KEYS):
         wanted = {
             key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.config.values import TierConfig
-from sidecar.model.entry import L3, Tier
+from sidecar.model.entry import L1, L2, L3, Tier
 from sidecar.model.snapshot import Snapshot, TierSnapshot
 from sidecar.model.stats import StoreStats
 from sidecar.store.store import Store
@@ -12,7 +12,10 @@ from sidecar.store.store import Store
 def snapshot(store: Store) -> Snapshot:
     """A snapshot. Cheap enough for every scrape, since it only reads existing counters."""
     status = store.l3_status
-    held = {tier: (len(memory), memory.used_bytes) for tier, memory in store.memory.tiers}
+    held = {
+        L1: (len(store.l1), store.l1.used_bytes),
+        L2: (len(store.l2), store.l2.used_bytes),
+    }
     held[L3] = (status.entries, status.used_bytes) if status else (0, 0)
     tiers = [
         tier_snapshot(tier, store.config.tiers.of(tier), *amounts, store.stats)

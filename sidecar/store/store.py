@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeGuard, TypeVar
 
 import msgspec
 
@@ -32,7 +32,7 @@ from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
 from sidecar.model.answers import Status
 from sidecar.model.clock import Clock, WriteClock
-from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Hit, Tier
+from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Hit, Packed, Tier
 from sidecar.model.errors import (
     NotReadyError,
     OutcomeUnknownError,
@@ -163,8 +163,8 @@ class Store:
         if not isinstance(hit, Ask):
             return hit
         found: Cargo = hit.found or await self._resolve(key)
-        while isinstance(found, Found) and _slow(found.entry):
-            value = await unpack_aside(found.entry.value, found.entry.size)
+        while isinstance(found, Found) and _is_slow(packed := found.entry.value):
+            value = await unpack_aside(packed)
             again = await self._resolve(key)
             if isinstance(again, Found) and again.entry.seq == found.entry.seq:
                 return self._settle(key, again, value)
@@ -188,25 +188,27 @@ class Store:
 
     def look(self, key: bytes) -> Hit | Ask | None:
         """The answer, if it does not require a wait."""
-        entry = self.l1.entries.get(key)
+        held = self.memory.held
+        place = held.ready.get(key)
         # `life.is_expired` inlined: every hit in L1 takes this path, and a call costs more than
         # the comparison.
         if (
-            entry is not None
+            place is not None
             and not self.invalidations.any
-            and entry.expires_at > self._clock()
-            and len(entry.value) == entry.size  # L1 takes packed ones from L3 where L2 is off
+            and (entry := place.entry).times.imag > self._clock()
+            and isinstance(value := entry.value, bytes)  # it may come packed, until its first hit
         ):
             stats = self.stats
             self._l1_counts.hits += 1
-            stats.hit_bytes += entry.size
+            stats.hit_bytes += len(value)
             if stats.namespaces:
                 stats.count_in_namespace(key, hit=True)
             if entry.on_disk == UNUSED:
                 entry.on_disk = 0
-            self.l1.policy.hit(key)
+            held.ready.hit(place)
+            held.order.hit(entry)
             self.disk.touch(key)
-            return Hit(entry, L1, entry.value)
+            return Hit(entry, L1, value)
         found = self.locate(key)
         if isinstance(found, Ask):
             return found
@@ -214,7 +216,7 @@ class Store:
 
     def _at_once(self, key: bytes, found: Found | None) -> Hit | Ask | None:
         """The answer, unless `get` has to unpack the value aside or to raise that it is damaged."""
-        if found is not None and _slow(found.entry):
+        if found is not None and _is_slow(found.entry.value):
             return Ask(found)
         try:
             return self._settle(key, found)
@@ -223,15 +225,11 @@ class Store:
 
     def locate(self, key: bytes) -> Found | Ask | None:
         """Search memory and the pending table; None if the key is known to be absent."""
-        memory, tier = self.l1, L1
-        entry = memory.entries.get(key)
-        if entry is None:
-            memory, tier = self.l2, L2
-            entry = memory.entries.get(key)
+        entry = self.memory.find(key)
         if entry is not None:
             if not self.memory.invalidated(entry):
-                return Found(entry, tier)
-            memory.pop(key)
+                return Found(entry, self.memory.held.tier_of(key))
+            self.memory.pop(key)
         pending = self.disk.pending.get(key)
         if pending is not None:
             entry = pending.entry
@@ -302,14 +300,13 @@ class Store:
             self.memory.expire(entry, tier)
             return None
         counts.hits += 1
-        stats.hit_bytes += entry.size
         if value is None:
-            value = entry.value
-            if len(value) != entry.size:
-                value = unpack(value, entry.size)
+            stored = entry.value
+            value = stored if isinstance(stored, bytes) else unpack(stored)
+        stats.hit_bytes += len(value)
         if tier is not L3:
             self.disk.touch(entry.key)
-            self.memory.use(entry, tier, value)
+            self.memory.use(entry, value)
         return Hit(entry, tier, value)
 
     # ---- put, delete, invalidate
@@ -370,11 +367,9 @@ class Store:
         entry = Entry(
             key=key,
             value=value,
-            size=len(value),
             content_type=content_type,
             seq=self._write_clock.next(),
-            created_at=now,
-            expires_at=now + ttl_seconds,
+            times=complex(now, now + ttl_seconds),
             on_disk=UNUSED,  # not demoted if it does not fit, since L3 gets it below
         )
         old = self.memory.find(key)
@@ -528,14 +523,16 @@ class Store:
 
     async def bring(self, key: bytes, *, to_l1: bool) -> bool:
         """Load an entry from L3 into memory if there is room; not counted as a lookup."""
-        memory = self.l1 if to_l1 else self.l2
-        if memory.full or isinstance(self.locate(key), Found):
+        room = self.l1 if to_l1 else self.l2
+        if room.full or isinstance(self.locate(key), Found):
             return False
         found = await self._resolve(key)
         if not isinstance(found, Found) or found.tier is not L3:
             return False
-        if to_l1 and self.l2.entries.get(key) is found.entry and not found.entry.packed:
-            self.memory.put(found.entry)
+        entry, held = found.entry, self.memory.held
+        in_l2 = held.order.get(key) is entry and held.tier_of(key) is L2
+        if to_l1 and in_l2 and isinstance(entry.value, bytes):
+            self.memory.promote(entry, entry.value)
         self.stats.warmed += 1
         return True
 
@@ -574,9 +571,9 @@ class Store:
         return status is not None and status.invalidations >= MAX_INVALIDATIONS
 
 
-def _slow(entry: Entry) -> bool:
+def _is_slow(value: bytes | Packed) -> TypeGuard[Packed]:
     """Whether unpacking the value would block the event loop for too long."""
-    return entry.size > LOOP_BYTES and entry.packed
+    return isinstance(value, Packed) and value.size > LOOP_BYTES
 
 
 async def _written(begin: Callable[[OnWritten], None]) -> Written:

@@ -43,12 +43,11 @@ async def sweep(store: Store, rest: Rest = rest_after) -> None:
     The keys are listed first, at once: about 10 ms for a million of them.
     """
     newest = store.invalidations.newest
-    for _, memory in store.memory.tiers:
-        keys = list(memory.entries)
-        for start in range(0, len(keys), SWEEP_KEYS):
-            began = time.monotonic()
-            store.memory.sweep(keys[start : start + SWEEP_KEYS])
-            await rest(time.monotonic() - began, store.pace)
+    keys = list(store.memory.held.order.keys())
+    for start in range(0, len(keys), SWEEP_KEYS):
+        began = time.monotonic()
+        store.memory.sweep(keys[start : start + SWEEP_KEYS])
+        await rest(time.monotonic() - began, store.pace)
     # An older put may still be pending, and visible there, until L3 has the invalidation.
     if not store.disk.invalidating:
         store.invalidations.forget(newest)

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from sidecar.model.entry import L2
 from sidecar.process import state_file
 from sidecar.store.listing import page_on_disk
 from sidecar.store.pace import Rest, rest_after
@@ -93,7 +94,9 @@ async def save(store: Store, data_dir: Path) -> None:
     """Save the hot keys. A failure is only logged, since L3 reports a bad volume."""
     if store.disk.state is not State.UP:
         return
-    hot = Hot(_hottest(store.l1.policy), _hottest(store.l2.policy))
+    held = store.memory.held
+    in_l2 = (entry.key for entry in held.order if held.tier_of(entry.key) is L2)
+    hot = Hot(_hottest(place.key for place in held.ready), _hottest(in_l2))
     try:
         await asyncio.to_thread(state_file.save, data_dir / FILE, msgspec.msgpack.encode(hot))
     except OSError as error:

@@ -33,7 +33,7 @@ from typing import Final, Generic, TypeVar
 from sidecar.l3 import wire
 from sidecar.model.answers import LATE, Page, Record, Status
 from sidecar.model.clock import Clock
-from sidecar.model.entry import Entry
+from sidecar.model.entry import Entry, Packed
 from sidecar.model.writes import REFUSED, Invalidate, Put, Write
 from sidecar.tiers.allowance import Allowance, pending_bytes
 
@@ -85,7 +85,7 @@ class Pending:
         self.entry = entry
         self.issued_at = issued_at
         self.on_ack = on_ack
-        self.size = len(entry.value) if entry is not None else 0
+        self.size = len(write.value) if isinstance(write, Put) else 0
 
 
 class Read:
@@ -450,20 +450,20 @@ def _unheard(*_: object) -> None:
 
 def entry_of(key: bytes, record: Record, epoch: int) -> Entry:
     """The entry for a record of L3 in this epoch."""
+    value = record.value
     return Entry(
         key=key,
-        value=record.value,
-        size=record.size,
+        value=value if len(value) == record.size else Packed(value, record.size),
         content_type=record.content_type,
         seq=record.seq,
-        created_at=record.created_at,
-        expires_at=record.expires_at,
+        times=complex(record.created_at, record.expires_at),
         on_disk=epoch,
     )
 
 
 def put_of(entry: Entry) -> Put:
     """The write that stores an entry in L3 in its current form, packed or not."""
+    value = entry.value
     return Put(
         entry.key,
         entry.seq,
@@ -471,5 +471,5 @@ def put_of(entry: Entry) -> Put:
         entry.expires_at,
         entry.content_type,
         entry.size,
-        entry.value,
+        value if isinstance(value, bytes) else value.frame,
     )

@@ -1,17 +1,19 @@
-"""A tier in memory. L1 and L2 are two instances of it.
+"""L1 and L2: entries in memory, under one policy.
 
-It keeps entries within two limits and returns the entries that it evicts; the store decides where
-they go. It counts the actual cost of an entry, so that a limit in bytes limits resident memory.
+`order`, the policy of L2, holds the entries of both tiers and decides which of them leaves memory.
+`ready`, the policy of L1, holds those that are in L1, and decides which of these falls to L2. So an
+entry that rises or falls keeps its history: it stays in `order` as it is.
+
+A tier counts the actual cost of an entry, so that a limit in bytes limits resident memory.
 """
 
 from __future__ import annotations
 
-from sidecar.model.entry import Entry
+import msgspec
+
+from sidecar.model.entry import L1, L2, Entry, Packed, Tier
 from sidecar.policies.migration import Migration
 from sidecar.policies.protocol import Policy
-
-EVICT_AT_ONCE = 64
-"""The most entries that one call evicts: a tier whose limits were lowered is drained in slices."""
 
 MMAP_THRESHOLD_BYTES = 64 << 10
 """From this size on, the allocator maps each block separately, so that freeing returns it at once.
@@ -20,16 +22,21 @@ times the counted bytes; with half of it, each large put takes 20 % longer."""
 
 _SMALL = 256
 _OBJECT_BYTES = 33  # a bytes object beyond its bytes
-_ENTRY_BYTES = 112 + 6 * 32 + 96
-"""An Entry, the six numbers that it refers to, and its slot in a dict that is half full."""
+_ENTRY_BYTES = 80 + 2 * 32
+"""An Entry, and the numbers that only it refers to."""
+_PACKED_BYTES = 32 + 32
+_READY_BYTES = 48
 
 
-def cost_of(entry: Entry) -> int:
-    """Resident bytes of an entry in a tier, without its policy's part."""
-    key, value = len(entry.key), len(entry.value)
-    if value <= _SMALL and key <= _SMALL:
-        return _ENTRY_BYTES + ((key + 48) & ~15) + ((value + 48) & ~15)
-    return _ENTRY_BYTES + _allocated(_OBJECT_BYTES + key) + _allocated(_OBJECT_BYTES + value)
+def cost_of(key: bytes, value: bytes | Packed) -> int:
+    """Resident bytes of an entry, without its part in the policies."""
+    if not isinstance(value, bytes):
+        return _PACKED_BYTES + cost_of(key, value.frame)
+    if len(value) <= _SMALL and len(key) <= _SMALL:
+        return _ENTRY_BYTES + ((len(key) + 48) & ~15) + ((len(value) + 48) & ~15)
+    return (
+        _ENTRY_BYTES + _allocated(_OBJECT_BYTES + len(key)) + _allocated(_OBJECT_BYTES + len(value))
+    )
 
 
 def _allocated(size: int) -> int:
@@ -41,96 +48,182 @@ def _allocated(size: int) -> int:
     return (size + 16 + 4095) & ~4095
 
 
-class MemoryTier:
-    """Entries by key, with a policy and two limits. Methods are O(1), except for evictions."""
+class Ready(msgspec.Struct, eq=False, gc=False):
+    """An entry's place in L1: the node of L1's policy."""
 
-    def __init__(self, policy: Policy, max_entries: int, max_bytes: int) -> None:
-        self.entries: dict[bytes, Entry] = {}
-        self.policy = policy
-        self.max_entries = max_entries
-        self.max_bytes = max_bytes
-        self._cost = 0
-        self._overhead = policy.overhead_bytes
-
-    def __len__(self) -> int:
-        return len(self.entries)
+    key: bytes
+    entry: Entry
+    mark: int = 0
 
     @property
-    def full(self) -> bool:
-        """Whether the next put evicts an entry."""
-        return len(self.entries) >= self.max_entries or self.used_bytes >= self.max_bytes
+    def expires_at(self) -> float:
+        return self.entry.expires_at
+
+
+class Room:
+    """The limits of a tier, and what its entries take of them."""
+
+    def __init__(self, max_entries: int, max_bytes: int) -> None:
+        self.max_entries = max_entries
+        self.max_bytes = max_bytes
+        self.overhead_bytes = 0
+        """What the policies take for each entry."""
+        self._entries = 0
+        self._cost = 0
+
+    def __len__(self) -> int:
+        return self._entries
 
     @property
     def used_bytes(self) -> int:
-        return self._cost + len(self.entries) * self._overhead
+        return self._cost + self._entries * self.overhead_bytes
+
+    @property
+    def full(self) -> bool:
+        return self._entries >= self.max_entries or self.used_bytes >= self.max_bytes
 
     @property
     def over(self) -> bool:
-        held = len(self.entries)
-        return held > self.max_entries or self._cost + held * self._overhead > self.max_bytes
+        held = self._entries
+        return held > self.max_entries or self._cost + held * self.overhead_bytes > self.max_bytes
 
-    def put(self, entry: Entry) -> list[Entry]:
-        """Add an entry; returns the entries evicted for it, which may include the new one."""
-        key = entry.key
-        cost = cost_of(entry)
-        if cost + self._overhead > self.max_bytes:
-            self.pop(key)
-            return [entry]
-        entry.cost = cost
-        old = self.entries.get(key)
-        if old is None:
-            self.policy.insert(key, entry.expires_at)
-            self._cost += cost
-        else:
-            self.policy.update(key, entry.expires_at)
-            self._cost += cost - old.cost
-        self.entries[key] = entry
-        return self.evict()
+    def fits(self, cost: int) -> bool:
+        """Whether the tier could hold an entry of this cost if it were empty."""
+        return self.max_entries > 0 and cost + self.overhead_bytes <= self.max_bytes
 
-    def pop(self, key: bytes) -> Entry | None:
-        """Remove an entry for a reason other than eviction."""
-        entry = self.entries.pop(key, None)
-        if entry is not None:
-            self._cost -= entry.cost
-            self.policy.remove(key)
-        return entry
+    def has_space(self, cost: float) -> bool:
+        """Whether it has space for one more entry of this cost."""
+        return (
+            self._entries < self.max_entries
+            and self.used_bytes + cost + self.overhead_bytes <= self.max_bytes
+        )
 
-    def evict(self) -> list[Entry]:
-        """Evict at most EVICT_AT_ONCE entries until the tier is within its limits."""
-        entries, overhead = self.entries, self._overhead
-        victims: list[Entry] = []
-        while (
-            (held := len(entries)) > self.max_entries
-            or self._cost + held * overhead > self.max_bytes
-        ) and len(victims) < EVICT_AT_ONCE:
-            entry = entries.pop(self.policy.evict())
-            self._cost -= entry.cost
-            victims.append(entry)
-        return victims
+    def take(self, cost: int) -> None:
+        """Count an entry that comes."""
+        self._entries += 1
+        self._cost += cost
 
-    def repack(self, entry: Entry, value: bytes) -> None:
-        """Replace the stored form of an entry that the tier holds."""
-        self._cost -= entry.cost
-        entry.value = value
-        entry.cost = cost_of(entry)
-        self._cost += entry.cost
+    def give(self, cost: int) -> None:
+        """Count an entry that goes."""
+        self._entries -= 1
+        self._cost -= cost
 
     def resize(self, max_entries: int, max_bytes: int) -> None:
-        """Set new limits, in force from the next put; call `evict` until no longer `over`."""
+        """Set new limits; the caller evicts what is over."""
         self.max_entries = max_entries
         self.max_bytes = max_bytes
-        self.policy.resize(max_entries)
 
-    def change_policy(self, policy: Policy) -> None:
-        """Switch to another policy; `migrate` then moves the entries to it in slices."""
-        self.policy = Migration(self.policy, policy, lambda key: self.entries[key].expires_at)
-        self._overhead = self.policy.overhead_bytes
+
+class Memory:
+    """The entries of L1 and L2, each in one of them. Methods evict nothing unless they say so."""
+
+    def __init__(self, order: Policy[Entry], ready: Policy[Ready], l1: Room, l2: Room) -> None:
+        self.order = order
+        self.ready = ready
+        self.l1 = l1
+        self.l2 = l2
+        self._measure()
+
+    # ---- queries
+
+    def tier_of(self, key: bytes) -> Tier:
+        """The tier of a key that is held."""
+        return L2 if self.ready.get(key) is None else L1
+
+    def entries(self, tier: Tier) -> dict[bytes, Entry]:
+        """The entries of one tier, in the order in which memory would evict them; O(n log n)."""
+        return {entry.key: entry for entry in self.order if self.tier_of(entry.key) is tier}
+
+    # ---- add, move, remove
+
+    def hold(self, entry: Entry, *, in_l1: bool) -> None:
+        """Add an entry to a tier, in place of an older version in either of them."""
+        key = entry.key
+        old, place = self.order.get(key), self.ready.get(key)
+        if old is None:
+            self.order.insert(entry)
+        else:
+            self.order.replace(old, entry)
+            (self.l2 if place is None else self.l1).give(_cost_of(old))
+        if not in_l1:
+            self.l2.take(_cost_of(entry))
+            if place is not None:
+                self.ready.remove(place)
+            return
+        self.l1.take(_cost_of(entry))
+        if place is None:
+            self.ready.insert(Ready(key, entry))
+        else:
+            self.ready.replace(place, Ready(key, entry))
+
+    def lift(self, entry: Entry, value: bytes | Packed) -> None:
+        """Move an entry from L2 to L1, with its value in this form."""
+        self.l2.give(_cost_of(entry))
+        entry.value = value
+        self.l1.take(_cost_of(entry))
+        self.ready.insert(Ready(entry.key, entry))
+
+    def lower(self) -> Entry:
+        """Move the victim of L1's policy to L2."""
+        entry = self.ready.evict().entry
+        cost = _cost_of(entry)
+        self.l1.give(cost)
+        self.l2.take(cost)
+        return entry
+
+    def remove(self, entry: Entry) -> None:
+        """Remove an entry that is held, for a reason other than eviction."""
+        self.order.remove(entry)
+        self._forget(entry)
+
+    def evict(self) -> tuple[Entry, Tier]:
+        """Remove the victim of `order`; returns it, and the tier that it was in."""
+        entry = self.order.evict()
+        return entry, self._forget(entry)
+
+    def repack(self, entry: Entry, value: bytes | Packed) -> None:
+        """Replace the form of the value of an entry that is held."""
+        room = self.l1 if self.tier_of(entry.key) is L1 else self.l2
+        room.give(_cost_of(entry))
+        entry.value = value
+        room.take(_cost_of(entry))
+
+    def _forget(self, entry: Entry) -> Tier:
+        place = self.ready.get(entry.key)
+        if place is None:
+            self.l2.give(_cost_of(entry))
+            return L2
+        self.ready.remove(place)
+        self.l1.give(_cost_of(entry))
+        return L1
+
+    # ---- other policies
+
+    def change_order(self, policy: Policy[Entry]) -> None:
+        """Switch to another policy for both tiers; `migrate` then moves the entries in slices."""
+        self.order = Migration(self.order, policy)
+        self._measure()
+
+    def change_ready(self, policy: Policy[Ready]) -> None:
+        """Switch to another policy for L1; likewise."""
+        self.ready = Migration(self.ready, policy)
+        self._measure()
 
     def migrate(self) -> bool:
-        """One slice of a change of policy; True when all entries are moved."""
-        if isinstance(self.policy, Migration):
-            if not self.policy.step():
-                return False
-            self.policy = self.policy.new
-            self._overhead = self.policy.overhead_bytes
-        return True
+        """One slice of the changes of policy; True when all entries are moved."""
+        if isinstance(self.order, Migration) and self.order.step():
+            self.order = self.order.new
+        if isinstance(self.ready, Migration) and self.ready.step():
+            self.ready = self.ready.new
+        self._measure()
+        return not isinstance(self.order, Migration) and not isinstance(self.ready, Migration)
+
+    def _measure(self) -> None:
+        self.l2.overhead_bytes = self.order.overhead_bytes
+        self.l1.overhead_bytes = (
+            self.order.overhead_bytes + self.ready.overhead_bytes + _READY_BYTES
+        )
+
+
+def _cost_of(entry: Entry) -> int:
+    return cost_of(entry.key, entry.value)

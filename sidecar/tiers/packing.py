@@ -14,6 +14,8 @@ from typing import Final
 
 import zstandard
 
+from sidecar.model.entry import Packed
+
 UnpackError: Final = zstandard.ZstdError
 """Raised for a value that is no frame of `pack`."""
 LEAST_BYTES = 1 << 10
@@ -39,25 +41,25 @@ _contexts = _Contexts()
 _threads = ThreadPoolExecutor(THREADS, "packing")
 
 
-def pack(value: bytes) -> bytes:
-    """The value's zstd frame, or the value itself if that is not smaller enough."""
-    packed = _contexts.compressor.compress(value)
-    if len(packed) > len(value) * (1 - LEAST_SAVING):
+def pack(value: bytes) -> bytes | Packed:
+    """The value compressed, or the value itself if that is not smaller enough."""
+    frame = _contexts.compressor.compress(value)
+    if len(frame) > len(value) * (1 - LEAST_SAVING):
         return value
     # zstandard shortens its result in place and keeps the worst case allocated, so it is copied.
-    return bytes(memoryview(packed))
+    return Packed(bytes(memoryview(frame)), len(value))
 
 
-def unpack(packed: bytes, size: int) -> bytes:
-    """The value in a frame of `pack`. Raises zstandard.ZstdError for anything else."""
-    return _contexts.decompressor.decompress(packed, max_output_size=size)
+def unpack(packed: Packed) -> bytes:
+    """The value as it was. Raises UnpackError for a frame that is not one of `pack`."""
+    return _contexts.decompressor.decompress(packed.frame, max_output_size=packed.size)
 
 
-async def pack_aside(value: bytes) -> bytes:
+async def pack_aside(value: bytes) -> bytes | Packed:
     """`pack` in a thread."""
     return await asyncio.get_running_loop().run_in_executor(_threads, pack, value)
 
 
-async def unpack_aside(packed: bytes, size: int) -> bytes:
+async def unpack_aside(packed: Packed) -> bytes:
     """`unpack` in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, unpack, packed, size)
+    return await asyncio.get_running_loop().run_in_executor(_threads, unpack, packed)

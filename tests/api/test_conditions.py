@@ -14,11 +14,9 @@ def an_entry(seq: int) -> Entry:
     return Entry(
         key=b"ns/key",
         value=b"",
-        size=0,
         content_type="text/plain",
         seq=seq,
-        created_at=0.0,
-        expires_at=60.0,
+        times=complex(0.0, 60.0),
     )
 
 

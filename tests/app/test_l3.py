@@ -11,6 +11,7 @@ from sidecar.app.actuators import OneShotFailedError
 from sidecar.app.sidecar import Sidecar
 from sidecar.model.answers import Page
 from sidecar.model.change import OneShot
+from sidecar.model.entry import L2
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
 from tests.app.turning import Panel, number, shows, small
@@ -45,7 +46,7 @@ async def test_rewriting_gives_the_space_of_the_dead_back(live: Sidecar) -> None
         "the folder has shrunk",
     )
     panel.set(tiers=small(l1={"enabled": False}, l2={"enabled": False}).tiers)
-    await eventually(lambda: not store.l1.entries, "memory is empty")
+    await eventually(lambda: not len(store.l1), "memory is empty")
     hit = await store.get(b"test/kept")
     assert hit is not None
     assert (hit.tier, hit.value) == ("l3", b"value")
@@ -83,7 +84,7 @@ async def test_warming_brings_what_is_used_most(live: Sidecar) -> None:
         await store.get(b"test/%d" % n)
     assert await live.actuators.perform(OneShot("warm")) == {"warmed_entries": 20}
     hot = {b"test/%d" % n for n in (*range(5), *range(100, 120))}
-    assert set(store.l2.entries) == hot
+    assert set(store.memory.held.entries(L2)) == hot
     assert await live.actuators.perform(OneShot("warm")) == {"warmed_entries": 0}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.model.change import Size
-from sidecar.model.entry import Tier
+from sidecar.model.entry import L2, Packed, Tier
 from sidecar.model.errors import NotReadyError, OutcomeUnknownError
 from sidecar.store.store import Store
 from sidecar.tiers.disk import State
@@ -34,15 +34,15 @@ async def tier_of(store: Store, name: str) -> str | None:
 
 
 def held(store: Store, tier: str) -> set[str]:
-    memory = store.l1 if tier == "l1" else store.l2
-    return {key.decode().removeprefix("test/") for key in memory.entries}
+    entries = store.memory.held.entries(Tier(tier))
+    return {key.decode().removeprefix("test/") for key in entries}
 
 
 async def forget(panel: Panel, store: Store) -> None:
     """Empty the tiers in memory, as if they had evicted everything."""
     for tier in ("l1", "l2"):
         panel.turn(f"tiers.{tier}.size", Size(0, 0))
-    await eventually(lambda: not (store.l1.entries or store.l2.entries), "memory is empty")
+    await eventually(lambda: not (len(store.l1) or len(store.l2)), "memory is empty")
     for tier in ("l1", "l2"):
         panel.turn(f"tiers.{tier}.size", Size(100, LARGE))
 
@@ -81,8 +81,11 @@ async def test_another_policy_takes_over(live: Sidecar, tier: str) -> None:
     await put(store, "d")
     assert held(store, tier) == {"a", "c", "d"}
     panel.turn(f"tiers.{tier}.policy", "fifo")
-    memory = store.l1 if tier == "l1" else store.l2
-    await eventually(lambda: type(memory.policy).__name__ == "Fifo", "the change is over")
+    memory = store.memory.held
+    await eventually(
+        lambda: (memory.ready if tier == "l1" else memory.order).name == "fifo",
+        "the change is over",
+    )
     for name in held(store, tier):
         await tier_of(store, name)
     await put(store, "e", "f", "g")
@@ -119,7 +122,9 @@ async def test_compression_holds_for_what_comes_to_l2(live: Sidecar) -> None:
     await put(store, "c", "d", value=value)
     panel.turn("tiers.l2.compression", "zstd")
     await put(store, "e", "f", value=value)
-    packed = {key: entry.packed for key, entry in store.l2.entries.items()}
+    packed = {
+        key: isinstance(entry.value, Packed) for key, entry in store.memory.held.entries(L2).items()
+    }
     assert packed == {
         b"test/a": True,
         b"test/b": False,

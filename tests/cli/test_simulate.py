@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.cli.simulate import run, simulate
-from sidecar.testing.traces import letters, replay, zipf
+from sidecar.testing.traces import Keyed, letters, replay, zipf
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_every_policy_can_be_simulated(tmp_path: Path, policy: str) -> None:
     path = tmp_path / "trace.csv"
     path.write_bytes(b"\n".join(keys))
     result = invoke(path, "--policy", policy, "--entries", 50, "--seed", 4, "--json")
-    expected = replay(CATALOGUE.policies.make(policy, 50, rng=Random(4)), keys, entries=50)
+    expected = replay(Keyed(CATALOGUE.policies.make(policy, 50, rng=Random(4))), keys, entries=50)
     assert json.loads(result.stdout)["hits"] == expected.count("h")
 
 

@@ -13,15 +13,17 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import pytest
 
 from sidecar.app.sidecar import Sidecar
+from sidecar.model.entry import L2, Packed
 from sidecar.policies.lru import Lru
 from sidecar.serving.limits import Limits
+from sidecar.tiers.memory import Ready
 from tests.http.asking import (
     CLOSE,
     ask,
@@ -185,8 +187,8 @@ async def packed_in_l3(live: Sidecar, name: str, value: bytes) -> None:
     await ask(live, put(name, value), get(name, CLOSE))
     with limited(live, max_entries=1):
         await ask(live, put("other", b"v"), get("other", CLOSE))
-    entry = live.store.l2.entries[f"test/{name}".encode()]
-    await eventually(lambda: entry.packed, "it is packed")
+    entry = live.store.memory.held.entries(L2)[f"test/{name}".encode()]
+    await eventually(lambda: isinstance(entry.value, Packed), "it is packed")
     entry.on_disk = 0
     await only_in_l3(live, "small")
     await eventually(lambda: not live.store.disk.pending, "L3 has it")
@@ -308,7 +310,7 @@ async def test_a_damaged_value_is_an_error_and_leaks_nothing(live: Sidecar) -> N
     await ask(live, put("damaged", b"compressible " * 1000), get("damaged", CLOSE))
     with limited(live, max_entries=1):
         await ask(live, put("other", b"v"), get("other", CLOSE))
-    live.store.l2.entries[b"test/damaged"].value = b"damaged"
+    live.store.memory.held.entries(L2)[b"test/damaged"].value = Packed(b"damaged", 13_000)
     *answers, last = await ask(live, *[get("damaged")] * 3, get("other", CLOSE))
     assert [answer[:3] for answer in answers] == [b"500"] * 3
     assert last.endswith(b"v")
@@ -318,14 +320,19 @@ async def test_a_damaged_value_is_an_error_and_leaks_nothing(live: Sidecar) -> N
 # ---- errors of ours
 
 
-class BrokenPolicy(Lru):
+class BrokenPolicy(Lru[Ready]):
     """The policy of a plugin, with an error in it."""
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        raise KeyError(key)
+    def __init__(self, places: Iterable[Ready]) -> None:
+        super().__init__()
+        for place in places:
+            super().insert(place)
 
-    def hit(self, key: bytes) -> None:
-        raise KeyError(key)
+    def insert(self, node: Ready) -> None:
+        raise KeyError(node.key)
+
+    def hit(self, node: Ready) -> None:
+        raise KeyError(node.key)
 
 
 @pytest.mark.parametrize("sent", [get("hot"), put("new", b"v"), get("hot") + put("new", b"v")])
@@ -334,10 +341,11 @@ async def test_a_policy_with_an_error_leaves_no_request_in_flight(
 ) -> None:
     """The connection ends, since the request may have been carried out in part."""
     await ask(live, put("hot", b"hot"), get("hot", CLOSE))
-    good, live.store.l1.policy = live.store.l1.policy, BrokenPolicy()
+    held = live.store.memory.held
+    good, held.ready = held.ready, BrokenPolicy(held.ready)
     for _ in range(3):
         assert await exchange(live.ports["http"], sent) == b""
-    live.store.l1.policy = good
+    held.ready = good
     assert (await ask(live, get("hot", CLOSE)))[0].endswith(b"hot")
     await idle(live)
 
@@ -347,7 +355,8 @@ async def test_a_reply_that_cannot_be_made_is_an_internal_error(live: Sidecar) -
     await ask(live, put("wrong", b"v"), get("wrong", CLOSE))
     with limited(live, max_entries=1):
         await ask(live, put("other", b"v"), get("other", CLOSE))
-    live.store.l2.entries[b"test/wrong"].created_at = math.nan
+    entry = live.store.memory.held.entries(L2)[b"test/wrong"]
+    entry.times = complex(math.nan, entry.expires_at)
     first, second = await ask(live, get("wrong"), get("other", CLOSE))
     assert first.startswith(b"500 ")
     assert second.endswith(b"v")

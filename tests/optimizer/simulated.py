@@ -273,7 +273,7 @@ class Simulation:
             self._harness.serve()
         if self._now - self._swept_at >= SWEEP_SECONDS / store.pace:
             self._swept_at = self._now
-            store.memory.sweep([*store.l1.entries, *store.l2.entries])
+            store.memory.sweep(list(store.memory.held.order.keys()))
         if store.config.tiers.l3.enabled:
             store.disk.feed(wire.Reply([], [], [], status=self._harness.status()))
 

@@ -9,7 +9,7 @@ import pytest
 from sidecar.catalogue import CATALOGUE
 from sidecar.policies.spec import PolicySpec
 from sidecar.testing.policies import PolicyContract
-from sidecar.testing.traces import insert, replay, zipf
+from sidecar.testing.traces import Keyed, insert, replay, zipf
 
 
 class TestBuiltIn(PolicyContract):
@@ -25,8 +25,8 @@ class TestBuiltIn(PolicyContract):
 @pytest.mark.parametrize("before", sorted(CATALOGUE.policies))
 def test_a_change_of_policy_keeps_every_key(before: str, after: str) -> None:
     """The new policy has all keys, inserted in the old order, and works from there."""
-    old = CATALOGUE.policies.make(before, 64, rng=Random(1))
-    new = CATALOGUE.policies.make(after, 64, rng=Random(2))
+    old = Keyed(CATALOGUE.policies.make(before, 64, rng=Random(1)))
+    new = Keyed(CATALOGUE.policies.make(after, 64, rng=Random(2)))
     replay(old, zipf(13, requests=2_000, keys=200), entries=64)
     insert(new, old)
     assert sorted(new) == sorted(old)
@@ -38,8 +38,8 @@ def test_a_change_of_policy_keeps_every_key(before: str, after: str) -> None:
 @pytest.mark.parametrize("before", ["fifo", "lfu", "lru", "sieve", "ttl"])
 def test_a_change_of_policy_keeps_the_order_of_leaving(before: str, after: str) -> None:
     """The next victims of the old policy are the first victims of the new one."""
-    old = CATALOGUE.policies.make(before, 64, rng=Random(1))
-    new = CATALOGUE.policies.make(after, 64, rng=Random(2))
+    old = Keyed(CATALOGUE.policies.make(before, 64, rng=Random(1)))
+    new = Keyed(CATALOGUE.policies.make(after, 64, rng=Random(2)))
     replay(old, zipf(13, requests=2_000, keys=200), entries=64)
     insert(new, old)
     assert [new.evict() for _ in range(64)] == [old.evict() for _ in range(64)]
@@ -49,7 +49,7 @@ def test_a_change_of_policy_keeps_the_order_of_leaving(before: str, after: str) 
 @pytest.mark.parametrize("seed", range(5))
 def test_iteration_foretells_eviction(name: str, seed: int) -> None:
     """If the order is known exactly, `iter` has the order of `evict`."""
-    policy = CATALOGUE.policies.make(name, 64, rng=Random(1))
+    policy = Keyed(CATALOGUE.policies.make(name, 64, rng=Random(1)))
     trace = zipf(seed, requests=1_000 + seed, keys=200)
     replay(policy, trace, entries=64)
     assert list(policy) == [policy.evict() for _ in range(64)]

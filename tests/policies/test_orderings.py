@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from sidecar.catalogue import CATALOGUE
-from sidecar.testing.traces import hit_ratio, zipf
+from sidecar.testing.traces import Keyed, hit_ratio, zipf
 
 ENTRIES = 200
 
@@ -18,7 +18,7 @@ def ratios(request: pytest.FixtureRequest) -> dict[str, float]:
     trace = zipf(request.param, requests=60_000, keys=4_000)
     return {
         name: hit_ratio(
-            CATALOGUE.policies.make(name, ENTRIES, rng=Random(request.param)), trace, ENTRIES
+            Keyed(CATALOGUE.policies.make(name, ENTRIES, rng=Random(request.param))), trace, ENTRIES
         )
         for name in sorted(CATALOGUE.policies)
     }

@@ -8,7 +8,7 @@ from random import Random as Rng
 import pytest
 
 from sidecar.policies.random import Random
-from sidecar.testing.traces import drain, insert, letters, replay
+from sidecar.testing.traces import Keyed, drain, insert, letters, replay
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -20,7 +20,7 @@ def test_random_gives_every_key_the_same_chance(seed: int) -> None:
     first_to_leave: Counter[bytes] = Counter()
     rng = Rng(seed)
     for _ in range(6_000):
-        policy = Random(rng)
+        policy = Keyed(Random(rng))
         insert(policy, letters("A B C D"))
         policy.hit(b"A")
         first_to_leave[policy.evict()] += 1
@@ -32,7 +32,7 @@ def test_random_repeats_itself_with_the_same_seed() -> None:
     """Same seed, same victims; another seed, others."""
 
     def victims(seed: int) -> list[bytes]:
-        policy = Random(Rng(seed))
+        policy = Keyed(Random(Rng(seed)))
         insert(policy, [b"%d" % number for number in range(100)])
         return drain(policy)
 
@@ -44,4 +44,4 @@ def test_random_repeats_itself_with_the_same_seed() -> None:
 def test_random_survives_a_loop_that_is_one_key_too_long(seed: int) -> None:
     """LRU never hits here; random replacement hits in more than half of the cases."""
     trace = [b"%d" % number for number in range(21)] * 100
-    assert replay(Random(Rng(seed)), trace, entries=20).count("h") > 0.7 * len(trace)
+    assert replay(Keyed(Random(Rng(seed))), trace, entries=20).count("h") > 0.7 * len(trace)

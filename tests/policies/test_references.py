@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sidecar.catalogue import CATALOGUE
 from sidecar.policies.protocol import NEVER
 from sidecar.policies.ttl import Ttl
-from sidecar.testing.traces import insert, replay, zipf
+from sidecar.testing.traces import Keyed, insert, replay, zipf
 
 
 class Reference(Protocol):
@@ -125,7 +125,8 @@ def test_every_request_of_a_zipf_trace_is_answered_as_by_the_reference(
     reference = REFERENCES[name](entries)
     expected = "".join("h" if reference.get(key) else "m" for key in trace)
     assert (
-        replay(CATALOGUE.policies.make(name, entries, rng=Random(seed)), trace, entries) == expected
+        replay(Keyed(CATALOGUE.policies.make(name, entries, rng=Random(seed))), trace, entries)
+        == expected
     )
 
 
@@ -138,7 +139,7 @@ def test_gets_and_removals_in_any_order_are_answered_as_by_the_reference(
     name: str, entries: int, operations: list[tuple[str, int]]
 ) -> None:
     """A removal leaves the same order, also that of the key at SIEVE's hand."""
-    policy = CATALOGUE.policies.make(name, entries, rng=Random(1))
+    policy = Keyed(CATALOGUE.policies.make(name, entries, rng=Random(1)))
     reference = REFERENCES[name](entries)
     for operation, letter in operations:
         key = bytes([letter])
@@ -153,7 +154,7 @@ def test_gets_and_removals_in_any_order_are_answered_as_by_the_reference(
 def test_ttl_evicts_as_a_sorted_list_would(seed: int) -> None:
     """Keys with random lifetimes, a third of them infinite, are replaced and removed at random."""
     rng = Random(seed)
-    policy = Ttl()
+    policy = Keyed(Ttl())
     places: dict[bytes, tuple[float, int]] = {}  # key -> (expiry, when it was set)
     for now, key in enumerate(zipf(seed, requests=6_000, keys=300)):
         expires_at = rng.choice((NEVER, float(now + 50), float(now + rng.randrange(1, 500))))
@@ -178,6 +179,6 @@ def test_ttl_evicts_as_a_sorted_list_would(seed: int) -> None:
 def test_a_policy_that_holds_back_its_newest_key_still_gives_it_up_last() -> None:
     """Drained without insertions, all keys leave, the newest last."""
     for name in ("lfu", "sieve"):
-        policy = CATALOGUE.policies.make(name, 3, rng=Random(1))
+        policy = Keyed(CATALOGUE.policies.make(name, 3, rng=Random(1)))
         insert(policy, [b"A", b"B", b"C"])
         assert [policy.evict() for _ in range(3)] == [b"A", b"B", b"C"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sidecar.policies.s3fifo import S3Fifo
-from sidecar.testing.traces import insert, letters, replay
+from sidecar.testing.traces import Keyed, insert, letters, replay
 
 TEN = letters("A B C D E F G H I J")
 
 
-def full() -> S3Fifo:
+def full() -> Keyed:
     """Ten entries: A is in the small queue, B to J are in the main queue."""
-    policy = S3Fifo()
+    policy = Keyed(S3Fifo())
     insert(policy, TEN)
     return policy
 
@@ -21,7 +21,7 @@ def test_a_worked_trace() -> None:
     K has room in the main queue, and L evicts B. M, N and O then replace each other in the small
     queue, while K and L stay.
     """
-    policy = S3Fifo()
+    policy = Keyed(S3Fifo())
     assert replay(policy, TEN + letters("K L K L B"), entries=10) == "m" * 15
     assert replay(policy, letters("M N O K L"), entries=10) == "mmmhh"
 
@@ -88,7 +88,7 @@ def test_s3fifo_gives_a_key_in_the_main_queue_a_round_for_each_hit() -> None:
 
 def test_s3fifo_goes_by_what_it_holds() -> None:
     """Of 100 keys that fit by bytes, ten are in the small queue, for any capacity in entries."""
-    policy = S3Fifo()
+    policy = Keyed(S3Fifo())
     policy.resize(1_000_000)
     trace = [b"key:%d" % number for number in range(100)]
     replay(policy, trace, entries=100)

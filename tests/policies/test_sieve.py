@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.policies.sieve import Sieve
-from sidecar.testing.traces import drain, insert, letters, replay
+from sidecar.testing.traces import Keyed, drain, insert, letters, replay
 
 
 def test_a_worked_trace() -> None:
@@ -12,12 +12,12 @@ def test_a_worked_trace() -> None:
     A B C; A is read: A* B C; D is inserted: A is spared, B leaves: A ^C D; E is inserted: the hand
     continues at C, which leaves: A ^D E; A hits, at the cost of B.
     """
-    assert replay(Sieve(), letters("A B C A D E A B"), entries=3) == "mmmhmmhm"
+    assert replay(Keyed(Sieve()), letters("A B C A D E A B"), entries=3) == "mmmhmmhm"
 
 
 def test_sieve_spares_a_visited_entry() -> None:
     """A was visited, so it stays in place and loses its mark; B leaves."""
-    policy = Sieve()
+    policy = Keyed(Sieve())
     insert(policy, letters("A B C"))
     policy.hit(b"A")
     assert policy.evict() == b"B"
@@ -26,7 +26,7 @@ def test_sieve_spares_a_visited_entry() -> None:
 
 def test_sieve_goes_on_where_the_hand_stopped() -> None:
     """The hand does not return to a spared key before a full round."""
-    policy = Sieve()
+    policy = Keyed(Sieve())
     insert(policy, letters("A B C D"))
     policy.hit(b"A")
     assert policy.evict() == b"B"
@@ -36,7 +36,7 @@ def test_sieve_goes_on_where_the_hand_stopped() -> None:
 
 def test_sieve_takes_the_mark_of_all_when_all_are_visited() -> None:
     """After a full round, the oldest leaves."""
-    policy = Sieve()
+    policy = Keyed(Sieve())
     insert(policy, letters("A B C D"))
     for key in letters("D C B A"):
         policy.hit(key)
@@ -45,7 +45,7 @@ def test_sieve_takes_the_mark_of_all_when_all_are_visited() -> None:
 
 def test_sieve_spares_the_newest_key() -> None:
     """Only C is unvisited, but the eviction makes room for it."""
-    policy = Sieve()
+    policy = Keyed(Sieve())
     insert(policy, letters("A B"))
     policy.hit(b"A")
     policy.hit(b"B")
@@ -55,7 +55,7 @@ def test_sieve_spares_the_newest_key() -> None:
 
 def test_sieve_lets_a_scan_pass() -> None:
     """Keys that are read once leave, although they are newer, while visited ones stay."""
-    policy = Sieve()
+    policy = Keyed(Sieve())
     popular = [b"popular:%d" % number for number in range(10)]
     replay(policy, popular * 2, entries=20)
     for number in range(0, 1_000, 10):
@@ -65,7 +65,7 @@ def test_sieve_lets_a_scan_pass() -> None:
 
 def test_sieve_survives_the_removal_of_what_the_hand_is_at() -> None:
     """C, the key at the hand, and D are removed: it starts again at the oldest key, A."""
-    policy = Sieve()
+    policy = Keyed(Sieve())
     insert(policy, letters("A B C D"))
     policy.hit(b"A")
     assert policy.evict() == b"B"

@@ -20,10 +20,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig, TiersConfig
+from sidecar.model.entry import L1, L2
 from sidecar.model.errors import PreconditionFailedError
 from sidecar.store.listing import page
 from sidecar.store.store import Found
 from sidecar.store.upkeep import sweep
+from sidecar.tiers.memory import cost_of
 from tests.store.harness import Harness
 
 KEYS = [f"ns{space}/{word}{n}".encode() for space in (1, 2) for word in "ab" for n in range(4)]
@@ -199,13 +201,15 @@ class StoreMachine(RuleBasedStateMachine):
         if not hasattr(self, "harness"):
             return
         store, engine = self.harness.store, self.harness.engine
-        for memory in (store.l1, store.l2):
-            assert not memory.over
-            assert memory.used_bytes == sum(
-                entry.cost + memory.policy.overhead_bytes for entry in memory.entries.values()
+        held = store.memory.held
+        for tier, room in ((L1, store.l1), (L2, store.l2)):
+            entries = held.entries(tier)
+            assert not room.over
+            assert len(room) == len(entries)
+            assert room.used_bytes == sum(
+                cost_of(key, entry.value) + room.overhead_bytes for key, entry in entries.items()
             )
-            assert set(memory.policy) == set(memory.entries)
-        assert not set(store.l1.entries) & set(store.l2.entries)
+        assert {place.key: place.entry for place in held.ready} == held.entries(L1)
         assert engine.entries <= store.config.tiers.l3.max_entries
 
 

@@ -20,15 +20,18 @@ import pytest
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Admission, Tuning
-from sidecar.config.values import CacheConfig, Durability
-from sidecar.model.entry import Entry, Hit
+from sidecar.config.values import CacheConfig, Durability, MemoryTierConfig, TierConfig
+from sidecar.model.entry import L1, L2, Entry, Hit
 from sidecar.model.errors import NotReadyError, OutcomeUnknownError, PreconditionFailedError
+from sidecar.policies.fifo import Fifo
 from sidecar.policies.lru import Lru
+from sidecar.policies.protocol import Policy
 from sidecar.store.store import Ask, Client, OnWritten, Store, Written
 from sidecar.tiers.disk import State, Unanswered
 from tests.store.stepped import SteppedChild
 
 KEY = b"ns/key"
+OTHER = b"another/key"
 OLD, NEW = b"old", b"new"
 ERRORS = (NotReadyError, OutcomeUnknownError, PreconditionFailedError)
 
@@ -174,12 +177,15 @@ class World:
         self.child.die(self.store.disk)
 
     def _evict(self) -> None:
+        """Evict everything; if L1 and L2 have an entry each, the older first, from where it is."""
         self.evicted = True
-        for memory in (self.store.l1, self.store.l2):
-            limits = memory.max_entries, memory.max_bytes
-            memory.resize(0, 0)
+        rooms = self.store.l2, self.store.l1
+        limits = [(room.max_entries, room.max_bytes) for room in rooms]
+        for room in rooms:
+            room.resize(0, 0)
             self.store.memory.drain()
-            memory.resize(*limits)
+        for room, (entries, size) in zip(rooms, limits, strict=True):
+            room.resize(entries, size)
 
 
 async def breathe() -> None:
@@ -252,13 +258,18 @@ async def run(
 
 
 async def new_world(start: str, durability: Durability, *, callbacks: bool = False) -> World:
-    """The old version is in L3, and in L1 or L2 if `start` says so."""
+    """The old version is in L3, and in L1 or L2 if `start` says so.
+
+    With "victim", it is in L1, and the next victim of L2's policy, whose other entry is younger.
+    """
     world = World(_store(durability), SteppedChild())
     world.child.hello(world.store.disk)
     world.start(world.write("set-up", _put_old))
     await _settle(world)
+    if start == "victim":
+        await _crowd(world)
     world.log.clear()
-    if start != "l1":
+    if start in ("l2", "l3"):
         world.store.l1.resize(0, 0)
         world.store.memory.drain()
         world.store.l1.resize(100, 1 << 20)
@@ -275,7 +286,22 @@ SCORES = CATALOGUE.policies.scores
 def _store(durability: Durability) -> Store:
     config = replace(CacheConfig(), durability=durability, promote_after=1)
     disk = Client(lambda: 1000.0)
-    return Store(lambda: 1000.0, config, lambda _tier: Lru(), SCORES, disk)
+    return Store(lambda: 1000.0, config, _policy, SCORES, disk)
+
+
+def _policy(tier: TierConfig) -> Policy[Any]:
+    return Fifo() if isinstance(tier, MemoryTierConfig) else Lru()
+
+
+async def _crowd(world: World) -> None:
+    """Put another entry, which falls to L2, since the old version is used after it."""
+    store = world.store
+    world.start(world.write("set-up", lambda store: store.put(OTHER, NEW, "text/plain", 60.0)))
+    await _settle(world)
+    assert isinstance(store.look(KEY), Hit)
+    store.l1.resize(1, 1 << 20)
+    store.memory.drain()
+    assert [store.memory.held.tier_of(key) for key in (KEY, OTHER)] == [L1, L2]
 
 
 def _put_old(store: Store) -> Coroutine[Any, Any, object]:
@@ -372,7 +398,7 @@ both_forms = pytest.mark.parametrize("callbacks", [False, True], ids=["coroutine
 
 
 @both_forms
-@pytest.mark.parametrize("start", ["l1", "l2", "l3"])
+@pytest.mark.parametrize("start", ["l1", "victim", "l2", "l3"])
 @pytest.mark.parametrize("durability", ["process", "memory"])
 @pytest.mark.parametrize("writer", list(WRITERS))
 async def test_no_schedule_brings_back_what_was_written_over(

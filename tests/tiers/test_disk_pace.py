@@ -28,11 +28,9 @@ class Paced:
         entry = Entry(
             key=b"%d" % self.seq,
             value=bytes(size),
-            size=size,
             content_type="text/plain",
             seq=self.seq,
-            created_at=self.now,
-            expires_at=math.inf,
+            times=complex(self.now, math.inf),
         )
         self.disk.write(put_of(entry), entry)
 

@@ -62,7 +62,7 @@ async def test_a_child_that_stands_still_is_ended(watched: tuple[DiskProcess, St
     await eventually(lambda: process.restarts["hung"] == 1, "the frozen child is ended")
     await eventually(lambda: store.disk.state is State.UP, "there is another child")
     assert process.pid != frozen
-    store.l1.pop(b"ns/key")
+    store.memory.pop(b"ns/key")
     hit = await store.get(b"ns/key")
     assert hit is not None
     assert (hit.value, hit.tier) == (b"value", "l3")

@@ -7,55 +7,58 @@ VLDB 1985: good for loops that are longer than the cache. `spared` keys, those u
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Generic
 
 from sidecar.model.metadata import ACCESSED_AT, Metadata
 from sidecar.model.option import Option
+from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec
 
 
-class Mru:
-    """One queue, from the least recently used key to the most."""
+class Mru(Generic[N]):
+    """One queue, from the least recently used node to the most."""
 
     name: ClassVar[str] = "mru"
     overhead_bytes: ClassVar[int] = 210
 
     def __init__(self, spared: int) -> None:
         self._spared = spared
-        self._keys: OrderedDict[bytes, None] = OrderedDict()
+        self._queue: OrderedDict[bytes, N] = OrderedDict()
+        self.get = self._queue.get
 
-    def insert(self, key: bytes, expires_at: float) -> None:
-        self._keys[key] = None
+    def insert(self, node: N) -> None:
+        self._queue[node.key] = node
 
-    def hit(self, key: bytes) -> None:
-        self._keys.move_to_end(key)
+    def hit(self, node: N) -> None:
+        self._queue.move_to_end(node.key)
 
-    def update(self, key: bytes, expires_at: float) -> None:
-        self._keys.move_to_end(key)
+    def replace(self, old: N, new: N) -> None:
+        self._queue[old.key] = new
+        self._queue.move_to_end(old.key)
 
-    def remove(self, key: bytes) -> None:
-        del self._keys[key]
+    def remove(self, node: N) -> None:
+        del self._queue[node.key]
 
-    def evict(self) -> bytes:
-        newest = [self._keys.popitem()[0] for _ in range(min(self._spared, len(self._keys) - 1))]
-        victim = self._keys.popitem()[0]
-        self._keys.update(dict.fromkeys(reversed(newest)))
+    def evict(self) -> N:
+        newest = [self._queue.popitem() for _ in range(min(self._spared, len(self._queue) - 1))]
+        _, victim = self._queue.popitem()
+        self._queue.update(reversed(newest))
         return victim
 
     def resize(self, capacity: int) -> None:
         pass
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._queue)
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
+    def keys(self) -> Iterable[bytes]:
+        return self._queue.keys()
 
-    def __iter__(self) -> Iterator[bytes]:
-        keys = list(self._keys)
-        stay = keys[max(1, len(keys) - self._spared) :]
-        return iter(keys[: len(keys) - len(stay)][::-1] + stay)
+    def __iter__(self) -> Iterator[N]:
+        nodes = list(self._queue.values())
+        stay = nodes[max(1, len(nodes) - self._spared) :]
+        return iter(nodes[: len(nodes) - len(stay)][::-1] + stay)
 
 
 def score(meta: Metadata) -> float:

@@ -19,4 +19,4 @@ def test_it_forgets_all_when_it_is_full() -> None:
     new = sum(not doorkeeper.knows(b"ns/%d" % n) for n in range(3 * MOST_KEYS))
     assert new > 3 * MOST_KEYS * 0.98
     assert len(doorkeeper._bits) == BYTES
-    assert not doorkeeper.knows(b"ns/0")
+    assert sum(doorkeeper.knows(b"ns/%d" % n) for n in range(1_000)) < 100

@@ -35,8 +35,8 @@ EVICT_AT_ONCE = 64
 """The most entries that one call moves: a tier whose limits were lowered is drained in slices."""
 MAX_PACKING = 8
 """The most large values packed in threads at a time; further ones stay unpacked."""
-_MOST_EXPECTED = 1 / 16
-"""The largest share of L2 that the next entry to fall is expected to take."""
+_LEAST_EXPECTED = 16
+"""L2 is expected to have space for at least so many of the entries that fall."""
 
 PolicyFactory = Callable[[TierConfig], Policy[Any]]
 
@@ -76,22 +76,23 @@ class MemoryTiers:
         return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
 
     def dead(self, entry: Entry) -> bool:
-        return is_expired(entry.expires_at, self._clock()) or self.invalidated(entry)
+        return is_expired(entry.times.imag, self._clock()) or self.invalidated(entry)
 
     # ---- put, use, remove
 
     def put(self, entry: Entry) -> None:
         """Add an entry to L1, or to L2 if it does not fit L1."""
-        if self.l1.fits(cost_of(entry.key, entry.value)):
-            self.held.hold(entry, in_l1=True)
+        cost = cost_of(entry.key, entry.value)
+        if self.l1.fits(cost):
+            self.held.hold(entry, cost, in_l1=True)
             self._fit_l1()
         else:
-            self._into_l2(entry)
+            self._into_l2(entry, cost)
 
     def bring(self, entry: Entry) -> None:
         """Add an entry from L3 to L2, or to L1 if L2 is disabled."""
         if self._config.tiers.l2.enabled:
-            self._into_l2(entry)
+            self._into_l2(entry, cost_of(entry.key, entry.value))
         else:
             self.put(entry)
 
@@ -166,9 +167,9 @@ class MemoryTiers:
 
     # ---- within the limits
 
-    def _into_l2(self, entry: Entry) -> None:
-        self.held.hold(entry, in_l1=False)
-        self._fit_l2(entry)
+    def _into_l2(self, entry: Entry, cost: int) -> None:
+        self.held.hold(entry, cost, in_l1=False)
+        self._fit_l2(entry, cost)
 
     def _fit_l1(self) -> None:
         """Bring L1 within its limits."""
@@ -177,35 +178,37 @@ class MemoryTiers:
             moved += 1
             # Whether L2 has space is asked first: what is evicted may be in L1, and then nothing
             # has to fall, to be compressed, and to rise again.
-            if self._config.tiers.l2.enabled and self._l2_is_full():
-                self._evict()
-            else:
+            if not self._l2_is_full() or self._evict()[1] is L2:
                 self._lower()
 
     def _l2_is_full(self) -> bool:
-        """Whether L2 has no space for an average entry of L1."""
-        average = self.l1.used_bytes / len(self.l1)
-        return not self.l2.has_space(min(average, self.l2.max_bytes * _MOST_EXPECTED))
+        """Whether L2 is used, and has no space for an average entry of L1."""
+        if not self._config.tiers.l2.enabled:
+            return False
+        average = self.l1.used_bytes // len(self.l1)
+        return not self.l2.has_space(min(average, self.l2.max_bytes // _LEAST_EXPECTED))
 
     def _lower(self) -> None:
         """Let the victim of L1's policy fall."""
-        entry = self.held.lower()
+        entry, cost = self.held.lower()
         self._l1_counts.evictions += 1
         if self.dead(entry):
             self.held.remove(entry)
         elif self._config.tiers.l2.enabled:
             self._l1_counts.demotions += 1
-            self._fit_l2(entry)
+            self._fit_l2(entry, cost)
         else:
             self.held.remove(entry)
             self._leave(entry)
 
-    def _fit_l2(self, came: Entry) -> None:
-        """Compress what came to L2, and bring L2 within its limits."""
+    def _fit_l2(self, came: Entry, cost: int) -> None:
+        """Compress what came to L2 at this cost, and bring L2 within its limits."""
         came.hits = 0
         value = came.value
-        self._pack(came)
-        if not self.l2.fits(cost_of(came.key, came.value)):
+        if isinstance(value, bytes) and len(value) >= LEAST_BYTES:
+            self._pack(came, value)
+            cost = cost_of(came.key, came.value)
+        if not self.l2.fits(cost):
             self.held.remove(came)
             self._left(came, L2)
             return
@@ -216,7 +219,7 @@ class MemoryTiers:
             if last is not None and self.l1.has_space(cost_of(last.key, value)):
                 self._lift(last, value)
                 last = None
-            elif self._evict() is last:
+            elif self._evict()[0] is last:
                 last = None
 
     def _shrink_l2(self) -> None:
@@ -227,10 +230,10 @@ class MemoryTiers:
         while self.l2.over and moved < EVICT_AT_ONCE:
             moved += 1
             entry, tier = self.held.evict()
-            space = self.l1.has_space(cost_of(entry.key, entry.value))
-            if tier is L2 and space and not self.dead(entry):
+            cost = cost_of(entry.key, entry.value)
+            if tier is L2 and self.l1.has_space(cost) and not self.dead(entry):
                 self._l2_counts.promotions += 1
-                self.held.hold(entry, in_l1=True)
+                self.held.hold(entry, cost, in_l1=True)
             else:
                 self._left(entry, tier)
 
@@ -238,25 +241,21 @@ class MemoryTiers:
         self._l2_counts.promotions += 1
         self.held.lift(entry, value)
 
-    def _evict(self) -> Entry:
+    def _evict(self) -> tuple[Entry, Tier]:
+        """Evict the victim of L2's policy; returns it, and the tier that it was in."""
         entry, tier = self.held.evict()
         self._left(entry, tier)
-        return entry
+        return entry, tier
 
     def _left(self, entry: Entry, tier: Tier) -> None:
-        self._stats.tiers[tier].evictions += 1
+        (self._l1_counts if tier is L1 else self._l2_counts).evictions += 1
         self._leave(entry)
 
     # ---- compression
 
-    def _pack(self, entry: Entry) -> None:
+    def _pack(self, entry: Entry, value: bytes) -> None:
         """Compress an entry that came to L2; a large value in a thread, after it came."""
-        value = entry.value
-        if (
-            not isinstance(value, bytes)
-            or len(value) < LEAST_BYTES
-            or self._config.tiers.l2.compression != "zstd"
-        ):
+        if self._config.tiers.l2.compression != "zstd":
             return
         if len(value) <= LOOP_BYTES:
             self.held.repack(entry, pack(value))

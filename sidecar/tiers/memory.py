@@ -25,7 +25,8 @@ _OBJECT_BYTES = 33  # a bytes object beyond its bytes
 _ENTRY_BYTES = 80 + 2 * 32
 """An Entry, and the numbers that only it refers to."""
 _PACKED_BYTES = 32 + 32
-_READY_BYTES = 48
+READY_BYTES = 48
+"""An entry's place in L1."""
 
 
 def cost_of(key: bytes, value: bytes | Packed) -> int:
@@ -61,22 +62,19 @@ class Ready(msgspec.Struct, eq=False, gc=False):
 
 
 class Room:
-    """The limits of a tier, and what its entries take of them."""
+    """The limits of a tier, and what its entries take of them. Every write asks it several times,
+    so the sums are kept, and not derived.
+    """
 
     def __init__(self, max_entries: int, max_bytes: int) -> None:
         self.max_entries = max_entries
         self.max_bytes = max_bytes
-        self.overhead_bytes = 0
-        """What the policies take for each entry."""
+        self.used_bytes = 0
         self._entries = 0
-        self._cost = 0
+        self._overhead = 0
 
     def __len__(self) -> int:
         return self._entries
-
-    @property
-    def used_bytes(self) -> int:
-        return self._cost + self._entries * self.overhead_bytes
 
     @property
     def full(self) -> bool:
@@ -84,29 +82,33 @@ class Room:
 
     @property
     def over(self) -> bool:
-        held = self._entries
-        return held > self.max_entries or self._cost + held * self.overhead_bytes > self.max_bytes
+        return self._entries > self.max_entries or self.used_bytes > self.max_bytes
 
     def fits(self, cost: int) -> bool:
         """Whether the tier could hold an entry of this cost if it were empty."""
-        return self.max_entries > 0 and cost + self.overhead_bytes <= self.max_bytes
+        return self.max_entries > 0 and cost + self._overhead <= self.max_bytes
 
-    def has_space(self, cost: float) -> bool:
+    def has_space(self, cost: int) -> bool:
         """Whether it has space for one more entry of this cost."""
         return (
             self._entries < self.max_entries
-            and self.used_bytes + cost + self.overhead_bytes <= self.max_bytes
+            and self.used_bytes + cost + self._overhead <= self.max_bytes
         )
 
     def take(self, cost: int) -> None:
         """Count an entry that comes."""
         self._entries += 1
-        self._cost += cost
+        self.used_bytes += cost + self._overhead
 
     def give(self, cost: int) -> None:
         """Count an entry that goes."""
         self._entries -= 1
-        self._cost -= cost
+        self.used_bytes -= cost + self._overhead
+
+    def charge(self, overhead_bytes: int) -> None:
+        """Set what the policies take for each entry."""
+        self.used_bytes += (overhead_bytes - self._overhead) * self._entries
+        self._overhead = overhead_bytes
 
     def resize(self, max_entries: int, max_bytes: int) -> None:
         """Set new limits; the caller evicts what is over."""
@@ -136,21 +138,22 @@ class Memory:
 
     # ---- add, move, remove
 
-    def hold(self, entry: Entry, *, in_l1: bool) -> None:
-        """Add an entry to a tier, in place of an older version in either of them."""
+    def hold(self, entry: Entry, cost: int, *, in_l1: bool) -> None:
+        """Add an entry of this cost to a tier, in place of an older version in either of them."""
         key = entry.key
-        old, place = self.order.get(key), self.ready.get(key)
+        old, place = self.order.get(key), None
         if old is None:
             self.order.insert(entry)
         else:
+            place = self.ready.get(key)
             self.order.replace(old, entry)
             (self.l2 if place is None else self.l1).give(_cost_of(old))
         if not in_l1:
-            self.l2.take(_cost_of(entry))
+            self.l2.take(cost)
             if place is not None:
                 self.ready.remove(place)
             return
-        self.l1.take(_cost_of(entry))
+        self.l1.take(cost)
         if place is None:
             self.ready.insert(Ready(key, entry))
         else:
@@ -163,13 +166,13 @@ class Memory:
         self.l1.take(_cost_of(entry))
         self.ready.insert(Ready(entry.key, entry))
 
-    def lower(self) -> Entry:
-        """Move the victim of L1's policy to L2."""
+    def lower(self) -> tuple[Entry, int]:
+        """Move the victim of L1's policy to L2; returns it, and its cost."""
         entry = self.ready.evict().entry
         cost = _cost_of(entry)
         self.l1.give(cost)
         self.l2.take(cost)
-        return entry
+        return entry, cost
 
     def remove(self, entry: Entry) -> None:
         """Remove an entry that is held, for a reason other than eviction."""
@@ -219,10 +222,8 @@ class Memory:
         return not isinstance(self.order, Migration) and not isinstance(self.ready, Migration)
 
     def _measure(self) -> None:
-        self.l2.overhead_bytes = self.order.overhead_bytes
-        self.l1.overhead_bytes = (
-            self.order.overhead_bytes + self.ready.overhead_bytes + _READY_BYTES
-        )
+        self.l2.charge(self.order.overhead_bytes)
+        self.l1.charge(self.order.overhead_bytes + self.ready.overhead_bytes + READY_BYTES)
 
 
 def _cost_of(entry: Entry) -> int:

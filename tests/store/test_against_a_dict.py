@@ -25,7 +25,7 @@ from sidecar.model.errors import PreconditionFailedError
 from sidecar.store.listing import page
 from sidecar.store.store import Found
 from sidecar.store.upkeep import sweep
-from sidecar.tiers.memory import cost_of
+from sidecar.tiers.memory import READY_BYTES, cost_of
 from tests.store.harness import Harness
 
 KEYS = [f"ns{space}/{word}{n}".encode() for space in (1, 2) for word in "ab" for n in range(4)]
@@ -204,10 +204,12 @@ class StoreMachine(RuleBasedStateMachine):
         held = store.memory.held
         for tier, room in ((L1, store.l1), (L2, store.l2)):
             entries = held.entries(tier)
+            ready = held.ready.overhead_bytes + READY_BYTES if tier is L1 else 0
+            overhead = held.order.overhead_bytes + ready
             assert not room.over
             assert len(room) == len(entries)
             assert room.used_bytes == sum(
-                cost_of(key, entry.value) + room.overhead_bytes for key, entry in entries.items()
+                cost_of(key, entry.value) + overhead for key, entry in entries.items()
             )
         assert {place.key: place.entry for place in held.ready} == held.entries(L1)
         assert engine.entries <= store.config.tiers.l3.max_entries

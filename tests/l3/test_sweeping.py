@@ -11,12 +11,12 @@ from tests.l3.conftest import StartChild
 
 
 def test_a_slice_is_followed_by_rest() -> None:
-    """19 times its length if it finds little, none if it finds a lot; a minute after a pass."""
+    """99 times its length if it finds little, none if it finds a lot; a minute after a pass."""
     sweeping = Sweeping()
     assert sweeping.due(pays=False) == 0.0
     sweeping.swept(100.0, 100.5, at_end=False)
     assert sweeping.due(pays=True) == 100.5
-    assert sweeping.due(pays=False) == 100.5 + 19 * 0.5
+    assert sweeping.due(pays=False) == 100.5 + 99 * 0.5
     sweeping.swept(200.0, 200.5, at_end=True)
     assert sweeping.due(pays=False) == 200.5 + PAUSE_SECONDS
 
@@ -27,7 +27,7 @@ def test_at_a_quarter_of_the_pace_all_takes_four_times_as_long() -> None:
     sweeping.pace = 0.25
     sweeping.swept(100.0, 100.5, at_end=False)
     assert sweeping.due(pays=True) == 100.0 + 4 * 0.5
-    assert sweeping.due(pays=False) == 100.0 + 4 * 10.0
+    assert sweeping.due(pays=False) == 100.0 + 4 * 50.0
     sweeping.swept(200.0, 200.5, at_end=True)
     assert sweeping.due(pays=False) == 200.5 + 4 * PAUSE_SECONDS
 

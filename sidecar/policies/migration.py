@@ -14,8 +14,9 @@ NODES_A_STEP = 256
 class Migration(Generic[N]):
     """Two policies as one: nodes move from `old` to `new`, in the order of eviction.
 
-    A node that is used moves at once. The nodes moved first were the coldest in the old order, so
-    victims come from the new policy while it has any.
+    Victims come from the new policy while it has any, and the nodes that move first are the coldest
+    of the old order. So a node that is used stays where it is: if it moved at once, a hot node
+    would be among the first victims.
     """
 
     name: ClassVar[str] = "migration"
@@ -23,6 +24,7 @@ class Migration(Generic[N]):
     def __init__(self, old: Policy[N], new: Policy[N]) -> None:
         self._old = old
         self.new = new
+        self.step()
 
     @property
     def overhead_bytes(self) -> int:
@@ -42,15 +44,13 @@ class Migration(Generic[N]):
         self.new.insert(node)
 
     def hit(self, node: N) -> None:
-        self._move(node)
-        self.new.hit(node)
+        self._holder(node).hit(node)
 
     def replace(self, old: N, new: N) -> None:
-        self._move(old)
-        self.new.replace(old, new)
+        self._holder(old).replace(old, new)
 
     def remove(self, node: N) -> None:
-        (self.new if self._old.get(node.key) is None else self._old).remove(node)
+        self._holder(node).remove(node)
 
     def evict(self) -> N:
         return (self.new if len(self.new) else self._old).evict()
@@ -68,7 +68,5 @@ class Migration(Generic[N]):
     def __iter__(self) -> Iterator[N]:
         return chain(self.new, self._old)
 
-    def _move(self, node: N) -> None:
-        if self._old.get(node.key) is not None:
-            self._old.remove(node)
-            self.new.insert(node)
+    def _holder(self, node: N) -> Policy[N]:
+        return self.new if self._old.get(node.key) is None else self._old

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import attrgetter
 from typing import ClassVar, Generic
 
 from sidecar.policies.protocol import N
@@ -115,10 +116,9 @@ class S3Fifo(Generic[N]):
         return chain(self._small, self._main)
 
     def __iter__(self) -> Iterator[N]:
-        """Small nodes that will leave, main ones by rounds left, other small ones."""
+        """Small nodes that will leave, main ones by rounds left, other small ones; O(n log n)."""
         yield from (node for node in self._small.values() if node.mark < _HITS_TO_PASS)
-        for hits in range(_MOST_HITS + 1):
-            yield from (node for node in self._main.values() if node.mark == hits)
+        yield from sorted(self._main.values(), key=_hits)
         yield from (node for node in self._small.values() if node.mark >= _HITS_TO_PASS)
 
     def check(self) -> None:
@@ -135,6 +135,8 @@ class S3Fifo(Generic[N]):
         while len(self._ghosts) > room or len(self._ghost_queue) > 1.25 * room:
             self._ghosts.discard(self._ghost_queue.popleft())
 
+
+_hits = attrgetter("mark")
 
 SPEC = PolicySpec(
     name=S3Fifo.name,

@@ -1,18 +1,18 @@
 """What becomes of entries in memory: promotion, demotion, compression and eviction.
 
 An entry is in L1 or in L2, never in both. A put goes to L1, what is read from L3 goes to L2, and
-then the tiers are brought within their limits:
+then the tiers are brought within their limits, one move at a time:
 
 | over | and | then |
 |---|---|---|
-| L1 | L2 has space | the victim of L1's policy falls to L2, compressed if that saves space |
-| L1 | L2 is full | the victim of L2's policy leaves memory, from whichever tier it is in |
-| L2 | L1 has space | what came last rises to L1: memory is full only when both are |
-| L2 | L1 is full | the victim of L2's policy leaves memory; if it was in L1, L1 has space now |
+| L1 | L2 has space | the victim of L1's policy is demoted, and compressed if that saves space |
+| L1 | L2 is full | the victim of L2's policy is evicted; if it was in L2, the row above applies |
+| L2 | L1 has space | what came to L2 last is promoted, or any: memory is full only if both are |
+| L2 | L1 is full | the victim of L2's policy is evicted; if it was in L1, L1 has space now |
 
-If L2 is disabled, what falls from L1 leaves memory. The store decides whether to write an entry
-that leaves to L3. An entry that is hit often enough in L2 is promoted to L1. Only `_pack_large`
-awaits.
+If L2 is disabled, the victim of L1's policy leaves memory. The store decides whether to write an
+entry that leaves to L3. An entry that is hit often enough in L2 is promoted to L1. Only
+`_pack_large` awaits.
 """
 
 from __future__ import annotations
@@ -31,18 +31,16 @@ from sidecar.policies.protocol import Policy
 from sidecar.tiers.memory import Memory, Room, cost_of
 from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack, pack_aside
 
-EVICT_AT_ONCE = 64
+MOVES_AT_ONCE = 64
 """The most entries that one call moves: a tier whose limits were lowered is drained in slices."""
 MAX_PACKING = 8
 """The most large values packed in threads at a time; further ones stay unpacked."""
-_LEAST_EXPECTED = 16
-"""L2 is expected to have space for at least so many of the entries that fall."""
 
 PolicyFactory = Callable[[TierConfig], Policy[Any]]
 
 
 class MemoryTiers:
-    """The tiers in memory. `leave` is called with each live entry that they evict."""
+    """The tiers in memory. `leave` is called with each entry that leaves them for want of space."""
 
     def __init__(
         self,
@@ -65,6 +63,9 @@ class MemoryTiers:
         self._stats = stats
         self._leave = leave
         self._packing: set[asyncio.Task[None]] = set()
+        self._rising: list[bytes] = []
+        """Keys of L2 to promote while it shrinks and L1 has space."""
+        self._resize()
 
     # ---- queries
 
@@ -84,15 +85,17 @@ class MemoryTiers:
         """Add an entry to L1, or to L2 if it does not fit L1."""
         cost = cost_of(entry.key, entry.value)
         if self.l1.fits(cost):
-            self.held.hold(entry, cost, in_l1=True)
-            self._fit_l1()
+            self.held.hold(entry, cost, L1)
+            self._fit()
+        elif self._config.tiers.l2.enabled:
+            self._put_in_l2(entry, cost)
         else:
-            self._into_l2(entry, cost)
+            self.pop(entry.key)
 
     def bring(self, entry: Entry) -> None:
         """Add an entry from L3 to L2, or to L1 if L2 is disabled."""
         if self._config.tiers.l2.enabled:
-            self._into_l2(entry, cost_of(entry.key, entry.value))
+            self._put_in_l2(entry, cost_of(entry.key, entry.value))
         else:
             self.put(entry)
 
@@ -109,15 +112,15 @@ class MemoryTiers:
                 self.promote(entry, value)
             return
         held.ready.hit(place)
-        if entry.value is not value:  # it came to L1 packed, without a hit
-            held.repack(entry, value)
-            self._fit_l1()
+        if entry.value is not value and self.l1.fits(cost_of(entry.key, value)):
+            held.repack(entry, value)  # it came to L1 packed, without a hit
+            self._fit()
 
     def promote(self, entry: Entry, value: bytes) -> None:
-        """Move an entry from L2 to L1 if it fits there; `value` is its value as put."""
+        """Move an entry of L2 to L1 if it fits there; `value` is its value as put."""
         if self.l1.fits(cost_of(entry.key, value)):
-            self._lift(entry, value)
-            self._fit_l1()
+            self._promote(entry, value)
+            self._fit()
 
     def pop(self, key: bytes) -> None:
         """Remove it from the tier that has it; not counted as an eviction."""
@@ -139,18 +142,17 @@ class MemoryTiers:
         self._config = config
         self.l1.resize(*_limits(new.l1))
         self.l2.resize(*_limits(new.l2))
+        self._rising.clear()
         if _policy_of(old.l1) != _policy_of(new.l1):
             self.held.change_ready(self._make_policy(new.l1))
         if _policy_of(old.l2) != _policy_of(new.l2):
             self.held.change_order(self._make_policy(new.l2))
-        self.held.ready.resize(self.l1.max_entries)
-        self.held.order.resize(self.l1.max_entries + self.l2.max_entries)
+        self._resize()
 
     def drain(self) -> bool:
         """One slice of shrinking and of changing policies; True when done."""
         migrated = self.held.migrate()
-        self._fit_l1()
-        self._shrink_l2()
+        self._fit()
         return migrated and not self.l1.over and not self.l2.over
 
     def sweep(self, keys: list[bytes]) -> None:
@@ -167,89 +169,94 @@ class MemoryTiers:
 
     # ---- within the limits
 
-    def _into_l2(self, entry: Entry, cost: int) -> None:
-        self.held.hold(entry, cost, in_l1=False)
-        self._fit_l2(entry, cost)
+    def _put_in_l2(self, entry: Entry, cost: int) -> None:
+        self.held.hold(entry, cost, L2)
+        value = entry.value
+        if self._settle_in_l2(entry):
+            self._fit(entry, value)
 
-    def _fit_l1(self) -> None:
-        """Bring L1 within its limits."""
-        moved = 0
-        while self.l1.over and moved < EVICT_AT_ONCE:
-            moved += 1
-            # Whether L2 has space is asked first: what is evicted may be in L1, and then nothing
-            # has to fall, to be compressed, and to rise again.
-            if not self._l2_is_full() or self._evict()[1] is L2:
-                self._lower()
+    def _fit(self, came: Entry | None = None, value: bytes | Packed = b"") -> None:
+        """Bring the tiers within their limits: see the table above. `came` is what came to L2 last,
+        and `value` the form in which it came.
+        """
+        l1, l2, moves = self.l1, self.l2, 0
+        while (l1.over or l2.over) and moves < MOVES_AT_ONCE:
+            moves += 1
+            if l1.over:
+                # Whether L2 is full is asked first: a victim in L1 leaves nothing to be demoted,
+                # compressed, and promoted again.
+                is_full = self._config.tiers.l2.enabled and l2.full
+                if not is_full or self._evict()[1] is L2:
+                    came, value = self._demote()
+            elif came is not None and l1.has_space(cost_of(came.key, value)):
+                self._promote(came, value)
+                came = None
+            elif came is not None or l1.full or not self._promote_any():
+                evicted, _ = self._evict()
+                if evicted is came:
+                    came = None
 
-    def _l2_is_full(self) -> bool:
-        """Whether L2 is used, and has no space for an average entry of L1."""
-        if not self._config.tiers.l2.enabled:
-            return False
-        average = self.l1.used_bytes // len(self.l1)
-        return not self.l2.has_space(min(average, self.l2.max_bytes // _LEAST_EXPECTED))
-
-    def _lower(self) -> None:
-        """Let the victim of L1's policy fall."""
-        entry, cost = self.held.lower()
+    def _demote(self) -> tuple[Entry | None, bytes | Packed]:
+        """Demote the victim of L1's policy. Returns it if L2 has it now, and its value before."""
+        entry = self.held.demote()
+        value = entry.value
         self._l1_counts.evictions += 1
         if self.dead(entry):
             self.held.remove(entry)
-        elif self._config.tiers.l2.enabled:
-            self._l1_counts.demotions += 1
-            self._fit_l2(entry, cost)
-        else:
+        elif not self._config.tiers.l2.enabled:
             self.held.remove(entry)
             self._leave(entry)
+        else:
+            self._l1_counts.demotions += 1
+            if self._settle_in_l2(entry):
+                return entry, value
+        return None, b""
 
-    def _fit_l2(self, came: Entry, cost: int) -> None:
-        """Compress what came to L2 at this cost, and bring L2 within its limits."""
-        came.hits = 0
-        value = came.value
+    def _settle_in_l2(self, entry: Entry) -> bool:
+        """Compress what came to L2. False if it is too large for L2, and has left memory."""
+        entry.hits = 0
+        value = entry.value
         if isinstance(value, bytes) and len(value) >= LEAST_BYTES:
-            self._pack(came, value)
-            cost = cost_of(came.key, came.value)
-        if not self.l2.fits(cost):
-            self.held.remove(came)
-            self._left(came, L2)
-            return
-        moved = 0
-        last: Entry | None = came
-        while self.l2.over and moved < EVICT_AT_ONCE:
-            moved += 1
-            if last is not None and self.l1.has_space(cost_of(last.key, value)):
-                self._lift(last, value)
-                last = None
-            elif self._evict()[0] is last:
-                last = None
+            self._pack(entry, value)
+        if self.l2.fits(cost_of(entry.key, entry.value)):
+            return True
+        self.held.remove(entry)
+        self._l2_counts.evictions += 1
+        self._leave(entry)
+        return False
 
-    def _shrink_l2(self) -> None:
-        """Bring L2 within lower limits: its victims fill the space that others leave in L1, so that
-        a smaller L2 does not empty L1.
+    def _promote_any(self) -> bool:
+        """Promote an entry of L2, as it is, if L1 has space for it.
+
+        Which one makes no difference: the victim of L2's policy is the same wherever it is. The
+        keys are listed at once, as for a sweep.
         """
-        moved = 0
-        while self.l2.over and moved < EVICT_AT_ONCE:
-            moved += 1
-            entry, tier = self.held.evict()
-            cost = cost_of(entry.key, entry.value)
-            if tier is L2 and self.l1.has_space(cost) and not self.dead(entry):
-                self._l2_counts.promotions += 1
-                self.held.hold(entry, cost, in_l1=True)
-            else:
-                self._left(entry, tier)
+        held = self.held
+        if not self._rising:
+            self._rising = list(held.order.keys())
+        while self._rising:
+            entry = held.order.get(self._rising.pop())
+            if entry is not None and held.tier_of(entry.key) is L2:
+                if not self.l1.has_space(cost_of(entry.key, entry.value)):
+                    return False
+                self._promote(entry, entry.value)
+                return True
+        return False
 
-    def _lift(self, entry: Entry, value: bytes | Packed) -> None:
+    def _promote(self, entry: Entry, value: bytes | Packed) -> None:
         self._l2_counts.promotions += 1
-        self.held.lift(entry, value)
+        self.held.promote(entry, value)
 
     def _evict(self) -> tuple[Entry, Tier]:
         """Evict the victim of L2's policy; returns it, and the tier that it was in."""
         entry, tier = self.held.evict()
-        self._left(entry, tier)
+        self._l2_counts.evictions += 1  # by tier of the policy that chose it
+        self._leave(entry)
         return entry, tier
 
-    def _left(self, entry: Entry, tier: Tier) -> None:
-        (self._l1_counts if tier is L1 else self._l2_counts).evictions += 1
-        self._leave(entry)
+    def _resize(self) -> None:
+        self.held.ready.resize(self.l1.max_entries)
+        self.held.order.resize(self.l1.max_entries + self.l2.max_entries)
 
     # ---- compression
 

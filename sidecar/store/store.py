@@ -8,11 +8,12 @@ A get searches these places in order, and stops at the first that has the key:
 1. L1: entries ready to be sent.
 2. L2: entries that may be compressed. An entry hit `promote_after` times is promoted to L1.
 3. The pending table: writes, including deletes, that L3 has not acknowledged.
-4. L3, with one flight for all waiters of the key. The entry is promoted to L2.
+4. L3, with one flight for all waiters of the key. The entry is promoted to L2, or to L1 if only
+   that has space.
 
-A put goes to L1 and to L3. Entries evicted from L1 are demoted to L2; entries evicted from L2 leave
-memory, and are written to L3 again if L3 has evicted them meanwhile. An entry is in L1 or in L2,
-never in both.
+A put goes to L1 and to L3. Entries that L1's policy evicts are demoted to L2; entries that L2's
+policy evicts, from either, leave memory, and are written to L3 again if L3 has evicted them
+meanwhile. An entry is in L1 or in L2, never in both.
 
 A write changes everything that a read may see between two awaits: it marks the flight as overtaken,
 removes the old version from memory, and puts the new one into L1 and the pending table. So no read,

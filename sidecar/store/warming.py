@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,6 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from sidecar.model.entry import L2
 from sidecar.process import state_file
 from sidecar.store.listing import page_on_disk
 from sidecar.store.pace import Rest, rest_after
@@ -95,8 +93,10 @@ async def save(store: Store, data_dir: Path) -> None:
     if store.disk.state is not State.UP:
         return
     held = store.memory.held
-    in_l2 = (entry.key for entry in held.order if held.tier_of(entry.key) is L2)
-    hot = Hot(_hottest(place.key for place in held.ready), _hottest(in_l2))
+    l1 = [place.key for place in held.ready]
+    in_l1, entries = set(l1), list(held.order)
+    in_l2 = (entry.key for entry in reversed(entries) if entry.key not in in_l1)
+    hot = Hot(l1[-MAX_KEYS:], list(islice(in_l2, MAX_KEYS))[::-1])
     try:
         await asyncio.to_thread(state_file.save, data_dir / FILE, msgspec.msgpack.encode(hot))
     except OSError as error:
@@ -110,10 +110,6 @@ async def _bring(store: Store, keys: list[bytes], rest: Rest, *, to_l1: bool) ->
         brought += sum(await asyncio.gather(*(store.bring(key, to_l1=to_l1) for key in batch)))
         await rest(time.monotonic() - began, store.pace)
     return brought
-
-
-def _hottest(coldest_first: Iterable[bytes]) -> list[bytes]:
-    return list(deque(coldest_first, maxlen=MAX_KEYS))
 
 
 def _batches(keys: list[bytes]) -> Iterable[list[bytes]]:

@@ -70,9 +70,7 @@ def _moves(state: Snapshot) -> Iterator[Metric]:
         for policy, count in tier.counts.evictions_by_policy(tier.policy).items():
             evictions.add_metric([str(tier.tier), policy], count)
         expirations.add_metric([str(tier.tier)], tier.counts.expirations)
-    promotions = counter(
-        "promotions", "Entries moved to a faster tier because they were read.", ["from", "to"]
-    )
+    promotions = counter("promotions", "Entries moved to a faster tier.", ["from", "to"])
     demotions = counter("demotions", "Entries moved to a slower tier to make room.", ["from", "to"])
     for upper, lower in pairwise(state.tiers):
         promotions.add_metric([str(lower.tier), str(upper.tier)], lower.counts.promotions)

@@ -1,8 +1,8 @@
 """L1 and L2: entries in memory, under one policy.
 
 `order`, the policy of L2, holds the entries of both tiers and decides which of them leaves memory.
-`ready`, the policy of L1, holds those that are in L1, and decides which of these falls to L2. So an
-entry that rises or falls keeps its history: it stays in `order` as it is.
+`ready`, the policy of L1, holds those that are in L1, and decides which of these is demoted. So an
+entry that is promoted or demoted keeps its history: it stays in `order` as it is.
 
 A tier counts the actual cost of an entry, so that a limit in bytes limits resident memory.
 """
@@ -78,7 +78,11 @@ class Room:
 
     @property
     def full(self) -> bool:
-        return self._entries >= self.max_entries or self.used_bytes >= self.max_bytes
+        """Whether it has no space for one more entry of average size."""
+        held = self._entries
+        if held >= self.max_entries:
+            return True
+        return bool(held) and self.used_bytes + self.used_bytes // held > self.max_bytes
 
     @property
     def over(self) -> bool:
@@ -138,7 +142,7 @@ class Memory:
 
     # ---- add, move, remove
 
-    def hold(self, entry: Entry, cost: int, *, in_l1: bool) -> None:
+    def hold(self, entry: Entry, cost: int, tier: Tier) -> None:
         """Add an entry of this cost to a tier, in place of an older version in either of them."""
         key = entry.key
         old, place = self.order.get(key), None
@@ -148,7 +152,7 @@ class Memory:
             place = self.ready.get(key)
             self.order.replace(old, entry)
             (self.l2 if place is None else self.l1).give(_cost_of(old))
-        if not in_l1:
+        if tier is L2:
             self.l2.take(cost)
             if place is not None:
                 self.ready.remove(place)
@@ -159,20 +163,20 @@ class Memory:
         else:
             self.ready.replace(place, Ready(key, entry))
 
-    def lift(self, entry: Entry, value: bytes | Packed) -> None:
+    def promote(self, entry: Entry, value: bytes | Packed) -> None:
         """Move an entry from L2 to L1, with its value in this form."""
         self.l2.give(_cost_of(entry))
         entry.value = value
         self.l1.take(_cost_of(entry))
         self.ready.insert(Ready(entry.key, entry))
 
-    def lower(self) -> tuple[Entry, int]:
-        """Move the victim of L1's policy to L2; returns it, and its cost."""
+    def demote(self) -> Entry:
+        """Move the victim of L1's policy to L2, and return it."""
         entry = self.ready.evict().entry
         cost = _cost_of(entry)
         self.l1.give(cost)
         self.l2.take(cost)
-        return entry, cost
+        return entry
 
     def remove(self, entry: Entry) -> None:
         """Remove an entry that is held, for a reason other than eviction."""

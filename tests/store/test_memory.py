@@ -14,14 +14,15 @@ import pytest
 from sidecar.catalogue import CATALOGUE
 from sidecar.cli.simulate import run as simulated
 from sidecar.config.values import CacheConfig, MemoryTierConfig, TierConfig, TiersConfig
-from sidecar.model.entry import L1, L2, Entry, Tier
+from sidecar.model.entry import L1, L2, Entry, Packed, Tier
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.stats import StoreStats
 from sidecar.policies.protocol import Policy
-from sidecar.store.memory import EVICT_AT_ONCE, MemoryTiers
+from sidecar.store.memory import MOVES_AT_ONCE, MemoryTiers
 from sidecar.testing.tiers import AMPLE, SEED, Make, TierContract
 from sidecar.testing.traces import zipf
 from sidecar.tiers.memory import cost_of
+from sidecar.tiers.packing import pack
 
 OFF = MemoryTierConfig(enabled=False, policy="lru", max_entries=100, max_bytes=AMPLE)
 
@@ -157,7 +158,7 @@ def test_a_shrink_goes_in_slices() -> None:
         memory.put(b"%d" % number)
     memory.resize(10, AMPLE)
     assert not memory.tiers.drain()
-    assert memory.entries == 1000 - EVICT_AT_ONCE
+    assert memory.entries == 1000 - MOVES_AT_ONCE
 
 
 def test_a_repacked_entry_counts_for_what_it_is_now() -> None:
@@ -232,9 +233,9 @@ def test_what_comes_from_l3_rises_into_the_place_of_a_victim_in_l1() -> None:
 
 @pytest.mark.parametrize(
     ("smaller", "left"),
-    [(tier("fifo", 1), (3, 1)), (replace(tier("fifo", 4), enabled=False), (4, 0))],
+    [(tier("fifo", 1), "DEFGH"), (replace(tier("fifo", 4), enabled=False), "EFGH")],
 )
-def test_a_smaller_l2_does_not_empty_l1(smaller: MemoryTierConfig, left: tuple[int, int]) -> None:
+def test_a_smaller_l2_does_not_empty_l1(smaller: MemoryTierConfig, left: str) -> None:
     """The oldest four entries are in L1: they leave, and those of L2 take their places."""
     memory = filled(tier("lru", 4), tier("fifo", 4), "ABCDEFGH")
     for key in letters("AABBCCDD"):
@@ -242,7 +243,78 @@ def test_a_smaller_l2_does_not_empty_l1(smaller: MemoryTierConfig, left: tuple[i
     assert memory.keys(L1) == set(letters("ABCD"))
     memory.configure(tier("lru", 4), smaller)
     memory.drain()
-    assert (len(memory.tiers.l1), len(memory.tiers.l2)) == left
+    assert memory.keys(L1) | memory.keys(L2) == set(letters(left))
+    assert len(memory.tiers.l1) == 4
+
+
+@pytest.mark.parametrize("policy", ["fifo", "lfu", "lru", "sieve", "ttl"])
+@pytest.mark.parametrize("room", [10, 40])
+def test_a_shrink_keeps_what_the_policy_of_l2_would_evict_last(policy: str, room: int) -> None:
+    """Whichever tier it is in, and whether or not L1 has space."""
+    memory = InMemory(tier("lru", 10), tier(policy, 200), promote_after=1)
+    for key in zipf(31, requests=4_000, keys=400):
+        if memory.get(key) is None:
+            memory.put(key)
+    memory.configure(tier("lru", room), tier(policy, 50))
+    order = [entry.key for entry in memory.tiers.held.order]
+    memory.drain()
+    assert memory.keys(L1) | memory.keys(L2) == set(order[-room - 50 :])
+    assert len(memory.tiers.l1) == room
+
+
+def test_puts_while_l2_shrinks_leave_l1_within_its_limits() -> None:
+    """Each put may evict from L2 alone, which is far over."""
+    memory = InMemory(tier("lru", 100), tier("lru", 20_000))
+    for number in range(20_100):
+        memory.put(b"%d" % number)
+    memory.configure(tier("lru", 100), tier("lru", 10))
+    for number in range(200):
+        memory.put(b"new:%d" % number)
+        assert not memory.tiers.l1.over
+
+
+def test_a_value_that_came_to_l1_packed_stays_so_if_it_would_not_fit() -> None:
+    """Its first hit evicts nobody."""
+    memory = InMemory(tier("lru", 99, max_bytes=30_000), OFF)
+    for key in letters("ABC"):
+        memory.put(key)
+    packed = pack(bytes(100_000))
+    assert isinstance(packed, Packed)
+    entry = an_entry(b"D", b"")
+    entry.value = packed
+    memory.tiers.bring(entry)
+    memory.tiers.use(entry, bytes(100_000))
+    assert memory.keys(L1) == set(letters("ABCD"))
+
+
+def test_a_value_too_large_for_the_only_tier_is_in_none() -> None:
+    """The version that it replaces leaves, and nothing counts as evicted."""
+    memory = InMemory(tier("lru", 9, max_bytes=10_000), OFF)
+    memory.put(b"A")
+    assert memory.put(b"A", bytes(20_000)) == []
+    assert memory.entries == 0
+    assert memory.stats.tiers[L2].evictions == 0
+
+
+@pytest.mark.parametrize("after", ["fifo", "lfu", "lru", "s3fifo", "sieve", "ttl"])
+@pytest.mark.parametrize("before", ["lfu", "lru", "sieve"])
+def test_a_change_of_policy_evicts_no_key_that_is_read(before: str, after: str) -> None:
+    """Neither before its first slice nor later: those that were evicted next are again."""
+    memory = InMemory(tier("lru", 50), tier(before, 450), promote_after=1)
+    hot = [b"hot:%d" % number for number in range(40)]
+    for number in range(460):
+        memory.put(b"cold:%d" % number)
+    for key in hot:
+        memory.put(key)
+    for key in hot * 5:
+        assert memory.get(key) is not None
+    memory.configure(tier("lru", 50), tier(after, 450))
+    for number in range(100):
+        assert all(memory.get(key) is not None for key in hot)
+        memory.put(b"new:%d" % number)
+        if number > 20:
+            memory.tiers.drain()
+    assert all(memory.get(key) is not None for key in hot)
 
 
 def test_l2_shrunk_to_its_last_entry_keeps_l1_of_any_size() -> None:

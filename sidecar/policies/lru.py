@@ -27,16 +27,17 @@ class Lru(Generic[N]):
         # which makes a queue quadratic.
         self._queue: OrderedDict[bytes, N] = OrderedDict()
         self.get = self._queue.get
+        self._move_to_end = self._queue.move_to_end
 
     def insert(self, node: N) -> None:
         self._queue[node.key] = node
 
     def hit(self, node: N) -> None:
-        self._queue.move_to_end(node.key)
+        self._move_to_end(node.key)
 
     def replace(self, old: N, new: N) -> None:
         self._queue[old.key] = new
-        self._queue.move_to_end(old.key)
+        self._move_to_end(old.key)
 
     def remove(self, node: N) -> None:
         del self._queue[node.key]

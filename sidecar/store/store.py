@@ -196,8 +196,10 @@ class Store:
         if (
             place is not None
             and not self.invalidations.any
-            and (entry := place.entry).times.imag > self._clock()
-            and isinstance(value := entry.value, bytes)  # it may come packed, until its first hit
+            and place.expires_at > self._clock()
+            and isinstance(
+                value := (entry := place.entry).value, bytes
+            )  # it may come packed, until its first hit
         ):
             stats = self.stats
             self._l1_counts.hits += 1

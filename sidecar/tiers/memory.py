@@ -25,7 +25,7 @@ _OBJECT_BYTES = 33  # a bytes object beyond its bytes
 _ENTRY_BYTES = 80 + 2 * 32
 """An Entry, and the numbers that only it refers to."""
 _PACKED_BYTES = 32 + 32
-READY_BYTES = 48
+READY_BYTES = 48 + 32
 """An entry's place in L1."""
 
 
@@ -54,11 +54,8 @@ class Ready(msgspec.Struct, eq=False, gc=False):
 
     key: bytes
     entry: Entry
+    expires_at: float
     mark: int = 0
-
-    @property
-    def expires_at(self) -> float:
-        return self.entry.expires_at
 
 
 class Room:
@@ -159,16 +156,16 @@ class Memory:
             return
         self.l1.take(cost)
         if place is None:
-            self.ready.insert(Ready(key, entry))
+            self.ready.insert(Ready(key, entry, entry.expires_at))
         else:
-            self.ready.replace(place, Ready(key, entry))
+            self.ready.replace(place, Ready(key, entry, entry.expires_at))
 
     def promote(self, entry: Entry, value: bytes | Packed) -> None:
         """Move an entry from L2 to L1, with its value in this form."""
         self.l2.give(_cost_of(entry))
         entry.value = value
         self.l1.take(_cost_of(entry))
-        self.ready.insert(Ready(entry.key, entry))
+        self.ready.insert(Ready(entry.key, entry, entry.expires_at))
 
     def demote(self) -> Entry:
         """Move the victim of L1's policy to L2, and return it."""

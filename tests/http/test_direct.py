@@ -416,7 +416,8 @@ async def test_a_head_of_one_byte_a_moment_is_ended(serve: Serve) -> None:
             writer.write(bytes([byte]))
             await writer.drain()
         await asyncio.sleep(0.02)
-    assert await asyncio.wait_for(ended, 5) == b""
+    with suppress(ConnectionResetError):  # a byte on its way when it ended
+        assert await asyncio.wait_for(ended, 5) == b""
     writer.close()
 
 

@@ -23,7 +23,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar
 
+import structlog
+
 from sidecar.tiers.disk import Read
+
+log = structlog.get_logger("sidecar.store")
 
 Cargo = TypeVar("Cargo")
 OnLanding = Callable[[bool, Cargo], None]
@@ -79,12 +83,13 @@ class Flights(Generic[Cargo]):
     def land(self, flight: Flight[Cargo], cargo: Cargo) -> None:
         """Pass the answer to all waiters, and to those who join before the last of them has run."""
         flight.cargo = (cargo,)
-        try:
-            for on_landing in flight.on_landing:
+        for on_landing in flight.on_landing:
+            try:
                 on_landing(flight.overtaken, cargo)
-        finally:  # a flight that stayed would be joined for ever
-            if not flight.aboard:
-                self._remove(flight)
+            except Exception:  # the other waiters, and the flights behind this one, are still due
+                log.exception("An answer from L3 could not be passed on")
+        if not flight.aboard:
+            self._remove(flight)
 
     def overtake(self, key: bytes) -> None:
         """Mark the flight of a key that was written or deleted."""

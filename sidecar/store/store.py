@@ -28,6 +28,7 @@ from functools import partial
 from typing import Final, NamedTuple, TypeGuard, TypeVar
 
 import msgspec
+import structlog
 
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
@@ -68,6 +69,8 @@ LEAST_PACE = 0.01
 """The lowest pace of background work: without a sweep, dead entries would keep their space."""
 UNTUNED: Final = Tuning()
 T = TypeVar("T")
+
+log = structlog.get_logger("sidecar.store")
 
 
 class Found(msgspec.Struct, eq=False, gc=False):
@@ -175,8 +178,8 @@ class Store:
     def fetch(self, key: bytes, on_hit: OnHit) -> None:
         """Ask L3 for a key that `look` did not find, and call `on_hit` with the answer, once.
 
-        `Ask` as the answer means that L3 has the value, but that it has to be unpacked aside: only
-        `get` does that. It is not counted as a lookup.
+        `Ask` as the answer leaves the lookup to `get`, which alone can unpack a value aside, or
+        raise an error to its caller. It is not counted as a lookup.
         """
         self._flights.call(key, partial(self._fetched, key, on_hit))
 
@@ -184,8 +187,13 @@ class Store:
         found: Cargo | Ask = self.locate(key) if overtaken else cargo
         if isinstance(found, Ask):
             self.fetch(key, on_hit)
-        else:
-            on_hit(self._at_once(key, None if isinstance(found, Unanswered) else found))
+            return
+        hit: Hit | Ask | None
+        try:
+            hit = self._at_once(key, None if isinstance(found, Unanswered) else found)
+        except Exception:  # noqa: BLE001  (a plugin's policy; `get` meets it in the request's own task)
+            hit = ASK
+        on_hit(hit)
 
     def look(self, key: bytes) -> Hit | Ask | None:
         """The answer, if it does not require a wait."""
@@ -276,9 +284,19 @@ class Store:
                 land(flight, None)
                 continue
             if not is_expired(entry.expires_at, now):
-                self._l3_counts.promotions += 1
-                self.memory.bring(entry)
+                self._promote(entry)
             land(flight, Found(entry, L3))
+
+    def _promote(self, entry: Entry) -> None:
+        """Bring an entry from L3 into memory. An error of a plugin's policy is logged: the answers
+        that came in the same reply are still due.
+        """
+        try:
+            self.memory.bring(entry)
+        except Exception:
+            log.exception("An entry from L3 could not be promoted")
+        else:
+            self._l3_counts.promotions += 1
 
     def _settle(self, key: bytes, found: Found | None, value: bytes | None = None) -> Hit | None:
         """Count a finished lookup, and record the use of the entry; `value` if it was slow."""

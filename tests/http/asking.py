@@ -55,6 +55,18 @@ def limited(live: Sidecar, **limits: int) -> Iterator[None]:
     live.store.apply(config)
 
 
+def wait_for_l3(live: Sidecar) -> None:
+    """Give L3 the time that a busy machine may need; no answer is unknown for lack of it."""
+    config = live.store.config
+    l3 = replace(config.tiers.l3, timeout_seconds=30.0)
+    live.store.apply(replace(config, tiers=replace(config.tiers, l3=l3)))
+
+
+def in_flight(live: Sidecar) -> int:
+    """The requests that have no answer yet."""
+    return live.admissions["http"].stats.in_flight
+
+
 @contextmanager
 def stopped(live: Sidecar) -> Iterator[None]:
     """L3's process does not run."""

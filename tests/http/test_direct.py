@@ -22,19 +22,21 @@ import pytest
 from sidecar.app.sidecar import Sidecar
 from sidecar.model.entry import L2, Packed
 from sidecar.policies.lru import Lru
+from sidecar.policies.protocol import N
 from sidecar.serving.limits import Limits
-from sidecar.tiers.memory import Ready
 from tests.http.asking import (
     CLOSE,
     ask,
     connected,
     get,
     idle,
+    in_flight,
     limited,
     only_in_l3,
     path,
     put,
     stopped,
+    wait_for_l3,
 )
 from tests.http.serving import Serve, eventually, exchange, request
 from tests.running import RunningSidecar, wait_until
@@ -320,18 +322,18 @@ async def test_a_damaged_value_is_an_error_and_leaks_nothing(live: Sidecar) -> N
 # ---- errors of ours
 
 
-class BrokenPolicy(Lru[Ready]):
+class BrokenPolicy(Lru[N]):
     """The policy of a plugin, with an error in it."""
 
-    def __init__(self, places: Iterable[Ready]) -> None:
+    def __init__(self, nodes: Iterable[N]) -> None:
         super().__init__()
-        for place in places:
-            super().insert(place)
+        for node in nodes:
+            super().insert(node)
 
-    def insert(self, node: Ready) -> None:
+    def insert(self, node: N) -> None:
         raise KeyError(node.key)
 
-    def hit(self, node: Ready) -> None:
+    def hit(self, node: N) -> None:
         raise KeyError(node.key)
 
 
@@ -347,6 +349,50 @@ async def test_a_policy_with_an_error_leaves_no_request_in_flight(
         assert await exchange(live.ports["http"], sent) == b""
     held.ready = good
     assert (await ask(live, get("hot", CLOSE)))[0].endswith(b"hot")
+    await idle(live)
+
+
+async def at_once(live: Sidecar, sent: bytes) -> bytes:
+    """The status of a request that no task is started for, unlike one that closes by its header."""
+    return (await exchange(live.ports["http"], sent, hang_up=True))[9:12]
+
+
+async def test_entries_that_cannot_be_promoted_are_answered(live: Sidecar) -> None:
+    """The reply of L3 has answers for other connections, and an acknowledgement."""
+    await only_in_l3(live, "a", "b", "c")
+    wait_for_l3(live)
+    held = live.store.memory.held
+    good = held.order
+    with stopped(live):
+        sent = (get("a"), get("b"), get("c"), get("a"), put("new", b"v"))
+        asked = [asyncio.create_task(at_once(live, one)) for one in sent]
+        await eventually(lambda: in_flight(live) == 5, "all are asked")
+        held.order = BrokenPolicy(good)
+    assert await asyncio.gather(*asked) == [b"200"] * 4 + [b"201"]
+    held.order = good
+    assert await at_once(live, get("a")) == b"200"
+    assert live.l3.restarts.total() == 0
+    await idle(live)
+
+
+async def test_an_error_of_a_policy_in_an_overtaken_read_is_an_internal_error(
+    live: Sidecar,
+) -> None:
+    """The answer of L3 is out of date, and the version in memory cannot be used."""
+    await only_in_l3(live, "a", "b")
+    wait_for_l3(live)
+    held = live.store.memory.held
+    good = held.order
+    with stopped(live):
+        asked = [asyncio.create_task(at_once(live, get(name))) for name in ("a", "a", "b")]
+        await eventually(lambda: in_flight(live) == 3, "all are asked")
+        asked.append(asyncio.create_task(at_once(live, put("a", b"new"))))
+        await eventually(lambda: in_flight(live) == 4, "a is written")
+        held.order = BrokenPolicy(good)
+    assert await asyncio.gather(*asked) == [b"500", b"500", b"200", b"204"]
+    held.order = good
+    assert await at_once(live, get("a")) == b"200"
+    assert live.l3.restarts.total() == 0
     await idle(live)
 
 

@@ -123,15 +123,19 @@ def rows_from(family: Rdict, start: bytes, count: int) -> list[tuple[bytes, byte
     """The `count` rows from `start` on. Raises rocksdict's Exception if they cannot be read.
 
     Uses a new iterator each time, since an iterator sees the rows of its creation. `items` steps
-    without Python between the rows, but ends after an error as it does at the end.
+    without Python between the rows, but ends after an error as it does at the end. So what it does
+    not give is asked for again, of an iterator that has a status.
     """
     rows_on = cast(Iterator[tuple[bytes, bytes]], family.items(from_key=start))
     found = list(islice(rows_on, count))
+    if len(found) == count:
+        return found
+    rows = family.iter()
+    rows.seek(found[-1][0] + b"\0" if found else start)  # no key lies between
+    while len(found) < count and rows.valid():
+        found.append((rows.key(), rows.value()))
+        rows.next()
     if len(found) < count:
-        rows = family.iter()
-        rows.seek(found[-1][0] if found else start)
-        while rows.valid():
-            rows.next()
         rows.status()
     return found
 

@@ -1,0 +1,45 @@
+"""What the engine relies on beyond RocksDB's own promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from rocksdict import Rdict
+
+from sidecar.l3.database import Database, rows_from
+
+
+class Interrupted:
+    """A family whose `items` meet an error that does not repeat: they end after some rows."""
+
+    def __init__(self, family: Rdict, after: int) -> None:
+        self.iter = family.iter
+        self._family = family
+        self._after = after
+
+    def items(self, from_key: bytes) -> Iterator[Any]:
+        return islice(self._family.items(from_key=from_key), self._after)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "db")
+    yield database
+    database.close()
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 49, 50])
+@pytest.mark.parametrize(("start", "count"), [(0, 10), (0, 50), (0, 51), (20, 10), (45, 10)])
+def test_an_early_end_of_the_rows_is_no_end(
+    database: Database, after: int, start: int, count: int
+) -> None:
+    """The remaining rows follow, up to the count. The sweep takes an end for the end of a pass."""
+    rows = [(b"key%02d" % number, b"%d" % number) for number in range(50)]
+    for key, value in rows:
+        database.meta[key] = value
+    family = cast(Rdict, Interrupted(database.meta, after))
+    assert rows_from(family, rows[start][0], count) == rows[start:][:count]

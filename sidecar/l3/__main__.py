@@ -14,6 +14,7 @@ import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from sidecar.l3 import wire
@@ -39,7 +40,7 @@ def main(descriptor: int, data_dir: Path, data_limit: int | None, *, stale: bool
     `stale`: L3 has missed writes, even if the volume has no mark.
     """
     _end_with_parent()
-    _allow_many_files()
+    allow_many_files()
     connection = socket.socket(fileno=descriptor)
     try:
         database, wiped = open_database(data_dir, stale=stale)
@@ -86,10 +87,14 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _allow_many_files() -> None:
-    """Use all that the system allows: container runtimes often start with a soft limit of 1024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def allow_many_files() -> None:
+    """Use all that the system allows: container runtimes often start with a soft limit of 1024.
+
+    A refusal, as by a sandbox, is no fault: with fewer open tables L3 is only slower.
+    """
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

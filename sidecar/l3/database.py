@@ -140,6 +140,13 @@ def rows_from(family: Rdict, start: bytes, count: int) -> list[tuple[bytes, byte
     return found
 
 
+def open_tables(most_files: int) -> int:
+    """OPEN_TABLES, or fewer where the process may not have as many files."""
+    if most_files == resource.RLIM_INFINITY:  # -1
+        return OPEN_TABLES
+    return max(OTHER_FILES, min(OPEN_TABLES, most_files - OTHER_FILES))
+
+
 def _options(cache: Cache) -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
@@ -148,7 +155,8 @@ def _options(cache: Cache) -> Options:
     options.set_max_total_wal_size(LOG_BYTES)
     options.set_wal_recovery_mode(DBRecoveryMode.point_in_time())
     options.set_max_background_jobs(2)
-    options.set_max_open_files(_open_tables())
+    most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    options.set_max_open_files(open_tables(most_files))
     options.set_skip_stats_update_on_db_open(True)
     options.set_stats_dump_period_sec(0)
     options.set_stats_persist_period_sec(0)
@@ -157,12 +165,6 @@ def _options(cache: Cache) -> Options:
     options.set_max_manifest_file_size(4 * MIB)
     options.set_bytes_per_sync(MIB)
     return options
-
-
-def _open_tables() -> int:
-    """OPEN_TABLES, or fewer where the process may not have as many files."""
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(OTHER_FILES, min(OPEN_TABLES, most - OTHER_FILES))
 
 
 def _family_options(cache: Cache, compression: DBCompressionType, memtable_bytes: int) -> Options:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.l3 import wire
+from sidecar.l3.__main__ import allow_many_files
 from sidecar.l3.child import SidecarClock
 from sidecar.model.answers import ABSENT, LATE, Record
 from sidecar.model.writes import NEW, REPLACED, Delete, Invalidate, Put, Write
@@ -143,11 +145,32 @@ def test_it_may_open_as_many_files_as_the_system_allows(
     tmp_path: Path, start_child: StartChild
 ) -> None:
     """A soft limit, which shells and container runtimes keep low, does not close its tables."""
-    child = start_child(tmp_path)
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard_limit))
+    try:
+        child = start_child(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft_limit, hard_limit))
     child.hello()
     limits = Path(f"/proc/{child.process.pid}/limits").read_text()
     (soft, hard) = limits.partition("Max open files")[2].split()[:2]
     assert soft == hard
+
+
+@pytest.mark.parametrize("error", [ValueError, PermissionError])
+def test_a_refusal_of_more_files_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """A sandbox may refuse even what the hard limit allows; the child starts nevertheless."""
+    refused = []
+
+    def refuse(kind: int, limits: tuple[int, int]) -> None:
+        refused.append(kind)
+        raise error
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    allow_many_files()
+    assert refused == [resource.RLIMIT_NOFILE]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, cast
 import pytest
 from rocksdict import Rdict
 
-from sidecar.l3.database import Database, rows_from
+from sidecar.l3.database import OPEN_TABLES, OTHER_FILES, Database, open_tables, rows_from
 
 
 class Interrupted:
@@ -43,3 +44,17 @@ def test_an_early_end_of_the_rows_is_no_end(
         database.meta[key] = value
     family = cast(Rdict, Interrupted(database.meta, after))
     assert rows_from(family, rows[start][0], count) == rows[start:][:count]
+
+
+@pytest.mark.parametrize(
+    ("most_files", "tables"),
+    [
+        (resource.RLIM_INFINITY, OPEN_TABLES),
+        (1 << 20, OPEN_TABLES),
+        (1024, 1024 - OTHER_FILES),
+        (50, OTHER_FILES),
+    ],
+)
+def test_tables_stay_open_as_far_as_files_are_allowed(most_files: int, tables: int) -> None:
+    """Without a limit as many as with a high one; always enough to work with."""
+    assert open_tables(most_files) == tables

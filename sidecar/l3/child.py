@@ -14,7 +14,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 from msgspec import Raw
@@ -23,6 +22,7 @@ from sidecar.l3 import wire
 from sidecar.l3.engine import Engine, in_chunks
 from sidecar.l3.space import Space
 from sidecar.l3.sweeping import Sweeping
+from sidecar.l3.touching import Touching
 from sidecar.model.answers import ABSENT, LATE, Status
 
 SLICE_SECONDS = 0.005
@@ -36,14 +36,6 @@ LOOK_BYTES = 4 << 20
 RECEIVE_BYTES = 1 << 18
 HELD_BYTES = 64 << 20
 """The most waiting writes; beyond it the socket is not read. The sidecar sends fewer anyway."""
-MAX_TOUCHES = 4096
-"""The most waiting touches; further ones are dropped, so that the order of use is sampled."""
-TOUCHES_AT_ONCE = 64
-TOUCH_SECONDS = 0.02
-"""The least time between batches of touches, so that they do not delay reads."""
-TOUCH_SHARE = 1 / 40
-"""The most of the time that is spent on touches. Where entries are many, a touch costs more, and
-fewer are needed to order the entries by use."""
 CLOSING_SECONDS = 2.0
 """How long a closing child waits for room for its remaining writes."""
 
@@ -91,7 +83,6 @@ class Child:
         self._clock = SidecarClock()
         self._held: deque[wire.Request] = deque()  # their writes, in order
         self._held_bytes = 0
-        self._touches: dict[bytes, int] = {}
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
         self._noted_bytes = 0  # written and dropped, as last noted
@@ -99,8 +90,8 @@ class Child:
         self._looked_at = 0.0
         self._last_status = 0.0
         self._last_slice = 0.0
-        self._touch_due = 0.0
         self._sweeping = Sweeping()
+        self._touching = Touching()
         self._news = False  # whether L3 has changed since the last status
         self._closing = False
         self._deaf = False  # the peer has closed; what it sent before is still to be read
@@ -130,12 +121,17 @@ class Child:
         if self._held_bytes >= HELD_BYTES:
             time.sleep(SLICE_SECONDS)
             return False
-        now = time.monotonic()
-        busy = self._held or self._touches or self._engine.over()
-        idle_seconds = NEWS_SECONDS if self._news else STATUS_SECONDS
-        next_sweep = self._sweeping.due(pays=self._engine.sweep_pays)
-        wait = BUSY_SECONDS if busy else max(BUSY_SECONDS, min(idle_seconds, next_sweep - now))
-        return bool(self._poll.poll(wait * 1000))
+        return bool(self._poll.poll(self._idle_seconds() * 1000))
+
+    def _idle_seconds(self) -> float:
+        """How long to wait for a frame: until other work is due."""
+        if self._held or self._engine.over():
+            return BUSY_SECONDS
+        due = self._sweeping.due(pays=self._engine.sweep_pays)
+        if not self._space.slowed:
+            due = min(due, self._touching.due())
+        most = NEWS_SECONDS if self._news else STATUS_SECONDS
+        return max(BUSY_SECONDS, min(most, due - time.monotonic()))
 
     def _receive(self) -> memoryview:
         try:
@@ -150,7 +146,7 @@ class Child:
         if request.call is not None:
             self._call(request.call, request.now)
         for key, hits in request.touches:
-            self._used(key, hits)
+            self._touching.add(key, hits)
         if request.writes:
             self._held.append(request)
             self._held_bytes += size
@@ -189,14 +185,7 @@ class Child:
             self._reply(wire.Reply(answers, [], []))
             for key, row in zip(keys, rows, strict=True):
                 if row is not None:
-                    self._used(key, 1)
-
-    def _used(self, key: bytes, hits: int) -> None:
-        touches = self._touches
-        if key in touches:
-            touches[key] += hits
-        elif len(touches) < MAX_TOUCHES:
-            touches[key] = hits
+                    self._touching.add(key, 1)
 
     def _release(self) -> None:
         """Apply waiting writes in order, while there is room for them."""
@@ -246,13 +235,11 @@ class Child:
             self._tell()
 
     def _touch(self) -> None:
-        now = time.monotonic()
-        if self._touches and now >= self._touch_due and not self._space.slowed:
-            keys = list(islice(self._touches, TOUCHES_AT_ONCE))
-            self._engine.touch({key: self._touches.pop(key) for key in keys}, self._clock())
+        began = time.monotonic()
+        if began >= self._touching.due() and not self._space.slowed:
+            self._engine.touch(self._touching.take(), self._clock())
             self._note_changes()
-            took = time.monotonic() - now
-            self._touch_due = now + max(TOUCH_SECONDS, took / TOUCH_SHARE)
+            self._touching.touched(began, time.monotonic())
 
     def _work(self, until: float) -> None:
         """One slice: first make room for waiting writes, then get under the limits, then sweep."""

@@ -124,6 +124,11 @@ class RunningChild:
         self.send(put(key, value, seq))
         self.answers(writes=1)
 
+    def wakes(self) -> int:
+        """How often its main thread has waited for something and gone on."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
     # ---- its end
 
     def close(self) -> int:

@@ -1,10 +1,11 @@
 """RocksDB for L3: its options, its column families, opening, and its properties.
 
-The options implement three bounds. Memory grows by about 5 bytes for each entry, the indexes and
-filters of open tables, so that a read loads one block; all other caches are small. The folder stays
-close to the live bytes: memtables and tables are small, so that a compaction needs little extra
-room, and files of mostly deleted rows are compacted early. An answered write is in the log: every
-write goes through it.
+The options implement three bounds. Memory grows by the indexes and filters of open tables, so that
+a read loads one block: by 4 bytes for an entry of 256 bytes, by 10 for one of 4 KiB, which has a
+block of its own, and by up to 50 for one of 64 KiB, as a table has few of them (keys of 30 bytes).
+All other caches are small. The folder stays close to the live bytes: memtables and tables are
+small, so that a compaction needs little extra room, and files of mostly deleted rows are compacted
+early. An answered write is in the log: every write goes through it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ BLOCK_CACHE_BYTES = 8 * MIB
 MEMTABLE_BYTES = 4 * MIB
 MEMTABLE_BLOOM_SHARE = 0.02
 """The size of a memtable's Bloom filter, relative to it: 13 bits for a row of 80 bytes."""
+META_INDEX_INTERVAL = 1
+VALUE_INDEX_INTERVAL = 16
+"""How many keys of an index share one full key; the others store what differs. It halves the index
+of large values, whose blocks have one row, and costs reads nothing that can be measured there. The
+index of the metadata is small in any case."""
 LOG_BYTES = 12 * MIB
 TABLE_BYTES = 4 * MIB
 OPEN_TABLES = 4096
@@ -58,8 +64,12 @@ class Database:
         """Open or create it. Raises rocksdict's Exception with RocksDB's own words."""
         cache = Cache(BLOCK_CACHE_BYTES)
         families = {
-            "meta": _family_options(cache, DBCompressionType.none(), MEMTABLE_BYTES // 2),
-            "value": _family_options(cache, DBCompressionType.lz4(), MEMTABLE_BYTES),
+            "meta": _family_options(
+                _table(cache, META_INDEX_INTERVAL), DBCompressionType.none(), MEMTABLE_BYTES // 2
+            ),
+            "value": _family_options(
+                _table(cache, VALUE_INDEX_INTERVAL), DBCompressionType.lz4(), MEMTABLE_BYTES
+            ),
         }
         self._db = Rdict(str(path), _options(cache), column_families=families)
         self.meta = self._db.get_column_family("meta")
@@ -151,7 +161,7 @@ def _options(cache: Cache) -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
-    options.set_block_based_table_factory(_table(cache))
+    options.set_block_based_table_factory(_table(cache, META_INDEX_INTERVAL))
     options.set_max_total_wal_size(LOG_BYTES)
     options.set_wal_recovery_mode(DBRecoveryMode.point_in_time())
     options.set_max_background_jobs(2)
@@ -167,9 +177,11 @@ def _options(cache: Cache) -> Options:
     return options
 
 
-def _family_options(cache: Cache, compression: DBCompressionType, memtable_bytes: int) -> Options:
+def _family_options(
+    table: BlockBasedOptions, compression: DBCompressionType, memtable_bytes: int
+) -> Options:
     options = Options(raw_mode=True)
-    options.set_block_based_table_factory(_table(cache))
+    options.set_block_based_table_factory(table)
     options.set_compression_type(compression)
     options.set_write_buffer_size(memtable_bytes)
     options.set_max_write_buffer_number(2)
@@ -186,9 +198,10 @@ def _family_options(cache: Cache, compression: DBCompressionType, memtable_bytes
     return options
 
 
-def _table(cache: Cache) -> BlockBasedOptions:
+def _table(cache: Cache, index_interval: int) -> BlockBasedOptions:
     table = BlockBasedOptions()
     table.set_block_cache(cache)
     table.set_bloom_filter(10, False)
+    table.set_index_block_restart_interval(index_interval)
     table.set_cache_index_and_filter_blocks(False)
     return table

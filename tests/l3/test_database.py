@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import resource
 from collections.abc import Iterator
 from itertools import islice
@@ -12,6 +13,9 @@ import pytest
 from rocksdict import Rdict
 
 from sidecar.l3.database import OPEN_TABLES, OTHER_FILES, Database, open_tables, rows_from
+from tests.l3.conftest import OpenTier
+
+SEED = 20241129
 
 
 class Interrupted:
@@ -44,6 +48,23 @@ def test_an_early_end_of_the_rows_is_no_end(
         database.meta[key] = value
     family = cast(Rdict, Interrupted(database.meta, after))
     assert rows_from(family, rows[start][0], count) == rows[start:][:count]
+
+
+@pytest.mark.parametrize(("size", "count"), [(256, 50_000), (4096, 5000)])
+def test_open_tables_need_little_memory_for_each_entry(
+    open_tier: OpenTier, size: int, count: int
+) -> None:
+    """At most 16 bytes, whether a block has many values or one."""
+    tier = open_tier()
+    rng = random.Random(SEED)
+    for start in range(0, count, 1000):
+        keys = [b"ns/%027d" % number for number in range(start, start + 1000)]
+        tier.write(*(tier.a_put(key, rng.randbytes(size)) for key in keys))
+    families = (tier.database.meta, tier.database.value)
+    for family in families:
+        family.flush()
+    sizes = [family.property_int_value("rocksdb.estimate-table-readers-mem") for family in families]
+    assert 0 < sum(size or 0 for size in sizes) <= 16 * count
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def limited(live: Sidecar, **limits: int) -> Iterator[None]:
     live.store.apply(config)
 
 
-def wait_for_l3(live: Sidecar) -> None:
+def allow_l3_time(live: Sidecar) -> None:
     """Give L3 the time that a busy machine may need; no answer is unknown for lack of it."""
     config = live.store.config
     l3 = replace(config.tiers.l3, timeout_seconds=30.0)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -24,8 +25,10 @@ from sidecar.model.entry import L2, Packed
 from sidecar.policies.lru import Lru
 from sidecar.policies.protocol import N
 from sidecar.serving.limits import Limits
+from tests.conftest import StartSidecar
 from tests.http.asking import (
     CLOSE,
+    allow_l3_time,
     ask,
     connected,
     get,
@@ -36,10 +39,9 @@ from tests.http.asking import (
     path,
     put,
     stopped,
-    wait_for_l3,
 )
 from tests.http.serving import Serve, eventually, exchange, request
-from tests.running import RunningSidecar, wait_until
+from tests.running import wait_until
 
 SEED = 20241129
 
@@ -78,6 +80,7 @@ async def test_requests_behind_one_that_waits_for_l3_wait_with_it(live: Sidecar)
     """A hit in memory could be answered at once, but would overtake."""
     await only_in_l3(live, "deep")
     await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    allow_l3_time(live)
     async with connected(live) as (reader, writer):
         with stopped(live):
             writer.write(get("deep") + get("hot"))
@@ -112,12 +115,13 @@ async def test_a_half_closed_connection_gets_its_answers(
     """The client sends and shuts its side down, as `nc -N` does; the connection ends then."""
     await only_in_l3(live, "deep")
     await ask(live, put("hot", b"hot"), get("hot", CLOSE))
+    allow_l3_time(live)
     async with connected(live) as (reader, writer):
         writer.write(b"".join(requests))
         with stopped(live) if slow else nullcontext():
             writer.write_eof()
             await asyncio.sleep(0.1)
-        answers = (await asyncio.wait_for(reader.read(), 5)).split(b"HTTP/1.1 ")[1:]
+        answers = (await asyncio.wait_for(reader.read(), 30)).split(b"HTTP/1.1 ")[1:]
         assert [answer[:3] for answer in answers] == statuses
     await idle(live)
 
@@ -144,9 +148,7 @@ async def test_a_client_that_leaves_before_its_answer_leaves_nothing(
 async def test_a_thousand_open_answers_survive_the_death_of_l3(live: Sidecar) -> None:
     """Reads are misses, or hits of the next process; writes are answered by the next process."""
     await only_in_l3(live, *(f"deep-{number}" for number in range(500)))
-    config = live.store.config
-    patient = replace(config.tiers, l3=replace(config.tiers.l3, timeout_seconds=30.0))
-    live.store.apply(replace(config, tiers=patient))
+    allow_l3_time(live)
     pid = live.l3.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
@@ -172,10 +174,11 @@ async def test_a_thousand_open_answers_survive_the_death_of_l3(live: Sidecar) ->
 async def test_tiers_may_shrink_while_an_answer_is_open(live: Sidecar) -> None:
     """The value that L3 gives is answered, although memory has room for one entry only."""
     await only_in_l3(live, *range(20))
+    allow_l3_time(live)
     async with connected(live) as (reader, writer):
         with stopped(live):
             writer.write(b"".join(get(number) for number in range(19)) + get(19, CLOSE))
-            await asyncio.sleep(0.05)
+            await eventually(lambda: in_flight(live), "it is asked")
         with limited(live, max_entries=1):
             answers = (await reader.read()).split(b"HTTP/1.1 ")[1:]
             assert len(live.store.l1) + len(live.store.l2) <= 2
@@ -209,15 +212,16 @@ async def test_a_large_value_is_unpacked_aside(live: Sidecar) -> None:
 async def test_a_stop_waits_for_a_value_that_is_unpacked_aside(live: Sidecar, serve: Serve) -> None:
     """L3 answers during the stop; the value is left to the task and sent whole."""
     await packed_in_l3(live, "large", b"large" * 100_000)
+    allow_l3_time(live)
     served = await serve(Limits())
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     with stopped(live):
         writer.write(get("large"))
         await eventually(lambda: served.admission.stats.in_flight, "it is asked")
         served.server.pre_shutdown()
-        stopping = asyncio.create_task(served.server.shutdown(5.0))
+        stopping = asyncio.create_task(served.server.shutdown(30.0))
         await asyncio.sleep(0.05)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 30)
     assert answer.partition(b"\r\n\r\n")[2] == b"large" * 100_000
     await stopping
     writer.close()
@@ -225,19 +229,23 @@ async def test_a_stop_waits_for_a_value_that_is_unpacked_aside(live: Sidecar, se
     assert served.admission.connections == 0
 
 
-def test_a_stop_waits_for_an_open_answer(own_sidecar: RunningSidecar) -> None:
+def test_a_stop_waits_for_an_open_answer(tmp_path: Path, start_sidecar: StartSidecar) -> None:
     """The client has its answer before the connection ends."""
-    child = own_sidecar.child
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "cache.yaml").write_text("tiers: {l3: {timeout: 30s}}\n")
+    sidecar = start_sidecar("--config", str(config))
+    child = sidecar.child
     assert child is not None
     os.kill(child, signal.SIGSTOP)
-    with socket.create_connection(("127.0.0.1", own_sidecar.port)) as client:
+    with socket.create_connection(("127.0.0.1", sidecar.port)) as client:
         client.sendall(put("new", b"v"))
-        wait_until(lambda: own_sidecar.stats()["l3"]["waiting"], "the put waits")
-        own_sidecar.signal(signal.SIGTERM)
+        wait_until(lambda: sidecar.stats()["l3"]["waiting"], "the put waits")
+        sidecar.signal(signal.SIGTERM)
         time.sleep(0.1)
         os.kill(child, signal.SIGCONT)
         assert client.recv(1000).startswith(b"HTTP/1.1 201 ")
-    assert own_sidecar.wait()[0] == 0
+    assert sidecar.wait()[0] == 0
 
 
 # ---- the parser's limit of waiting requests, and bodies, which parse what is behind them
@@ -360,7 +368,7 @@ async def at_once(live: Sidecar, sent: bytes) -> bytes:
 async def test_entries_that_cannot_be_promoted_are_answered(live: Sidecar) -> None:
     """The reply of L3 has answers for other connections, and an acknowledgement."""
     await only_in_l3(live, "a", "b", "c")
-    wait_for_l3(live)
+    allow_l3_time(live)
     held = live.store.memory.held
     good = held.order
     with stopped(live):
@@ -380,7 +388,7 @@ async def test_an_error_of_a_policy_in_an_overtaken_read_is_an_internal_error(
 ) -> None:
     """The answer of L3 is out of date, and the version in memory cannot be used."""
     await only_in_l3(live, "a", "b")
-    wait_for_l3(live)
+    allow_l3_time(live)
     held = live.store.memory.held
     good = held.order
     with stopped(live):
@@ -438,12 +446,13 @@ async def test_a_length_of_thousands_of_digits_disturbs_nobody(live: Sidecar) ->
     wrong = request("PUT", path("x"), f"Content-Length: {'0' * 5000}1", body=b"v")
     assert (await ask(live, wrong))[0][:3] == b"413"
     await only_in_l3(live, "deep", "other")
+    allow_l3_time(live)
     async with connected(live) as (reader, writer):
         with stopped(live):
             writer.write(get("deep") + wrong)
             other = asyncio.create_task(ask(live, get("other", CLOSE)))
             await asyncio.sleep(0.1)
-        answers = (await asyncio.wait_for(reader.read(), 5)).split(b"HTTP/1.1 ")[1:]
+        answers = (await asyncio.wait_for(reader.read(), 30)).split(b"HTTP/1.1 ")[1:]
         assert [answer[:3] for answer in answers] == [b"200", b"413"]
     assert (await other)[0][:3] == b"200"
     assert live.l3.restarts.total() == 0

@@ -77,7 +77,9 @@ class MemoryTiers:
         return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
 
     def dead(self, entry: Entry) -> bool:
-        return is_expired(entry.times.imag, self._clock()) or self.invalidated(entry)
+        if is_expired(entry.times.imag, self._clock()):
+            return True
+        return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
 
     # ---- put, use, remove
 
@@ -172,22 +174,23 @@ class MemoryTiers:
     def _put_in_l2(self, entry: Entry, cost: int) -> None:
         self.held.hold(entry, cost, L2)
         value = entry.value
-        if self._settle_in_l2(entry):
+        if self._settle_in_l2(entry, cost):
             self._fit(entry, value)
 
     def _fit(self, came: Entry | None = None, value: bytes | Packed = b"") -> None:
         """Bring the tiers within their limits: see the table above. `came` is what came to L2 last,
         and `value` the form in which it came.
         """
-        l1, l2, moves = self.l1, self.l2, 0
-        while (l1.over or l2.over) and moves < MOVES_AT_ONCE:
-            moves += 1
+        l1, l2 = self.l1, self.l2
+        for _ in range(MOVES_AT_ONCE):
             if l1.over:
                 # Whether L2 is full is asked first: a victim in L1 leaves nothing to be demoted,
                 # compressed, and promoted again.
                 is_full = self._config.tiers.l2.enabled and l2.full
                 if not is_full or self._evict()[1] is L2:
                     came, value = self._demote()
+            elif not l2.over:
+                return
             elif came is not None and l1.has_space(cost_of(came.key, value)):
                 self._promote(came, value)
                 came = None
@@ -198,7 +201,7 @@ class MemoryTiers:
 
     def _demote(self) -> tuple[Entry | None, bytes | Packed]:
         """Demote the victim of L1's policy. Returns it if L2 has it now, and its value before."""
-        entry = self.held.demote()
+        entry, cost = self.held.demote()
         value = entry.value
         self._l1_counts.evictions += 1
         if self.dead(entry):
@@ -208,17 +211,18 @@ class MemoryTiers:
             self._leave(entry)
         else:
             self._l1_counts.demotions += 1
-            if self._settle_in_l2(entry):
+            if self._settle_in_l2(entry, cost):
                 return entry, value
         return None, b""
 
-    def _settle_in_l2(self, entry: Entry) -> bool:
+    def _settle_in_l2(self, entry: Entry, cost: int) -> bool:
         """Compress what came to L2. False if it is too large for L2, and has left memory."""
         entry.hits = 0
         value = entry.value
         if isinstance(value, bytes) and len(value) >= LEAST_BYTES:
             self._pack(entry, value)
-        if self.l2.fits(cost_of(entry.key, entry.value)):
+            cost = cost_of(entry.key, entry.value)
+        if self.l2.fits(cost):
             return True
         self.held.remove(entry)
         self._l2_counts.evictions += 1

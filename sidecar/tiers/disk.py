@@ -463,13 +463,6 @@ def entry_of(key: bytes, record: Record, epoch: int) -> Entry:
 
 def put_of(entry: Entry) -> Put:
     """The write that stores an entry in L3 in its current form, packed or not."""
-    value = entry.value
-    return Put(
-        entry.key,
-        entry.seq,
-        entry.created_at,
-        entry.expires_at,
-        entry.content_type,
-        entry.size,
-        value if isinstance(value, bytes) else value.frame,
-    )
+    value, times = entry.value, entry.times
+    stored, size = (value, len(value)) if isinstance(value, bytes) else (value.frame, value.size)
+    return Put(entry.key, entry.seq, times.real, times.imag, entry.content_type, size, stored)

@@ -25,7 +25,7 @@ _OBJECT_BYTES = 33  # a bytes object beyond its bytes
 _ENTRY_BYTES = 80 + 2 * 32
 """An Entry, and the numbers that only it refers to."""
 _PACKED_BYTES = 32 + 32
-READY_BYTES = 48 + 32
+READY_BYTES = 64 + 2 * 32
 """An entry's place in L1."""
 
 
@@ -33,10 +33,13 @@ def cost_of(key: bytes, value: bytes | Packed) -> int:
     """Resident bytes of an entry, without its part in the policies."""
     if not isinstance(value, bytes):
         return _PACKED_BYTES + cost_of(key, value.frame)
-    if len(value) <= _SMALL and len(key) <= _SMALL:
-        return _ENTRY_BYTES + ((len(key) + 48) & ~15) + ((len(value) + 48) & ~15)
+    key_bytes, value_bytes = len(key), len(value)
+    if value_bytes <= _SMALL and key_bytes <= _SMALL:
+        return _ENTRY_BYTES + ((key_bytes + 48) & ~15) + ((value_bytes + 48) & ~15)
     return (
-        _ENTRY_BYTES + _allocated(_OBJECT_BYTES + len(key)) + _allocated(_OBJECT_BYTES + len(value))
+        _ENTRY_BYTES
+        + _allocated(_OBJECT_BYTES + key_bytes)
+        + _allocated(_OBJECT_BYTES + value_bytes)
     )
 
 
@@ -55,6 +58,8 @@ class Ready(msgspec.Struct, eq=False, gc=False):
     key: bytes
     entry: Entry
     expires_at: float
+    cost: int
+    """Of the entry; kept, since L1 is small, and every put demotes an entry."""
     mark: int = 0
 
 
@@ -156,24 +161,24 @@ class Memory:
             return
         self.l1.take(cost)
         if place is None:
-            self.ready.insert(Ready(key, entry, entry.expires_at))
+            self.ready.insert(Ready(key, entry, entry.times.imag, cost))
         else:
-            self.ready.replace(place, Ready(key, entry, entry.expires_at))
+            self.ready.replace(place, Ready(key, entry, entry.times.imag, cost))
 
     def promote(self, entry: Entry, value: bytes | Packed) -> None:
         """Move an entry from L2 to L1, with its value in this form."""
         self.l2.give(_cost_of(entry))
         entry.value = value
-        self.l1.take(_cost_of(entry))
-        self.ready.insert(Ready(entry.key, entry, entry.expires_at))
-
-    def demote(self) -> Entry:
-        """Move the victim of L1's policy to L2, and return it."""
-        entry = self.ready.evict().entry
         cost = _cost_of(entry)
-        self.l1.give(cost)
-        self.l2.take(cost)
-        return entry
+        self.l1.take(cost)
+        self.ready.insert(Ready(entry.key, entry, entry.times.imag, cost))
+
+    def demote(self) -> tuple[Entry, int]:
+        """Move the victim of L1's policy to L2; returns it, and its cost."""
+        place = self.ready.evict()
+        self.l1.give(place.cost)
+        self.l2.take(place.cost)
+        return place.entry, place.cost
 
     def remove(self, entry: Entry) -> None:
         """Remove an entry that is held, for a reason other than eviction."""
@@ -185,12 +190,17 @@ class Memory:
         entry = self.order.evict()
         return entry, self._forget(entry)
 
-    def repack(self, entry: Entry, value: bytes | Packed) -> None:
-        """Replace the form of the value of an entry that is held."""
-        room = self.l1 if self.tier_of(entry.key) is L1 else self.l2
+    def repack(self, entry: Entry, value: bytes | Packed) -> int:
+        """Replace the form of the value of an entry that is held; returns its cost now."""
+        place = self.ready.get(entry.key)
+        room = self.l2 if place is None else self.l1
         room.give(_cost_of(entry))
         entry.value = value
-        room.take(_cost_of(entry))
+        cost = _cost_of(entry)
+        room.take(cost)
+        if place is not None:
+            place.cost = cost
+        return cost
 
     def _forget(self, entry: Entry) -> Tier:
         place = self.ready.get(entry.key)
@@ -198,7 +208,7 @@ class Memory:
             self.l2.give(_cost_of(entry))
             return L2
         self.ready.remove(place)
-        self.l1.give(_cost_of(entry))
+        self.l1.give(place.cost)
         return L1
 
     # ---- other policies

@@ -77,9 +77,7 @@ class MemoryTiers:
         return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
 
     def dead(self, entry: Entry) -> bool:
-        if is_expired(entry.times.imag, self._clock()):
-            return True
-        return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
+        return is_expired(entry.times.imag, self._clock()) or self.invalidated(entry)
 
     # ---- put, use, remove
 
@@ -155,7 +153,10 @@ class MemoryTiers:
         """One slice of shrinking and of changing policies; True when done."""
         migrated = self.held.migrate()
         self._fit()
-        return migrated and not self.l1.over and not self.l2.over
+        fits = not self.l1.over and not self.l2.over
+        if fits:
+            self._rising.clear()
+        return migrated and fits
 
     def sweep(self, keys: list[bytes]) -> None:
         """Remove those of `keys` that have expired or were invalidated."""

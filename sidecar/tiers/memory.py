@@ -190,8 +190,8 @@ class Memory:
         entry = self.order.evict()
         return entry, self._forget(entry)
 
-    def repack(self, entry: Entry, value: bytes | Packed) -> int:
-        """Replace the form of the value of an entry that is held; returns its cost now."""
+    def repack(self, entry: Entry, value: bytes | Packed) -> None:
+        """Replace the form of the value of an entry that is held."""
         place = self.ready.get(entry.key)
         room = self.l2 if place is None else self.l1
         room.give(_cost_of(entry))
@@ -200,7 +200,6 @@ class Memory:
         room.take(cost)
         if place is not None:
             place.cost = cost
-        return cost
 
     def _forget(self, entry: Entry) -> Tier:
         place = self.ready.get(entry.key)

@@ -25,7 +25,6 @@ from sidecar.http.data import (
     PutQuery,
     checked_key,
     full_key,
-    has_conditions,
     reply_to_delete,
     reply_to_put,
 )
@@ -42,7 +41,7 @@ from sidecar.http.parameters import Parameters
 from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.ready import ReadyHeads
 from sidecar.model.clock import Clock
-from sidecar.model.entry import L1
+from sidecar.model.entry import Hit
 from sidecar.model.errors import OutcomeUnknownError
 from sidecar.serving.admission import Admission
 from sidecar.store.store import Ask, Store, Written
@@ -76,11 +75,24 @@ class Connection(Protocol):
     def leave(self, message: RawRequestMessage, payload: StreamReader) -> None:
         """Leave the request that was taken to the task."""
 
+    def abandon(self) -> None:
+        """End the connection, since the request that was taken can't be answered."""
+
 
 class Asked:
-    """A request that is answered later. It is in flight until `end`, which counts once."""
+    """A request that is answered later, with what `reply_to` makes of the outcome. It is in flight
+    until `end`, which counts once.
+    """
 
-    __slots__ = ("_admission", "_began_at", "_is_open", "_operation", "connection", "message")
+    __slots__ = (
+        "_admission",
+        "_began_at",
+        "_is_open",
+        "_operation",
+        "connection",
+        "message",
+        "reply_to",
+    )
 
     def __init__(
         self,
@@ -88,11 +100,13 @@ class Asked:
         connection: Connection,
         message: RawRequestMessage,
         operation: str,
+        reply_to: ReplyTo,
     ) -> None:
         self._admission = admission
         self.connection = connection
         self.message = message
         self._operation = operation
+        self.reply_to = reply_to
         self._began_at = admission.begin()
         self._is_open = True
 
@@ -143,26 +157,20 @@ class DirectEntries:
         key = full_key(path)
         began_at = perf_counter()
         hit = self._store.look(key)
+        if isinstance(hit, Hit) and (head := self._heads.of(hit, message.headers)):
+            self._admission.record("get", 200, began_at)
+            connection.send(head, hit.value)
+            return True
+        reply_to = partial(self._entries.reply_to_get, key, message.headers)
         if isinstance(hit, Ask):
-            return hit.found is None and self._later(
-                Asked(self._admission, connection, message, "get"),
-                partial(self._store.fetch, key),
-                partial(self._entries.reply_to_get, key, message.headers),
-            )
-        if (
-            hit is None
-            or hit.tier is not L1
-            or len(hit.value) > LARGE_BYTES
-            or has_conditions(message.headers)
-        ):
-            reply_to = partial(self._entries.reply_to_get, key, message.headers)
+            if hit.found is not None or not self._admission.has_room:
+                return False
+            asked = Asked(self._admission, connection, message, "get", reply_to)
+            self._ask(asked, self._store.fetch, key)
+        else:
             reply = self._reply(message, reply_to, hit)
             self._admission.record("get", reply.status, began_at)
             connection.answer(message, reply)
-        else:
-            head = self._heads.of(hit)
-            self._admission.record("get", 200, began_at)
-            connection.send(head, hit.value)
         return True
 
     # ---- put and delete
@@ -170,13 +178,13 @@ class DirectEntries:
     def _put(
         self, connection: Connection, message: RawRequestMessage, payload: StreamReader
     ) -> bool:
-        store, headers = self._store, message.headers
+        headers = message.headers
         length = headers.get(CONTENT_LENGTH)
         if (
             length is None
             or not payload.is_eof()
             or payload.exception() is not None
-            or exceeds(length, store.config.max_value_bytes)
+            or exceeds(length, self._store.config.max_value_bytes)
             or EXPECT in headers
             or CONTENT_ENCODING in headers
             or not self._may_write(headers)
@@ -187,13 +195,10 @@ class DirectEntries:
             key, content_type, ttl = self._entries.check_put(path, headers, _parse_query(query))
         except (RequestError, ProblemError):
             return False
-        return self._later(
-            Asked(self._admission, connection, message, "put"),
-            lambda on_written: store.begin_put(
-                key, payload.read_nowait(), content_type, ttl, on_written
-            ),
-            partial(_reply_to_write, reply_to_put, "the value"),
-        )
+        value = _whole(payload)
+        asked = Asked(self._admission, connection, message, "put", _reply_to_put)
+        self._ask(asked, self._store.begin_put, key, value, content_type, ttl)
+        return True
 
     def _delete(self, connection: Connection, message: RawRequestMessage) -> bool:
         if "?" in message.path or not self._may_write(message.headers):
@@ -202,49 +207,52 @@ class DirectEntries:
             key = checked_key(message.path)
         except RequestError:
             return False
-        return self._later(
-            Asked(self._admission, connection, message, "delete"),
-            partial(self._store.begin_delete, key),
-            partial(_reply_to_write, reply_to_delete, "the deletion"),
-        )
+        asked = Asked(self._admission, connection, message, "delete", _reply_to_delete)
+        self._ask(asked, self._store.begin_delete, key)
+        return True
 
     def _may_write(self, headers: Any) -> bool:
-        return self._store.accepts and IF_MATCH not in headers and IF_NONE_MATCH not in headers
+        return (
+            self._store.accepts
+            and self._admission.has_room
+            and IF_MATCH not in headers
+            and IF_NONE_MATCH not in headers
+        )
 
     # ---- answers that come later
 
-    def _later(
-        self, asked: Asked, start: Callable[[Callable[[Any], None]], None], reply_to: ReplyTo
-    ) -> bool:
-        """Answer with what `reply_to` makes of the outcome, with which `start` lets L3 call back.
-
-        False if too many requests are in flight; nothing has been started then.
-        """
-        if not self._admission.has_room:
-            asked.end(None)
-            return False
+    def _ask(self, asked: Asked, start: Callable[..., None], *arguments: object) -> None:
+        """Call `start` with these arguments, and with a callback that answers."""
         asked.connection.ask()
         try:
-            start(partial(self._answer, asked, reply_to))
+            start(*arguments, partial(self._answer, asked))
         except BaseException:
             asked.end(None)
             raise
-        return True
 
-    def _answer(self, asked: Asked, reply_to: ReplyTo, outcome: object) -> None:
+    def _answer(self, asked: Asked, outcome: object) -> None:
+        """Answer with an outcome. Nothing is raised: L3 has answered others, too."""
         connection, message = asked.connection, asked.message
-        if connection.transport is None:  # the client is gone
+        try:
+            if connection.transport is None:  # the client is gone
+                asked.end(None)
+            elif isinstance(outcome, Hit) and (head := self._heads.of(outcome, message.headers)):
+                asked.end(200)
+                connection.send(head, outcome.value)
+            elif isinstance(outcome, Ask):
+                asked.end(None)
+                connection.leave(message, EMPTY_PAYLOAD)
+            else:
+                reply = self._reply(message, asked.reply_to, outcome)
+                asked.end(reply.status)
+                connection.answer(message, reply)
+        except Exception:
+            log.exception("A request failed", path=message.path)
             asked.end(None)
-        elif isinstance(outcome, Ask):
-            asked.end(None)
-            connection.leave(message, EMPTY_PAYLOAD)
-        else:
-            reply = self._reply(message, reply_to, outcome)
-            asked.end(reply.status)
-            connection.answer(message, reply)
+            connection.abandon()
 
     def _reply(self, message: RawRequestMessage, reply_to: ReplyTo, outcome: Any) -> Reply:
-        """The reply to a request, be it an error's: nothing is raised into what L3 answers."""
+        """The reply to a request, be it an error's."""
         try:
             reply = reply_to(outcome)
             if len(reply.body) > LARGE_BYTES and not self._admission.admits_bytes():
@@ -257,9 +265,22 @@ class DirectEntries:
         return reply
 
 
-def _reply_to_write(
-    reply_to: Callable[[Written], Reply], what: str, written: Written | Unanswered
-) -> Reply:
+def _reply_to_put(written: Written | Unanswered) -> Reply:
     if isinstance(written, Unanswered):
-        raise of_write(OutcomeUnknownError(), what)
-    return reply_to(written)
+        raise of_write(OutcomeUnknownError(), "the value")
+    return reply_to_put(written)
+
+
+def _reply_to_delete(written: Written | Unanswered) -> Reply:
+    if isinstance(written, Unanswered):
+        raise of_write(OutcomeUnknownError(), "the deletion")
+    return reply_to_delete(written)
+
+
+def _whole(payload: StreamReader) -> bytes:
+    """A body that has arrived. A small one is in one piece, and is taken as that: `read_nowait`
+    would have the parser look for more, which only a large body keeps from parsing.
+    """
+    if 0 < payload.total_bytes <= LARGE_BYTES and len(payload._buffer) == 1:
+        return payload._buffer[0]
+    return payload.read_nowait()

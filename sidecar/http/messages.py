@@ -190,14 +190,6 @@ class Reply:
         self.keep_alive = False
         return self
 
-    def head(self, connection: str = "") -> bytes:
-        """The status line and the header fields; `connection` is that field, if there is one."""
-        status = self.status
-        length = "" if status in _BODILESS else f"Content-Length: {len(self.body)}\r\n"
-        return (
-            f"{_STATUS_LINES[status]}{self.headers}{length}{connection}{_http_date()}\r\n"
-        ).encode("latin-1")
-
     def write(self, message: RawRequestMessage, transport: asyncio.Transport) -> None:
         """Write the reply to a request. `keep_alive` is afterwards whether another may follow."""
         connection = ""
@@ -206,7 +198,7 @@ class Reply:
             connection = "Connection: close\r\n"
         elif message.version < HttpVersion11:
             connection = "Connection: keep-alive\r\n"
-        head = self.head(connection)
+        head = head_of(self.status, self.headers, len(self.body), connection)
         if message.method == "HEAD" or self.status in _BODILESS:
             transport.write(head)
         else:
@@ -224,6 +216,16 @@ class Reply:
 
     async def write_eof(self) -> None:
         """Do nothing: `prepare` has sent everything."""
+
+
+def head_of(status: int, headers: str, size: int, connection: str = "") -> bytes:
+    """The status line and the header fields of a reply with a body of `size` bytes; `connection` is
+    that field, if there is one.
+    """
+    length = "" if status in _BODILESS else f"Content-Length: {size}\r\n"
+    return f"{_STATUS_LINES[status]}{headers}{length}{connection}{_http_date()}\r\n".encode(
+        "latin-1"
+    )
 
 
 def write(transport: asyncio.Transport, head: bytes, body: bytes) -> None:

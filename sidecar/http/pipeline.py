@@ -178,12 +178,7 @@ class Pipeline(RequestHandler):
     def answer(self, message: Any, reply: Reply) -> None:
         """Send a reply to the request that was taken."""
         transport = self._open_transport
-        try:
-            reply.write(message, transport)
-        except Exception:  # called by what L3 answers: others wait for their answers, too
-            log.exception("A request failed", path=message.path)
-            self.abandon()
-            return
+        reply.write(message, transport)
         if not reply.keep_alive:
             transport.close()
         if self._paused or self._asked:

@@ -1,31 +1,45 @@
-"""Heads of answers to hits in L1, each made once a second: L1 keeps entries ready to be sent.
+"""Heads of answers to hits, where they depend on the entry alone.
 
 `Age`, `Cache-Control` and `Date` count seconds, so all hits of one entry within a second may be
-answered with the same head. Making it takes longer than everything else that a hit needs.
+answered with the same head. Making it takes longer than everything else that a hit in L1 needs, so
+L1's are kept for that second: L1 keeps entries ready to be sent.
 """
 
 from __future__ import annotations
 
-from sidecar.http.data import lines_of_hit
-from sidecar.http.messages import Reply
+from typing import TYPE_CHECKING
+
+from sidecar.http.data import has_conditions, lines_of_hit
+from sidecar.http.messages import LARGE_BYTES, head_of
 from sidecar.model.clock import Clock
-from sidecar.model.entry import Hit
+from sidecar.model.entry import L1, Hit
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
 
 MOST_HEADS = 1024
 """The most heads that are kept, of about 250 bytes each; L1 is meant for fewer entries."""
 
 
 class ReadyHeads:
-    """The heads of this second, by the version of the entry."""
+    """The heads of hits; those in L1 of this second are kept, by the version of the entry."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = 0
         self._heads: dict[int, bytes] = {}
 
-    def of(self, hit: Hit) -> bytes:
-        """The head of the answer to a hit in L1, for a request without conditions."""
+    def of(self, hit: Hit, headers: CIMultiDictProxy[str]) -> bytes | None:
+        """The head of the answer to a GET with these header fields; the value follows it.
+
+        None if the answer is another one, if the value is large, or if the head can't be made of
+        the entry, for which there is an error to answer.
+        """
+        if len(hit.value) > LARGE_BYTES or has_conditions(headers):
+            return None
         now = self._clock()
+        if hit.tier is not L1:
+            return _head(hit, now)
         second = int(now)
         if second != self._second:
             self._second = second
@@ -33,8 +47,15 @@ class ReadyHeads:
         seq = hit.entry.seq
         head = self._heads.get(seq)
         if head is None:
-            lines = f"Content-Type: {hit.entry.content_type}\r\n{lines_of_hit(hit, now)}"
-            head = Reply(200, lines, hit.value).head()
-            if len(self._heads) < MOST_HEADS:
+            head = _head(hit, now)
+            if head is not None and len(self._heads) < MOST_HEADS:
                 self._heads[seq] = head
         return head
+
+
+def _head(hit: Hit, now: float) -> bytes | None:
+    try:
+        lines = f"Content-Type: {hit.entry.content_type}\r\n{lines_of_hit(hit, now)}"
+        return head_of(200, lines, len(hit.value))
+    except (ValueError, OverflowError):  # no times, or no content type
+        return None

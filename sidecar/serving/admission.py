@@ -90,14 +90,16 @@ class Admission:
 
     @property
     def has_room(self) -> bool:
-        """Whether the requests in flight are within their limit."""
-        return self.limiter is None or self.stats.in_flight <= self.limiter.limit
+        """Whether one more request in flight would be within their limit."""
+        return self.limiter is None or self.stats.in_flight < self.limiter.limit
 
     def admits_request(self, waits: Callable[[], bool]) -> bool:
         """Whether a request that has begun may continue. A request that does not wait always may,
         since an answer costs no more than a refusal. `waits` is called only above the limit.
         """
-        return self.has_room or not waits() or self._shed("in_flight")
+        limiter = self.limiter
+        is_within = limiter is None or self.stats.in_flight <= limiter.limit
+        return is_within or not waits() or self._shed("in_flight")
 
     def end(self, operation: str, status: int | None, began_at: float) -> None:
         """Record the end of a request; status None if the client disconnected before the answer."""

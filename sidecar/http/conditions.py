@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from sidecar.api.conditions import Condition, Versions
 from sidecar.api.errors import InvalidRequestError
 from sidecar.api.values import MAX_TTL_SECONDS
-from sidecar.http.fields import IF_MATCH, IF_NONE_MATCH
+from sidecar.http.fields import CACHE_CONTROL, IF_MATCH, IF_NONE_MATCH
 from sidecar.model.entry import Entry
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _seq(tag: str) -> int | None:
 
 def ttl_of(headers: Headers, default: float) -> float:
     """The lifetime of a value in seconds: max-age, or `default` (may be `inf`) without one."""
-    if "Cache-Control" not in headers:
+    if CACHE_CONTROL not in headers:
         return default
     for directive in (_field(headers, "Cache-Control") or "").split(","):
         name, _, argument = directive.strip().partition("=")

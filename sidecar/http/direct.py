@@ -16,6 +16,7 @@ import structlog
 from aiohttp import HttpVersion11
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
+from msgspec import Struct
 
 from sidecar.api.errors import RequestError, of_write
 from sidecar.http.browsers import is_suspect
@@ -79,42 +80,15 @@ class Connection(Protocol):
         """End the connection, since the request that was taken can't be answered."""
 
 
-class Asked:
-    """A request that is answered later, with what `reply_to` makes of the outcome. It is in flight
-    until `end`, which counts once.
-    """
+class Asked(Struct, eq=False):
+    """A request that is answered later, with what `reply_to` makes of the outcome."""
 
-    __slots__ = (
-        "_admission",
-        "_began_at",
-        "_is_open",
-        "_operation",
-        "connection",
-        "message",
-        "reply_to",
-    )
-
-    def __init__(
-        self,
-        admission: Admission,
-        connection: Connection,
-        message: RawRequestMessage,
-        operation: str,
-        reply_to: ReplyTo,
-    ) -> None:
-        self._admission = admission
-        self.connection = connection
-        self.message = message
-        self._operation = operation
-        self.reply_to = reply_to
-        self._began_at = admission.begin()
-        self._is_open = True
-
-    def end(self, status: int | None) -> None:
-        """Record the answer; status None if there is none, or not from here."""
-        if self._is_open:
-            self._is_open = False
-            self._admission.end(self._operation, status, self._began_at)
+    connection: Connection
+    message: Any
+    reply_to: ReplyTo
+    operation: str
+    began_at: float
+    in_flight: bool = True
 
 
 class DirectEntries:
@@ -165,7 +139,7 @@ class DirectEntries:
         if isinstance(hit, Ask):
             if hit.found is not None or not self._admission.has_room:
                 return False
-            asked = Asked(self._admission, connection, message, "get", reply_to)
+            asked = Asked(connection, message, reply_to, "get", self._admission.begin())
             self._ask(asked, self._store.fetch, key)
         else:
             reply = self._reply(message, reply_to, hit)
@@ -196,7 +170,7 @@ class DirectEntries:
         except (RequestError, ProblemError):
             return False
         value = _whole(payload)
-        asked = Asked(self._admission, connection, message, "put", _reply_to_put)
+        asked = Asked(connection, message, _reply_to_put, "put", self._admission.begin())
         self._ask(asked, self._store.begin_put, key, value, content_type, ttl)
         return True
 
@@ -207,7 +181,7 @@ class DirectEntries:
             key = checked_key(message.path)
         except RequestError:
             return False
-        asked = Asked(self._admission, connection, message, "delete", _reply_to_delete)
+        asked = Asked(connection, message, _reply_to_delete, "delete", self._admission.begin())
         self._ask(asked, self._store.begin_delete, key)
         return True
 
@@ -227,7 +201,7 @@ class DirectEntries:
         try:
             start(*arguments, partial(self._answer, asked))
         except BaseException:
-            asked.end(None)
+            self._end(asked, None)
             raise
 
     def _answer(self, asked: Asked, outcome: object) -> None:
@@ -235,21 +209,27 @@ class DirectEntries:
         connection, message = asked.connection, asked.message
         try:
             if connection.transport is None:  # the client is gone
-                asked.end(None)
+                self._end(asked, None)
             elif isinstance(outcome, Hit) and (head := self._heads.of(outcome, message.headers)):
-                asked.end(200)
+                self._end(asked, 200)
                 connection.send(head, outcome.value)
             elif isinstance(outcome, Ask):
-                asked.end(None)
+                self._end(asked, None)
                 connection.leave(message, EMPTY_PAYLOAD)
             else:
                 reply = self._reply(message, asked.reply_to, outcome)
-                asked.end(reply.status)
+                self._end(asked, reply.status)
                 connection.answer(message, reply)
         except Exception:
             log.exception("A request failed", path=message.path)
-            asked.end(None)
+            self._end(asked, None)
             connection.abandon()
+
+    def _end(self, asked: Asked, status: int | None) -> None:
+        """Count it as no longer in flight, once; status None if the answer is not from here."""
+        if asked.in_flight:
+            asked.in_flight = False
+            self._admission.end(asked.operation, status, asked.began_at)
 
     def _reply(self, message: RawRequestMessage, reply_to: ReplyTo, outcome: Any) -> Reply:
         """The reply to a request, be it an error's."""

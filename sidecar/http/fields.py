@@ -6,6 +6,7 @@ from typing import Final
 
 from multidict import istr
 
+CACHE_CONTROL: Final = istr("Cache-Control")
 CONTENT_ENCODING: Final = istr("Content-Encoding")
 CONTENT_LENGTH: Final = istr("Content-Length")
 CONTENT_RANGE: Final = istr("Content-Range")

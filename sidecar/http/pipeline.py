@@ -172,8 +172,10 @@ class Pipeline(RequestHandler):
     def send(self, head: bytes, body: bytes) -> None:
         """Send the answer to the request that was taken."""
         write(self._open_transport, head, body)
-        if self._paused or self._asked:
-            self._sent(len(body))
+        if self._paused:
+            self._answered_once_drained(len(body))
+        elif self._asked:
+            self._answered()
 
     def answer(self, message: Any, reply: Reply) -> None:
         """Send a reply to the request that was taken."""
@@ -181,15 +183,18 @@ class Pipeline(RequestHandler):
         reply.write(message, transport)
         if not reply.keep_alive:
             transport.close()
-        if self._paused or self._asked:
-            self._sent(len(reply.body))
-
-    def _sent(self, size: int) -> None:
-        if self._paused and self.transport is not None:
-            self._asked = True
-            self._draining = self._loop.create_task(self._drain(self._open_transport, size))
-        else:
+        if self._paused:
+            self._answered_once_drained(len(reply.body))
+        elif self._asked:
             self._answered()
+
+    def _answered_once_drained(self, size: int) -> None:
+        transport = self.transport
+        if transport is None:
+            self._answered()
+        else:
+            self._asked = True
+            self._draining = self._loop.create_task(self._drain(transport, size))
 
     def leave(self, message: Any, payload: StreamReader) -> None:
         """Leave the request that was taken to the task after all."""
@@ -218,7 +223,8 @@ class Pipeline(RequestHandler):
         The queue is handled in a turn of its own: this is called by what L3 answers, in the middle
         of its bookkeeping, and other requests may write.
         """
-        self._tell_answered()
+        if self._on_answer is not None:
+            self._tell_answered()
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._close:
             self._asked = False

@@ -18,6 +18,7 @@ NAMESPACE_PATTERN = "[A-Za-z0-9._-]{1,64}"
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 _NAMESPACE = re.compile(NAMESPACE_PATTERN.encode())
+_FULL_KEY = re.compile(rb"%b/.{1,%d}" % (NAMESPACE_PATTERN.encode(), MAX_KEY_BYTES), re.DOTALL)
 
 
 class Tier(StrEnum):
@@ -102,6 +103,11 @@ def split(full_key: bytes) -> tuple[str, bytes]:
     """The namespace and the key of a full key."""
     namespace, _, key = full_key.partition(b"/")
     return namespace.decode(), key
+
+
+def is_full_key(full_key: bytes) -> bool:
+    """Whether its namespace and its key are valid; `name_error` says what is wrong."""
+    return _FULL_KEY.fullmatch(full_key) is not None
 
 
 def name_error(namespace: bytes, key: bytes) -> str | None:

@@ -34,17 +34,13 @@ OnLanding = Callable[[bool, Cargo], None]
 """Called with whether the flight was overtaken, and its result."""
 
 
-class Flight(Read, Generic[Cargo]):
+class Flight(Read, Generic[Cargo], eq=False, kw_only=True):
     """A read of one key from L3."""
 
-    __slots__ = ("aboard", "cargo", "on_landing", "overtaken")
-
-    def __init__(self, key: bytes) -> None:
-        super().__init__(key)
-        self.overtaken = False
-        self.aboard = 0  # coroutines that have not run since it landed
-        self.on_landing: list[OnLanding[Cargo]] = []
-        self.cargo: tuple[Cargo] | None = None  # once it has landed
+    on_landing: list[OnLanding[Cargo]]
+    overtaken: bool = False
+    aboard: int = 0  # coroutines that have not run since it landed
+    cargo: tuple[Cargo] | None = None  # once it has landed
 
 
 class Flights(Generic[Cargo]):
@@ -59,9 +55,19 @@ class Flights(Generic[Cargo]):
     def __len__(self) -> int:
         return len(self._board)
 
-    def call(self, key: bytes, on_landing: OnLanding[Cargo]) -> None:
+    def call(self, key: bytes, on_landing: OnLanding[Cargo], *, aboard: int = 0) -> Flight[Cargo]:
         """Call back when the flight in progress lands, or a new one; at once if it has landed."""
-        self._join(key, on_landing, aboard=0)
+        flight = self._board.get(key)
+        if flight is None:
+            flight = self._board[key] = Flight(key, aboard=aboard, on_landing=[on_landing])
+            self._depart(flight)
+            return flight
+        flight.aboard += aboard
+        if flight.cargo is None:
+            flight.on_landing.append(on_landing)
+        else:
+            on_landing(False, flight.cargo[0])
+        return flight
 
     async def wait(self, key: bytes) -> tuple[bool, Cargo]:
         """What `call` calls back with, for a coroutine: whether the flight was overtaken before the
@@ -71,7 +77,7 @@ class Flights(Generic[Cargo]):
         if loop is None:  # cached, since looking it up calls getpid
             loop = self._loop = asyncio.get_running_loop()
         arrival: asyncio.Future[Cargo] = loop.create_future()
-        flight = self._join(key, partial(_arrive, arrival), aboard=1)
+        flight = self.call(key, partial(_arrive, arrival), aboard=1)
         try:
             cargo = await arrival
         finally:
@@ -101,21 +107,6 @@ class Flights(Generic[Cargo]):
         """Mark the flights of all keys below `scope`. O(flights), which L3's read limit bounds."""
         for key in [key for key in self._board if key.startswith(scope)]:
             self.overtake(key)
-
-    def _join(self, key: bytes, on_landing: OnLanding[Cargo], aboard: int) -> Flight[Cargo]:
-        flight = self._board.get(key)
-        if flight is None:
-            flight = self._board[key] = Flight(key)
-            flight.aboard = aboard
-            flight.on_landing.append(on_landing)
-            self._depart(flight)
-            return flight
-        flight.aboard += aboard
-        if flight.cargo is None:
-            flight.on_landing.append(on_landing)
-        else:
-            on_landing(False, flight.cargo[0])
-        return flight
 
     def _remove(self, flight: Flight[Cargo]) -> None:
         if not flight.overtaken:  # otherwise another flight may have its place

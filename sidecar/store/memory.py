@@ -36,6 +36,8 @@ MOVES_AT_ONCE = 64
 MAX_PACKING = 8
 """The most large values packed in threads at a time; further ones stay unpacked."""
 
+Came = tuple[Entry, bytes | Packed, int]
+"""An entry that came to L2, with the form of its value, and its cost, before it was compressed."""
 PolicyFactory = Callable[[TierConfig], Policy[Any]]
 
 
@@ -77,7 +79,10 @@ class MemoryTiers:
         return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
 
     def dead(self, entry: Entry) -> bool:
-        return is_expired(entry.times.imag, self._clock()) or self.invalidated(entry)
+        invalidations = self._invalidations
+        return is_expired(entry.times.imag, self._clock()) or (
+            invalidations.any and invalidations.covers(entry.key, entry.seq)
+        )
 
     # ---- put, use, remove
 
@@ -88,16 +93,20 @@ class MemoryTiers:
             self.held.hold(entry, cost, L1)
             self._fit()
         elif self._config.tiers.l2.enabled:
-            self._put_in_l2(entry, cost)
+            self.bring(entry)
         else:
             self.pop(entry.key)
 
     def bring(self, entry: Entry) -> None:
         """Add an entry from L3 to L2, or to L1 if L2 is disabled."""
-        if self._config.tiers.l2.enabled:
-            self._put_in_l2(entry, cost_of(entry.key, entry.value))
-        else:
+        if not self._config.tiers.l2.enabled:
             self.put(entry)
+            return
+        value = entry.value
+        cost = cost_of(entry.key, value)
+        self.held.hold(entry, cost, L2)
+        if self._settle_in_l2(entry, cost):
+            self._fit((entry, value, cost))
 
     def use(self, entry: Entry, value: bytes) -> None:
         """Record a hit, for the policies and for promotion; `value` is the entry's value as put."""
@@ -172,16 +181,8 @@ class MemoryTiers:
 
     # ---- within the limits
 
-    def _put_in_l2(self, entry: Entry, cost: int) -> None:
-        self.held.hold(entry, cost, L2)
-        value = entry.value
-        if self._settle_in_l2(entry, cost):
-            self._fit(entry, value)
-
-    def _fit(self, came: Entry | None = None, value: bytes | Packed = b"") -> None:
-        """Bring the tiers within their limits: see the table above. `came` is what came to L2 last,
-        and `value` the form in which it came.
-        """
+    def _fit(self, came: Came | None = None) -> None:
+        """Bring the tiers within their limits: see the table above. `came` came to L2 last."""
         l1, l2 = self.l1, self.l2
         for _ in range(MOVES_AT_ONCE):
             if l1.over:
@@ -189,19 +190,19 @@ class MemoryTiers:
                 # compressed, and promoted again.
                 is_full = self._config.tiers.l2.enabled and l2.full
                 if not is_full or self._evict()[1] is L2:
-                    came, value = self._demote()
+                    came = self._demote()
             elif not l2.over:
                 return
-            elif came is not None and l1.has_space(cost_of(came.key, value)):
-                self._promote(came, value)
+            elif came is not None and l1.has_space(came[2]):
+                self._promote(came[0], came[1])
                 came = None
             elif came is not None or l1.full or not self._promote_any():
                 evicted, _ = self._evict()
-                if evicted is came:
+                if came is not None and evicted is came[0]:
                     came = None
 
-    def _demote(self) -> tuple[Entry | None, bytes | Packed]:
-        """Demote the victim of L1's policy. Returns it if L2 has it now, and its value before."""
+    def _demote(self) -> Came | None:
+        """Demote the victim of L1's policy; None if L2 does not have it now."""
         entry, cost = self.held.demote()
         value = entry.value
         self._l1_counts.evictions += 1
@@ -213,8 +214,8 @@ class MemoryTiers:
         else:
             self._l1_counts.demotions += 1
             if self._settle_in_l2(entry, cost):
-                return entry, value
-        return None, b""
+                return entry, value, cost
+        return None
 
     def _settle_in_l2(self, entry: Entry, cost: int) -> bool:
         """Compress what came to L2. False if it is too large for L2, and has left memory."""

@@ -25,7 +25,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, NamedTuple, TypeGuard, TypeVar
+from typing import Final, TypeGuard, TypeVar
 
 import msgspec
 import structlog
@@ -86,7 +86,7 @@ Client = Disk[Flight[Cargo]]
 """The client of L3, as the store uses it."""
 
 
-class Ask(NamedTuple):
+class Ask(msgspec.Struct, eq=False, gc=False):
     """The answer requires a wait: for L3, or for the decompression of a value."""
 
     found: Found | None
@@ -95,7 +95,7 @@ class Ask(NamedTuple):
 ASK: Final = Ask(None)
 
 
-class Written(NamedTuple):
+class Written(msgspec.Struct, eq=False, gc=False):
     """The result of a write. `durable` is False if only memory has it."""
 
     entry: Entry | None
@@ -283,7 +283,7 @@ class Store:
             if self.memory.invalidated(entry):
                 land(flight, None)
                 continue
-            if not is_expired(entry.expires_at, now):
+            if not is_expired(entry.times.imag, now):
                 self._promote(entry)
             land(flight, Found(entry, L3))
 
@@ -306,7 +306,6 @@ class Store:
         return hit
 
     def _use(self, found: Found | None, value: bytes | None) -> Hit | None:
-        stats = self.stats
         if found is None:
             for _, counts in self._counts:
                 counts.misses += 1
@@ -316,15 +315,15 @@ class Store:
             if at is tier:
                 break
             counts.misses += 1
-        if is_expired(entry.expires_at, self._clock()):
+        if is_expired(entry.times.imag, self._clock()):
             counts.expired += 1
             self.memory.expire(entry, tier)
             return None
-        counts.hits += 1
         if value is None:
             stored = entry.value
             value = stored if isinstance(stored, bytes) else unpack(stored)
-        stats.hit_bytes += len(value)
+        counts.hits += 1
+        self.stats.hit_bytes += len(value)
         if tier is not L3:
             self.disk.touch(entry.key)
             self.memory.use(entry, value)

@@ -30,6 +30,8 @@ from enum import StrEnum
 from itertools import islice, takewhile
 from typing import Final, Generic, TypeVar
 
+import msgspec
+
 from sidecar.l3 import wire
 from sidecar.model.answers import LATE, Page, Record, Status
 from sidecar.model.clock import Clock
@@ -73,30 +75,22 @@ OnAck = Callable[[Ack], None]
 with UNANSWERED if L3 did not answer in time, so that the effect is unknown."""
 
 
-class Pending:
+class Pending(msgspec.Struct, eq=False):
     """A write that L3 has not acknowledged. `entry` is None for a delete or an invalidation."""
 
-    __slots__ = ("entry", "issued_at", "on_ack", "size", "write")
-
-    def __init__(
-        self, write: Write, entry: Entry | None, issued_at: float, on_ack: OnAck | None
-    ) -> None:
-        self.write = write
-        self.entry = entry
-        self.issued_at = issued_at
-        self.on_ack = on_ack
-        self.size = len(write.value) if isinstance(write, Put) else 0
+    write: Write
+    size: int
+    entry: Entry | None
+    issued_at: float
+    on_ack: OnAck | None
 
 
-class Read:
+class Read(msgspec.Struct, eq=False):
     """A pending read of one key."""
 
-    __slots__ = ("answered", "asked_at", "key")
-
-    def __init__(self, key: bytes) -> None:
-        self.key = key
-        self.asked_at = 0.0
-        self.answered = False
+    key: bytes
+    asked_at: float = 0.0
+    answered: bool = False
 
 
 Asked = TypeVar("Asked", bound=Read)
@@ -166,9 +160,10 @@ class Disk(Generic[Asked]):
 
     def write(self, write: Write, entry: Entry | None, on_ack: OnAck | None = None) -> None:
         """Issue a write; never when `down`. It is pending until acknowledged."""
-        pending = Pending(write, entry, self.clock(), on_ack)
+        size = len(write.value) if isinstance(write, Put) else 0
+        pending = Pending(write, size, entry, self.clock(), on_ack)
         self._unacked.append(pending)
-        self._pending_bytes += pending.size
+        self._pending_bytes += size
         if isinstance(write, Invalidate):
             self.invalidating += 1
         else:

@@ -153,7 +153,7 @@ class Memory:
         else:
             place = self.ready.get(key)
             self.order.replace(old, entry)
-            (self.l2 if place is None else self.l1).give(_cost_of(old))
+            (self.l2 if place is None else self.l1).give(cost_of(key, old.value))
         if tier is L2:
             self.l2.take(cost)
             if place is not None:
@@ -167,9 +167,9 @@ class Memory:
 
     def promote(self, entry: Entry, value: bytes | Packed) -> None:
         """Move an entry from L2 to L1, with its value in this form."""
-        self.l2.give(_cost_of(entry))
+        self.l2.give(cost_of(entry.key, entry.value))
         entry.value = value
-        cost = _cost_of(entry)
+        cost = cost_of(entry.key, entry.value)
         self.l1.take(cost)
         self.ready.insert(Ready(entry.key, entry, entry.times.imag, cost))
 
@@ -194,9 +194,9 @@ class Memory:
         """Replace the form of the value of an entry that is held."""
         place = self.ready.get(entry.key)
         room = self.l2 if place is None else self.l1
-        room.give(_cost_of(entry))
+        room.give(cost_of(entry.key, entry.value))
         entry.value = value
-        cost = _cost_of(entry)
+        cost = cost_of(entry.key, entry.value)
         room.take(cost)
         if place is not None:
             place.cost = cost
@@ -204,7 +204,7 @@ class Memory:
     def _forget(self, entry: Entry) -> Tier:
         place = self.ready.get(entry.key)
         if place is None:
-            self.l2.give(_cost_of(entry))
+            self.l2.give(cost_of(entry.key, entry.value))
             return L2
         self.ready.remove(place)
         self.l1.give(place.cost)
@@ -234,7 +234,3 @@ class Memory:
     def _measure(self) -> None:
         self.l2.charge(self.order.overhead_bytes)
         self.l1.charge(self.order.overhead_bytes + self.ready.overhead_bytes + READY_BYTES)
-
-
-def _cost_of(entry: Entry) -> int:
-    return cost_of(entry.key, entry.value)

@@ -28,6 +28,7 @@ AS_MEANT = "as_meant_ratio"
 """The share of operations with the status, and of a sidecar from the tier, that the case is for."""
 RESIDENT, ANONYMOUS = "resident_bytes", "anonymous_bytes"
 
+SHORT_ROUNDS, FEW_ROUNDS = 5, 3
 LEAST_AS_MEANT = 0.95
 """A case with less is reported as not valid."""
 
@@ -95,7 +96,7 @@ class Case:
     bounds: tuple[Bound, ...] = ()
     figure: str = CPU
     """What the picture shows, as a ratio."""
-    rounds: int = 5
+    rounds: int = 15
     starts: int = 1
     """How often both servers are started anew for as many rounds: the speed of a process depends on
     its memory layout, which matters for a difference of a few percent."""
@@ -110,21 +111,23 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How long a run takes. A bound on a speed is held against the median of at least five rounds;
-    a case without bounds has three.
+    a case without bounds has three. Many short rounds tell more than a few long ones on a machine
+    whose speed changes every few seconds.
     """
 
-    seconds: int = 2
+    seconds: int = 1
     """Of one round of one side."""
     is_short: bool = False
 
     def rounds(self, case: Case) -> int:
-        return case.rounds if case.bounds else min(case.rounds, 3)
+        most = SHORT_ROUNDS if self.is_short else case.rounds
+        return min(case.rounds, most if case.bounds else FEW_ROUNDS)
 
     def starts(self, case: Case) -> int:
         return min(case.starts, 3) if self.is_short else case.starts
 
 
-SHORT = Plan(seconds=1, is_short=True)
+SHORT = Plan(is_short=True)
 
 
 @dataclass(frozen=True, slots=True)

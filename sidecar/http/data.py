@@ -20,7 +20,6 @@ from sidecar.api.values import (
 from sidecar.http.browsers import SANDBOX
 from sidecar.http.conditions import (
     condition_of,
-    etag,
     status_of_read,
     ttl_of,
 )
@@ -55,6 +54,8 @@ _NEVER = (
     'ETag: "%x"\r\nAge: %d\r\n'
     f"Cache-Control: max-age={NEVER_SECONDS}\r\nCache-Status: cache-sidecar; hit; detail=%s\r\n"
 )
+_STORED = "Cache-Status: cache-sidecar; stored; detail=%s\r\n"
+_PUT = f'ETag: "%x"\r\n{_STORED}'
 
 
 Lifetime = Annotated[float, Meta(ge=0, le=MAX_TTL_SECONDS)] | Literal["never"]
@@ -124,7 +125,7 @@ class EntryApi:
         if hit is None:
             if not is_full_key(key):
                 raise _wrong_name(key)
-            return Reply(404, _MISS_HEADERS, _MISS_BODY)
+            return reply_to_miss()
         entry, lines = hit.entry, lines_of_hit(hit, self._clock())
         if IF_NONE_MATCH in headers or IF_MATCH in headers:
             status = status_of_read(headers, entry)
@@ -135,6 +136,10 @@ class EntryApi:
         if SEC_FETCH_DEST in headers:
             lines += SANDBOX
         return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", hit.value)
+
+
+def reply_to_miss() -> Reply:
+    return Reply(404, _MISS_HEADERS, _MISS_BODY)
 
 
 def has_conditions(headers: Headers) -> bool:
@@ -156,14 +161,14 @@ def lines_of_hit(hit: Hit, now: float) -> str:
 
 def reply_to_put(written: Written) -> Reply:
     assert written.entry is not None  # noqa: S101  (a put has one)
-    lines = f"ETag: {etag(written.entry)}\r\n{_stored(written)}"
+    lines = _PUT % (written.entry.seq, "l3" if written.durable else "memory")
     return Reply(204 if written.replaced else 201, lines)
 
 
 def reply_to_delete(written: Written) -> Reply:
     if not written.replaced:
-        return Reply(404, _MISS_HEADERS, _MISS_BODY)
-    return Reply(204, "" if written.durable else _stored(written))
+        return reply_to_miss()
+    return Reply(204, "" if written.durable else _STORED % "memory")
 
 
 def full_key(path: str) -> bytes:
@@ -191,8 +196,3 @@ def _wrong_name(key: bytes) -> InvalidRequestError:
 def _where_there_is_one(condition: Condition, entry: Entry | None) -> bool:
     """Whether it holds; True without an entry, which is then a 404 (RFC 9110, section 13.2.1)."""
     return entry is None or condition.holds(entry)
-
-
-def _stored(written: Written) -> str:
-    place = "l3" if written.durable else "memory"
-    return f"Cache-Status: cache-sidecar; stored; detail={place}\r\n"

@@ -42,10 +42,10 @@ from sidecar.http.parameters import Parameters
 from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.ready import ReadyHeads
 from sidecar.model.clock import Clock
-from sidecar.model.entry import Hit
+from sidecar.model.entry import Hit, is_full_key
 from sidecar.model.errors import OutcomeUnknownError
 from sidecar.serving.admission import Admission
-from sidecar.store.store import Ask, Store, Written
+from sidecar.store.store import Ask, Store
 from sidecar.tiers.disk import Unanswered
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ log = structlog.get_logger("sidecar.http")
 MESSAGE: Any = RawRequestMessage
 ReplyTo = Callable[[Any], Reply]
 """Makes the reply of what the store calls back with. May raise RequestError."""
+NO_PARAMETERS = PutQuery()
+WRITTEN = {"PUT": "the value", "DELETE": "the deletion"}
 _parse_query = Parameters(PutQuery).parse
 
 
@@ -137,7 +139,7 @@ class DirectEntries:
             return True
         reply_to = partial(self._entries.reply_to_get, key, message.headers)
         if isinstance(hit, Ask):
-            if hit.found is not None or not self._admission.has_room:
+            if hit.found is not None or not (self._admission.has_room and is_full_key(key)):
                 return False
             asked = Asked(connection, message, reply_to, "get", self._admission.begin())
             self._ask(asked, self._store.fetch, key)
@@ -166,11 +168,12 @@ class DirectEntries:
             return False
         path, _, query = message.path.partition("?")
         try:
-            key, content_type, ttl = self._entries.check_put(path, headers, _parse_query(query))
+            parameters = _parse_query(query) if query else NO_PARAMETERS
+            key, content_type, ttl = self._entries.check_put(path, headers, parameters)
         except (RequestError, ProblemError):
             return False
         value = _whole(payload)
-        asked = Asked(connection, message, _reply_to_put, "put", self._admission.begin())
+        asked = Asked(connection, message, reply_to_put, "put", self._admission.begin())
         self._ask(asked, self._store.begin_put, key, value, content_type, ttl)
         return True
 
@@ -181,7 +184,7 @@ class DirectEntries:
             key = checked_key(message.path)
         except RequestError:
             return False
-        asked = Asked(connection, message, _reply_to_delete, "delete", self._admission.begin())
+        asked = Asked(connection, message, reply_to_delete, "delete", self._admission.begin())
         self._ask(asked, self._store.begin_delete, key)
         return True
 
@@ -213,6 +216,10 @@ class DirectEntries:
             elif isinstance(outcome, Hit) and (head := self._heads.of(outcome, message.headers)):
                 self._end(asked, 200)
                 connection.send(head, outcome.value)
+            elif outcome is None:
+                head, body = self._heads.of_miss()
+                self._end(asked, 404)
+                connection.send(head, body)
             elif isinstance(outcome, Ask):
                 self._end(asked, None)
                 connection.leave(message, EMPTY_PAYLOAD)
@@ -234,6 +241,8 @@ class DirectEntries:
     def _reply(self, message: RawRequestMessage, reply_to: ReplyTo, outcome: Any) -> Reply:
         """The reply to a request, be it an error's."""
         try:
+            if isinstance(outcome, Unanswered):
+                raise of_write(OutcomeUnknownError(), WRITTEN[message.method])
             reply = reply_to(outcome)
             if len(reply.body) > LARGE_BYTES and not self._admission.admits_bytes():
                 raise too_many_bytes()
@@ -243,18 +252,6 @@ class DirectEntries:
             log.exception("A request failed", path=message.path)
             reply = internal_error()
         return reply
-
-
-def _reply_to_put(written: Written | Unanswered) -> Reply:
-    if isinstance(written, Unanswered):
-        raise of_write(OutcomeUnknownError(), "the value")
-    return reply_to_put(written)
-
-
-def _reply_to_delete(written: Written | Unanswered) -> Reply:
-    if isinstance(written, Unanswered):
-        raise of_write(OutcomeUnknownError(), "the deletion")
-    return reply_to_delete(written)
 
 
 def _whole(payload: StreamReader) -> bytes:

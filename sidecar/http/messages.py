@@ -17,6 +17,7 @@ from aiohttp import HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestPayloadError
+from msgspec import Struct
 
 from sidecar.api.errors import TooLargeError, UnavailableError
 from sidecar.http.codings import decoded
@@ -174,16 +175,13 @@ class Request:
         self.payload.set_exception(exc)
 
 
-class Reply:
+class Reply(Struct, eq=False):
     """One reply. `headers` are complete lines with CRLF, without Content-Length and Date."""
 
-    __slots__ = ("body", "headers", "keep_alive", "status")
-
-    def __init__(self, status: int, headers: str = "", body: bytes = b"") -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.keep_alive = True
+    status: int
+    headers: str = ""
+    body: bytes = b""
+    keep_alive: bool = True
 
     def closing(self) -> Reply:
         """This reply, with the connection closed after it."""

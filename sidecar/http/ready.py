@@ -1,4 +1,4 @@
-"""Heads of answers to hits, where they depend on the entry alone.
+"""Heads of answers to GETs, where they depend on the entry alone.
 
 `Age`, `Cache-Control` and `Date` count seconds, so all hits of one entry within a second may be
 answered with the same head. Making it takes longer than everything else that a hit in L1 needs, so
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.http.data import has_conditions, lines_of_hit
+from sidecar.http.data import has_conditions, lines_of_hit, reply_to_miss
 from sidecar.http.messages import LARGE_BYTES, head_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import L1, Hit
@@ -22,12 +22,13 @@ MOST_HEADS = 1024
 
 
 class ReadyHeads:
-    """The heads of hits; those in L1 of this second are kept, by the version of the entry."""
+    """Makes the heads, and keeps those of this second: of hits in L1, by version, and of misses."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = 0
         self._heads: dict[int, bytes] = {}
+        self._miss: tuple[bytes, bytes] | None = None
 
     def of(self, hit: Hit, headers: CIMultiDictProxy[str]) -> bytes | None:
         """The head of the answer to a GET with these header fields; the value follows it.
@@ -42,8 +43,7 @@ class ReadyHeads:
             return _head(hit, now)
         second = int(now)
         if second != self._second:
-            self._second = second
-            self._heads.clear()
+            self._begin(second)
         seq = hit.entry.seq
         head = self._heads.get(seq)
         if head is None:
@@ -51,6 +51,21 @@ class ReadyHeads:
             if head is not None and len(self._heads) < MOST_HEADS:
                 self._heads[seq] = head
         return head
+
+    def of_miss(self) -> tuple[bytes, bytes]:
+        """The head and the body of the answer to a GET of a valid name that has no entry."""
+        second = int(self._clock())
+        if second != self._second:
+            self._begin(second)
+        if self._miss is None:
+            reply = reply_to_miss()
+            self._miss = head_of(reply.status, reply.headers, len(reply.body)), reply.body
+        return self._miss
+
+    def _begin(self, second: int) -> None:
+        self._second = second
+        self._heads.clear()
+        self._miss = None
 
 
 def _head(hit: Hit, now: float) -> bytes | None:

@@ -368,7 +368,7 @@ class Store:
     @property
     def accepts(self) -> bool:
         """Whether a write may begin now: L3 has room, for which nobody waits, or was given up."""
-        return self.disk.accepts and not self.disk.is_waited_for
+        return self.disk.accepts_at_once
 
     def begin_put(
         self,

@@ -234,9 +234,15 @@ class Disk(Generic[Asked]):
         return self.started and not self.full
 
     @property
-    def is_waited_for(self) -> bool:
-        """Whether somebody waits for room."""
-        return bool(self._waiting_for_room)
+    def accepts_at_once(self) -> bool:
+        """Whether a write may be issued now without overtaking one that waits for room."""
+        # `accepts` inlined: every write asks this.
+        return (
+            self.started
+            and not self._waiting_for_room
+            and len(self._unacked) < MAX_PENDING_WRITES
+            and self._pending_bytes < self._most_pending_bytes
+        )
 
     @property
     def full(self) -> bool:

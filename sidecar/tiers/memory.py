@@ -72,6 +72,8 @@ class Room:
         self.max_entries = max_entries
         self.max_bytes = max_bytes
         self.used_bytes = 0
+        self.over = False
+        """Whether its entries exceed a limit."""
         self._entries = 0
         self._overhead = 0
 
@@ -85,10 +87,6 @@ class Room:
         if held >= self.max_entries:
             return True
         return bool(held) and self.used_bytes + self.used_bytes // held > self.max_bytes
-
-    @property
-    def over(self) -> bool:
-        return self._entries > self.max_entries or self.used_bytes > self.max_bytes
 
     def fits(self, cost: int) -> bool:
         """Whether the tier could hold an entry of this cost if it were empty."""
@@ -105,21 +103,25 @@ class Room:
         """Count an entry that comes."""
         self._entries += 1
         self.used_bytes += cost + self._overhead
+        self.over = self._entries > self.max_entries or self.used_bytes > self.max_bytes
 
     def give(self, cost: int) -> None:
         """Count an entry that goes."""
         self._entries -= 1
         self.used_bytes -= cost + self._overhead
+        self.over = self._entries > self.max_entries or self.used_bytes > self.max_bytes
 
     def charge(self, overhead_bytes: int) -> None:
         """Set what the policies take for each entry."""
         self.used_bytes += (overhead_bytes - self._overhead) * self._entries
         self._overhead = overhead_bytes
+        self.over = self._entries > self.max_entries or self.used_bytes > self.max_bytes
 
     def resize(self, max_entries: int, max_bytes: int) -> None:
         """Set new limits; the caller evicts what is over."""
         self.max_entries = max_entries
         self.max_bytes = max_bytes
+        self.over = self._entries > self.max_entries or self.used_bytes > self.max_bytes
 
 
 class Memory:

@@ -45,7 +45,7 @@ from sidecar.model.clock import Clock
 from sidecar.model.entry import Hit, is_full_key
 from sidecar.model.errors import OutcomeUnknownError
 from sidecar.serving.admission import Admission
-from sidecar.store.store import Ask, Store
+from sidecar.store.store import Ask, Store, Written
 from sidecar.tiers.disk import Unanswered
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sidecar.http")
 
 MESSAGE: Any = RawRequestMessage
-ReplyTo = Callable[[Any], Reply]
-"""Makes the reply of what the store calls back with. May raise RequestError."""
 NO_PARAMETERS = PutQuery()
 WRITTEN = {"PUT": "the value", "DELETE": "the deletion"}
 _parse_query = Parameters(PutQuery).parse
@@ -70,7 +68,7 @@ class Connection(Protocol):
         """The answer comes later: until `answer` or `leave`, other requests are queued."""
 
     def send(self, head: bytes, body: bytes) -> None:
-        """Send the answer to the request that was taken."""
+        """Send a small answer to the request that was taken, after which another may follow."""
 
     def answer(self, message: RawRequestMessage, reply: Reply) -> None:
         """Send a reply to the request that was taken."""
@@ -83,11 +81,10 @@ class Connection(Protocol):
 
 
 class Asked(Struct, eq=False):
-    """A request that is answered later, with what `reply_to` makes of the outcome."""
+    """A request that is answered later."""
 
     connection: Connection
     message: Any
-    reply_to: ReplyTo
     operation: str
     began_at: float
     in_flight: bool = True
@@ -137,14 +134,13 @@ class DirectEntries:
             self._admission.record("get", 200, began_at)
             connection.send(head, hit.value)
             return True
-        reply_to = partial(self._entries.reply_to_get, key, message.headers)
         if isinstance(hit, Ask):
             if hit.found is not None or not (self._admission.has_room and is_full_key(key)):
                 return False
-            asked = Asked(connection, message, reply_to, "get", self._admission.begin())
+            asked = Asked(connection, message, "get", self._admission.begin())
             self._ask(asked, self._store.fetch, key)
         else:
-            reply = self._reply(message, reply_to, hit)
+            reply = self._reply(message, hit)
             self._admission.record("get", reply.status, began_at)
             connection.answer(message, reply)
         return True
@@ -173,7 +169,7 @@ class DirectEntries:
         except (RequestError, ProblemError):
             return False
         value = _whole(payload)
-        asked = Asked(connection, message, reply_to_put, "put", self._admission.begin())
+        asked = Asked(connection, message, "put", self._admission.begin())
         self._ask(asked, self._store.begin_put, key, value, content_type, ttl)
         return True
 
@@ -184,7 +180,7 @@ class DirectEntries:
             key = checked_key(message.path)
         except RequestError:
             return False
-        asked = Asked(connection, message, reply_to_delete, "delete", self._admission.begin())
+        asked = Asked(connection, message, "delete", self._admission.begin())
         self._ask(asked, self._store.begin_delete, key)
         return True
 
@@ -224,7 +220,7 @@ class DirectEntries:
                 self._end(asked, None)
                 connection.leave(message, EMPTY_PAYLOAD)
             else:
-                reply = self._reply(message, asked.reply_to, outcome)
+                reply = self._reply(message, outcome)
                 self._end(asked, reply.status)
                 connection.answer(message, reply)
         except Exception:
@@ -238,12 +234,10 @@ class DirectEntries:
             asked.in_flight = False
             self._admission.end(asked.operation, status, asked.began_at)
 
-    def _reply(self, message: RawRequestMessage, reply_to: ReplyTo, outcome: Any) -> Reply:
-        """The reply to a request, be it an error's."""
+    def _reply(self, message: RawRequestMessage, outcome: object) -> Reply:
+        """The reply to a request with what the store gave, be it an error's."""
         try:
-            if isinstance(outcome, Unanswered):
-                raise of_write(OutcomeUnknownError(), WRITTEN[message.method])
-            reply = reply_to(outcome)
+            reply = self._reply_to(message, outcome)
             if len(reply.body) > LARGE_BYTES and not self._admission.admits_bytes():
                 raise too_many_bytes()
         except RequestError as error:
@@ -252,6 +246,14 @@ class DirectEntries:
             log.exception("A request failed", path=message.path)
             reply = internal_error()
         return reply
+
+    def _reply_to(self, message: RawRequestMessage, outcome: Any) -> Reply:
+        """Raises RequestError."""
+        if isinstance(outcome, Written):
+            return reply_to_put(outcome) if message.method == "PUT" else reply_to_delete(outcome)
+        if isinstance(outcome, Unanswered):
+            raise of_write(OutcomeUnknownError(), WRITTEN[message.method])
+        return self._entries.reply_to_get(full_key(message.path), message.headers, outcome)
 
 
 def _whole(payload: StreamReader) -> bytes:

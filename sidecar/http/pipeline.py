@@ -29,7 +29,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from sidecar.http.messages import Reply, write
+from sidecar.http.messages import Reply
 
 HALF_CLOSED_SECONDS = 1.0
 """How often a half-closed connection is looked at; mostly it ends with its last answer."""
@@ -80,8 +80,13 @@ class Pipeline(RequestHandler):
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
             return
-        queue, waiter = self._messages, self._waiter
-        messages = self._parse(data)
+        queue, waiter, parser = self._messages, self._waiter, self._parser
+        messages: Sequence[Any]
+        try:
+            messages, self._upgraded, self._message_tail = parser.feed_data(data)
+        except HttpProcessingError as error:
+            messages = [self._refusal(error)]
+        self._request_count += len(messages)
         if waiter is None or waiter.done():
             self._queue(messages)  # the task is at work
             return
@@ -101,17 +106,6 @@ class Pipeline(RequestHandler):
             self._queue(messages)
         if queue and not (self._asked or self._in_turn):
             self._go_on()
-
-    def _parse(self, data: bytes) -> Sequence[Any]:
-        """The requests in `data`, with their bodies."""
-        parser: Any = self._parser
-        messages: Sequence[Any]
-        try:
-            messages, self._upgraded, self._message_tail = parser.feed_data(data)
-        except HttpProcessingError as error:
-            messages = [self._refusal(error)]
-        self._request_count += len(messages)
-        return messages
 
     def _refusal(self, error: HttpProcessingError) -> tuple[Any, StreamReader]:
         """What is answered with a 400. The requests in the same piece are lost with their parser.
@@ -170,8 +164,9 @@ class Pipeline(RequestHandler):
         self._asked = True
 
     def send(self, head: bytes, body: bytes) -> None:
-        """Send the answer to the request that was taken."""
-        write(self._open_transport, head, body)
+        """Send a small answer to the request that was taken, after which another may follow."""
+        transport: Any = self.transport  # open: `take` has looked
+        transport.write(head + body)
         if self._paused:
             self._answered_once_drained(len(body))
         elif self._asked:
@@ -179,7 +174,7 @@ class Pipeline(RequestHandler):
 
     def answer(self, message: Any, reply: Reply) -> None:
         """Send a reply to the request that was taken."""
-        transport = self._open_transport
+        transport: Any = self.transport
         reply.write(message, transport)
         if not reply.keep_alive:
             transport.close()
@@ -244,11 +239,6 @@ class Pipeline(RequestHandler):
         waiter = self._waiter
         idle = waiter is not None and not waiter.done()
         return idle and not self._close and self.transport is not None
-
-    @property
-    def _open_transport(self) -> Any:
-        """The transport; None once the connection is lost, which `take` looks for."""
-        return self.transport
 
     def _wake(self) -> None:
         waiter = self._waiter

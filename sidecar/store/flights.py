@@ -82,8 +82,9 @@ class Flights(Generic[Cargo]):
             cargo = await arrival
         finally:
             flight.aboard -= 1
-            if not flight.aboard and flight.cargo is not None:
-                self._remove(flight)
+            # If it was overtaken, another flight may have its place.
+            if not (flight.aboard or flight.overtaken) and flight.cargo is not None:
+                del self._board[key]
         return flight.overtaken, cargo
 
     def land(self, flight: Flight[Cargo], cargo: Cargo) -> None:
@@ -94,8 +95,8 @@ class Flights(Generic[Cargo]):
                 on_landing(flight.overtaken, cargo)
             except Exception:  # the other waiters, and the flights behind this one, are still due
                 log.exception("An answer from L3 could not be passed on")
-        if not flight.aboard:
-            self._remove(flight)
+        if not (flight.aboard or flight.overtaken):
+            del self._board[flight.key]
 
     def overtake(self, key: bytes) -> None:
         """Mark the flight of a key that was written or deleted."""
@@ -107,10 +108,6 @@ class Flights(Generic[Cargo]):
         """Mark the flights of all keys below `scope`. O(flights), which L3's read limit bounds."""
         for key in [key for key in self._board if key.startswith(scope)]:
             self.overtake(key)
-
-    def _remove(self, flight: Flight[Cargo]) -> None:
-        if not flight.overtaken:  # otherwise another flight may have its place
-            del self._board[flight.key]
 
 
 def _arrive(arrival: asyncio.Future[Cargo], _overtaken: bool, cargo: Cargo) -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeGuard, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
@@ -167,7 +167,11 @@ class Store:
         if not isinstance(hit, Ask):
             return hit
         found: Cargo = hit.found or await self._resolve(key)
-        while isinstance(found, Found) and _is_slow(packed := found.entry.value):
+        while (
+            isinstance(found, Found)
+            and isinstance(packed := found.entry.value, Packed)
+            and packed.size > LOOP_BYTES
+        ):
             value = await unpack_aside(packed)
             again = await self._resolve(key)
             if isinstance(again, Found) and again.entry.seq == found.entry.seq:
@@ -227,7 +231,9 @@ class Store:
 
     def _at_once(self, key: bytes, found: Found | None) -> Hit | Ask | None:
         """The answer, unless `get` has to unpack the value aside or to raise that it is damaged."""
-        if found is not None and _is_slow(found.entry.value):
+        if found is None or isinstance(found.entry.value, bytes):
+            return self._settle(key, found)
+        if found.entry.value.size > LOOP_BYTES:
             return Ask(found)
         try:
             return self._settle(key, found)
@@ -271,6 +277,7 @@ class Store:
         not have this race: no flight starts for a pending key.
         """
         land, now, epoch = self._flights.land, self._clock(), self.disk.epoch
+        invalidations = self.invalidations
         for flight, answer in answers:
             if isinstance(answer, Unanswered):
                 self.stats.timeouts += 1
@@ -280,7 +287,7 @@ class Store:
                 land(flight, None)
                 continue
             entry = entry_of(flight.key, answer, epoch)
-            if self.memory.invalidated(entry):
+            if invalidations.any and invalidations.covers(entry.key, entry.seq):
                 land(flight, None)
                 continue
             if not is_expired(entry.times.imag, now):
@@ -589,11 +596,6 @@ class Store:
     def _disk_invalidations_full(self) -> bool:
         status = self.disk.status
         return status is not None and status.invalidations >= MAX_INVALIDATIONS
-
-
-def _is_slow(value: bytes | Packed) -> TypeGuard[Packed]:
-    """Whether unpacking the value would block the event loop for too long."""
-    return isinstance(value, Packed) and value.size > LOOP_BYTES
 
 
 async def _written(begin: Callable[[OnWritten], None]) -> Written:

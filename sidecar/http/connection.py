@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import BadHttpMethod, InvalidURLError, LineTooLong
 from sidecar.http.messages import drain, problem_reply
 from sidecar.http.pipeline import Pipeline, Take
 from sidecar.http.problems import ProblemError, problem_body
+from sidecar.http.repeated import Repeated
 from sidecar.serving.admission import Admission
 
 HEADER_BYTES, MAX_HEADERS = 8190, 128
@@ -35,11 +36,13 @@ class Connection(Pipeline):
         loop: asyncio.AbstractEventLoop,
         admission: Admission,
         take: Take,
+        repeated: Repeated,
     ) -> None:
         limits = admission.limits
         super().__init__(
             manager,
             take=take,
+            repeated=repeated,
             loop=loop,
             access_log=cast(Any, None),
             logger=cast(Any, log),

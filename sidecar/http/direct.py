@@ -100,7 +100,7 @@ class DirectEntries:
         self._admission = admission
 
     def take(
-        self, connection: Connection, message: RawRequestMessage, payload: StreamReader
+        self, connection: Connection, message: RawRequestMessage, payload: StreamReader | bytes
     ) -> bool:
         """Whether this answers the request, now or later; otherwise nothing has been done."""
         if (
@@ -148,15 +148,14 @@ class DirectEntries:
     # ---- put and delete
 
     def _put(
-        self, connection: Connection, message: RawRequestMessage, payload: StreamReader
+        self, connection: Connection, message: RawRequestMessage, payload: StreamReader | bytes
     ) -> bool:
         headers = message.headers
         length = headers.get(CONTENT_LENGTH)
         if (
             length is None
-            or not payload.is_eof()
-            or payload.exception() is not None
             or exceeds(length, self._store.config.max_value_bytes)
+            or not _has_arrived(payload)
             or EXPECT in headers
             or CONTENT_ENCODING in headers
             or not self._may_write(headers)
@@ -256,10 +255,17 @@ class DirectEntries:
         return self._entries.reply_to_get(full_key(message.path), message.headers, outcome)
 
 
-def _whole(payload: StreamReader) -> bytes:
+def _has_arrived(payload: StreamReader | bytes) -> bool:
+    """Whether the body is there, without an error."""
+    return isinstance(payload, bytes) or (payload.is_eof() and payload.exception() is None)
+
+
+def _whole(payload: StreamReader | bytes) -> bytes:
     """A body that has arrived. A small one is in one piece, and is taken as that: `read_nowait`
     would have the parser look for more, which only a large body keeps from parsing.
     """
+    if isinstance(payload, bytes):
+        return payload
     if 0 < payload.total_bytes <= LARGE_BYTES and len(payload._buffer) == 1:
         return payload._buffer[0]
     return payload.read_nowait()

@@ -30,18 +30,20 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import Reply
+from sidecar.http.repeated import Repeated, is_all
 
 HALF_CLOSED_SECONDS = 1.0
 """How often a half-closed connection is looked at; mostly it ends with its last answer."""
 
 log = structlog.get_logger("sidecar.http")
 
-Take = Callable[["Pipeline", Any, StreamReader], bool]
-"""Given a parsed request and its body: whether it answers the request, now or later. It then calls
-`send` or `answer`, after `ask` if that is later, or `leave`; otherwise it has done nothing."""
+Take = Callable[["Pipeline", Any, StreamReader | bytes], bool]
+"""Given a parsed request and its body, which is whole if it is bytes: whether it answers the
+request, now or later. It then calls `send` or `answer`, after `ask` if that is later, or `leave`;
+otherwise it has done nothing."""
 
 
-def leave_all(_connection: Pipeline, _message: Any, _payload: StreamReader) -> bool:
+def leave_all(_connection: Pipeline, _message: Any, _payload: StreamReader | bytes) -> bool:
     """Take no request."""
     return False
 
@@ -51,22 +53,28 @@ class Pipeline(RequestHandler):
 
     __slots__ = (
         "_asked",
+        "_between_requests",
         "_draining",
         "_half_closed",
         "_in_turn",
+        "_is_whole",
         "_on_answer",
+        "_repeated",
         "_take",
         "body",
     )
 
-    def __init__(self, manager: Any, *, take: Take, **options: Any) -> None:
-        """`options` are aiohttp's."""
+    def __init__(self, manager: Any, *, take: Take, repeated: Repeated, **options: Any) -> None:
+        """`repeated` is shared by the connections of a server; `options` are aiohttp's."""
         super().__init__(manager, **options)
         # The parser stops at this many that wait, and keeps the rest of its data until reading is
         # resumed. It may count one that was handled while its body arrived; so reading has to be
         # paused at one less, or nothing would resume it.
         self._max_msg_queue_size -= 1
         self._take = take
+        self._repeated = repeated
+        self._between_requests = True  # the parser has nothing of the next one
+        self._is_whole = False  # what was parsed last is one request
         self._asked = False  # a request that was taken is not answered yet
         self._in_turn = False  # requests are being taken: an answer need not look for the next
         self._on_answer: asyncio.Future[None] | None = None  # where a stop waits for it
@@ -80,24 +88,25 @@ class Pipeline(RequestHandler):
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
             return
-        queue, waiter, parser = self._messages, self._waiter, self._parser
-        messages: Sequence[Any]
-        try:
-            messages, self._upgraded, self._message_tail = parser.feed_data(data)
-        except HttpProcessingError as error:
-            messages = [self._refusal(error)]
-        self._request_count += len(messages)
-        if waiter is None or waiter.done():
+        queue, waiter = self._messages, self._waiter
+        is_idle = waiter is not None and not waiter.done()
+        is_free = is_idle and not (queue or self._asked or self._in_turn or self._paused)
+        if is_free and self._between_requests and self._is_repeated(data):
+            return
+        messages = self._parse(data)
+        if not is_idle:
             self._queue(messages)  # the task is at work
             return
         if messages:
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if len(messages) == 1 and not (queue or self._asked or self._in_turn or self._paused):
+        if is_free and len(messages) == 1:
             self._in_turn = True  # reading a body parses what is behind it
             message, payload = messages[0]
             if self._taken(message, payload):
                 if self._parser is not None:
                     self._parser.message_consumed()
+                if self._is_whole:
+                    self._repeated.add(data, message)
             else:
                 queue.appendleft(messages[0])
                 self._wake()
@@ -106,6 +115,36 @@ class Pipeline(RequestHandler):
             self._queue(messages)
         if queue and not (self._asked or self._in_turn):
             self._go_on()
+
+    def _is_repeated(self, data: bytes) -> bool:
+        """Whether it is a request with known fields, and is taken; else nothing has been done."""
+        request = self._repeated.request(data)
+        if request is None:
+            return False
+        message, body = request
+        if not self._taken(message, body or EMPTY_PAYLOAD):
+            return False
+        self._request_count += 1
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
+
+    def _parse(self, data: bytes) -> Sequence[Any]:
+        """The requests in `data`, with their bodies."""
+        parser: Any = self._parser
+        messages: Sequence[Any]
+        try:
+            messages, self._upgraded, self._message_tail = parser.feed_data(data)
+        except HttpProcessingError as error:
+            messages = [self._refusal(error)]
+        self._request_count += len(messages)
+        self._is_whole = (
+            self._between_requests and len(messages) == 1 and is_all(data, messages[0][1])
+        )
+        # Nothing is behind a head that ends the data: what ends it would have ended another one.
+        self._between_requests = self._is_whole or (
+            bool(messages) and messages[-1][1] is EMPTY_PAYLOAD and data.endswith(b"\r\n\r\n")
+        )
+        return messages
 
     def _refusal(self, error: HttpProcessingError) -> tuple[Any, StreamReader]:
         """What is answered with a 400. The requests in the same piece are lost with their parser.
@@ -124,7 +163,7 @@ class Pipeline(RequestHandler):
         if len(self._messages) >= self._max_msg_queue_size and not self._buffer_paused:
             self._pause_reading_for_buffer()
 
-    def _taken(self, message: Any, payload: StreamReader) -> bool:
+    def _taken(self, message: Any, payload: StreamReader | bytes) -> bool:
         try:
             return self._take(self, message, payload)
         except Exception:

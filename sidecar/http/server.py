@@ -25,6 +25,7 @@ from sidecar.http.messages import (
 )
 from sidecar.http.pipeline import Take, leave_all
 from sidecar.http.problems import ProblemError, problem_of
+from sidecar.http.repeated import Repeated
 from sidecar.http.routing import Found
 from sidecar.serving.admission import Admission
 from sidecar.serving.idle import IdleConnections
@@ -56,6 +57,7 @@ class Server(web.Server):
         self._find = router.find  # bound once: each request calls it
         self._admission = admission
         self._take = take
+        self._repeated = Repeated()
         self._idle = IdleConnections(cast(Any, self._connections), admission)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's)
@@ -64,7 +66,13 @@ class Server(web.Server):
 
     def __call__(self) -> Any:
         if self._admission.admits_connection():
-            return Connection(self, loop=self._loop, admission=self._admission, take=self._take)
+            return Connection(
+                self,
+                loop=self._loop,
+                admission=self._admission,
+                take=self._take,
+                repeated=self._repeated,
+            )
         return Refusal(self._admission)
 
     async def _serve(self, request: Request) -> Reply:

@@ -34,6 +34,9 @@ from sidecar.http.repeated import Repeated, is_all
 
 HALF_CLOSED_SECONDS = 1.0
 """How often a half-closed connection is looked at; mostly it ends with its last answer."""
+MOST_NEWS = 16
+"""A client that sends other header fields with each of so many requests in a row, such as the
+identifiers of traces, will go on so: they are no longer looked for, nor kept."""
 
 log = structlog.get_logger("sidecar.http")
 
@@ -58,6 +61,7 @@ class Pipeline(RequestHandler):
         "_half_closed",
         "_in_turn",
         "_is_whole",
+        "_news",
         "_on_answer",
         "_repeated",
         "_take",
@@ -75,6 +79,7 @@ class Pipeline(RequestHandler):
         self._repeated = repeated
         self._between_requests = True  # the parser has nothing of the next one
         self._is_whole = False  # what was parsed last is one request
+        self._news = 0  # requests in a row whose header fields were not known
         self._asked = False  # a request that was taken is not answered yet
         self._in_turn = False  # requests are being taken: an answer need not look for the next
         self._on_answer: asyncio.Future[None] | None = None  # where a stop waits for it
@@ -91,7 +96,7 @@ class Pipeline(RequestHandler):
         queue, waiter = self._messages, self._waiter
         is_idle = waiter is not None and not waiter.done()
         is_free = is_idle and not (queue or self._asked or self._in_turn or self._paused)
-        if is_free and self._between_requests and self._is_repeated(data):
+        if is_free and self._is_repeated(data):
             return
         messages = self._parse(data)
         if not is_idle:
@@ -107,6 +112,7 @@ class Pipeline(RequestHandler):
                     self._parser.message_consumed()
                 if self._is_whole:
                     self._repeated.add(data, message)
+                    self._news += 1
             else:
                 queue.appendleft(messages[0])
                 self._wake()
@@ -118,12 +124,15 @@ class Pipeline(RequestHandler):
 
     def _is_repeated(self, data: bytes) -> bool:
         """Whether it is a request with known fields, and is taken; else nothing has been done."""
+        if not self._between_requests or self._buffer_paused:
+            return False
         request = self._repeated.request(data)
         if request is None:
             return False
         message, body = request
         if not self._taken(message, body or EMPTY_PAYLOAD):
             return False
+        self._news = 0
         self._request_count += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         return True
@@ -137,6 +146,9 @@ class Pipeline(RequestHandler):
         except HttpProcessingError as error:
             messages = [self._refusal(error)]
         self._request_count += len(messages)
+        if self._news >= MOST_NEWS:
+            self._between_requests = self._is_whole = False
+            return messages
         self._is_whole = (
             self._between_requests and len(messages) == 1 and is_all(data, messages[0][1])
         )

@@ -12,9 +12,15 @@ left to the task. Answers are sent in the order of the requests, so only one of 
 |       |                |                                     | is then handled as in idle |
 | task  | aiohttp's task | queued                              | when the queue is empty    |
 
-In `idle` and `asked` the task waits for `_waiter`, and in `asked` nobody wakes it. This rests on
-private parts of aiohttp; `tests/http/test_private_parts.py` names them. The file has more than 300
-lines, since every transition of the table is in it.
+In `idle` and `asked` the task waits for `_waiter`, and in `asked` nobody wakes it.
+
+A request with known header fields is not parsed (see `repeated`) if it arrives in `idle`, and while
+the parser has nothing of another one. That is known for certain after a request that is all of its
+piece, or that ends with its head. A client that sends head and body apart, and puts only, is always
+parsed, as is one that asked for an upgrade.
+
+This rests on private parts of aiohttp; `tests/http/test_private_parts.py` names them. The file has
+more than 300 lines, since every transition of the table is in it.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import Reply
-from sidecar.http.repeated import Repeated, is_all
+from sidecar.http.repeated import Repeated, is_all, is_end
 
 HALF_CLOSED_SECONDS = 1.0
 """How often a half-closed connection is looked at; mostly it ends with its last answer."""
@@ -110,8 +116,7 @@ class Pipeline(RequestHandler):
             if self._taken(message, payload):
                 if self._parser is not None:
                     self._parser.message_consumed()
-                if self._is_whole:
-                    self._repeated.add(data, message)
+                if self._is_whole and self._repeated.add(data, message):
                     self._news += 1
             else:
                 queue.appendleft(messages[0])
@@ -146,16 +151,13 @@ class Pipeline(RequestHandler):
         except HttpProcessingError as error:
             messages = [self._refusal(error)]
         self._request_count += len(messages)
-        if self._news >= MOST_NEWS:
-            self._between_requests = self._is_whole = False
-            return messages
-        self._is_whole = (
-            self._between_requests and len(messages) == 1 and is_all(data, messages[0][1])
-        )
-        # Nothing is behind a head that ends the data: what ends it would have ended another one.
-        self._between_requests = self._is_whole or (
-            bool(messages) and messages[-1][1] is EMPTY_PAYLOAD and data.endswith(b"\r\n\r\n")
-        )
+        if self._upgraded:
+            self._news = MOST_NEWS  # aiohttp gives the parser what follows, without telling
+        if len(messages) == 1 and self._parser is not None and self._news < MOST_NEWS:
+            self._is_whole = self._between_requests and is_all(data, messages[0][0])
+            self._between_requests = self._is_whole or is_end(data, *messages[0])
+        else:
+            self._is_whole = self._between_requests = False
         return messages
 
     def _refusal(self, error: HttpProcessingError) -> tuple[Any, StreamReader]:
@@ -216,7 +218,7 @@ class Pipeline(RequestHandler):
 
     def send(self, head: bytes, body: bytes) -> None:
         """Send a small answer to the request that was taken, after which another may follow."""
-        transport: Any = self.transport  # open: `take` has looked
+        transport: Any = self.transport  # open: nobody takes a request, or answers one, without
         transport.write(head + body)
         if self._paused:
             self._answered_once_drained(len(body))

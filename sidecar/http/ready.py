@@ -1,4 +1,4 @@
-"""Heads of answers to GETs, where they depend on the entry alone.
+"""Heads of answers to GETs: of hits, where they depend on the entry alone, and of misses.
 
 `Age`, `Cache-Control` and `Date` count seconds, so all hits of one entry within a second may be
 answered with the same head. Making it takes longer than everything else that a hit in L1 needs, so
@@ -33,8 +33,8 @@ class ReadyHeads:
     def of(self, hit: Hit, headers: CIMultiDictProxy[str]) -> bytes | None:
         """The head of the answer to a GET with these header fields; the value follows it.
 
-        None if the answer is another one, if the value is large, or if the head can't be made of
-        the entry, for which there is an error to answer.
+        None if the answer is another one, if the value is large, or if no head can be made of what
+        L3 gave.
         """
         if len(hit.value) > LARGE_BYTES or has_conditions(headers):
             return None

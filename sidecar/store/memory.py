@@ -98,7 +98,7 @@ class MemoryTiers:
             self.pop(entry.key)
 
     def bring(self, entry: Entry) -> None:
-        """Add an entry from L3 to L2, or to L1 if L2 is disabled."""
+        """Add an entry to L2, from L3 or too large for L1; to L1 if L2 is disabled."""
         if not self._config.tiers.l2.enabled:
             self.put(entry)
             return

@@ -188,12 +188,12 @@ class Store:
         self._flights.call(key, partial(self._fetched, key, on_hit))
 
     def _fetched(self, key: bytes, on_hit: OnHit, overtaken: bool, cargo: Cargo) -> None:
-        found: Cargo | Ask = self.locate(key) if overtaken else cargo
-        if isinstance(found, Ask):
-            self.fetch(key, on_hit)
-            return
         hit: Hit | Ask | None
         try:
+            found: Cargo | Ask = self.locate(key) if overtaken else cargo
+            if isinstance(found, Ask):
+                self.fetch(key, on_hit)
+                return
             hit = self._at_once(key, None if isinstance(found, Unanswered) else found)
         except Exception:  # noqa: BLE001  (a plugin's policy; `get` meets it in the request's own task)
             hit = ASK

@@ -31,6 +31,7 @@ from itertools import islice, takewhile
 from typing import Final, Generic, TypeVar
 
 import msgspec
+import structlog
 
 from sidecar.l3 import wire
 from sidecar.model.answers import LATE, Page, Record, Status
@@ -47,6 +48,8 @@ MAX_READS = 4096
 MAX_TOUCHES = 1024
 TOUCH_SECONDS = 0.5
 """How long hits in memory are collected before they are sent to L3."""
+
+log = structlog.get_logger("sidecar.l3")
 
 
 class State(StrEnum):
@@ -339,7 +342,7 @@ class Disk(Generic[Asked]):
         for pending in list(overdue):  # who is told may write more
             if pending.on_ack is not None:
                 on_ack, pending.on_ack = pending.on_ack, None
-                on_ack(UNANSWERED)
+                _tell(on_ack, UNANSWERED)
         return len(expired)
 
     def lost(self) -> None:
@@ -372,7 +375,7 @@ class Disk(Generic[Asked]):
         self._pending_bytes = 0
         for pending in dropped:
             if pending.on_ack is not None:
-                pending.on_ack(None)
+                _tell(pending.on_ack, None)
         self._give_room()
 
     # ---- inside
@@ -438,11 +441,19 @@ class Disk(Generic[Asked]):
         if pending.entry is not None and effect != REFUSED:
             pending.entry.on_disk = self.epoch
         if pending.on_ack is not None:
-            pending.on_ack(effect)
+            _tell(pending.on_ack, effect)
 
     def _give_room(self) -> None:
         while self._waiting_for_room and self.accepts:
             self._waiting_for_room.popleft()()
+
+
+def _tell(on_ack: OnAck, ack: Ack) -> None:
+    """Pass an acknowledgement on. An error ends here, since others are due."""
+    try:
+        on_ack(ack)
+    except Exception:
+        log.exception("An acknowledgement from L3 could not be passed on")
 
 
 def _unheard(*_: object) -> None:

@@ -33,7 +33,7 @@ NEWS_SECONDS = 0.05
 """How soon a change in the contents of L3 is reported to the sidecar."""
 LOOK_BYTES = 4 << 20
 """The bytes written or dropped after which the folder is measured again, whatever the time."""
-LOOK_REST = 20
+LOOK_REST = 99
 """The pause after measuring the folder, as a multiple of its duration, which is 7 ms for 1,500
 files. A status in between has the size as last measured."""
 RECEIVE_BYTES = 1 << 18

@@ -37,7 +37,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SERVER_CPU, LOAD_CPU = 0, 1
 SCRAPE_SECONDS = 5.0
-SETTLE_SECONDS, LOOK_SECONDS, IDLE_RATIO = 30.0, 0.25, 0.1
+SETTLE_SECONDS, LOOK_SECONDS, IDLE_RATIO = 600.0, 0.5, 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import ast
 import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from aiohttp import HttpVersion11
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from sidecar.http import connection, pipeline
@@ -63,6 +64,17 @@ def test_a_request_handler_has_them() -> None:
     slots = {name for base in RequestHandler.__mro__ for name in getattr(base, "__slots__", ())}
     assert slots >= PARTS
     assert all(callable(getattr(RequestHandler, name)) for name in METHODS)
+
+
+def test_a_body_and_a_message_have_theirs() -> None:
+    """Taking a body in one piece, and making a message of known header fields, rest on them."""
+    assert {"_buffer", "total_bytes"} <= set(StreamReader.__slots__)
+    parts = (
+        *("method", "path", "version", "headers", "raw_headers"),
+        *("should_close", "compression", "upgrade", "chunked", "url"),
+    )
+    message = cast(Any, RawRequestMessage)(*parts)
+    assert all(getattr(message, part) == part for part in parts)
 
 
 @pytest.mark.parametrize("count", [1, 31, 32, 100])

@@ -41,6 +41,7 @@ from sidecar.http.messages import (
 from sidecar.http.parameters import Parameters
 from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.ready import ReadyHeads
+from sidecar.http.routing import has_dot_segment
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Hit, is_full_key
 from sidecar.model.errors import OutcomeUnknownError
@@ -108,7 +109,8 @@ class DirectEntries:
             or message.should_close
             or message.upgrade
             or message.version is not HttpVersion11
-            or not message.path.startswith(PREFIX)
+            or not (path := message.path).startswith(PREFIX)
+            or (("/." in path or "%2" in path) and has_dot_segment(path))
             or is_suspect(message.headers)
         ):
             return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -21,6 +22,10 @@ QueryHandler = Callable[[Request, Any], Awaitable[Reply]]
 Waits = Callable[[Request], bool]
 Api = TypeVar("Api")
 
+DOT_SEGMENT = (
+    "A segment of this path is '.' or '..'. Some clients and proxies resolve them, so that the "
+    "request would be for another key. Send such a key in a batch, such as POST /v1/mget."
+)
 
 Found = tuple[str, Handler, Waits]
 """The value of the `operation` label, the handler, and a function that tells whether the answer
@@ -132,6 +137,8 @@ class Table(Generic[Api]):
         path = request.path
         for prefix, methods in self._below:  # entries are first: the data path looks no further
             if path.startswith(prefix):
+                if ("/." in path or "%2" in path) and has_dot_segment(path):
+                    raise ProblemError(400, DOT_SEGMENT)
                 return methods
         found = self._exact.get(path)
         if found is not None:
@@ -140,6 +147,13 @@ class Table(Generic[Api]):
             self._check(request)
             return self._of_path(request)
         raise ProblemError(404, f"There is nothing at {path[:80]}. There is: {self._paths}.")
+
+
+def has_dot_segment(path: str) -> bool:
+    """Whether a segment is `.` or `..` (RFC 3986, section 5.2.4), percent-encoded or not. Only a
+    path with `/.` or `%2` may have one.
+    """
+    return not {".", ".."}.isdisjoint(unquote(path).split("/"))
 
 
 def _not_allowed(request: Request, methods: Iterable[str]) -> ProblemError:

@@ -206,7 +206,7 @@ async def test_what_is_quoted_in_a_problem_is_cut_short(live: Sidecar) -> None:
     [
         ("caf%C3%A9", "caf%c3%a9"),
         ("%FF%00", "%ff%00"),
-        ("a/./b/../c", "a%2F.%2Fb%2F..%2Fc"),
+        ("a/.b/..c/...", "a%2F.b%2F..c%2F%2E.."),
         ("a+b", "a%2Bb"),
         ("%41", "A"),
         ("100%", "100%25"),
@@ -216,13 +216,45 @@ async def test_what_is_quoted_in_a_problem_is_cut_short(live: Sidecar) -> None:
 async def test_a_key_is_its_bytes_however_they_are_spelled(
     live: Sidecar, name: str, same: str
 ) -> None:
-    """Percent-encoded or not, dots and slashes have no special meaning."""
+    """Percent-encoded or not, slashes have no special meaning, nor have dots that do not make up a
+    segment.
+    """
     port, base = live.ports["http"], "/v1/cache/test/"
     put = request("PUT", base + name, "Content-Length: 1", CLOSE, body=b"v")
     assert (await exchange(port, put)).startswith(b"HTTP/1.1 201 ")
     for spelled in (name, same):
         got = await exchange(port, request("GET", base + spelled, CLOSE))
         assert got.endswith(b"\r\n\r\nv")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/v1/cache/test/..", "/v1/cache/test/.", "/v1/cache/test/a/../b", "/v1/cache/../test/a"),
+        *("/v1/cache/test/%2E%2e/b", "/v1/cache/test/.%2e", "/v1/cache/test%2f..%2Fa"),
+        *("/v1/cache/test/%2E", "/v1/cache/test/a/./b?ttl=5", "http://x/v1/cache/test/../b"),
+    ],
+)
+async def test_a_path_with_dot_segments_is_refused(live: Sidecar, method: str, path: str) -> None:
+    """400 with the way to send such a key, since clients resolve them differently."""
+    answer = await exchange(live.ports["http"], request(method, path, "Content-Length: 0", CLOSE))
+    if method == "HEAD":
+        assert answer.startswith(b"HTTP/1.1 400 ")
+    else:
+        assert "/v1/mget" in raw_problem(answer, 400)
+
+
+async def test_a_batch_takes_keys_with_dot_segments(live: Sidecar) -> None:
+    """They are stored, read and listed like any other."""
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{live.ports['http']}") as session:
+        entries = [{"key": key, "value": key} for key in ("..", ".", "a/../b")]
+        stored = await session.post("/v1/mset", json={"namespace": "test", "entries": entries})
+        assert stored.status == 200
+        found = await session.post(
+            "/v1/mget", json={"namespace": "test", "keys": ["..", ".", "a/../b"]}
+        )
+        assert [one["value"] for one in (await found.json())["entries"]] == ["..", ".", "a/../b"]
 
 
 async def test_a_unix_socket_speaks_the_same(live: Sidecar, tmp_path: Path) -> None:

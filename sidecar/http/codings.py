@@ -1,30 +1,54 @@
-"""Content codings of a request's body (RFC 9110, section 8.4.1)."""
+"""Codings of a request's body: content codings, which are undone, and transfer codings, of which
+aiohttp undoes `chunked` (RFC 9110, section 8.4.1, and RFC 9112, section 6.1).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
+from typing import TYPE_CHECKING
 
 from sidecar.http.problems import ProblemError
 
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
 CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """Content codings of a request's body, and the `wbits` argument of zlib that decodes each."""
+MAX_CODINGS = 4
+"""The most codings of one body: each takes memory for its own result."""
 MAX_MEMBERS = 100
 """The most members of a gzip body (RFC 1952, section 2.2): each copies the bytes after it."""
 
 
-async def decoded(body: bytes, coding: str, limit: int) -> bytes:
-    """A body without its content coding. Decoding stops once the output exceeds `limit` bytes.
+def content_codings(headers: CIMultiDictProxy[str]) -> list[str]:
+    """The codings that were applied to the body, in that order; the field may have several lines.
 
-    Raises ProblemError: 415 for an unknown coding, 400 for a body that is not of its coding.
+    Raises ProblemError: 415 for an unknown coding, or too many.
     """
-    if coding in {"", "identity"}:
-        return body
-    if coding not in CODINGS:
-        detail = (
-            f"Content-Encoding is gzip or deflate, or there is none; it is not {coding[:80]!r}."
-        )
+    listed = ",".join(headers.getall("Content-Encoding", ())).lower().split(",")
+    codings = [coding for name in listed if (coding := name.strip(" \t")) not in {"", "identity"}]
+    unknown = [coding for coding in codings if coding not in CODINGS]
+    if unknown or len(codings) > MAX_CODINGS:
+        what = repr(unknown[0][:80]) if unknown else f"{len(codings)} of them"
+        detail = f"Content-Encoding is gzip or deflate, or there is none; it is not {what}."
         raise ProblemError(415, detail, headers="Accept-Encoding: gzip, deflate\r\n")
+    return codings
+
+
+def refuse_transfer_codings(headers: CIMultiDictProxy[str]) -> None:
+    """Raises ProblemError: 501 for a transfer coding beside `chunked`, which nobody undoes."""
+    codings = ",".join(headers.getall("Transfer-Encoding", ())).strip(" \t,")
+    if codings and codings.lower() != "chunked":
+        detail = f"The only supported Transfer-Encoding is chunked, not {codings[:80]!r}."
+        raise ProblemError(501, detail, close=True)
+
+
+async def decoded(body: bytes, coding: str, limit: int) -> bytes:
+    """A body without one of `CODINGS`. Decoding stops once the output exceeds `limit` bytes.
+
+    Raises ProblemError: 400 for a body that is not of its coding.
+    """
     value = await asyncio.to_thread(_inflated, body, CODINGS[coding], limit)
     if value is None:
         raise ProblemError(400, f"The body is not {coding}, which its Content-Encoding names.")

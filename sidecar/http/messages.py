@@ -20,7 +20,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from msgspec import Struct
 
 from sidecar.api.errors import TooLargeError, UnavailableError
-from sidecar.http.codings import decoded
+from sidecar.http.codings import content_codings, decoded, refuse_transfer_codings
 from sidecar.http.problems import ProblemError, problem_body, problem_of
 from sidecar.serving.admission import Admission
 
@@ -89,12 +89,15 @@ class Request:
 
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises ProblemError: 413 if it exceeds `limit` bytes, 408 if it is too
-        slow, 503 if too many bytes are buffered, 400 or 415 if its coding is invalid or unknown.
+        slow, 503 if too many bytes are buffered, 400 if it is not of its coding, 415 or 501 for an
+        unknown coding.
         """
         headers = self.headers
         announced = headers.get("Content-Length")
         if announced is not None and exceeds(announced, limit):
             raise _too_large(limit)
+        refuse_transfer_codings(headers)
+        codings = content_codings(headers)
         if "Expect" in headers:
             self._meet_expectation(headers["Expect"])
         payload = self.payload
@@ -108,13 +111,11 @@ class Request:
         except (BadHttpMessage, RequestPayloadError) as error:
             reason = " ".join(str(error).split())
             raise ProblemError(400, f"The body can't be read: {reason}.", close=True) from None
-        coding = headers.get("Content-Encoding")
-        if coding is None:
-            return body
-        value = await decoded(body, coding.strip().lower(), limit)
-        if len(value) > limit:
-            raise _too_large(limit)
-        return value
+        for coding in reversed(codings):
+            body = await decoded(body, coding, limit)
+            if len(body) > limit:
+                raise _too_large(limit)
+        return body
 
     def to_origin_form(self) -> bool:
         """Rewrite `GET http://host/path` as `GET /path` (RFC 9112, section 3.2.2).

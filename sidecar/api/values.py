@@ -9,12 +9,11 @@ from functools import lru_cache
 
 from sidecar.api.errors import InvalidRequestError, TooLargeError
 
-NEVER_SECONDS = 31_536_000
-"""What max-age says of an entry that does not expire: a year."""
-MAX_TTL_SECONDS = 10 * NEVER_SECONDS
+MAX_TTL_SECONDS = 10 * 31_536_000
+"""Ten years; what lives longer has to be put as `never`."""
 MAX_CONTENT_TYPE = 255
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-MEDIA_TYPE_PATTERN = rf"{_WORD}/{_WORD}(?: *;[ -~]*)?"
+MEDIA_TYPE_PATTERN = rf"{_WORD}/{_WORD}(?:[ \t]*;[\t -~]*)?"
 _MEDIA_TYPE = re.compile(MEDIA_TYPE_PATTERN)
 _DECIMAL = frozenset("0123456789.eE+-")
 """Python reads more as a number than others do: 1_0, digits of every script, nan."""

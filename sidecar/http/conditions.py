@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
 from sidecar.api.conditions import Condition, Versions
 from sidecar.api.errors import InvalidRequestError
 from sidecar.api.values import MAX_TTL_SECONDS
-from sidecar.http.fields import CACHE_CONTROL, IF_MATCH, IF_NONE_MATCH
+from sidecar.http.fields import CACHE_CONTROL, EXPIRES, IF_MATCH, IF_NONE_MATCH
 from sidecar.model.entry import Entry
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ _ENTITY_TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAG = re.compile(_ENTITY_TAG)
 _TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ \t]*)?)*")
 """RFC 9110, sections 8.8.3 and 5.6.1."""
+
+
+_DIRECTIVE = re.compile(r'([^\s,="]+)(?:=("(?:[^"\\]|\\.)*"|[^,]*))?')
+_STATE_IT = "To store it all the same, state its life: ?ttl=60."
 
 
 def etag(entry: Entry) -> str:
@@ -83,16 +88,48 @@ def _seq(tag: str) -> int | None:
     return seq if tag == f'"{seq:x}"' else None
 
 
-def ttl_of(headers: Headers, default: float) -> float:
-    """The lifetime of a value in seconds: max-age, or `default` (may be `inf`) without one."""
-    if CACHE_CONTROL not in headers:
+def ttl_of(headers: Headers, default: float, now: float) -> float:
+    """The lifetime of a value in seconds: max-age, else what is left until Expires, else `default`
+    (may be `inf`). Raises InvalidRequestError for a field that forbids to store the value.
+
+    Of the other directives, `no-cache` and `private` concern those who answer others with it.
+    """
+    if CACHE_CONTROL not in headers and EXPIRES not in headers:
         return default
-    for directive in (_field(headers, "Cache-Control") or "").split(","):
-        name, _, argument = directive.strip().partition("=")
-        if name.lower() == "max-age":
-            quoted = argument.startswith('"') and argument.endswith('"')
-            digits = argument[1:-1] if quoted else argument
-            if not (digits.isascii() and digits.isdigit()):
-                raise InvalidRequestError("Cache-Control: max-age takes whole seconds: max-age=60.")
-            return float(min(int(digits[:12]), MAX_TTL_SECONDS))
-    return default
+    directives = _directives(_field(headers, "Cache-Control") or "")
+    if "no-store" in directives:
+        raise InvalidRequestError(
+            f"Cache-Control: no-store forbids to store the value. {_STATE_IT}"
+        )
+    if "max-age" in directives:
+        digits = directives["max-age"]
+        if not (digits.isascii() and digits.isdigit()):
+            raise InvalidRequestError("Cache-Control: max-age takes whole seconds: max-age=60.")
+        seconds = float(min(int(digits[:12]), MAX_TTL_SECONDS))
+    elif EXPIRES in headers:
+        seconds = min(_moment(headers[EXPIRES]) - now, MAX_TTL_SECONDS)
+    else:
+        return default
+    if seconds <= 0:
+        raise InvalidRequestError(f"The value has expired by its own header fields. {_STATE_IT}")
+    return seconds
+
+
+def _directives(field: str) -> dict[str, str]:
+    """Cache directives by name, with their arguments (RFC 9111, section 5.2)."""
+    found = {}
+    for name, stated in _DIRECTIVE.findall(field):
+        argument = stated.strip(" \t")
+        is_quoted = len(argument) > 1 and argument[0] == argument[-1] == '"'
+        found[name.lower()] = argument[1:-1] if is_quoted else argument
+    return found
+
+
+def _moment(date: str) -> float:
+    """The time of an HTTP date, in seconds since the epoch; 0 if it is none, as in `Expires: 0`
+    (RFC 9111, section 5.3).
+    """
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0

@@ -12,7 +12,6 @@ from sidecar.api.conditions import Condition
 from sidecar.api.errors import InvalidRequestError, condition_failed, of_write
 from sidecar.api.values import (
     MAX_TTL_SECONDS,
-    NEVER_SECONDS,
     content_type_of,
     life_of,
     seconds_of,
@@ -47,12 +46,12 @@ _MISS_BODY = problem_body(
 
 # For %, which takes half the time of an f-string, and cuts the fraction off a number.
 _EXPIRING = (
-    'ETag: "%x"\r\nAge: %d\r\nCache-Control: max-age=%d\r\n'
+    'ETag: "%x"\r\nAge: %d\r\nCache-Control: no-cache\r\n'
     "Cache-Status: cache-sidecar; hit; ttl=%d; detail=%s\r\n"
 )
 _NEVER = (
-    'ETag: "%x"\r\nAge: %d\r\n'
-    f"Cache-Control: max-age={NEVER_SECONDS}\r\nCache-Status: cache-sidecar; hit; detail=%s\r\n"
+    'ETag: "%x"\r\nAge: %d\r\nCache-Control: no-cache\r\n'
+    "Cache-Status: cache-sidecar; hit; detail=%s\r\n"
 )
 _STORED = "Cache-Status: cache-sidecar; stored; detail=%s\r\n"
 _PUT = f'ETag: "%x"\r\n{_STORED}'
@@ -118,7 +117,11 @@ class EntryApi:
             raise InvalidRequestError("A value is put whole; send it without Content-Range.")
         default = self._store.config.default_ttl_seconds
         # With ?ttl, Cache-Control is not read, be it valid or not.
-        ttl = ttl_of(headers, default) if query.ttl is UNSET else life_of(query.ttl, default)
+        ttl = (
+            ttl_of(headers, default, self._clock())
+            if query.ttl is UNSET
+            else life_of(query.ttl, default)
+        )
         return key, content_type_of(headers.get(CONTENT_TYPE) or DEFAULT_CONTENT_TYPE), ttl
 
     def reply_to_get(self, key: bytes, headers: Headers, hit: Hit | None) -> Reply:
@@ -148,7 +151,11 @@ def has_conditions(headers: Headers) -> bool:
 
 
 def lines_of_hit(hit: Hit, now: float) -> str:
-    """The header fields of an answer that is a hit, without its content type."""
+    """The header fields of an answer that is a hit, without its content type.
+
+    A client's own cache has to ask again each time: another client may have put or deleted the
+    entry, whatever it has left to live.
+    """
     entry = hit.entry
     times = entry.times
     age, left = now - times.real, times.imag - now
@@ -156,7 +163,7 @@ def lines_of_hit(hit: Hit, now: float) -> str:
     if left >= MAX_TTL_SECONDS:
         return _NEVER % (entry.seq, age, hit.tier)
     left = 0.0 if left < 0 else left
-    return _EXPIRING % (entry.seq, age, left, left, hit.tier)
+    return _EXPIRING % (entry.seq, age, left, hit.tier)
 
 
 def reply_to_put(written: Written) -> Reply:

@@ -84,8 +84,19 @@ class PutHeaders(Conditions):
 
     cache_control: Annotated[
         str | UnsetType,
-        Meta(description="`max-age=60`; other directives are ignored.", examples=["max-age=60"]),
+        Meta(
+            description="`max-age=60`. With `no-store` the value is refused; other directives are "
+            "ignored.",
+            examples=["max-age=60"],
+        ),
     ] = field(default=UNSET, name="Cache-Control")
+    expires: Annotated[
+        str | UnsetType,
+        Meta(
+            description="The time until which the entry lives, if there is no max-age.",
+            examples=["Wed, 21 Oct 2099 07:28:00 GMT"],
+        ),
+    ] = field(default=UNSET, name="Expires")
 
 
 ETAG = Header("The version, unique for each write.")
@@ -93,7 +104,7 @@ MISS = Header("`cache-sidecar; fwd=miss`")
 ENTRY_HEADERS = {
     "ETag": ETAG,
     "Age": Header("Seconds since it was written."),
-    "Cache-Control": Header("max-age=<seconds left>."),
+    "Cache-Control": Header("`no-cache`: a client's own cache has to ask again."),
     "Cache-Status": Header(
         description="`cache-sidecar; hit; ttl=53; detail=l1`: the seconds left and the tier."
     ),
@@ -151,7 +162,7 @@ ENTRIES = (
         id="putEntry",
         summary="Store a value",
         description="Answered when it is as durable as `durability` asks. `?ttl=` comes before "
-        "Cache-Control: max-age, and that before `default_ttl`.",
+        "Cache-Control: max-age, that before Expires, and that before `default_ttl`.",
         handler=lambda api: api.entries.put,
         query=PutQuery,
         headers=PutHeaders,

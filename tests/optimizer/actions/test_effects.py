@@ -26,6 +26,7 @@ from sidecar.store.snapshot import snapshot
 from sidecar.testing.situations import situation
 from tests.http.serving import running_sidecar
 from tests.optimizer.actions.acting import propose
+from tests.running import life_left
 from tests.store.harness import Harness
 
 KEYS = [b"ns/key%d" % number for number in range(200)]
@@ -216,7 +217,7 @@ async def test_stretch_ttl_is_what_a_put_value_gets(tmp_path: Path) -> None:
         for life in (3600, 4500):
             (await client.put(url, data=b"value")).release()
             async with client.get(url) as answer:
-                left = int(answer.headers["Cache-Control"].removeprefix("max-age="))
+                left = life_left(answer.headers)
             assert life - 60 < left <= life
             in_force = Effective(cache=store.config)
             turn = propose("stretch_ttl", situation(in_force), by="25%")

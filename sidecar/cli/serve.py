@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import click
@@ -13,10 +15,15 @@ from sidecar.telemetry import logs  # before all that imports structlog, and ric
 from sidecar.app.running import run
 from sidecar.app.settings import Settings, StartError
 from sidecar.catalogue import Catalogue
+from sidecar.cli.asking import URL_VARIABLE
 from sidecar.cli.known import pass_catalogue
 from sidecar.cli.values import Bind, ConfigMapName, Duration, Size
+from sidecar.config.names import name_meant
 from sidecar.kube.settings import EventChoice, KubeSettings
 
+_PREFIX = "CACHE_SIDECAR"
+_SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_|$)")
+"""Kubernetes sets such variables in every pod for a Service that is called cache-sidecar."""
 _GREETING = """\
 cache-sidecar listens on http://{host}:{port}. Try it from another terminal:
 
@@ -29,7 +36,7 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
 """
 
 
-@click.command(context_settings={"auto_envvar_prefix": "CACHE_SIDECAR"})
+@click.command(context_settings={"auto_envvar_prefix": _PREFIX})
 @click.option(
     "--data-bind",
     type=Bind(),
@@ -128,6 +135,7 @@ def serve(
 
     Options can also be set in the environment, for example as CACHE_SIDECAR_DATA_BIND.
     """
+    _refuse_misspelt_variables()
     settings = Settings(
         data_bind=data_bind,
         data_socket=data_socket,
@@ -166,3 +174,16 @@ def serve(
         raise click.ClickException(str(error)) from None
     finally:
         handle.close()
+
+
+def _refuse_misspelt_variables() -> None:
+    """Raises UsageError for a variable that was meant to set an option, and would set none."""
+    prefix = f"{_PREFIX}_"
+    known = {str(option.name).upper() for option in serve.params}
+    known.add(URL_VARIABLE.removeprefix(prefix))
+    for name in sorted(os.environ):
+        rest = name.removeprefix(prefix)
+        if rest in {name, *known} or _SERVICE_LINK.search(name):
+            continue
+        if meant := name_meant(rest, known):
+            raise click.UsageError(f"There is no variable {name}; did you mean {prefix}{meant}?")

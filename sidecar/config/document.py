@@ -6,13 +6,14 @@ the path of its field.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from sidecar.config import rules, warmers
 from sidecar.config.errors import FieldError, InvalidDocument
 from sidecar.config.limits import find_excess, fit, stated_sizes
+from sidecar.config.names import key_meant
 from sidecar.config.schema import cache_schema
 from sidecar.config.tree import Node, compose
 from sidecar.config.validation import validate
@@ -46,14 +47,17 @@ def parse(
     memory_limit_bytes: int | None = None,
     data_limit_bytes: int | None = None,
 ) -> Document:
-    """The document in the texts; other keys of `texts` are ignored.
+    """The document in the texts. A key that was meant to be one of the document's is an error;
+    other keys of `texts` are ignored.
 
     None means no limit. Sizes that the document does not state are reduced to fit (see
     `limits.fit`). Raises only InvalidDocument, for any texts. O(length), at most a few tenths of a
     second for the longest text allowed.
     """
+    misspelt = _misspelt(texts)
     texts = {key: texts[key] for key in DOCUMENT_KEYS if key in texts}
     trees, errors = _compose_all(texts)
+    errors += misspelt
     root = trees.get(CACHE_KEY, EMPTY)
     stated, refused = validate(CACHE_KEY, root, cache_schema(vocabulary), vocabulary)
     excess = find_excess(root, memory_limit_bytes, data_limit_bytes)
@@ -88,8 +92,18 @@ def _compose_all(texts: Mapping[str, str]) -> tuple[dict[str, Node], list[FieldE
     return trees, errors
 
 
-def _reading_order(error: FieldError) -> tuple[int, int, str]:
-    return DOCUMENT_KEYS.index(error.file), error.line, error.path
+def _misspelt(keys: Iterable[str]) -> list[FieldError]:
+    return [
+        FieldError(key, 1, "", f"a document has no such key; name it {meant}, or remove it")
+        for key in sorted(keys)
+        if (meant := key_meant(key)) is not None
+    ]
+
+
+def _reading_order(error: FieldError) -> tuple[int, str, int, str]:
+    """Misspelt keys first: what they state is missing in the others."""
+    known = error.file in DOCUMENT_KEYS
+    return DOCUMENT_KEYS.index(error.file) if known else -1, error.file, error.line, error.path
 
 
 def _configure(stated: Mapping[str, Any], policy_options: Collection[str]) -> CacheConfig:

@@ -106,7 +106,7 @@ def _remarks(name: str, configmap: ConfigMap) -> list[str]:
     others = configmap.other_keys()
     if others:
         remarks.append(f"ConfigMap {name} has unknown keys, ignored: {', '.join(others)}.")
-    if not {*(configmap.data or {}), *(configmap.binary_data or {})} & set(DOCUMENT_KEYS):
+    if not configmap.all_keys() - set(others):
         keys = ", ".join(DOCUMENT_KEYS)
         remarks.append(f"ConfigMap {name} has none of {keys}; the defaults are in force.")
     return remarks

@@ -60,7 +60,7 @@ class Documents:
         self._announce = announce
         self._apply: Callable[[Document], None] | None = None
         self._turn = asyncio.Lock()
-        self._offered: tuple[str, str] | None = None
+        self._offered: tuple[str, str, frozenset[str]] | None = None
         """Source and revision of the last document seen, valid or not."""
         self._kept_revision: str | None = None
         self._unsaved = asyncio.Event()
@@ -95,7 +95,7 @@ class Documents:
         reported the change; the log shows the time since then.
         """
         async with self._turn:
-            offered = source, revision(texts)
+            offered = source, revision(texts), frozenset(texts)
             if offered == self._offered or self._is_overruled(source):
                 return
             parsed = await asyncio.to_thread(self._parse_whole, texts)

@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
 from sidecar.config.errors import UnreadableFolderError
+from sidecar.config.names import key_meant
 from sidecar.config.tree import MAX_TEXT_BYTES
 from sidecar.config.values import DOCUMENT_KEYS
 from sidecar.process.imports import hollow
@@ -45,7 +46,8 @@ _log = logging.getLogger("sidecar.config")
 
 
 def read(path: Path) -> Texts:
-    """The texts of the document's files. Missing files are omitted; other files are ignored.
+    """The texts of the document's files, and no text for those whose names are misspelt. Missing
+    files are omitted; other files are ignored.
 
     Of each file at most one byte more is read than a text may have. Bytes that are not UTF-8 become
     surrogates, so that the parser can report their line. Raises UnreadableFolderError.
@@ -55,6 +57,8 @@ def read(path: Path) -> Texts:
             folder = os.open(_content_of(path), os.O_RDONLY | os.O_DIRECTORY)
             try:
                 found = [(key, _text(key, folder)) for key in DOCUMENT_KEYS]
+                with os.scandir(folder) as files:
+                    found += [(file.name, "") for file in files if key_meant(file.name)]
                 if os.path.samestat(os.fstat(folder), _content_of(path).stat()):
                     return {key: text for key, text in found if text is not None}
             finally:

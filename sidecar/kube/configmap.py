@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sidecar.config.errors import FieldError, InvalidDocument
+from sidecar.config.names import key_meant
 from sidecar.config.values import DOCUMENT_KEYS
 
 
@@ -23,18 +24,24 @@ class ConfigMap(msgspec.Struct, rename="camel"):
     binary_data: dict[str, msgspec.Raw] | None = None
 
     def texts(self) -> dict[str, str]:
-        """The texts of the document's keys that it has. Raises InvalidDocument if one is binary."""
+        """The texts of the document's keys that it has, and no text for those that are misspelt.
+        Raises InvalidDocument if one is binary.
+        """
         binary = self.binary_data or {}
         errors = [FieldError(key, 1, "", _BINARY) for key in DOCUMENT_KEYS if key in binary]
         if errors:
             raise InvalidDocument(errors)
         data = self.data or {}
-        return {key: data[key] for key in DOCUMENT_KEYS if key in data}
+        texts = {key: data[key] for key in DOCUMENT_KEYS if key in data}
+        return texts | {key: "" for key in self.all_keys() if key_meant(key)}
 
     def other_keys(self) -> list[str]:
-        """The keys that are not part of a document: misspelt, or for another program."""
-        keys = {**(self.data or {}), **(self.binary_data or {})}
-        return sorted(keys.keys() - set(DOCUMENT_KEYS))
+        """The keys that are not part of a document, and not meant to be: for another program."""
+        others = self.all_keys() - set(DOCUMENT_KEYS)
+        return sorted(key for key in others if not key_meant(key))
+
+    def all_keys(self) -> set[str]:
+        return {*(self.data or {}), *(self.binary_data or {})}
 
 
 class ConfigMapList(msgspec.Struct):

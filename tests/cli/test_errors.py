@@ -48,6 +48,35 @@ def test_a_wrong_call_is_one_line(call: str) -> None:
     assert result.stderr.startswith("Error: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("CACHE_SIDECAR_DATADIR", "CACHE_SIDECAR_DATA_DIR"),
+        ("CACHE_SIDECAR_CONFIG_MAP", "CACHE_SIDECAR_CONFIGMAP"),
+        ("CACHE_SIDECAR_LOG_LEVLE", "CACHE_SIDECAR_LOG_LEVEL"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(name: str, meant: str) -> None:
+    """Otherwise the default would be in force instead of what it states."""
+    result = CliRunner().invoke(main, ["serve"], env={name: "x"})
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: There is no variable {name}; did you mean {meant}?\n"
+
+
+def test_variables_of_others_are_accepted() -> None:
+    """Kubernetes sets some for a Service called cache-sidecar. The flag is wrong on purpose."""
+    variables = {
+        "CACHE_SIDECAR_PORT": "tcp://10.0.0.1:7070",
+        "CACHE_SIDECAR_PORT_7070_TCP": "tcp://10.0.0.1:7070",
+        "CACHE_SIDECAR_SERVICE_HOST": "10.0.0.1",
+        "CACHE_SIDECAR_URL": "http://127.0.0.1:7070",
+        "CACHE_SIDECAR_REDIS_URL": "redis://127.0.0.1:6379",
+        "CACHE_SIDECAR_TEAM": "shop",
+    }
+    result = CliRunner().invoke(main, ["serve", "--linger", "5"], env=variables)
+    assert "There is no variable" not in result.stderr
+
+
 def test_no_command_is_a_call_for_help() -> None:
     """The commands are listed, as `--help` does."""
     result = CliRunner().invoke(main, [])

@@ -25,6 +25,33 @@ def test_only_the_four_files_are_read(tmp_path: Path) -> None:
     assert folder.read(tmp_path) == {"cache.yaml": "promote_after: 3\r\n", "rules.yaml": ""}
 
 
+def test_a_misspelt_file_is_an_error_and_no_default(tmp_path: Path) -> None:
+    """Otherwise the defaults would be in force instead of what it states."""
+    for name in ("cache.yml", "Cache.yaml", "rule.yaml", "chache.json", "baseline.yaml"):
+        (tmp_path / name).write_text("promote_after: 3\n")
+    for name in (
+        "cache.yaml.bak",
+        "cache.yaml~",
+        ".cache.yaml.swp",
+        "values.yaml",
+        "cache",
+        "a.yml",
+    ):
+        (tmp_path / name).write_text("a copy, or something else")
+    with pytest.raises(InvalidDocument) as raised:
+        parse(folder.read(tmp_path), vocabulary=CATALOGUE.vocabulary)
+    assert [str(error) for error in raised.value.errors] == [
+        f"{name}:1: a document has no such key; name it {meant}, or remove it"
+        for name, meant in (
+            ("Cache.yaml", "cache.yaml"),
+            ("baseline.yaml", "baselines.yaml"),
+            ("cache.yml", "cache.yaml"),
+            ("chache.json", "cache.yaml"),
+            ("rule.yaml", "rules.yaml"),
+        )
+    ]
+
+
 def test_an_empty_folder_has_no_texts(tmp_path: Path) -> None:
     """All files are optional."""
     assert folder.read(tmp_path) == {}

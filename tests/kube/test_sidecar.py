@@ -139,11 +139,24 @@ def test_the_same_content_from_another_source_is_no_event(
 
 def test_keys_of_others_are_ignored_and_said(start: Start, api: ThreadedApiServer) -> None:
     """A ConfigMap without our keys means the defaults, with a message too."""
-    api.put({"data": {"cache.yml": "promote_after: 3", "app.properties": "a=b"}})
+    api.put({"data": {"app.yaml": "promote_after: 3", "app.properties": "a=b"}})
     sidecar = start()
-    wait_until(lambda: "app.properties, cache.yml" in notes(sidecar), "the keys are named")
+    wait_until(lambda: "app.properties, app.yaml" in notes(sidecar), "the keys are named")
     assert "none of cache.yaml" in notes(sidecar)
     assert promote_after(sidecar) == 2
+
+
+def test_a_misspelt_key_is_rejected(start: Start, api: ThreadedApiServer) -> None:
+    """The document in force stays, and does not become the defaults."""
+    api.put({"data": {"cache.yaml": "promote_after: 3"}})
+    sidecar = start()
+    wait_until(lambda: promote_after(sidecar) == 3, "the document is in force")
+    api.put({"data": {"cache.yml": "promote_after: 4"}})
+    wait_until(lambda: "was rejected" in notes(sidecar), "it is rejected")
+    assert "none of" not in notes(sidecar)
+    assert promote_after(sidecar) == 3
+    api.put({"data": {"cache.yaml": "promote_after: 4"}})
+    wait_until(lambda: promote_after(sidecar) == 4, "the right name is accepted")
 
 
 def test_what_happens_is_an_event_on_the_pod(start: Start, api: ThreadedApiServer) -> None:

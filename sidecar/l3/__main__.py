@@ -41,6 +41,7 @@ def main(descriptor: int, data_dir: Path, data_limit: int | None, *, stale: bool
     """
     _end_with_parent()
     allow_many_files()
+    os.umask(0o077)  # the values are the application's, and nobody else reads its volume
     connection = socket.socket(fileno=descriptor)
     try:
         database, wiped = open_database(data_dir, stale=stale)

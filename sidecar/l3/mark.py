@@ -14,7 +14,7 @@ MARK = "l3.stale"
 
 def leave_mark(data_dir: Path) -> None:
     """Set the mark, durably. Raises OSError if it cannot be written."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(data_dir / MARK, os.O_CREAT | os.O_WRONLY, 0o600)
     try:
         os.fsync(descriptor)

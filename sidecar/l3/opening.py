@@ -56,7 +56,7 @@ def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
     `stale` has the effect of the mark, for a sidecar that could not set it.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         _finish_what_was_begun(data_dir)
         wiped = stale or (data_dir / MARK).exists()
         if wiped:
@@ -111,7 +111,7 @@ def quarantine(data_dir: Path) -> None:
     could fill the volume and contain the application's data.
     """
     shutil.rmtree(data_dir / QUARANTINE, ignore_errors=True)
-    if (data_dir / QUARANTINE).exists():  # and cannot be removed
+    if os.path.lexists(data_dir / QUARANTINE):  # and cannot be removed
         wipe(data_dir)
         return
     with _locked(data_dir / FOLDER):
@@ -129,7 +129,10 @@ def is_corruption(error: BaseException) -> bool:
 
 
 def _finish_what_was_begun(data_dir: Path) -> None:
-    """Delete what a killed start has left."""
+    """Delete what a killed start has left. A link is no such thing, and is not followed."""
+    for name in (TRASH, QUARANTINE):
+        if (data_dir / name).is_symlink():
+            (data_dir / name).unlink()
     if (data_dir / TRASH).exists():
         shutil.rmtree(data_dir / TRASH)
     if (data_dir / QUARANTINE).exists():
@@ -143,7 +146,7 @@ def _move(data_dir: Path, name: str) -> None:
 
 
 def _strip(folder: Path) -> None:
-    files = [file for file in folder.iterdir() if file.is_file()]
+    files = [file for file in folder.iterdir() if file.is_file() and not file.is_symlink()]
     for file in files:
         if file.suffix in (".sst", ".log", ".blob"):
             file.unlink()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,36 @@ def starts_empty(start_child: StartChild, data_dir: Path) -> RunningChild:
 
 def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
+
+
+# ---- a volume that others write to
+
+
+@pytest.mark.parametrize("name", [QUARANTINE, TRASH])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_link_is_not_followed(
+    data_dir: Path, tmp_path: Path, start_child: StartChild, name: str, *, damaged: bool
+) -> None:
+    """Nothing is deleted where it leads, at an ordinary start and when L3 has to be set aside."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    precious = [elsewhere / "000001.sst", elsewhere / "000002.log", elsewhere / "large"]
+    for file in precious:
+        file.write_bytes(b"precious")
+    os.truncate(precious[-1], QUARANTINE_BYTES + 1)
+    (data_dir / name).symlink_to(elsewhere)
+    if damaged:
+        (data_dir / FOLDER / "CURRENT").write_text("nonsense")
+    child = start_child(data_dir)
+    assert child.hello().wiped == damaged
+    assert all(file.exists() for file in precious)
+    assert not (data_dir / name).is_symlink()
+
+
+def test_nobody_else_reads_the_volume(data_dir: Path) -> None:
+    """It has the application's values."""
+    for path in [data_dir, *data_dir.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
 # ---- locks

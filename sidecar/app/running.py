@@ -21,7 +21,9 @@ log = structlog.get_logger("sidecar.app")
 async def run(
     settings: Settings, on_started: Callable[[], None], catalogue: Catalogue = CATALOGUE
 ) -> None:
-    """Serve until SIGTERM or SIGINT; a second one cuts the stop short. Raises StartError."""
+    """Serve until SIGTERM or SIGINT; a second one cuts the stop short. SIGHUP reloads the folder of
+    the configuration. Raises StartError.
+    """
     runtime = Runtime()
     runtime.begin(mmap_threshold_bytes=MMAP_THRESHOLD_BYTES)
     loop = asyncio.get_running_loop()
@@ -33,6 +35,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     sidecar = await prepare(settings, runtime, catalogue)
+    loop.add_signal_handler(signal.SIGHUP, sidecar.reload)
     try:
         await sidecar.start()
         runtime.freeze()

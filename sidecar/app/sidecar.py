@@ -241,7 +241,15 @@ class Sidecar:
         self._start(name, supervise(name, work))
 
     def _start(self, name: str, work: Coroutine[Any, Any, object]) -> None:
-        self._tasks.add(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def reload(self) -> None:
+        """Read the folder of the configuration now, if there is one."""
+        if self._settings.config is not None:
+            work = partial(following.read_again, self.documents, self._settings.config)
+            self._start("reload", attempt("reload", work))
 
     def begin_stopping(self) -> None:
         """Fail `/readyz`, and serve on."""

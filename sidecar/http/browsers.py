@@ -67,7 +67,7 @@ def is_rebindable(host: str) -> bool:
     Addresses cannot be registered, nor can names of one label, as in pods and compose files.
     """
     name = host.rpartition("]")[2].partition(":")[0].rstrip(".").lower()
-    if "." not in name or name.endswith(".localhost"):
+    if "." not in name or name.endswith(".localhost") or name == "localhost.localdomain":
         return False
     return not name.rpartition(".")[2].isdigit()
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol, cast
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from sidecar.api.errors import RequestError, UnavailableError
 from sidecar.http.connection import Connection, Refusal
@@ -80,6 +80,8 @@ class Server(web.Server):
         operation = "unknown"
         began_at = admission.begin()
         try:
+            if not HttpVersion10 <= request.message.version <= HttpVersion11:
+                raise ProblemError(505, "This server speaks HTTP/1.1 and HTTP/1.0.", close=True)
             operation, handle, waits = self._find(request)
             if admission.limiter is not None:
                 self._stay_within_limit(admission.limiter, partial(waits, request))

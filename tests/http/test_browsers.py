@@ -22,7 +22,14 @@ def test_a_public_name_is_a_strangers() -> None:
         assert is_rebindable(name), name
     for name in (
         *("127.0.0.1", "127.0.0.1:7070", "[::1]", "[::1]:7070", "10.0.0.7:80", "localhost:7070"),
-        *("localhost.", "a.localhost:1", "cache-sidecar", "cache:7070", ""),
+        *(
+            "localhost.",
+            "localhost.localdomain",
+            "a.localhost:1",
+            "cache-sidecar",
+            "cache:7070",
+            "",
+        ),
     ):
         assert not is_rebindable(name), name
 

@@ -227,6 +227,15 @@ async def test_a_key_is_its_bytes_however_they_are_spelled(
         assert got.endswith(b"\r\n\r\nv")
 
 
+@pytest.mark.parametrize("version", ["0.9", "2.0"])
+async def test_another_version_of_http_is_refused(live: Sidecar, version: str) -> None:
+    """505, and no entry is read."""
+    sent = request("GET", PATH, version=version)
+    answer = await exchange(live.ports["http"], sent)
+    assert answer[9:12] in {b"505", b"400"}
+    assert b"Connection: close" in answer
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
 @pytest.mark.parametrize(
     "path",

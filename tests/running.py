@@ -43,6 +43,17 @@ class Answer:
         return self.headers.get("Cache-Status", "").rpartition("detail=")[2]
 
 
+def problem(answer: Answer, status: int) -> str:
+    """The detail of a problem, after a check of its form (RFC 9457)."""
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body = json.loads(answer.body)
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    return str(body["detail"])
+
+
 @dataclass
 class RunningSidecar:
     """`cache-sidecar serve` on free ports; `start` restarts it after it has ended."""

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import time
-from email.utils import formatdate
 
 import pytest
 
-from tests.running import Answer, RunningSidecar, life_left
+from tests.running import RunningSidecar, life_left, problem
 
 PATH = "/v1/cache/test/key"
-
-
-def problem(answer: Answer, status: int) -> str:
-    """The detail of a problem, after a check of its form (RFC 9457)."""
-    assert answer.status == status
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    body = json.loads(answer.body)
-    assert body["status"] == status
-    assert body["title"]
-    assert body["detail"]
-    return str(body["detail"])
 
 
 def exchange(sidecar: RunningSidecar, *pieces: bytes, hang_up: bool = False) -> bytes:
@@ -156,54 +142,6 @@ def test_a_life_can_be_given(sidecar: RunningSidecar) -> None:
     for wrong in ("x", "", '60"', '"60', '"', "-1", "1.5"):
         answer = ask("PUT", PATH, b"v", {"Cache-Control": f"max-age={wrong}"})
         assert "max-age=60" in problem(answer, 400)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "left"),
-    [
-        ("Cache-Control", "private, max-age=50", {50, 49, 48}),
-        ("Cache-Control", 'Private="a, max-age=5" ,MAX-AGE=50 ', {50, 49, 48}),
-        ("Cache-Control", "no-cache", {3600, 3599, 3598}),
-        ("Cache-Control", "no-cache, max-age=50", {50, 49, 48}),
-        ("Cache-Control", "x-no-store, must-revalidate", {3600, 3599, 3598}),
-        ("Expires", formatdate(time.time() + 10_000, usegmt=True), set(range(9_900, 10_001))),
-    ],
-)
-def test_fields_of_http_state_the_life(
-    sidecar: RunningSidecar, field: str, value: str, left: set[int]
-) -> None:
-    """As RFC 9111 has them; `no-cache`, which browsers add, says nothing about storing."""
-    assert sidecar.ask("PUT", PATH, b"v", {field: value}).status in {201, 204}
-    assert life_left(sidecar.ask("GET", PATH).headers) in left
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("Cache-Control", "no-store"),
-        ("Cache-Control", "private, No-Store, max-age=60"),
-        ("Cache-Control", "max-age=0"),
-        ("Expires", "0"),
-        ("Expires", "-1"),
-        ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
-        ("Expires", formatdate(time.time() - 60, usegmt=True)),
-        ("Expires", "yesterday"),
-    ],
-)
-def test_what_forbids_to_store_is_refused(sidecar: RunningSidecar, field: str, value: str) -> None:
-    """With the way to store it all the same; the old value stays."""
-    sidecar.ask("PUT", PATH, b"old")
-    assert "?ttl=" in problem(sidecar.ask("PUT", PATH, b"v", {field: value}), 400)
-    assert sidecar.ask("GET", PATH).body == b"old"
-    assert sidecar.ask("PUT", f"{PATH}?ttl=60", b"v", {field: value}).status == 204
-    assert life_left(sidecar.ask("GET", PATH).headers) in {60, 59, 58}
-
-
-def test_a_media_type_may_have_space_before_its_parameters(sidecar: RunningSidecar) -> None:
-    """A tab as well (RFC 9110, section 5.6.3)."""
-    for kind in ("text/plain\t;\tcharset=utf-8", "text/plain ; charset=utf-8"):
-        sidecar.ask("PUT", PATH, b"v", {"Content-Type": kind})
-        assert sidecar.ask("GET", PATH).headers["Content-Type"] == kind
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "%C3%A9", "%FF%00", "a%2Fb", "...", "k" * 1024, "%25"])

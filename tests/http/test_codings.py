@@ -1,0 +1,123 @@
+"""Codings of a request's body: undone where they are content codings, or refused."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from functools import partial
+
+import aiohttp
+import pytest
+
+from sidecar.app.sidecar import Sidecar
+from tests.http.serving import exchange, problem, request
+
+PATH = "/v1/cache/test/key"
+CLOSE = "Connection: close"
+MIB = 1 << 20
+gzipped = partial(gzip.compress, mtime=0)  # all test processes need the same parameters
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzipped(b"value")),
+        ("X-GZIP", gzipped(b"val") + gzipped(b"ue")),
+        ("deflate", zlib.compress(b"value")),
+        ("identity", b"value"),
+    ],
+)
+async def test_a_coded_value_is_stored_decoded(
+    client: aiohttp.ClientSession, coding: str, body: bytes
+) -> None:
+    """Readers get the decoded value, without a Content-Encoding."""
+    async with client.put(PATH, data=body, headers={"Content-Encoding": coding}) as answer:
+        assert answer.status == 201
+    async with client.get(PATH) as answer:
+        assert await answer.read() == b"value"
+        assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        gzipped(bytes(64 * MIB)),
+        b"".join([gzipped(bytes(MIB))] * 16),
+    ],
+)
+async def test_a_bomb_does_not_go_off(
+    live: Sidecar, client: aiohttp.ClientSession, bomb: bytes
+) -> None:
+    """64 MiB in 64 KiB, and in several members: 413 by the decoded size; nothing is stored."""
+    headers = {"Content-Encoding": "gzip"}
+    async with client.put(PATH, data=bomb, headers=headers) as answer:
+        assert "8,388,608" in await problem(answer, 413)
+    async with client.get(PATH) as answer:
+        await problem(answer, 404)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no gzip at all",
+        gzipped(b"value")[:-4],
+        gzipped(b"value") + b"more",
+        gzipped(b"") * 1000,
+    ],
+)
+async def test_what_is_not_coded_as_it_says_is_refused(
+    client: aiohttp.ClientSession, body: bytes
+) -> None:
+    """400 for a body that is not gzip, is truncated, has trailing bytes, or has endless members."""
+    async with client.put(PATH, data=body, headers={"Content-Encoding": "gzip"}) as answer:
+        assert "gzip" in await problem(answer, 400)
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (("gzip", "gzip"), gzipped(gzipped(b"value"))),
+        (("deflate, gzip",), gzipped(zlib.compress(b"value"))),
+        (("deflate", "identity, GZIP"), gzipped(zlib.compress(b"value"))),
+        ((",", "gzip", ""), gzipped(b"value")),
+    ],
+)
+async def test_all_codings_are_undone(live: Sidecar, lines: tuple[str, ...], body: bytes) -> None:
+    """In the order of the lines, which are one list (RFC 9110, section 5.3)."""
+    fields = [f"Content-Encoding: {line}" for line in lines]
+    length = f"Content-Length: {len(body)}"
+    put = await exchange(
+        live.ports["http"], request("PUT", PATH, length, *fields, CLOSE, body=body)
+    )
+    assert put.startswith(b"HTTP/1.1 201 ")
+    got = await exchange(live.ports["http"], request("GET", PATH, CLOSE))
+    assert got.endswith(b"\r\n\r\nvalue")
+
+
+async def test_a_bomb_in_a_coding_does_not_go_off(client: aiohttp.ClientSession) -> None:
+    """It is too large after the first is undone, although it would be small again."""
+    bomb = gzipped(gzipped(bytes(64 * MIB)) * 1000)
+    async with client.put(PATH, data=bomb, headers={"Content-Encoding": "gzip, gzip"}) as answer:
+        await problem(answer, 413)
+    many = {"Content-Encoding": "gzip, gzip, gzip, gzip, gzip"}
+    async with client.put(PATH, data=b"x", headers=many) as answer:
+        await problem(answer, 415)
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "gzip", "identity, chunked"])
+async def test_a_transfer_coding_that_nobody_undoes_is_refused(live: Sidecar, coding: str) -> None:
+    """Otherwise the coded bytes would be the value."""
+    sent = request(
+        "PUT", PATH, f"Transfer-Encoding: {coding}", CLOSE, body=b"3\r\nabc\r\n0\r\n\r\n"
+    )
+    answer = await exchange(live.ports["http"], sent)
+    assert answer[9:12] in {b"400", b"501"}, answer
+    got = await exchange(live.ports["http"], request("GET", PATH, CLOSE))
+    assert got.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_an_unknown_coding_is_refused(client: aiohttp.ClientSession) -> None:
+    """415 with the supported codings; if it were stored, readers could not know the coding."""
+    async with client.put(PATH, data=b"x", headers={"Content-Encoding": "br"}) as answer:
+        await problem(answer, 415)
+        assert answer.headers["Accept-Encoding"] == "gzip, deflate"

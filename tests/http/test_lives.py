@@ -1,0 +1,60 @@
+"""The life of an entry as HTTP's own header fields state it, and what they forbid."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+
+from tests.running import RunningSidecar, life_left, problem
+
+PATH = "/v1/cache/test/key"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "left"),
+    [
+        ("Cache-Control", "private, max-age=50", {50, 49, 48}),
+        ("Cache-Control", 'Private="a, max-age=5" ,MAX-AGE=50 ', {50, 49, 48}),
+        ("Cache-Control", "no-cache", {3600, 3599, 3598}),
+        ("Cache-Control", "no-cache, max-age=50", {50, 49, 48}),
+        ("Cache-Control", "x-no-store, must-revalidate", {3600, 3599, 3598}),
+        ("Expires", formatdate(time.time() + 10_000, usegmt=True), set(range(9_900, 10_001))),
+    ],
+)
+def test_fields_of_http_state_the_life(
+    sidecar: RunningSidecar, field: str, value: str, left: set[int]
+) -> None:
+    """As RFC 9111 has them; `no-cache`, which browsers add, says nothing about storing."""
+    assert sidecar.ask("PUT", PATH, b"v", {field: value}).status in {201, 204}
+    assert life_left(sidecar.ask("GET", PATH).headers) in left
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Cache-Control", "no-store"),
+        ("Cache-Control", "private, No-Store, max-age=60"),
+        ("Cache-Control", "max-age=0"),
+        ("Expires", "0"),
+        ("Expires", "-1"),
+        ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("Expires", formatdate(time.time() - 60, usegmt=True)),
+        ("Expires", "yesterday"),
+    ],
+)
+def test_what_forbids_to_store_is_refused(sidecar: RunningSidecar, field: str, value: str) -> None:
+    """With the way to store it all the same; the old value stays."""
+    sidecar.ask("PUT", PATH, b"old")
+    assert "?ttl=" in problem(sidecar.ask("PUT", PATH, b"v", {field: value}), 400)
+    assert sidecar.ask("GET", PATH).body == b"old"
+    assert sidecar.ask("PUT", f"{PATH}?ttl=60", b"v", {field: value}).status == 204
+    assert life_left(sidecar.ask("GET", PATH).headers) in {60, 59, 58}
+
+
+def test_a_media_type_may_have_space_before_its_parameters(sidecar: RunningSidecar) -> None:
+    """A tab as well (RFC 9110, section 5.6.3)."""
+    for kind in ("text/plain\t;\tcharset=utf-8", "text/plain ; charset=utf-8"):
+        sidecar.ask("PUT", PATH, b"v", {"Content-Type": kind})
+        assert sidecar.ask("GET", PATH).headers["Content-Type"] == kind

@@ -17,9 +17,9 @@ from rich.console import Console
 
 from sidecar.cli.client import DEFAULT_URL, Address, Connection, Unreachable
 from sidecar.cli.palette import paint
+from sidecar.cli.values import URL_VARIABLE
 
 PIPED_COLUMNS = 120
-URL_VARIABLE = "CACHE_SIDECAR_URL"
 
 Answered = TypeVar("Answered")
 Command = TypeVar("Command", bound=Callable[..., object])

@@ -15,9 +15,8 @@ from sidecar.telemetry import logs  # before all that imports structlog, and ric
 from sidecar.app.running import run
 from sidecar.app.settings import Settings, StartError
 from sidecar.catalogue import Catalogue
-from sidecar.cli.asking import URL_VARIABLE
 from sidecar.cli.known import pass_catalogue
-from sidecar.cli.values import Bind, ConfigMapName, Duration, Size
+from sidecar.cli.values import URL_VARIABLE, Bind, ConfigMapName, Duration, Size
 from sidecar.config.names import name_meant
 from sidecar.kube.settings import EventChoice, KubeSettings
 

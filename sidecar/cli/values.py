@@ -1,4 +1,4 @@
-"""Types of flags: addresses, sizes, durations, names."""
+"""Types of flags: addresses, sizes, durations, names; and the variable of the address."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import click
 
 from sidecar.config.quantities import parse_duration, parse_size
+
+URL_VARIABLE = "CACHE_SIDECAR_URL"
 
 
 class Bind(click.ParamType[tuple[str, int]]):

@@ -61,7 +61,8 @@ class Documents:
         self._apply: Callable[[Document], None] | None = None
         self._turn = asyncio.Lock()
         self._offered: tuple[str, str, frozenset[str]] | None = None
-        """Source and revision of the last document seen, valid or not."""
+        """Source, revision and keys of the last document seen, valid or not: a misspelt key is
+        not in its revision."""
         self._kept_revision: str | None = None
         self._unsaved = asyncio.Event()
         self.led_by_api = False

@@ -21,8 +21,6 @@ _ENTITY_TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAG = re.compile(_ENTITY_TAG)
 _TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ \t]*)?)*")
 """RFC 9110, sections 8.8.3 and 5.6.1."""
-
-
 _DIRECTIVE = re.compile(r'([^\s,="]+)(?:=("(?:[^"\\]|\\.)*"|[^,]*))?')
 _STATE_IT = "To store it all the same, state its life: ?ttl=60."
 

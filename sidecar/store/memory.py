@@ -79,7 +79,7 @@ class MemoryTiers:
         return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
 
     def dead(self, entry: Entry) -> bool:
-        invalidations = self._invalidations
+        invalidations = self._invalidations  # `invalidated` inlined: every put asks this
         return is_expired(entry.times.imag, self._clock()) or (
             invalidations.any and invalidations.covers(entry.key, entry.seq)
         )

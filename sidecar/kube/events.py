@@ -78,18 +78,21 @@ class EventWriter:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._told.wait()
             self._told.clear()
-            await self._write_all()
-
-    async def _write_all(self) -> None:
-        """Write all due Events, and those that become due when there are tokens again."""
-        while True:
             while (series := self._ledger.due()) is not None:
                 await self._try(series)
-            if not self._ledger.waiting:
-                return
-            await self._sleep(self._ledger.wait_seconds())
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        """Until there is a token for what waits, or something is put, which may need no wait."""
+        waits: list[asyncio.Future[object]] = [asyncio.create_task(self._told.wait())]
+        if self._ledger.waiting:
+            waits.append(asyncio.ensure_future(self._sleep(self._ledger.wait_seconds())))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _try(self, series: Series) -> None:
         count = series.count

@@ -2,7 +2,8 @@
 
 A repeated announcement is not another Event but a series, whose count is patched. A token bucket
 limits both kinds of writes, since a thousand pods may have the same problem. Without a token a
-write is delayed and not dropped.
+write is delayed and not dropped. Problems are written first, have tokens that nothing else takes,
+and are never dropped for what is none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from sidecar.model.announcement import Announcement
 
 BURST = 10
 """The largest burst of writes."""
+RESERVED = 5
+"""The tokens of a full bucket that are only for problems."""
 REFILL_SECONDS = 60.0
 """The time after which one more write is allowed."""
 SERIES_SECONDS = 1800.0
@@ -56,12 +59,11 @@ class Ledger:
             series.count, series.last_at = series.count + 1, now
         self._open[announcement] = series
         if len(self._open) > MOST_OPEN:
-            del self._open[next(iter(self._open))]
+            del self._open[min(self._open, key=lambda it: it.problem)]
 
     def due(self) -> Series | None:
-        """The next series to write, for one token; the one that has waited longest."""
-        waiting = (it for it in self._open.values() if it.written < it.count)
-        series = min(waiting, key=lambda it: it.last_at, default=None)
+        """The next series to write, for one token: a problem, else the longest waiting."""
+        series = self._next()
         if series is None or self.wait_seconds() > 0:
             return None
         self._tokens -= 1
@@ -70,14 +72,20 @@ class Ledger:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to write, now or later."""
-        return any(it.written < it.count for it in self._open.values())
+        return self._next() is not None
 
     def wait_seconds(self) -> float:
-        """The time until the next token."""
+        """The time until there is a token for the next series."""
         now = self._clock()
         self._tokens = min(BURST, self._tokens + (now - self._counted_at) / REFILL_SECONDS)
         self._counted_at = now
-        return max(0.0, (1 - self._tokens) * REFILL_SECONDS)
+        series = self._next()
+        needed = 1 if series is None or series.announcement.problem else 1 + RESERVED
+        return max(0.0, (needed - self._tokens) * REFILL_SECONDS)
+
+    def _next(self) -> Series | None:
+        waiting = (it for it in self._open.values() if it.written < it.count)
+        return min(waiting, key=lambda it: (not it.announcement.problem, it.last_at), default=None)
 
     def forget(self) -> None:
         """Drop all pending writes."""

@@ -12,7 +12,7 @@ import pytest
 
 from sidecar.kube.connection import Connection
 from sidecar.kube.events import FORBIDDEN_SECONDS, EventWriter, Pod
-from sidecar.kube.ledger import BURST
+from sidecar.kube.ledger import BURST, RESERVED
 from sidecar.model.announcement import Announcement
 from tests.kube.apiserver import ApiServer
 from tests.kube.conftest import until
@@ -26,6 +26,8 @@ class Writing:
     def __init__(self, connection: Connection) -> None:
         self.waits: list[float] = []
         self.skipped = 0.0
+        self.asleep = False
+        """Whether waits last until the test is over, instead of no time."""
         self.writer = EventWriter(
             connection, POD, rng=random.Random(1), clock=self.now, sleep=self._sleep
         )
@@ -41,6 +43,8 @@ class Writing:
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
+        if self.asleep:
+            await asyncio.Event().wait()
         self.skipped += seconds
         await asyncio.sleep(0)
 
@@ -110,6 +114,19 @@ async def test_a_flood_is_written_in_a_burst_and_then_slowly(
         writing.put(str(number))
     await until(lambda: len(stored(server)) == 30)
     assert sum(writing.waits) >= (30 - BURST - 1) * 60
+
+
+async def test_a_problem_waits_for_nothing_that_is_none(
+    server: ApiServer, writing: Writing
+) -> None:
+    """Twenty documents were applied, of which most wait for tokens; then one is rejected."""
+    writing.asleep = True
+    for number in range(20):
+        writing.put(f"applied {number}", reason="ConfigurationApplied", problem=False)
+    await until(lambda: writing.waits)
+    assert len(stored(server)) == BURST - RESERVED
+    writing.put("cache.yaml:1: x: unknown key")
+    await until(lambda: [event for event in stored(server) if event["type"] == "Warning"])
 
 
 async def test_a_missing_right_is_said_once_and_then_left_alone_for_long(

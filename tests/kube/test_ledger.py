@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from sidecar.kube.ledger import BURST, MOST_OPEN, REFILL_SECONDS, SERIES_SECONDS, Ledger
+from sidecar.kube.ledger import (
+    BURST,
+    MOST_OPEN,
+    REFILL_SECONDS,
+    RESERVED,
+    SERIES_SECONDS,
+    Ledger,
+)
 from sidecar.model.announcement import Announcement
 
 
@@ -22,8 +29,8 @@ class Bench:
         return written
 
 
-def announcement(note: str) -> Announcement:
-    return Announcement("ConfigurationRejected", "Configure", note)
+def announcement(note: str, *, problem: bool = True) -> Announcement:
+    return Announcement("ConfigurationRejected", "Configure", note, problem)
 
 
 def test_the_same_again_is_a_series() -> None:
@@ -59,6 +66,38 @@ def test_writes_are_a_burst_and_then_one_a_minute() -> None:
     bench.now += REFILL_SECONDS
     assert bench.write() == [(str(BURST), 2)]
     assert not bench.ledger.waiting
+
+
+def test_problems_come_first_and_have_tokens_of_their_own() -> None:
+    """After any number of others, a burst of problems is written at once, and then the others."""
+    bench = Bench()
+    for number in range(BURST):
+        bench.ledger.put(announcement(f"applied {number}", problem=False))
+    assert len(bench.write()) == BURST - RESERVED
+    problems = [f"rejected {number}" for number in range(RESERVED)]
+    for note in problems:
+        bench.ledger.put(announcement(note))
+    assert [note for note, _ in bench.write()] == problems
+    bench.now += REFILL_SECONDS
+    assert bench.write() == [], "the next token is for a problem"
+    bench.ledger.put(announcement("rejected again"))
+    assert bench.write() == [("rejected again", 1)]
+    for _ in range(BURST):
+        bench.now += bench.ledger.wait_seconds()
+        bench.write()
+    assert not bench.ledger.waiting
+
+
+def test_no_problem_is_dropped_for_what_is_none() -> None:
+    bench = Bench()
+    for number in range(BURST + 2):
+        bench.ledger.put(announcement(f"rejected {number}"))
+    bench.write()
+    for number in range(10 * MOST_OPEN):
+        bench.ledger.put(announcement(f"applied {number}", problem=False))
+    bench.now += 2 * REFILL_SECONDS
+    left = [f"rejected {number}" for number in (BURST, BURST + 1)]
+    assert [note for note, _ in bench.write()] == left
 
 
 def test_a_day_of_trouble_is_few_writes() -> None:

@@ -2,7 +2,8 @@
 
 Nested generators, one for each way to end: `_watch` is one request, which ends or is interrupted;
 `_after` then resumes from the last version; `sightings` lists again if it is impossible to resume
-from a version. After the end of a watch and after a failed list, it waits for the back-off.
+from a version. After the end of a watch and after a failed list, it waits for the back-off, except
+where nothing has failed: a version that is too old, or a watch without news.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sidecar.kube.trouble import (
     Status,
     Trouble,
     Unauthorized,
+    Unresumable,
     refusal,
     refused,
 )
@@ -38,7 +40,11 @@ if TYPE_CHECKING:
     from sidecar.kube.connection import Connection  # it loads the official client
 
 SILENCE_SECONDS = 75.0
-"""The watch times out after this long. A healthy server sends a bookmark about every minute."""
+"""After this long without data, a list tells whether the server still answers.
+
+A server sends a bookmark about every minute, unless etcd reports progress only every ten minutes,
+which is its default.
+"""
 SHORTEST_WATCH_SECONDS = 300
 LONGEST_WATCH_SECONDS = 600
 """The range of a watch's random timeout, so that the watches of all pods do not end at once."""
@@ -103,6 +109,7 @@ class Source:
         decoded, and if a watch ended without any event: a server whose data was restored from a
         backup does not have that version yet, and sends nothing.
         """
+        listed = True
         while True:
             heard, trouble = False, None
             try:
@@ -113,10 +120,14 @@ class Source:
                             yield None if kind == "DELETED" else found
             except Trouble as caught:
                 trouble = caught
-            await self._recover(trouble)
-            silent = not heard and (trouble is None or isinstance(trouble, Silent))
-            if silent or isinstance(trouble, Gone):
+            # Only a server that refuses the version of its own list has failed.
+            expected = isinstance(trouble, Gone) and (heard or not listed)
+            if isinstance(trouble, Silent) or (expected and not heard):
+                return  # at once: no request has failed since the last wait
+            await self._recover(None if expected else trouble)
+            if isinstance(trouble, Unresumable) or not (heard or trouble):
                 return
+            listed = False
 
     async def _watch(self, version: str) -> AsyncGenerator[tuple[str, ConfigMap]]:
         """The events of one watch; a bookmark has only a version. Raises Trouble."""
@@ -138,8 +149,10 @@ class Source:
                         self._on_contact()
                         if event.type in _KINDS:
                             yield event.type, _decode(event.object, ConfigMap)
+            except Gone:
+                raise
             except Refused as refused:  # resuming from the same version would give the same event
-                raise Gone(str(refused), refused.retry_after_seconds) from None
+                raise Unresumable(str(refused), refused.retry_after_seconds) from None
 
     async def _list(self) -> tuple[Sighting, str]:
         """The current state, and the version to watch from. Raises Trouble."""

@@ -30,7 +30,7 @@ class Dropped(Trouble):
 
 
 class Silent(Dropped):
-    """No data for longer than a healthy server ever pauses."""
+    """No data for long. Of a watch this proves nothing, since its object may be unchanged."""
 
 
 class Refused(Trouble):
@@ -61,8 +61,12 @@ class Forbidden(Refused):
     """403: a permission is missing. The message names the Role that grants it."""
 
 
-class Gone(Refused):
-    """The watch cannot resume from a version that is too old (410) or damaged; list again."""
+class Unresumable(Refused):
+    """The watch cannot resume from its version, since its next event is an error; list again."""
+
+
+class Gone(Unresumable):
+    """410: the version is too old. Routine: a server that was restarted knows no earlier one."""
 
 
 class Status(msgspec.Struct):

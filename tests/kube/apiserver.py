@@ -76,7 +76,8 @@ class ApiServer:
         return self
 
     async def stop(self) -> None:
-        """Stop as if killed: watches break off."""
+        """Stop as if killed: watches break off, and the cache of past events is lost."""
+        self.configmaps.compact()
         self.watches.drop()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -42,6 +43,8 @@ class Watching:
         self.troubles: list[Trouble] = []
         self.contacts = 0
         self.waits: list[float] = []
+        self.waited_at: list[float] = []
+        """The real times of the waits, as those of the server's requests."""
         kubeconfig = str(server.write_kubeconfig(folder / "kube"))
         self.connection = Connection({"KUBECONFIG": kubeconfig}, answer_seconds=silence_seconds)
         self._skipped = 0.0
@@ -92,6 +95,7 @@ class Watching:
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
+        self.waited_at.append(time.monotonic())
         self._skipped += seconds
         await asyncio.sleep(0)
 

@@ -27,6 +27,7 @@ class Faults:
     only_names: list[str] | None = None
     """The Role's resourceNames: a list or watch needs a field selector for one of them."""
     bookmark_seconds: float = 60.0
+    """Infinite for none: a quiet object gets none where etcd does not report progress."""
     watch_body: bytes | None = None
     """The content of every watch before it ends, instead of events."""
     list_body: bytes | None = None

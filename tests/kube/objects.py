@@ -107,7 +107,7 @@ class ConfigMaps:
         return [it for it in self.history if int(it[1]["metadata"]["resourceVersion"]) > version]
 
     def compact(self) -> None:
-        """Drop the history, as etcd does after five minutes."""
+        """Drop the history, as etcd does after five minutes, and a server at its restart."""
         self.version += 1
         self.oldest = self.version
         self.history.clear()

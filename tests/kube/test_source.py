@@ -10,6 +10,8 @@ from tests.kube.apiserver import ApiServer
 from tests.kube.conftest import Watch, Watching, document, until
 from tests.kube.threaded import NAME, NAMESPACE
 
+INTERRUPTED = "The connection to the API server was interrupted."
+
 
 def change(server: ApiServer, number: int) -> None:
     server.configmaps.put(NAMESPACE, NAME, document(number))
@@ -115,6 +117,62 @@ async def test_a_version_that_is_gone_is_listed_anew(
     assert server.count("list") == 2
     change(server, 4)
     assert await watching.texts() == document(4)["data"]
+
+
+@pytest.mark.parametrize("as_event", [True, False])
+@pytest.mark.parametrize("killed", [True, False])
+async def test_a_version_that_is_gone_costs_no_wait_and_is_no_trouble(
+    server: ApiServer, watching: Watching, killed: bool, as_event: bool
+) -> None:
+    """The wait after the end of the watch has spread the pods, so it is listed at once."""
+    server.faults.gone_as_event = as_event
+    if killed:
+        server.watches.drop()
+    else:
+        server.watches.end()
+    server.configmaps.compact()
+    change(server, 2)
+    assert await watching.texts() == document(2)["data"]
+    assert len(watching.waits) == 1
+    assert [str(it) for it in watching.troubles] == [INTERRUPTED] * killed
+
+
+async def test_after_a_restart_no_pod_waits_again(server: ApiServer, watching: Watching) -> None:
+    """Once the server answers, with 410; so one wait is the longest time without a watch."""
+    await server.stop()
+    await until(lambda: len(watching.waits) >= 2)
+    server.requests.clear()
+    await server.start()
+    assert await watching.texts() == document(1)["data"]
+    await until(lambda: server.watches)
+    assert [verb for _, verb in server.requests] == ["watch", "list", "watch"]
+    answered_at, _ = server.requests[0]
+    assert max(watching.waited_at) < answered_at
+
+
+async def test_a_server_that_refuses_the_version_of_its_own_list_is_a_trouble(
+    server: ApiServer, watch: Watch
+) -> None:
+    """It is listed again after the back-off."""
+    change(server, 1)
+    server.faults.forgetful = True
+    watching = watch()
+    assert "no longer has this resource version" in await watching.until_troubled()
+    assert watching.waits
+
+
+async def test_silence_is_no_trouble_while_a_list_is_answered(
+    server: ApiServer, watch: Watch
+) -> None:
+    """Without bookmarks, a watch of an object that does not change is silent for minutes."""
+    server.faults.bookmark_seconds = float("inf")
+    change(server, 1)
+    watching = watch(silence_seconds=0.1)
+    await until(lambda: server.count("list") >= 4)
+    assert (watching.troubles, watching.waits) == ([], [])
+    change(server, 2)
+    while await watching.texts() != document(2)["data"]:
+        pass
 
 
 @pytest.mark.parametrize(

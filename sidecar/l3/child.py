@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import Raw
 
 from sidecar.l3 import wire
-from sidecar.l3.engine import Engine, in_chunks
+from sidecar.l3.engine import Engine
 from sidecar.l3.space import Space
 from sidecar.l3.sweeping import Sweeping
 from sidecar.l3.touching import Touching
@@ -110,9 +110,10 @@ class Child:
                 if not data:
                     break
                 for payload in self._unframer.feed(data):
-                    request = wire.decode_request(payload)
+                    request, size = wire.decode_request(payload), len(payload)
+                    del payload  # a large frame is freed before its copy is written
                     self._clock.heard(request.now, received_at)
-                    self._handle(request, len(payload))
+                    self._handle(request, size)
                 if len(data) < RECEIVE_BYTES:
                     self._clock.emptied(received_at)
             self._between_frames()
@@ -169,26 +170,34 @@ class Child:
                 self._closing = True
 
     def _read(self, request: wire.Request) -> None:
-        for keys in in_chunks(request.reads, self._engine.reads_at_once()):
+        for keys in self._engine.in_chunks(request.reads):
             if self._clock() > request.deadline:
                 self._reply(wire.Reply([LATE] * len(keys), [], []))
                 continue
             rows = self._engine.read(keys)
-            answers: list[Any] = []
-            size = 0
-            for row in rows:
-                length = 0 if row is None else len(row)
-                if (
-                    size + length > wire.MAX_FRAME_BYTES and answers
-                ):  # a large value is written alone
-                    self._reply(wire.Reply(answers, [], []))
-                    answers, size = [], 0
-                answers.append(ABSENT if row is None else Raw(row))
-                size += length
-            self._reply(wire.Reply(answers, [], []))
             for key, row in zip(keys, rows, strict=True):
                 if row is not None:
                     self._touching.add(key, 1)
+            self._answer(rows)
+
+    def _answer(self, rows: list[bytes | None]) -> None:
+        """Send records in few replies; a large one in one of its own, after which it is freed."""
+        answers: list[Any] = []
+        size = 0
+        rows.reverse()
+        while rows:
+            row = rows.pop()
+            length = 0 if row is None else len(row)
+            if answers and (length > wire.LARGE_BYTES or size + length > wire.MAX_FRAME_BYTES):
+                self._reply(wire.Reply(answers, [], []))
+                answers, size = [], 0
+            if row is not None and length > wire.LARGE_BYTES:
+                self._send(wire.framed_record(row))
+                continue
+            answers.append(ABSENT if row is None else Raw(row))
+            size += length
+        if answers:
+            self._reply(wire.Reply(answers, [], []))
 
     def _release(self) -> None:
         """Apply waiting writes in order, while there is room for them."""
@@ -215,10 +224,14 @@ class Child:
             self._note_changes()
 
     def _reply(self, reply: wire.Reply) -> None:
+        self._send((wire.framed(wire.encode_reply(reply)),))
+
+    def _send(self, frame: wire.Pieces) -> None:
         if self._deaf:
             return
         try:
-            self._socket.sendall(wire.framed(wire.encode_reply(reply)))
+            for piece in frame:
+                self._socket.sendall(piece)
         except (BrokenPipeError, ConnectionResetError):
             self._deaf = True
 

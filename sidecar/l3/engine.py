@@ -31,8 +31,7 @@ from sidecar.policies import lru
 from sidecar.policies.spec import import_score
 
 READ_BYTES = 4 << 20
-"""The approximate bytes that one multi-get may load; with large values it reads READS_AT_LEAST."""
-READS_AT_LEAST = 4
+"""The most bytes that one multi-get may load; a larger value is read alone."""
 DRAIN_ENTRIES = 64
 """The most that a batch evicts beyond what it adds, so that none takes long after a shrink."""
 SWEEP_ROWS = 256
@@ -111,9 +110,22 @@ class Engine:
                     rows[at] = None
         return rows
 
-    def reads_at_once(self) -> int:
-        """The number of values that one multi-get may fetch."""
-        return max(READS_AT_LEAST, self.entries_in(READ_BYTES))
+    def in_chunks(self, keys: list[bytes]) -> Iterator[list[bytes]]:
+        """The keys of each multi-get, in order. Sizes are looked up only if they may matter."""
+        if len(keys) * self._tier.counts.largest <= READ_BYTES:
+            yield keys
+            return
+        rows = get_many(self._db.meta, [disk_key(key) for key in keys])
+        chunk: list[bytes] = []
+        chunk_bytes = 0
+        for key, row in zip(keys, rows, strict=True):
+            size = 0 if row is None else unpack_meta(row)[SIZE]
+            if chunk and chunk_bytes + size > READ_BYTES:
+                yield chunk
+                chunk, chunk_bytes = [], 0
+            chunk.append(key)
+            chunk_bytes += size
+        yield chunk
 
     def entries_in(self, size_bytes: int) -> int:
         """The number of entries of average size in that many bytes; at least one."""
@@ -246,8 +258,3 @@ class Engine:
             self._tier.invalidations.add(rows.key()[len(SCOPE_ROW) :], seq)
             rows.next()
         rows.status()
-
-
-def in_chunks(keys: list[bytes], size: int) -> Iterator[list[bytes]]:
-    for start in range(0, len(keys), size):
-        yield keys[start : start + size]

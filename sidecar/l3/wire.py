@@ -11,16 +11,23 @@ order, so it is part of the protocol.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from sidecar.model.answers import Page, Record, Status
-from sidecar.model.writes import Write
+from sidecar.model.answers import ABSENT, Page, Record, Status
+from sidecar.model.writes import Put, Write
 
 MAX_FRAME_BYTES = 1 << 20
 """A frame is sent when it has this many bytes; a single large value may exceed it."""
 MAX_FRAME_READS = 64
 MAX_FRAME_WRITES = 256
+LARGE_BYTES = 64 << 10
+"""A larger value is a piece of its frame, so that sending it needs no memory for a copy."""
+
+Pieces = tuple[bytes, ...]
+"""A frame, or its payload, as it follows each other on the stream."""
 
 
 class Configure(msgspec.Struct, array_like=True, tag=0):
@@ -85,25 +92,69 @@ def framed(payload: bytes) -> bytes:
     return len(payload).to_bytes(4, "little") + payload
 
 
+def framed_request(request: Request) -> Pieces:
+    """The frame of a request; the value of its last write is a piece if it is large."""
+    last = request.writes[-1] if request.writes else None
+    if not isinstance(last, Put) or len(last.value) <= LARGE_BYTES:
+        return (framed(encode_request(request)),)
+    value = last.value
+    announced: Any = msgspec.Raw(b"\xc6" + len(value).to_bytes(4, "big"))  # MessagePack's `bin 32`
+    writes = [*request.writes[:-1], replace(last, value=announced)]
+    payload = encode_request(replace(request, writes=writes))
+    end = len(payload) - len(encode_request(request.touches)) - len(encode_request(request.call))
+    return _framed_around(payload[:end], value, payload[end:])
+
+
+def framed_record(row: bytes) -> Pieces:
+    """The frame of the reply to one read with this encoded record."""
+    if len(row) <= LARGE_BYTES:
+        return (framed(encode_reply(Reply([msgspec.Raw(row)], [], []))),)  # type: ignore[list-item]
+    return _framed_around(_BEFORE_RECORD, row, _AFTER_RECORD)
+
+
+def _framed_around(before: bytes, large: bytes, after: bytes) -> Pieces:
+    size = len(before) + len(large) + len(after)
+    return size.to_bytes(4, "little") + before, large, after
+
+
+_BEFORE_RECORD, _AFTER_RECORD = encode_reply(Reply([ABSENT], [], [])).split(b"\0", 1)
+
+
 class Unframer:
-    """Bytes in, whole frames out."""
+    """Bytes in, whole frames out. One that comes in pieces is collected in memory of its size."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._length = bytearray()  # of the next frame, as far as it has come
+        self._frame: memoryview | None = None
+        self._filled = 0
 
-    def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+    def feed(self, data: bytes | memoryview) -> Iterator[memoryview]:
         """Yields payloads. Each has to be decoded before the next, and before `data` changes."""
-        buffer = self._buffer
-        if not buffer and len(data) == 4 + int.from_bytes(data[:4], "little"):
-            yield memoryview(data)[4:]  # exactly one frame: no copy
-            return
-        buffer += data
-        start = 0
-        while len(buffer) - start >= 4:
-            end = start + 4 + int.from_bytes(buffer[start : start + 4], "little")
-            if len(buffer) < end:
-                break
-            yield bytes(memoryview(buffer)[start + 4 : end])
-            start = end
-        if start:
-            del buffer[:start]
+        rest = memoryview(data)
+        while rest:
+            if self._frame is None:
+                end = 4 + int.from_bytes(rest[:4], "little")
+                if not self._length and 4 <= end <= len(rest):
+                    yield rest[4:end]  # no copy
+                    rest = rest[end:]
+                    continue
+                missing = 4 - len(self._length)
+                self._length += rest[:missing]
+                rest = rest[missing:]
+                if len(self._length) < 4:
+                    return
+                self._frame = memoryview(bytearray(int.from_bytes(self._length, "little")))
+                self._filled = 0
+                self._length.clear()
+            count = min(len(rest), len(self._frame) - self._filled)
+            self._frame[self._filled : self._filled + count] = rest[:count]
+            self._filled += count
+            rest = rest[count:]
+            if self._filled == len(self._frame):
+                yield self._collected()
+
+    def _collected(self) -> memoryview:
+        """The frame that is complete. It is not kept here: once it is decoded, it can be freed."""
+        frame, self._frame = self._frame, None
+        assert frame is not None  # noqa: S101  (only called with one)
+        return frame

@@ -275,7 +275,7 @@ class Disk(Generic[Asked]):
         """Call `wake` when there is something to `take`."""
         self._wake = wake
 
-    def take(self, *, at_once: bool = False) -> bytes | None:
+    def take(self, *, at_once: bool = False) -> wire.Pieces | None:
         """The next frame to send; None if there is nothing to send.
 
         While the child is busy, operations are collected until as many wait as are in flight.
@@ -294,7 +294,7 @@ class Disk(Generic[Asked]):
         if not (reads or writes or touches or call):
             return None
         deadline = now + self.timeout_seconds
-        return wire.encode_request(
+        return wire.framed_request(
             wire.Request(now, deadline, self.sync, reads, writes, touches, call)
         )
 

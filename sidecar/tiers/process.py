@@ -3,6 +3,8 @@
 A watchdog checks progress, not speed. A child on a disk that takes 200 ms for every read is slow
 but alive: its counters of I/O and CPU time increase. A child that owes an answer and makes no
 progress is killed with SIGKILL, which is safe thanks to RocksDB's log.
+
+One class of more than 300 lines, since the child's life decides what becomes of its socket.
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ class DiskProcess(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._unframer = wire.Unframer()
         self._transport: asyncio.Transport | None = None
+        self._paused = False  # the child has not read what was sent; so no more is encoded
         self._flushing = False
         self._end_of_stream: asyncio.Future[None] = self._loop.create_future()
         self._heard_at = 0.0
@@ -193,6 +196,7 @@ class DiskProcess(asyncio.Protocol):
             theirs.close()
         process = self._process
         self._fault = None
+        self._paused = False
         self._unframer = wire.Unframer()
         self._heard_at = time.monotonic()
         self._end_of_stream = self._loop.create_future()
@@ -261,14 +265,23 @@ class DiskProcess(asyncio.Protocol):
         if not self._end_of_stream.done():
             self._end_of_stream.set_result(None)
 
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
+
     def _flush_soon(self) -> None:
         self._flushing = False
         self._flush()
 
     def _flush(self, *, at_once: bool = False) -> None:
         if self._transport is not None:
-            while (frame := self._disk.take(at_once=at_once)) is not None:
-                self._transport.write(wire.framed(frame))
+            while (at_once or not self._paused) and (
+                frame := self._disk.take(at_once=at_once)
+            ) is not None:
+                self._transport.writelines(frame)
 
     def _send_what_is_due(self) -> None:
         if self._disk.writes_wait or self._disk.touches_due(self._disk.clock()):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.l3 import wire
+from sidecar.l3.engine import READ_BYTES
 from sidecar.l3.records import RECORD_BYTES, logical_bytes
 from sidecar.model.writes import Put
 from tests.l3.tier import Tier
@@ -62,3 +63,27 @@ def test_one_large_value_crowds_a_tier_of_small_ones(tier: Tier) -> None:
     for n in range(900):
         tier.put(b"ns/%d" % n, b"v" * 10)
     assert tier.engine.crowded([put], frame_bytes) == logical_bytes(put)
+
+
+def test_a_multi_get_loads_no_more_than_it_may(tmp_path: Path) -> None:
+    """Large values are read in several: whatever the average size of an entry is, and reopened."""
+    path, tier = tmp_path / "l3", Tier(tmp_path / "l3", max_entries=1000, max_bytes=1 << 30, seed=1)
+    small = [b"ns/small%d" % n for n in range(200)]
+    large = [b"ns/large%d" % n for n in range(3)]
+    for key in small:
+        tier.put(key, b"v")
+    assert list(tier.engine.in_chunks(small)) == [small]
+    for key in large:
+        tier.put(key, bytes(READ_BYTES * 3 // 4))
+    tier.close()
+    tier = Tier(path, max_entries=1000, max_bytes=1 << 30, seed=1)
+    try:
+        keys = [*small, *large, b"ns/none"]
+        first, *rest = large
+        assert list(tier.engine.in_chunks(keys)) == [
+            [*small, first],
+            *([key] for key in rest[:-1]),
+            [rest[-1], b"ns/none"],
+        ]
+    finally:
+        tier.close()

@@ -48,6 +48,21 @@ def test_a_request_keeps_its_encoding() -> None:
     )
 
 
+@pytest.mark.parametrize("size", [0, wire.LARGE_BYTES, wire.LARGE_BYTES + 1, 3 << 20])
+def test_a_frame_in_pieces_is_the_same_frame(size: int) -> None:
+    """A large value is not copied into its frame; the bytes of the stream stay the same."""
+    put = Put(b"n/k", 7, 1.0, 2.0, "t", size, bytes(size))
+    for writes in ([put], [Delete(b"n/d", 6), put]):
+        request = wire.Request(1.0, 2.0, True, [b"n/r"], [*writes], [(b"n/t", 3)], wire.Close())
+        frame = wire.framed_request(request)
+        assert b"".join(frame) == wire.framed(wire.encode_request(request))
+        assert (put.value in frame) == (size > wire.LARGE_BYTES)
+    record = Record(7, 1.0, 2.0, "t", size, bytes(size))
+    row = wire.encode_record(record)
+    reply = wire.framed(wire.encode_reply(wire.Reply([record], [], [])))
+    assert b"".join(wire.framed_record(row)) == reply
+
+
 def test_a_reply_keeps_its_encoding() -> None:
     """Records and pages are arrays; outcomes are numbers."""
     record = Record(7, 1.0, 2.0, "t", 1, b"v")

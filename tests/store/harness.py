@@ -93,7 +93,7 @@ class Harness:
         """Handle what the store has sent, as the child does."""
         disk = self.store.disk
         while (frame := disk.take()) is not None:
-            request = wire.decode_request(frame)
+            request = wire.decode_request(b"".join(frame)[4:])
             if request.reads:
                 rows = self.engine.read(request.reads)
                 reads = [ABSENT if row is None else wire.decode_record(row) for row in rows]

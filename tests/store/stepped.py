@@ -35,7 +35,7 @@ class SteppedChild:
         before the frame is sent.
         """
         while (frame := disk.take()) is not None:
-            self._handle(wire.decode_request(frame))
+            self._handle(wire.decode_request(b"".join(frame)[4:]))
 
     def _handle(self, request: wire.Request) -> None:
         if request.reads:

@@ -42,7 +42,7 @@ class Paced:
         """The keys of the writes that are sent now; they are acknowledged."""
         keys: list[bytes] = []
         while (frame := self.disk.take()) is not None:
-            writes = wire.decode_request(frame).writes
+            writes = wire.decode_request(b"".join(frame)[4:]).writes
             keys += [write.key for write in writes if not isinstance(write, Invalidate)]
             self.disk.feed(wire.Reply([], [NEW] * len(writes), []))
         return keys
@@ -88,7 +88,7 @@ def test_reads_are_not_slowed() -> None:
     paced.disk.read(Read(b"key"))
     frame = paced.disk.take()
     assert frame is not None
-    request = wire.decode_request(frame)
+    request = wire.decode_request(b"".join(frame)[4:])
     assert (request.reads, request.writes) == ([b"key"], [])
 
 

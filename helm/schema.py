@@ -26,7 +26,7 @@ def updated(schema: str, vocabulary: Vocabulary) -> str:
     """The text of values.schema.json with its definition of `cache.yaml` replaced."""
     before, _, rest = schema.partition(BEGIN)
     _, end = json.JSONDecoder().raw_decode(rest)
-    document = _of(cache_schema(vocabulary)) | {"type": ["object", "string"]}  # a map, or text
+    document = _of(cache_schema(vocabulary)) | {"type": ["object", "string", "null"]}  # map or text
     made = json.dumps({"$comment": COMMENT} | document, indent=2)
     return f"{before}{BEGIN}{textwrap.indent(made, '    ').lstrip()}{rest[end:]}"
 
@@ -36,7 +36,13 @@ def _of(kind: Any) -> dict[str, Any]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         kinds = get_type_hints(kind, include_extras=True)
         properties = {name: _of(kinds[name]) for name in kind.model_fields}
-        return {"type": "object", "additionalProperties": False, "properties": properties}
+        return _or_null({"type": "object", "additionalProperties": False, "properties": properties})
     if any(isinstance(each, BeforeValidator) for each in getattr(kind, "__metadata__", ())):
         return {"$ref": f"#/definitions/{PARSED[kind]}"}
-    return TypeAdapter(kind).json_schema()
+    return _or_null(TypeAdapter(kind).json_schema())
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """With `null`, by which a value of another chart is taken away."""
+    choices = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return schema | choices | {"type": [schema["type"], "null"]}

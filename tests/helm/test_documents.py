@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
 import yaml
 
-from tests.helm.charts import Object, of_kind, one
+from sidecar.catalogue import CATALOGUE
+from sidecar.config.document import parse
+from sidecar.config.values import CacheConfig
+from tests.helm.charts import Object, helms, objects, of_kind, one
 from tests.helm.shop import config_map_of, flags_of, pod_of, render_shop, sidecar_of, volumes_of
+from tests.helm.tools import HELMS
 
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -37,6 +43,61 @@ def test_an_operator_owns_the_config_map_alone(shop: Path, plain: list[Object]) 
     volume = volumes_of(found)["cache-sidecar-config"]["configMap"]
     assert volume == {"name": "demo-cache-sidecar", "optional": True}
     assert pod_of(found) == pod_of(plain)
+
+
+OPERATOR_WAYS = {
+    "--set": ["--set=cache-sidecar.config.owner=operator"],
+    "a file": ["--values=owner.yaml"],
+    "without the documents": [
+        "--set=cache-sidecar.config.owner=operator",
+        "--set=cache-sidecar.config.documents=null",
+    ],
+    "a file without the documents": ["--values=null.yaml"],
+    "JSON": ['--set-json=cache-sidecar.config={"owner":"operator","documents":null}'],
+}
+
+
+@pytest.mark.parametrize("way", OPERATOR_WAYS)
+@pytest.mark.parametrize("major", HELMS)
+def test_an_operator_takes_over_from_a_chart_with_documents(
+    example: Path, tmp_path: Path, major: str, way: str
+) -> None:
+    """Whoever installs a chart chooses; its documents are ignored, which a comment says."""
+    config = "cache-sidecar: {config: {owner: operator"
+    (tmp_path / "owner.yaml").write_text(config + "}}")
+    (tmp_path / "null.yaml").write_text(config + ", documents: null}}")
+    flags = [flag.replace("--values=", f"--values={tmp_path}/") for flag in OPERATOR_WAYS[way]]
+    image = "--set=cache-sidecar.image.repository=registry.example.com/cache-sidecar"
+    [done] = helms("template", "demo", str(example), image, *flags, majors=[major]).values()
+    assert done.returncode == 0, done.stderr
+    found = objects(done.stdout)
+    assert [each["metadata"]["name"] for each in of_kind(found, "ConfigMap")] == ["demo"]
+    [line] = re.findall("# (config.documents .*)", done.stdout) or [""]
+    assert bool(line) == ("documents" not in way and way != "JSON")
+    assert not line or "the ConfigMap demo-cache-sidecar" in line
+
+
+def test_what_an_operator_replaces_is_said_in_the_notes(example: Path) -> None:
+    """Without a cluster, only Helm 4 shows notes."""
+    stated = "cache-sidecar.image.repository=a,cache-sidecar.config.owner=operator"
+    install = ("install", "demo", str(example), "--dry-run=client", "--set", stated)
+    [done] = helms(*install, majors=["4"]).values()
+    assert "config.documents was ignored (cache.yaml)" in done.stdout.split("NOTES:")[1]
+
+
+def test_ignored_documents_change_no_size(shop: Path) -> None:
+    """Nor are they checked: only the ConfigMap counts."""
+    documents = {"cache.yaml": {"tiers": {"l2": {"max_bytes": "1GiB"}}}, "rules.yaml": "- 1"}
+    operator = {"owner": "operator"}
+    found = render_shop(shop, {"config": operator | {"documents": documents}})
+    assert pod_of(found) == pod_of(render_shop(shop, {"config": operator}))
+
+
+def test_every_document_is_rendered_so_that_helm_owns_its_key(plain: list[Object]) -> None:
+    """Helm leaves keys alone that it does not know, such as one that kubectl added."""
+    data = config_map_of(plain)["data"]
+    assert data.keys() == {"baselines.yaml", "cache.yaml", "rules.yaml"}
+    assert parse(data, vocabulary=CATALOGUE.vocabulary).cache == CacheConfig()
 
 
 def test_the_rights_are_for_one_name(plain: list[Object]) -> None:

@@ -19,7 +19,6 @@ REFUSED: list[tuple[Values, str]] = [
     ({"image": {"repository": "a.example:5000/b:1.0"}}, "set the tag as image.tag"),
     ({"serviceAccountName": ""}, "serviceAccountName is required"),
     ({"events": "all", "config": {"watch": False}}, "Events require config.watch"),
-    ({"config": {"owner": "operator", "documents": LARGE_L2}}, "set config.owner: helm"),
     ({"config": {"documents": {"rules.yaml": "- 1"}}}, "rules.yaml is not a YAML map"),
     ({"config": {"documents": {"cache.yaml": "a: [}"}}}, "cache.yaml is not a YAML map"),
     (

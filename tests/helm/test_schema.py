@@ -13,8 +13,16 @@ import yaml
 from jsonschema import Draft7Validator
 
 from tests.helm.accepted import faults
-from tests.helm.charts import SIDECAR, RefusedError, helms
-from tests.helm.shop import make_shop, render_shop
+from tests.helm.charts import SIDECAR, RefusedError, helms, objects, render
+from tests.helm.shop import (
+    STATED,
+    config_map_of,
+    flags_of,
+    make_shop,
+    render_shop,
+    sidecar_of,
+    volumes_of,
+)
 from tests.helm.wrong_values import (
     OF_EVERY_TYPE,
     Steps,
@@ -28,6 +36,14 @@ from tests.helm.wrong_values import (
 SCHEMA: dict[str, Any] = json.loads((SIDECAR / "values.schema.json").read_text())
 DEFAULTS: dict[str, Any] = yaml.safe_load((SIDECAR / "values.yaml").read_text())
 WRONG = list(wrong_values(SCHEMA))
+NEEDED: dict[Steps, str] = {
+    ("image",): "image.repository is required",
+    ("image", "repository"): "image.repository is required",
+    ("serviceAccountName",): "serviceAccountName is required",
+    **{("probes", name, "httpGet"): f"probes.{name} has no handler" for name in DEFAULTS["probes"]},
+    ("calledWith",): "calledWith",
+}
+"""The values that are needed and have no default to fall back to, with what is said without."""
 OPEN = {
     ("global",),
     ("config", "documents", "baselines.yaml"),
@@ -90,20 +106,67 @@ def test_both_helms_refuse_each_wrong_value_by_name(batch: list[Wrong]) -> None:
         assert not {_name(wrong) for wrong in batch} - named, f"Helm {major} said: {done.stderr}"
 
 
-def test_null_takes_a_value_away_only_where_the_chart_does_without(tmp_path: Path) -> None:
-    """Helm drops values set to null; templates then fail with an unclear error, or not at all."""
-    required = {(*path, name) for path, node in nodes(SCHEMA) for name in node.get("required", ())}
-    handlers = {path for path in _paths(DEFAULTS) if path[-1] == "httpGet"}  # refused by a sentence
-    nulls = [Wrong(path, None) for path in _paths(DEFAULTS) if path not in handlers]
+def test_null_is_allowed_for_every_value_of_the_chart() -> None:
+    """Except for the marker, and for items of lists, which have no defaults to take away."""
+    refusing = [
+        path
+        for path, node in nodes(SCHEMA)
+        if path and 0 not in path and not Draft7Validator(_alone(node)).is_valid(None)
+    ]
+    assert refusing == [("global",), ("calledWith",)]
+
+
+def test_null_takes_a_default_away(tmp_path: Path) -> None:
+    """The value is then empty, or where it cannot be, the default; the rest is not affected."""
     shop = make_shop(tmp_path / "shop")
-    for batch in batches([null for null in nulls if null.path not in required]):
-        assert faults(render_shop(shop, document(batch)), "1.36") == []
-    for batch in batches([null for null in nulls if null.path in required]):
-        with pytest.raises(RefusedError) as refused:
-            render_shop(shop, document(batch))
-        for said in refused.value.said.values():
-            assert "values don't meet the specifications" in said
-            assert not [null for null in batch if not re.search(rf"\b{null.path[-1]}\b", said)]
+    nulls = [Wrong(path, None) for path in _paths(DEFAULTS) if path not in NEEDED]
+    for batch in batches(nulls):
+        values = _merged(STATED, document(batch))
+        assert faults(render(shop, {"cache-sidecar": values}), "1.36") == []
+
+
+@pytest.mark.parametrize("path", sorted(NEEDED))
+def test_a_null_for_what_is_needed_is_refused(tmp_path: Path, path: Steps) -> None:
+    with pytest.raises(RefusedError) as refused:
+        render_shop(make_shop(tmp_path / "shop"), document([Wrong(path, None)]))
+    for said in refused.value.said.values():
+        assert NEEDED[path] in said
+
+
+def test_null_takes_away_what_another_chart_has_set(tmp_path: Path) -> None:
+    """In a values file and with `--set`, also where the default has no such key."""
+    stated = STATED | {
+        "config": {"documents": {"cache.yaml": {"promote_after": 3, "default_ttl": "1m"}}},
+        "podMonitor": {"labels": {"team": "a"}},
+        "ports": {"data": 1},
+        "l3": {"storageClassName": "fast", "type": "ephemeral"},
+    }
+    shop = make_shop(tmp_path / "shop")
+    (shop / "values.yaml").write_text(json.dumps({"cache-sidecar": stated}))
+    paths = ["config.documents.cache\\.yaml.promote_after", "podMonitor.labels.team", "ports.data"]
+    paths += ["l3.storageClassName", "l3.type", "image.tag", "config.documents.rules\\.yaml"]
+    flags = [f"--set=cache-sidecar.{path}=null" for path in paths]
+    file = tmp_path / "nulls.yaml"
+    file.write_text(
+        "cache-sidecar: {config: {documents: {cache.yaml: {promote_after: null},"
+        " rules.yaml: null}}, podMonitor: {labels: {team: null}},"
+        " ports: {data: null}, image: {tag: null}, l3: {storageClassName: null, type: null}}"
+    )
+    found = [
+        objects(done.stdout)
+        for ways in (flags, [f"--values={file}"])
+        for done in helms("template", "demo", str(shop), *ways).values()
+    ]
+    assert found[0]
+    assert all(each == found[0] for each in found)
+    data = config_map_of(found[0])["data"]
+    assert yaml.safe_load(data["cache.yaml"]) == {"default_ttl": "1m"}
+    assert flags_of(sidecar_of(found[0]))["--data-bind"] == "127.0.0.1:7070"
+    assert "emptyDir" in volumes_of(found[0])["cache-sidecar-data"]
+
+
+def _alone(node: dict[str, Any]) -> dict[str, Any]:
+    return {**node, "definitions": SCHEMA["definitions"]}
 
 
 def _of_helm_3(said: str) -> set[str]:

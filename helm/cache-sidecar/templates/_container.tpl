@@ -21,7 +21,7 @@ the application is terminated before the sidecar or together with it.
   {{- range $kind, $probe := .Values.probes }}
   {{- with $probe }}
   {{ $kind }}Probe:
-    {{- toYaml . | nindent 4 }}
+    {{- include "cache-sidecar.probe" . | nindent 4 }}
   {{- end }}
   {{- end }}
   resources:
@@ -72,11 +72,20 @@ the application is terminated before the sidecar or together with it.
 {{- end }}
 {{- end }}
 
-{{/* Omits the fields that are "", which the cluster assigns. */}}
+{{/* A probe; its port is the ops port unless it has one. */}}
+{{- define "cache-sidecar.probe" -}}
+{{- $probe := deepCopy . }}
+{{- range $handler := list "httpGet" "tcpSocket" }}
+{{- if hasKey $probe $handler }}{{ $_ := set $probe $handler (merge (get $probe $handler) (dict "port" "cache-ops")) }}{{ end }}
+{{- end }}
+{{- toYaml $probe }}
+{{- end }}
+
+{{/* Omits the fields that are "" or empty, which the cluster assigns. */}}
 {{- define "cache-sidecar.securityContext" -}}
 {{- $stated := dict }}
 {{- range $name, $value := .Values.securityContext }}
-{{- if ne (toString $value) "" }}{{ $_ := set $stated $name $value }}{{ end }}
+{{- if or $value (kindIs "bool" $value) (kindIs "float64" $value) (kindIs "int64" $value) }}{{ $_ := set $stated $name $value }}{{ end }}
 {{- end }}
 {{- toYaml $stated }}
 {{- end }}

@@ -8,6 +8,7 @@ parent's values and files; the marker `calledWith`, which only this chart's valu
 {{- if ne (toString $marker) "cache-sidecar" }}
 {{- fail "cache-sidecar: a template was called with the wrong context. Call it as in {{ include \"cache-sidecar.volumes\" (index .Subcharts \"cache-sidecar\") }}, with the dependency's alias if it has one. To disable the sidecar, set its value `enabled` to false instead of using a `condition`." }}
 {{- end }}
+{{- include "cache-sidecar.complete" . }}
 {{- with include "cache-sidecar.problems" . | trim }}
 {{- fail (printf "cache-sidecar: invalid values:\n%s" .) }}
 {{- end }}

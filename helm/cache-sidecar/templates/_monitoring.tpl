@@ -30,13 +30,26 @@ decide because no cluster was queried or it lacks the operator. Takes (list cont
 {{- end }}
 {{- end }}
 
-{{/* The objects that `auto` omitted, one sentence per line, for the notes and the rendered output. */}}
+{{/* What was not rendered, though it may be expected: one sentence per line, for the notes of other charts. */}}
 {{- define "cache-sidecar.leftOut" -}}
+{{- include "cache-sidecar.guard" . }}
+{{- with include "cache-sidecar.ignored" . }}
+{{ . }}
+{{- end }}
 {{- if eq (include "cache-sidecar.podMonitor" .) "unknown" }}
 {{ include "cache-sidecar.leftOut.sentence" (list "podMonitor" "PodMonitor") }}
 {{- end }}
 {{- if eq (include "cache-sidecar.prometheusRule" .) "unknown" }}
 {{ include "cache-sidecar.leftOut.sentence" (list "prometheusRule" "PrometheusRule") }}
+{{- end }}
+{{- end }}
+
+{{/* The documents that another owner's ConfigMap replaces, as a sentence. */}}
+{{- define "cache-sidecar.ignored" -}}
+{{- with .Values }}
+{{- if and .enabled .workload (eq .config.owner "operator") .config.documents -}}
+config.documents was ignored ({{ keys .config.documents | sortAlpha | join ", " }}), since config.owner is operator: the documents are those of the ConfigMap {{ include "cache-sidecar.configName" $ }}.
+{{- end }}
 {{- end }}
 {{- end }}
 

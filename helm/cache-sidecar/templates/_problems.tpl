@@ -36,11 +36,8 @@ reported at once. No values are validated while `enabled` is false.
 {{- end }}
 
 {{- define "cache-sidecar.problems.documents" -}}
-{{- with .Values.config }}
-{{- if and (eq .owner "operator") .documents }}
-- config.owner is operator, so Helm does not manage the ConfigMap, but config.documents has {{ keys .documents | sortAlpha | join ", " }}: move them to the ConfigMap {{ include "cache-sidecar.configName" $ }}, or set config.owner: helm.
-{{- end }}
-{{- range $name, $document := .documents }}
+{{- if eq .Values.config.owner "helm" }}
+{{- range $name, $document := .Values.config.documents }}
 {{- if kindIs "string" $document }}
 {{- with (fromYaml $document).Error }}
 - config.documents: {{ $name }} is not a YAML map: {{ . | replace "\n" " " }}.

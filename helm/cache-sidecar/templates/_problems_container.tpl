@@ -56,7 +56,7 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- range $name, $probe := .Values.probes }}
 {{- $handlers := list }}
 {{- range $handler := list "httpGet" "exec" "tcpSocket" "grpc" }}
-{{- if get ($probe | default dict) $handler }}{{ $handlers = append $handlers $handler }}{{ end }}
+{{- if hasKey ($probe | default dict) $handler }}{{ $handlers = append $handlers $handler }}{{ end }}
 {{- end }}
 {{- if gt (len $handlers) 1 }}
 - probes.{{ $name }} has {{ join " and " $handlers }}, but Kubernetes allows only one: set probes.{{ $name }}.{{ first $handlers }}: null to remove it.

@@ -19,9 +19,12 @@ Sizes: the limits of the tiers, the memory that they need, and the share of the 
 {{ div (add (int64 .) 1048575) 1048576 }}Mi
 {{- end }}
 
-{{/* `cache.yaml` from config.documents, as JSON. A document given as text is parsed. */}}
+{{/*
+`cache.yaml` from config.documents, as JSON, without documents that are ignored. One given as text is parsed.
+*/}}
 {{- define "cache-sidecar.cache" -}}
-{{- $cache := index .Values.config.documents "cache.yaml" | default dict }}
+{{- $documents := eq .Values.config.owner "helm" | ternary .Values.config.documents dict }}
+{{- $cache := index $documents "cache.yaml" | default dict }}
 {{- if kindIs "string" $cache }}{{ $cache = fromYaml $cache | default dict }}{{ end }}
 {{- toJson $cache }}
 {{- end }}

@@ -30,8 +30,13 @@ def start_sidecar(tmp_path: Path) -> Iterator[StartSidecar]:
     """Starts sidecars, by default on a folder of this test, and ends them after it."""
     started: list[RunningSidecar] = []
 
-    def start(*flags: str, data_dir: Path | None = None, **environment: str) -> RunningSidecar:
-        sidecar = RunningSidecar(data_dir or tmp_path / "data", flags, environment)
+    def start(
+        *flags: str,
+        data_dir: Path | None = None,
+        wrapper: tuple[str, ...] = (),
+        **environment: str,
+    ) -> RunningSidecar:
+        sidecar = RunningSidecar(data_dir or tmp_path / "data", flags, environment, wrapper)
         started.append(sidecar)
         return sidecar.start()
 

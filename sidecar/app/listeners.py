@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 from aiohttp import web
 
 from sidecar.app.settings import Settings, StartError
 from sidecar.http.server import Server
+from sidecar.process.descriptors import most_descriptors
+from sidecar.serving.limits import Limits
+from sidecar.serving.paced import PacedListener
 from sidecar.serving.socket_file import SocketFile
 
 DRAIN_SECONDS = 0.5
 """How long open requests may take to finish when the sidecar stops; 1.5 s together with L3."""
+BACKLOG = 1024
+"""Connections to the data API that may wait to be accepted: all clients may connect at once."""
+OTHER_DESCRIPTORS = 400
+"""What connections to the data API leave: for those of the ops API, for refusals, and for files."""
+
+
+def data_limits() -> Limits:
+    """The limits of the data API: with fewer connections where the system gives few descriptors, so
+    that probes get through.
+    """
+    most, limits = most_descriptors(), Limits()
+    if most is None:
+        return limits
+    return Limits(connections=max(1, min(limits.connections, most - OTHER_DESCRIPTORS)))
 
 
 class Listeners:
@@ -24,6 +42,7 @@ class Listeners:
         self._data = data
         self._ops = ops
         self._runners: list[web.BaseRunner] = []
+        self._ops_listener: PacedListener | None = None
         path = settings.data_socket
         self._file = None if path is None else SocketFile(path)
         self.ports: dict[str, int] = {}
@@ -32,36 +51,45 @@ class Listeners:
     async def open(self) -> None:
         """Raises StartError; `close` must be awaited in that case too."""
         settings = self._settings
-        self.ports["http"] = await self._bind(self._data, settings.data_bind, "--data-bind")
-        self.ports["ops"] = await self._bind(self._ops, settings.ops_bind, "--ops-bind")
+        self.ports["http"] = await self._bind_data(settings.data_bind)
+        self.ports["ops"] = await self._bind_ops(settings.ops_bind)
         if settings.data_socket is not None and self._file is not None:
             await self._bind_socket(settings.data_socket, self._file)
 
     async def close(self) -> None:
         """Finish open requests within DRAIN_SECONDS, and remove the socket's file."""
         try:
+            if self._ops_listener is not None:
+                self._ops_listener.close()
             await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         finally:
             if self._file is not None:
                 self._file.remove()
 
-    async def _bind(self, server: Server, bind: tuple[str, int], flag: str) -> int:
-        host, port = bind
-        runner = await self._runner(server)
+    async def _bind_data(self, bind: tuple[str, int]) -> int:
+        runner = await self._runner(self._data)
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, *bind, backlog=BACKLOG).start()
         except OSError as error:
-            raise StartError(
-                f"{host}:{port} can't be listened on ({_why(error)}): end what uses it, "
-                f"or choose another address with {flag}"
-            ) from None
+            raise _not_bound(bind, "--data-bind", error) from None
         return int(runner.addresses[0][1])
+
+    async def _bind_ops(self, bind: tuple[str, int]) -> int:
+        await self._runner(self._ops)
+        try:
+            sockets = await _bound(*bind)
+        except OSError as error:
+            raise _not_bound(bind, "--ops-bind", error) from None
+        self._ops_listener = PacedListener(sockets, self._ops)
+        self._ops_listener.start()
+        return int(sockets[0].getsockname()[1])
 
     async def _bind_socket(self, path: Path, file: SocketFile) -> None:
         """Listen on a Unix socket, replacing one that an earlier process left behind."""
         try:
             file.clear()
-            await web.UnixSite(await self._runner(self._data), str(path)).start()
+            runner = await self._runner(self._data)
+            await web.UnixSite(runner, str(path), backlog=BACKLOG).start()
             file.taken()
         except OSError as error:
             raise StartError(f"--data-socket {path}: {error.strerror}") from None
@@ -72,6 +100,36 @@ class Listeners:
         await runner.setup()
         self._runners.append(runner)
         return runner
+
+
+async def _bound(host: str, port: int) -> list[socket.socket]:
+    """A socket for each address of the host; with port 0, of the same one. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+            sockets.append(socket.socket(family, socket.SOCK_STREAM))
+            sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sockets[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sockets[-1].bind((address[0], port, *address[2:]))
+            port = port or sockets[0].getsockname()[1]
+    except OSError:
+        for each in sockets:
+            each.close()
+        raise
+    return sockets
+
+
+def _not_bound(bind: tuple[str, int], flag: str, error: OSError) -> StartError:
+    host, port = bind
+    return StartError(
+        f"{host}:{port} can't be listened on ({_why(error)}): end what uses it, or choose another "
+        f"address with {flag}"
+    )
 
 
 def _why(error: OSError) -> str:

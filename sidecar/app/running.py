@@ -12,6 +12,7 @@ from sidecar.app.settings import Settings
 from sidecar.app.sidecar import prepare
 from sidecar.app.tasks import unless_hurried
 from sidecar.catalogue import CATALOGUE, Catalogue
+from sidecar.process.descriptors import allow_many_files
 from sidecar.process.runtime import Runtime
 from sidecar.tiers.memory import MMAP_THRESHOLD_BYTES
 
@@ -25,6 +26,7 @@ async def run(
     the configuration. Raises StartError.
     """
     runtime = Runtime()
+    allow_many_files()
     runtime.begin(mmap_threshold_bytes=MMAP_THRESHOLD_BYTES)
     loop = asyncio.get_running_loop()
     asked, hurry = asyncio.Event(), asyncio.Event()

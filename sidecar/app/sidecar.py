@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar.api.state import CacheSettings, Configuration
 from sidecar.app.actuators import Actuators
 from sidecar.app.announcements import Announcer
-from sidecar.app.listeners import Listeners
+from sidecar.app.listeners import Listeners, data_limits
 from sidecar.app.readiness import ReadinessCheck
 from sidecar.app.settings import Settings, StartError
 from sidecar.app.tasks import attempt, cancel, supervise, unless_hurried
@@ -47,6 +47,7 @@ from sidecar.process.cgroup import ControlGroup
 from sidecar.process.garbage import Collections
 from sidecar.process.runtime import Runtime
 from sidecar.serving.admission import Admission
+from sidecar.serving.limits import OPS_LIMITS
 from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
 from sidecar.signals.sources import Sources
@@ -101,7 +102,10 @@ class Sidecar:
         self._api = api
         self._follower = None if api is None else api.follower(documents)
         self._collections = Collections()
-        self.admissions = {"http": Admission(RequestStats()), "ops": Admission(RequestStats())}
+        self.admissions = {
+            "http": Admission(RequestStats(), data_limits()),
+            "ops": Admission(RequestStats(), OPS_LIMITS),
+        }
         policies, cache = catalogue.policies, documents.document.cache
         disk = Client(self._clock)
         self.store = Store(self._clock, cache, policies.make_for, policies.scores, disk)
@@ -176,7 +180,7 @@ class Sidecar:
             {name: admission.stats for name, admission in self.admissions.items()},
             self.control,
         )
-        api = OpsApi(partial(metrics.render, registered), self._readiness)
+        api = OpsApi(metrics.Exposition(registered), self._readiness)
         return Server("ops", Table(OPS, api), self.admissions["ops"])
 
     # ---- queries of the parts

@@ -27,7 +27,7 @@ log = structlog.get_logger("sidecar.http")
 class Connection(Pipeline):
     """A connection that counts the bytes it buffers and reports protocol errors as problems."""
 
-    __slots__ = ("_held_bytes", "admission")
+    __slots__ = ("_gave_way", "_held_bytes", "admission")
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Connection(Pipeline):
         )
         self.admission = admission
         self._held_bytes = 0
+        self._gave_way = False
 
     async def drained(self, transport: asyncio.Transport, size: int) -> None:
         with suppress(ConnectionError):
@@ -80,13 +81,36 @@ class Connection(Pipeline):
         if idle_since <= moment and not self.is_at_work:
             self.force_close()
 
+    @property
+    def source(self) -> str:
+        """The address of the client; empty on a Unix socket."""
+        peer = None if self.transport is None else self.transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    @property
+    def silent_since(self) -> float | None:
+        """When it last began or answered a request; None while it waits for an answer. One whose
+        body is still arriving is silent, too.
+        """
+        if self.transport is None or (self.is_at_work and self._latest_body.is_eof()):
+            return None
+        return self._next_keepalive_close_time - self.admission.limits.idle_seconds
+
+    def give_way(self) -> None:
+        """Close it for another one, which may take its place at once."""
+        self._gave_way = True
+        self.admission.connections -= 1
+        self.admission.stats.shed["silent"] += 1
+        self.force_close()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.admission.connections += 1
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
-        self.admission.connections -= 1
+        if not self._gave_way:
+            self.admission.connections -= 1
         self.release()
 
     def handle_error(
@@ -114,6 +138,23 @@ class Connection(Pipeline):
             detail = "An internal error of cache-sidecar; see its log."
         self.admission.stats.observe("unknown", status, 0.0)
         return problem_reply(ProblemError(status, detail, close=True))
+
+
+class PacedConnection(Connection):
+    """A connection from which a piece is read now and then. Requests that come in one piece are not
+    answered but for the first: a client that sends more than that on this port means no good.
+    """
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        if data:  # aiohttp calls it without, to go on
+            self.rest(self.admission.limits.pace_seconds)
+        super().data_received(data)
+
+    @property
+    def is_last(self) -> bool:
+        return super().is_last or bool(self._messages)
 
 
 class Refusal(asyncio.Protocol):

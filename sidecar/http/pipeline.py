@@ -212,6 +212,15 @@ class Pipeline(RequestHandler):
             if self._buffer_paused and len(queue) <= self._msg_queue_resume_size:
                 self._resume_reading_if_drained()
 
+    def rest(self, seconds: float) -> None:
+        """Read nothing for a time: what the client sends waits in the kernel."""
+        self._pause_transport_reading()
+        self._loop.call_later(seconds, self._read_again)
+
+    def _read_again(self) -> None:
+        if not (self._reading_paused or self._buffer_paused):
+            self._resume_transport_reading()
+
     def ask(self) -> None:
         """The answer to the request that was taken comes later, from `answer` or `leave`."""
         self._asked = True

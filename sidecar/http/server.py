@@ -14,7 +14,7 @@ import structlog
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from sidecar.api.errors import RequestError, UnavailableError
-from sidecar.http.connection import Connection, Refusal
+from sidecar.http.connection import Connection, PacedConnection, Refusal
 from sidecar.http.messages import (
     LARGE_BYTES,
     Reply,
@@ -30,6 +30,7 @@ from sidecar.http.routing import Found
 from sidecar.serving.admission import Admission
 from sidecar.serving.idle import IdleConnections
 from sidecar.serving.limiter import Limiter
+from sidecar.serving.room import Room
 
 log = structlog.get_logger("sidecar.http")
 
@@ -59,14 +60,16 @@ class Server(web.Server):
         self._take = take
         self._repeated = Repeated()
         self._idle = IdleConnections(cast(Any, self._connections), admission)
+        self._room = Room(cast(Any, self._connections), admission.limits)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's)
         self._idle.stop()
         await super().shutdown(timeout)
 
     def __call__(self) -> Any:
-        if self._admission.admits_connection():
-            return Connection(
+        if self._admission.admits_connection(self._room.make):
+            kind = PacedConnection if self._admission.limits.pace_seconds else Connection
+            return kind(
                 self,
                 loop=self._loop,
                 admission=self._admission,

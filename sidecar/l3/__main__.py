@@ -10,11 +10,9 @@ from __future__ import annotations
 import ctypes
 import os
 import random
-import resource
 import signal
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from sidecar.l3 import wire
@@ -30,6 +28,7 @@ from sidecar.l3.opening import (
     quarantine_bytes,
 )
 from sidecar.l3.space import Space, most_live_bytes
+from sidecar.process.descriptors import allow_many_files
 
 _PR_SET_PDEATHSIG = 1
 
@@ -86,16 +85,6 @@ def _end_with_parent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def allow_many_files() -> None:
-    """Use all that the system allows: container runtimes often start with a soft limit of 1024.
-
-    A refusal, as by a sandbox, is no fault: with fewer open tables L3 is only slower.
-    """
-    with suppress(OSError, ValueError):
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

@@ -65,8 +65,12 @@ class Admission:
 
     # ---- connections and bytes: a refusal is counted where it is decided
 
-    def admits_connection(self) -> bool:
-        return self.connections < self.limits.connections or self._shed("connections")
+    def admits_connection(self, make_room: Callable[[], bool] = lambda: False) -> bool:
+        """Whether there is room for another connection. `make_room` is called at the limit, and
+        closes some if it can.
+        """
+        is_below = self.connections < self.limits.connections
+        return is_below or make_room() or self._shed("connections")
 
     def admits_refusal(self) -> bool:
         """Whether another connection may get a refusal; otherwise it is closed without one."""

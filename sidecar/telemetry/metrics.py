@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -17,11 +18,17 @@ from sidecar.model.config_report import ConfigReport
 from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import LATENCY_BOUNDS, RequestStats
 from sidecar.process.usage import resident_bytes
+from sidecar.serving.pace import Pace
 from sidecar.telemetry.cache import CacheCollector
 from sidecar.telemetry.families import PREFIX, counter, gauge
 from sidecar.telemetry.optimizer import OptimizerCollector
 from sidecar.telemetry.signals import SignalCollector
 from sidecar.tiers.process import ENDS
+
+OPENMETRICS = "application/openmetrics-text"
+RENDERINGS_PER_SECOND, RENDERINGS_AT_ONCE = 4.0, 20
+"""A rendering takes the event loop up to 20 ms, so there are no more than this."""
+MOST_SECONDS_OLD = 1.0
 
 TIMED = frozenset({"get", "put", "delete", "mget", "mset", "mdelete", "invalidate"})
 """The operations with a duration histogram, of 19 series each."""
@@ -56,9 +63,50 @@ def registry(
 
 
 def render(registered: CollectorRegistry, accept: str) -> tuple[str, bytes]:
-    """The content type and the body, in the format that the scraper prefers."""
-    encoder, content_type = choose_encoder(accept)
+    """The content type and the body, in the format that the scraper prefers: the classic one, or
+    OpenMetrics 1.0.
+    """
+    encoder, content_type = choose_encoder(OPENMETRICS if _takes_openmetrics(accept) else "")
     return content_type, encoder(registered)
+
+
+class Exposition:
+    """The metrics as scrapers get them, rendered at a limited rate: scrapes cost the data path next
+    to nothing, however many there are.
+    """
+
+    def __init__(
+        self, registered: CollectorRegistry, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._registered = registered
+        self._clock = clock
+        self._rendered: dict[bool, tuple[float, tuple[str, bytes]]] = {}
+        """By whether it is OpenMetrics: when it was rendered, the content type and the body."""
+        self._pace = Pace(RENDERINGS_PER_SECOND, RENDERINGS_AT_ONCE)
+        self._next_at = 0.0
+
+    def __call__(self, accept: str) -> tuple[str, bytes]:
+        """The content type and the body: of now, or MOST_SECONDS_OLD at most if there are more
+        scrapes than renderings.
+        """
+        now = self._clock()
+        takes_openmetrics = _takes_openmetrics(accept)
+        rendered = self._rendered.get(takes_openmetrics)
+        if rendered is not None and now < self._next_at and now - rendered[0] < MOST_SECONDS_OLD:
+            return rendered[1]
+        self._next_at = now + self._pace.take(now)
+        answer = render(self._registered, accept)
+        self._rendered[takes_openmetrics] = now, answer
+        return answer
+
+
+def _takes_openmetrics(accept: str) -> bool:
+    """Whether a scraper lists OpenMetrics, in a version that is written here."""
+    for each in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in each.split(";"))
+        if name == OPENMETRICS:
+            return not any(parameter.startswith("version=0") for parameter in parameters)
+    return False
 
 
 class RequestCollector(Collector):

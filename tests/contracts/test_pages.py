@@ -31,7 +31,9 @@ from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
-from sidecar.serving.limits import Limits
+from sidecar.serving.limits import OPS_LIMITS, Limits
+from sidecar.serving.paced import CONNECTIONS_PER_SECOND
+from sidecar.telemetry.metrics import RENDERINGS_PER_SECOND
 from tests.cli.examples import IMPROVED, watched
 from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
 from tests.running import RunningSidecar
@@ -216,6 +218,12 @@ def test_the_limits_are_those_of_the_program() -> None:
     limits = {what: limit for what, limit, _ in table(read("docs/security.md"), "what")}
     served = Limits()
     assert limits["open connections"] == f"{served.connections:,}"
+    assert limits["open connections to the ops port"] == f"{OPS_LIMITS.connections}"
+    connected = limits["new connections to the ops port, in a second"]
+    assert connected == f"{CONNECTIONS_PER_SECOND:g}"
+    asked = limits["requests on one connection of the ops port, in a second"]
+    assert asked == f"{1 / OPS_LIMITS.pace_seconds:g}"
+    assert limits["renderings of `/metrics`, in a second"] == f"{RENDERINGS_PER_SECOND:g}"
     assert limits["bytes of bodies in progress, over all connections"] == "128 MiB"
     assert served.buffered_bytes == 128 << 20
     assert limits["an idle connection, or the head of a request"] == f"{served.idle_seconds:g} s"

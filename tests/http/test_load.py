@@ -10,7 +10,9 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
+from sidecar.app.sidecar import Sidecar
 from sidecar.serving.limits import Limits
+from tests.http.asking import allow_l3_time, stopped
 from tests.http.serving import Serve, Served, eventually, exchange, raw_problem, request
 
 PATH = "/v1/cache/test/key"
@@ -83,7 +85,7 @@ async def test_a_request_may_come_byte_by_byte(serve: Serve) -> None:
 
 async def test_a_connection_too_many_gets_a_503(serve: Serve) -> None:
     """503 with Retry-After, also during its request; closing a connection makes room."""
-    served = await serve(Limits(connections=2))
+    served = await serve(Limits(connections=2, silent_seconds=60.0))
     address = ("127.0.0.1", served.port)
     first = await asyncio.open_connection(*address)
     second = await asyncio.open_connection(*address)
@@ -99,6 +101,48 @@ async def test_a_connection_too_many_gets_a_503(serve: Serve) -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
     second[1].close()
     await idle(served)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET /v1/cache/te", id="half-a-head"),
+        pytest.param(request("PUT", PATH, "Content-Length: 9", body=b"123"), id="half-a-body"),
+        pytest.param(request("GET", f"{PATH}/absent"), id="a-request"),
+    ],
+)
+async def test_a_silent_connection_gives_way_to_a_new_one(serve: Serve, sent: bytes) -> None:
+    """At the limit the one that has been silent the longest is closed, whatever it has sent."""
+    served = await serve(Limits(connections=3, silent_seconds=0.0))
+    address = ("127.0.0.1", served.port)
+    clients = []
+    for _ in range(3):
+        clients.append(await asyncio.open_connection(*address))
+        clients[-1][1].write(sent)
+        await eventually(lambda: len(served.server.connections) == len(clients), "it is connected")
+    answer = await exchange(served.port, request("GET", "/v1/stats", CLOSE))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert served.admission.stats.shed["silent"] == 1
+    await clients[0][0].read()  # until it is closed
+    for _, writer in clients:
+        writer.close()
+    await idle(served)
+    assert served.admission.connections == 0
+
+
+async def test_a_connection_that_waits_for_its_answer_does_not_give_way(
+    serve: Serve, live: Sidecar
+) -> None:
+    """A put that waits for L3 is not closed for a new connection, which gets a 503."""
+    served = await serve(Limits(connections=1, silent_seconds=0.0))
+    put = request("PUT", PATH, "Content-Length: 1", CLOSE, body=b"v")
+    allow_l3_time(live)
+    with stopped(live):
+        waiting = asyncio.ensure_future(exchange(served.port, put))
+        await eventually(lambda: served.admission.stats.in_flight, "the put waits")
+        raw_problem(await exchange(served.port, request("GET", PATH, CLOSE)), 503)
+    assert (await waiting).startswith(b"HTTP/1.1 201 ")
 
 
 async def test_a_flood_of_connections_is_not_answered(serve: Serve) -> None:

@@ -33,13 +33,20 @@ PARTS = {
     "_next_keepalive_close_time",
     "_parser",
     "_paused",  # writing is paused
+    "_reading_paused",  # as the body that arrives is not read
     "_request_count",
     "_request_in_progress",  # a handler is at work, or its answer is being sent
     "_task_handler",
     "_upgraded",
     "_waiter",  # what the idle task waits for
 }
-METHODS = {"_pause_reading_for_buffer", "_process_keepalive", "_resume_reading_if_drained"}
+METHODS = {
+    "_pause_reading_for_buffer",
+    "_pause_transport_reading",
+    "_process_keepalive",
+    "_resume_reading_if_drained",
+    "_resume_transport_reading",
+}
 
 
 def test_all_parts_that_are_used_are_listed() -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.l3 import wire
-from sidecar.l3.__main__ import allow_many_files
 from sidecar.l3.child import SidecarClock
 from sidecar.model.answers import ABSENT, LATE, Record
 from sidecar.model.writes import NEW, REPLACED, Delete, Invalidate, Put, Write
+from sidecar.process.descriptors import allow_many_files
 from tests.l3.children import RunningChild, put, request
 from tests.l3.conftest import StartChild
 from tests.running import wait_until

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
@@ -21,7 +22,13 @@ from prometheus_client.registry import Collector
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.telemetry.families import counter
-from sidecar.telemetry.metrics import render
+from sidecar.telemetry.metrics import (
+    MOST_SECONDS_OLD,
+    RENDERINGS_AT_ONCE,
+    RENDERINGS_PER_SECOND,
+    Exposition,
+    render,
+)
 from tests.optimizer.controlled import Controlled
 from tests.optimizer.virtual import SIGNAL, a_document, a_rule
 from tests.running import RunningSidecar, wait_until
@@ -165,6 +172,55 @@ def test_scrapes_that_hang_hold_nobody_up(full: RunningSidecar) -> None:
         assert full.get("key").status in {200, 404}
         assert time.perf_counter() - began < 10.0
     assert full.ops("/livez").status == 200
+
+
+def test_many_scrapes_are_few_renderings() -> None:
+    """The first ones are of their moment; later ones share a few renderings, none of them older
+    than a second.
+    """
+    now, rendered = 100.0, []
+
+    class Counted(Collector):
+        def collect(self) -> Iterator[Metric]:
+            rendered.append(now)
+            return iter(())
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Counted())
+    rendered.clear()
+    scrape = Exposition(registry, lambda: now)
+    for _ in range(RENDERINGS_AT_ONCE):
+        scrape(CLASSIC)
+    assert len(rendered) == RENDERINGS_AT_ONCE
+    rendered.clear()
+    for _ in range(1000):
+        now += 0.01
+        types = {scrape(accept)[0].partition(";")[0] for accept in (CLASSIC, OPENMETRICS, "*/*")}
+        assert types == {"text/plain", "application/openmetrics-text"}
+    assert len(rendered) <= RENDERINGS_PER_SECOND * 10 + 1
+    assert all(later - earlier < MOST_SECONDS_OLD for earlier, later in pairwise(rendered))
+    now += 3600.0
+    rendered.clear()
+    scrape(CLASSIC)
+    scrape(CLASSIC)
+    assert len(rendered) == 2
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain"),
+        ("*/*", "text/plain"),
+        ("application/openmetrics-text", "application/openmetrics-text"),
+        ("application/openmetrics-text;version=1.0.0;q=0.6,*/*", "application/openmetrics-text"),
+        ("application/openmetrics-text;version=0.0.1,text/plain;version=0.0.4", "text/plain"),
+        ("application/openmetrics-text;version=never", "application/openmetrics-text"),
+        ("text/plain;version=many;;=,;", "text/plain"),
+    ],
+)
+def test_a_scraper_gets_a_format_that_it_takes(accept: str, content_type: str) -> None:
+    """One of two, whatever Accept says."""
+    assert render(CollectorRegistry(), accept)[0].partition(";")[0] == content_type
 
 
 def test_promtool_has_nothing_to_say_against_the_metrics(full: RunningSidecar) -> None:

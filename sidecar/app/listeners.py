@@ -54,7 +54,7 @@ class Listeners:
         self.ports["http"] = await self._bind_data(settings.data_bind)
         self.ports["ops"] = await self._bind_ops(settings.ops_bind)
         if settings.data_socket is not None and self._file is not None:
-            await self._bind_socket(settings.data_socket, self._file)
+            await self._bind_socket(settings.data_socket, self._file, settings.data_socket_mode)
 
     async def close(self) -> None:
         """Finish open requests within DRAIN_SECONDS, and remove the socket's file."""
@@ -69,10 +69,12 @@ class Listeners:
     async def _bind_data(self, bind: tuple[str, int]) -> int:
         runner = await self._runner(self._data)
         try:
-            await web.TCPSite(runner, *bind, backlog=BACKLOG).start()
+            sockets = await _bound(*bind)
+            for each in sockets:
+                await web.SockSite(runner, each, backlog=BACKLOG).start()
         except OSError as error:
             raise _not_bound(bind, "--data-bind", error) from None
-        return int(runner.addresses[0][1])
+        return int(sockets[0].getsockname()[1])
 
     async def _bind_ops(self, bind: tuple[str, int]) -> int:
         await self._runner(self._ops)
@@ -84,13 +86,13 @@ class Listeners:
         self._ops_listener.start()
         return int(sockets[0].getsockname()[1])
 
-    async def _bind_socket(self, path: Path, file: SocketFile) -> None:
+    async def _bind_socket(self, path: Path, file: SocketFile, mode: int) -> None:
         """Listen on a Unix socket, replacing one that an earlier process left behind."""
         try:
             file.clear()
             runner = await self._runner(self._data)
             await web.UnixSite(runner, str(path), backlog=BACKLOG).start()
-            file.taken()
+            file.taken(mode)
         except OSError as error:
             raise StartError(f"--data-socket {path}: {error.strerror}") from None
 
@@ -103,7 +105,10 @@ class Listeners:
 
 
 async def _bound(host: str, port: int) -> list[socket.socket]:
-    """A socket for each address of the host; with port 0, of the same one. Raises OSError."""
+    """A socket for each address of the host; with port 0, of the same one. Raises OSError.
+
+    `::` is every address, of IPv4 too.
+    """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -114,7 +119,7 @@ async def _bound(host: str, port: int) -> list[socket.socket]:
             sockets.append(socket.socket(family, socket.SOCK_STREAM))
             sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
-                sockets[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sockets[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
             sockets[-1].bind((address[0], port, *address[2:]))
             port = port or sockets[0].getsockname()[1]
     except OSError:

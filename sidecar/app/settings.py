@@ -24,3 +24,4 @@ class Settings:
     linger_seconds: float
     config: Path | None
     kube: KubeSettings | None = None
+    data_socket_mode: int = 0o660

@@ -16,7 +16,7 @@ from sidecar.app.running import run
 from sidecar.app.settings import Settings, StartError
 from sidecar.catalogue import Catalogue
 from sidecar.cli.known import pass_catalogue
-from sidecar.cli.values import URL_VARIABLE, Bind, ConfigMapName, Duration, Size
+from sidecar.cli.values import URL_VARIABLE, Bind, ConfigMapName, Duration, Mode, Size
 from sidecar.config.names import name_meant
 from sidecar.kube.settings import EventChoice, KubeSettings
 
@@ -47,6 +47,13 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
     "--data-socket",
     type=click.Path(path_type=Path),
     help="Unix socket on which to serve the data API as well.",
+)
+@click.option(
+    "--data-socket-mode",
+    type=Mode(),
+    default="0660",
+    show_default=True,
+    help="Permissions of the Unix socket. To connect, a process needs to write to it.",
 )
 @click.option(
     "--ops-bind",
@@ -116,6 +123,7 @@ def serve(
     *,
     data_bind: tuple[str, int],
     data_socket: Path | None,
+    data_socket_mode: int,
     ops_bind: tuple[str, int],
     data_dir: Path,
     data_limit: int | None,
@@ -138,6 +146,7 @@ def serve(
     settings = Settings(
         data_bind=data_bind,
         data_socket=data_socket,
+        data_socket_mode=data_socket_mode,
         ops_bind=ops_bind,
         data_dir=data_dir,
         data_limit=data_limit,

@@ -1,4 +1,4 @@
-"""Types of flags: addresses, sizes, durations, names; and the variable of the address."""
+"""Types of flags: addresses, sizes, durations, modes, names; and the variable of the address."""
 
 from __future__ import annotations
 
@@ -51,6 +51,19 @@ class Duration(click.ParamType[float]):
             return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Mode(click.ParamType[int]):
+    """Permissions in octal: 0660, 660."""
+
+    name = "mode"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if not re.fullmatch("0?[0-7]{3}", str(value)):
+            self.fail(f"{value!r} is not a mode in octal; write for example 0660", param, ctx)
+        return int(str(value), 8)
 
 
 class ConfigMapName(click.ParamType[tuple[str | None, str]]):

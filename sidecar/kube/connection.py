@@ -7,12 +7,14 @@ handles TLS; its generated API is not used (see the package's docstring for its 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
@@ -93,6 +95,8 @@ class Connection:
         else:
             async with asyncio.timeout(self._answer_seconds):  # it may run a command
                 await loader.load_and_set(configuration)
+        if _is_in_no_proxy(configuration.host, self._environ):
+            configuration.client_session_kwargs = {"trust_env": False}
         return configuration
 
     async def close(self) -> None:
@@ -170,7 +174,30 @@ def namespace_of_pod() -> str | None:
         return None
 
 
+def _is_in_no_proxy(url: str, environ: Mapping[str, str]) -> bool:
+    """Whether NO_PROXY has a network that contains the server's address.
+
+    kubectl and other clients written in Go accept networks, such as 10.96.0.0/12; aiohttp accepts
+    only names and addresses.
+    """
+    excluded = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    try:
+        address = ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+    for entry in excluded.split(","):
+        with suppress(ValueError):
+            if "/" in entry and address in ipaddress.ip_network(entry.strip(), strict=False):
+                return True
+    return False
+
+
 def _dropped(error: Exception) -> Trouble:
+    if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
+        return Dropped(
+            f"The proxy for the API server does not connect to it: {_line(error)}."
+            " To connect without it, add the API server's address or network to NO_PROXY."
+        )
     if isinstance(error, TimeoutError):
         return Silent("The API server does not answer.")
     if isinstance(error, aiohttp.ClientConnectorError):

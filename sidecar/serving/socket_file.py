@@ -29,8 +29,13 @@ class SocketFile:
                 raise OSError(errno.EADDRINUSE, told)
             self._path.unlink()
 
-    def taken(self) -> None:
-        """A server of ours listens there from now on."""
+    def taken(self, mode: int) -> None:
+        """A server of ours listens there from now on, for those whom the mode lets write.
+
+        Its group is that of the process, or of a folder with the setgid bit, such as a volume of a
+        pod with an fsGroup.
+        """
+        self._path.chmod(mode)
         self._ours = self._path.stat()
 
     def remove(self) -> None:

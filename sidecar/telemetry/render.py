@@ -48,10 +48,12 @@ def render_tree(event: Event) -> str:
 def render_json(event: Event) -> str:
     """One object with `timestamp` (UTC), `level`, `logger`, `event`, and the fields.
 
-    A field with one of these four names gets a trailing underscore.
+    A field with one of these four names is called `field_level`, for example.
     """
     header = (_stamp(event.timestamp) + "Z", event.level, event.logger, _cut(event.text))
-    fields = {f"{key}_" if key in _HEADER else key: value for key, value in _plain_fields(event)}
+    fields = {
+        f"field_{key}" if key in _HEADER else key: value for key, value in _plain_fields(event)
+    }
     return json.dumps(dict(zip(_HEADER, header, strict=True)) | fields, ensure_ascii=False)
 
 

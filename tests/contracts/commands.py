@@ -24,6 +24,7 @@ from tests.helm.application import Application
 from tests.helm.tools import HELMS, KUBECTL
 from tests.running import RunningSidecar
 
+ONLY_IN_HELM_4 = {"--server-side", "--force-conflicts"}
 URL = re.compile(r"http://127\.0\.0\.1:\d+[^\s`'\"),]*")
 
 
@@ -107,10 +108,11 @@ class Terminal:
 
 
 def parse(line: str) -> None:
-    """Check a command of one of PARSERS without running it. Raises FailedError."""
+    """Check commands of PARSERS, in a pipe or alone, without running them. Raises FailedError."""
     command, _, _ = line.partition(" -- ")
-    program, *arguments = shlex.split(command)
-    PARSERS[program](arguments)
+    for part in command.partition(" > ")[0].split(" | "):
+        program, *arguments = shlex.split(part)
+        PARSERS[program](arguments)
 
 
 def _parse_make(arguments: list[str]) -> None:
@@ -129,8 +131,10 @@ def _parse_cache_sidecar(arguments: list[str]) -> None:
 
 
 def _parse_helm(arguments: list[str]) -> None:
-    for helm in HELMS.values():
-        _parse_with_help(helm, arguments)
+    of_four_alone = ONLY_IN_HELM_4 & {argument.split("=")[0] for argument in arguments}
+    for major, helm in HELMS.items():
+        if major == "4" or not of_four_alone:
+            _parse_with_help(helm, arguments)
     for path in arguments:
         if path.startswith("helm/") and not (ROOT / path).exists():
             raise FailedError(f"no such chart: {path}")

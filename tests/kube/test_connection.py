@@ -79,6 +79,39 @@ async def test_a_command_that_does_not_end_is_not_waited_for(
     await connection.close()
 
 
+@pytest.mark.parametrize(
+    "excluded", ["127.0.0.1", "10.0.0.0/8, 127.0.0.0/8", "::1/128,127.0.0.1/32"]
+)
+async def test_no_proxy_may_name_networks(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, excluded: str
+) -> None:
+    """As kubectl and other clients in Go read it."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", excluded)
+    monkeypatch.setenv("KUBECONFIG", str(server.write_kubeconfig(tmp_path / "kube")))
+    connection = Connection()
+    assert await status(connection) == 200
+    await connection.close()
+
+
+@pytest.mark.parametrize("excluded", ["", "10.0.0.0/8", "127.0.0.1/not-a-network", "/"])
+async def test_a_proxy_that_does_not_connect_is_named(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, excluded: str
+) -> None:
+    """And not the API server: the proxy is away, or refuses (405)."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTPS_PROXY", server.url)
+    monkeypatch.setenv("NO_PROXY", excluded)
+    kubeconfig = server.write_kubeconfig(tmp_path / "kube")
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    for scheme in ("http://", "https://"):
+        kubeconfig.write_text(kubeconfig.read_text().replace("http://", scheme))
+        connection = Connection()
+        with pytest.raises(Trouble, match=r"The proxy .* does not connect .* to NO_PROXY\."):
+            await status(connection)
+        await connection.close()
+
+
 async def test_a_token_may_be_in_a_file(
     server: ApiServer, connect: Connect, tmp_path: Path
 ) -> None:

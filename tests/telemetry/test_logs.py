@@ -142,7 +142,7 @@ def test_a_field_that_cannot_be_shown_does_not_lose_the_event() -> None:
 
 
 def test_json_is_one_object_a_line_with_the_same_fields(stream: io.StringIO) -> None:
-    """timestamp, level, logger, event and fields; a field with such a name gets an underscore."""
+    """timestamp, level, logger, event and fields; a field with such a name gets a prefix."""
     handle = logs.configure("json", "info", stream)
     logs.get_logger("sidecar.optimizer").info("Rule added", level="balanced", by=0.2, tiers=["l1"])
     handle.close()
@@ -152,7 +152,7 @@ def test_json_is_one_object_a_line_with_the_same_fields(stream: io.StringIO) -> 
         "level": "info",
         "logger": "sidecar.optimizer",
         "event": "Rule added",
-        "level_": "balanced",
+        "field_level": "balanced",
         "by": 0.2,
         "tiers": ["l1"],
     }

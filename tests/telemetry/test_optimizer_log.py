@@ -126,7 +126,9 @@ def test_both_formats_tell_the_same(tmp_path: Path) -> None:
     for text in tree(*arguments):
         first, *rest = text.splitlines()
         fields = {match[1] for line in rest if (match := re.match(r"[├└]── (\w+):", line))}
-        as_tree.append((first.split(" | ")[2], {"level_" if f == "level" else f for f in fields}))
+        as_tree.append(
+            (first.split(" | ")[2], {"field_level" if f == "level" else f for f in fields})
+        )
     assert as_json == as_tree
 
 

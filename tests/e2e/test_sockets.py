@@ -1,0 +1,54 @@
+"""The sockets that applications, probes and Prometheus connect to: their modes and addresses."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartSidecar
+from tests.running import PATIENCE_SECONDS, RunningSidecar, free_port
+
+GROUP = 4711
+
+
+@pytest.mark.parametrize(("flags", "mode"), [((), 0o660), (("--data-socket-mode", "666"), 0o666)])
+def test_a_socket_has_the_mode_that_was_stated(
+    start_sidecar: StartSidecar, tmp_path: Path, flags: tuple[str, ...], mode: int
+) -> None:
+    """Whatever the umask; its group is that of a folder with the setgid bit, as in a pod."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    os.chown(folder, -1, GROUP)
+    folder.chmod(0o2777)
+    start_sidecar("--data-socket", str(folder / "socket"), *flags)
+    found = (folder / "socket").stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (mode, GROUP)
+
+
+@pytest.mark.parametrize("mode", ["rw-rw----", "0999", "17777", ""])
+def test_a_mode_that_is_none_is_one_line(tmp_path: Path, mode: str) -> None:
+    sidecar = RunningSidecar(tmp_path / "data", ("--data-socket-mode", mode))
+    sidecar.launch()
+    status, output = sidecar.wait()
+    assert status == 2
+    assert "is not a mode in octal; write for example 0660" in output.splitlines()[-1]
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_all_addresses_are_those_of_both_versions_of_ip(tmp_path: Path) -> None:
+    """A pod has one address or both; which one probes and scrapes use, the cluster decides."""
+    port = free_port()
+    flags = ("--ops-bind", f"[::]:{port}")
+    sidecar = RunningSidecar(tmp_path / "data", flags, ops_port=port).start()
+    for host in ("127.0.0.1", "::1"):
+        connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS)
+        with closing(connection):
+            connection.request("GET", "/livez")
+            assert connection.getresponse().status == 200
+    sidecar.stop()

@@ -24,7 +24,7 @@ SCALE: dict[str, float] = {"m": 0.001, "": 1} | {
 ALLOWED = {
     "imagePullPolicy": {"Always", "IfNotPresent", "Never"},
     "terminationMessagePolicy": {"File", "FallbackToLogsOnError"},
-    "restartPolicy": {"Always", "OnFailure", "Never"},
+    "restartPolicy": {"Always", "OnFailure", "Never", "NotRequired", "RestartContainer"},
     "dnsPolicy": {"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"},
     "protocol": {"TCP", "UDP", "SCTP"},
     "fsGroupChangePolicy": {"OnRootMismatch", "Always"},

@@ -27,6 +27,8 @@ spec:
       labels:
         app: shop
         {{- include "cache-sidecar.podLabels" CONTEXT | nindent 8 }}
+      annotations:
+        {{- include "cache-sidecar.podAnnotations" CONTEXT | nindent 8 }}
     spec:
       serviceAccountName: shop
       automountServiceAccountToken: false

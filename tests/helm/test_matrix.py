@@ -54,6 +54,25 @@ VARIANTS: dict[str, Values] = {
         "extraEnv": [{"name": "TZ", "value": "UTC"}],
         "extraVolumeMounts": [{"name": "cache-sidecar-config", "mountPath": "/run/cache"}],
     },
+    "around": {
+        "commonLabels": {"team": "shop", "cost-centre": "7"},
+        "commonAnnotations": {"example.com/owner": "shop"},
+        "dataSocket": {"path": "/run/cache/socket", "mode": "660"},
+        "extraVolumeMounts": [{"name": "cache-sidecar-data", "mountPath": "/run/cache"}],
+        "envFrom": [
+            {"configMapRef": {"name": "proxy"}},
+            {"prefix": "A_", "secretRef": {"name": "secret", "optional": True}},
+        ],
+        "lifecycle": {"preStop": {"exec": {"command": ["cache-sidecar", "stats"]}}},
+        "resizePolicy": [{"resourceName": "memory", "restartPolicy": "NotRequired"}],
+        "scrapeAnnotations": True,
+        "podMonitor": {"enabled": "auto", "annotations": {"note": "b"}},
+        "networkPolicy": {"enabled": True, "ingress": []},
+        "helmTest": {
+            "nodeSelector": {"kubernetes.io/arch": "amd64"},
+            "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
+        },
+    },
 }
 """Each is a dependency of one chart, by an alias, so a version takes one render."""
 

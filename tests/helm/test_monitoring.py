@@ -103,9 +103,15 @@ def test_auto_asks_the_cluster_and_a_statement_does_not(
     assert bool(of_kind(found, "PrometheusRule")) == is_there
 
 
+def test_a_pod_monitor_has_to_be_asked_for(shop: Path) -> None:
+    """Whoever installs an application may have no rights on PodMonitors, and Helm would fail."""
+    assert not of_kind(render_shop(shop, {}, apis=OPERATOR), "PodMonitor")
+
+
 def test_what_auto_leaves_out_is_said_where_it_would_stand(shop: Path) -> None:
     """`helm template` has no cluster and shows no notes, so the output itself has the reason."""
     stated = "cache-sidecar.image.repository=a,cache-sidecar.serviceAccountName=b"
+    stated += ",cache-sidecar.podMonitor.enabled=auto"
     for done in helms("template", "demo", str(shop), "--set", stated).values():
         assert "# No PodMonitor was created: podMonitor.enabled is auto" in done.stdout
         assert "PrometheusRule" not in done.stdout, "a dependency does not want it"
@@ -131,7 +137,9 @@ def test_what_auto_leaves_out_is_said_in_the_notes() -> None:
 def test_the_pod_monitor_finds_the_pods_and_names_their_workload(shop: Path) -> None:
     """By the label from `cache-sidecar.podLabels`, whose value becomes job and workload."""
     found = render_shop(
-        shop, {"instance": "checkout", "podMonitor": {"labels": {"team": "a"}}}, apis=OPERATOR
+        shop,
+        {"instance": "checkout", "podMonitor": {"enabled": "auto", "labels": {"team": "a"}}},
+        apis=OPERATOR,
     )
     assert faults(found, "1.36") == []
     monitor = one(found, "PodMonitor")
@@ -158,7 +166,7 @@ def test_the_pod_monitor_finds_the_pods_and_names_their_workload(shop: Path) -> 
 def test_all_that_the_pod_monitor_takes_is_taken(shop: Path) -> None:
     drop = {"action": "drop", "sourceLabels": ["__name__"], "regex": "cache_sidecar_signal"}
     zone = {"targetLabel": "zone", "replacement": "a"}
-    values: dict[str, Any] = {"interval": "30s", "scrapeTimeout": "10s"}
+    values: dict[str, Any] = {"enabled": True, "interval": "30s", "scrapeTimeout": "10s"}
     values |= {"annotations": {"note": "b"}, "relabelings": [zone], "metricRelabelings": [drop]}
     found = render_shop(shop, {"podMonitor": values}, apis=OPERATOR)
     assert faults(found, "1.36") == []
@@ -219,6 +227,7 @@ def test_the_notes_of_another_chart_can_say_what_was_left_out(tmp_path: Path) ->
     chart = make_shop(tmp_path / "shop")
     (chart / "templates" / "NOTES.txt").write_text(line)
     stated = "cache-sidecar.image.repository=a,cache-sidecar.serviceAccountName=b"
+    stated += ",cache-sidecar.podMonitor.enabled=auto"
     install = ("install", "shop", str(chart), "--dry-run=client", "--set", stated)
     [done] = helms(*install, majors=["4"]).values()
     assert "No PodMonitor" in done.stdout.split("NOTES:")[1]

@@ -16,13 +16,23 @@ from helm import schema
 from sidecar.catalogue import CATALOGUE
 from sidecar.cli.serve import serve
 from sidecar.config.schema import Cache
-from tests.helm.charts import SIDECAR, Object
-from tests.helm.shop import OLD_WORKLOAD, WORKLOAD, Values, make_shop, render_shop, sidecar_of
+from tests.helm.charts import SIDECAR, Object, RefusedError
+from tests.helm.shop import (
+    OLD_WORKLOAD,
+    WORKLOAD,
+    Values,
+    flags_of,
+    make_shop,
+    pod_of,
+    render_shop,
+    sidecar_of,
+)
 
 SCHEMA_TEXT = (SIDECAR / "values.schema.json").read_text()
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_TEXT)
-OTHERS = {"--data-socket", "--greet", "--help"}
-"""Flags that the chart does not set."""
+SOCKET = {"--data-socket", "--data-socket-mode"}
+OTHERS = {*SOCKET, "--greet", "--help"}
+"""Flags that the chart does not set by default."""
 
 
 def container_of(folder: Path, workload: str, values: Values, kube: str) -> Object:
@@ -35,8 +45,16 @@ def container_of(folder: Path, workload: str, values: Values, kube: str) -> Obje
         (WORKLOAD, {}, "1.36"),
         (OLD_WORKLOAD, {"config": {"watch": False}}, "1.28"),
         (WORKLOAD, {"l3": {"type": "none"}, "opsAddress": "[::]", "events": "all"}, "1.36"),
+        (
+            WORKLOAD,
+            {
+                "dataSocket": {"path": "/run/cache/socket"},
+                "extraVolumeMounts": [{"name": "cache-sidecar-data", "mountPath": "/run/cache"}],
+            },
+            "1.36",
+        ),
     ],
-    ids=["native sidecar", "container that does not watch", "everything else"],
+    ids=["native sidecar", "container that does not watch", "everything else", "a socket"],
 )
 def test_the_program_takes_the_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workload: str, values: Values, kube: str
@@ -66,6 +84,31 @@ def test_the_chart_sets_every_flag_or_knows_that_it_does_not(tmp_path: Path) -> 
     }
     set_by_chart = {argument.split("=")[0] for argument in container["args"][1:]} | in_environment
     assert set_by_chart == refused == of_program - OTHERS
+
+
+def test_the_chart_sets_the_flags_of_a_socket_that_is_asked_for(tmp_path: Path) -> None:
+    """In a volume that its group may use, which the pod's other containers belong to."""
+    socket: Values = {
+        "dataSocket": {"path": "/run/cache/socket", "mode": "0666"},
+        "extraVolumeMounts": [{"name": "cache-sidecar-data", "mountPath": "/run/cache"}],
+    }
+    shop = make_shop(tmp_path / "shop")
+    found = render_shop(shop, socket)
+    flags = flags_of(sidecar_of(found))
+    assert {flag: flags[flag] for flag in SOCKET} == {
+        "--data-socket": "/run/cache/socket",
+        "--data-socket-mode": "0666",
+    }
+    assert pod_of(found)["securityContext"]["fsGroup"] == 65532
+    for flag in SOCKET:
+        with pytest.raises(RefusedError, match=f"extraArgs: {flag} is set by dataSocket"):
+            render_shop(shop, socket | {"extraArgs": [f"{flag}=x"]})
+    with pytest.raises(RefusedError, match="is in no volume of extraVolumeMounts"):
+        render_shop(
+            shop,
+            {"dataSocket": {"path": "/run/cachesocket"}}
+            | {"extraVolumeMounts": socket["extraVolumeMounts"]},
+        )
 
 
 def test_the_schema_knows_the_keys_of_cache_yaml() -> None:

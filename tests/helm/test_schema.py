@@ -48,6 +48,8 @@ OPEN = {
     ("global",),
     ("config", "documents", "baselines.yaml"),
     ("config", "documents", "rules.yaml"),
+    ("lifecycle", "postStart"),
+    ("lifecycle", "preStop"),
     ("extraEnv", 0, "valueFrom"),
     ("podMonitor", "relabelings", 0),
     ("podMonitor", "metricRelabelings", 0),

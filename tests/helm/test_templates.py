@@ -17,6 +17,7 @@ from tests.helm.charts import (
     chart_of_ones_own,
     helms,
     of_kind,
+    one,
     render,
 )
 from tests.helm.restricted import violations
@@ -24,6 +25,7 @@ from tests.helm.shop import (
     OLD_WORKLOAD,
     STATED,
     WORKLOAD,
+    Values,
     flags_of,
     make_shop,
     pod_of,
@@ -159,6 +161,63 @@ def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
     assert token["serviceAccountToken"]["expirationSeconds"] == 10000000
     [application] = pod_of(found)["containers"]
     assert application["env"] == [{"name": "CACHE_SIDECAR_URL", "value": "http://127.0.0.1:1"}]
+
+
+def test_labels_and_annotations_of_every_object_are_on_every_object(shop: Path) -> None:
+    """Their own take precedence, and the workload is yours."""
+    common = {"team": "a", "app.kubernetes.io/name": "b", "cache-sidecar/instance": "c"}
+    values: Values = {
+        "commonLabels": common,
+        "commonAnnotations": {"example.com/owner": "a", "helm.sh/resource-policy": "delete"},
+        "dashboards": {"enabled": True, "annotations": {"folder": "x"}},
+        "networkPolicy": {"enabled": True, "ingress": []},
+        "podMonitor": {"enabled": True, "labels": {"team": "own"}},
+        "prometheusRule": {"enabled": True},
+    }
+    found = [each for each in render_shop(shop, values) if each["kind"] != "StatefulSet"]
+    assert {each["kind"] for each in found} == {
+        *("ConfigMap", "NetworkPolicy", "Pod", "PodMonitor", "PrometheusRule", "Role"),
+        "RoleBinding",
+    }
+    for each in found:
+        labels, annotations = each["metadata"]["labels"], each["metadata"]["annotations"]
+        assert labels["team"] == ("own" if each["kind"] == "PodMonitor" else "a"), each["kind"]
+        assert labels["app.kubernetes.io/name"] == "cache-sidecar"
+        assert labels.get("cache-sidecar/instance") in (None, "demo")
+        assert annotations["example.com/owner"] == "a", each["kind"]
+    [documents] = [
+        each
+        for each in found
+        if each["metadata"]["name"] == "demo-cache-sidecar" and each["kind"] == "ConfigMap"
+    ]
+    assert documents["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    [pod] = of_kind(found, "Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+
+
+def test_the_container_takes_what_kubernetes_offers_for_one(shop: Path) -> None:
+    """As it is stated; a test of the pod has its own selector and tolerations."""
+    values: Values = {
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "envFrom": [{"configMapRef": {"name": "proxy"}}],
+        "resizePolicy": [{"resourceName": "memory", "restartPolicy": "NotRequired"}],
+        "helmTest": {"nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]},
+    }
+    found = render_shop(shop, values)
+    assert faults(found, "1.36") == []
+    stated = {name: sidecar_of(found)[name] for name in ("lifecycle", "envFrom", "resizePolicy")}
+    assert stated.items() <= values.items()
+    [test] = of_kind(found, "Pod")
+    assert {name: test["spec"][name] for name in values["helmTest"]} == values["helmTest"]
+
+
+@pytest.mark.parametrize("scraped", [False, True])
+def test_a_prometheus_without_the_operator_finds_the_pods(shop: Path, scraped: bool) -> None:
+    found = render_shop(shop, {"scrapeAnnotations": scraped, "ports": {"ops": 8071}})
+    annotations = one(found, "StatefulSet")["spec"]["template"]["metadata"]["annotations"]
+    prefix = "prometheus.io"
+    stated = {"scrape": "true", "port": "8071", "path": "/metrics"}
+    assert annotations == ({f"{prefix}/{k}": v for k, v in stated.items()} if scraped else None)
 
 
 def test_users_are_left_to_a_cluster_that_gives_them(tmp_path: Path) -> None:

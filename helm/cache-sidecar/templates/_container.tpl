@@ -14,6 +14,10 @@ the application is terminated before the sidecar or together with it.
   env:
     {{- . | nindent 4 }}
   {{- end }}
+  {{- with .Values.envFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   ports:
     - name: cache-ops
       containerPort: {{ .Values.ports.ops }}
@@ -26,6 +30,14 @@ the application is terminated before the sidecar or together with it.
   {{- end }}
   resources:
     {{- include "cache-sidecar.resources" . | nindent 4 }}
+  {{- with .Values.resizePolicy }}
+  resizePolicy:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.lifecycle }}
+  lifecycle:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   securityContext:
     {{- include "cache-sidecar.securityContext" . | nindent 4 }}
   volumeMounts:
@@ -44,6 +56,12 @@ the application is terminated before the sidecar or together with it.
 - --events={{ .Values.events }}
 {{- end }}
 - --data-bind=127.0.0.1:{{ .Values.ports.data }}
+{{- with .Values.dataSocket }}
+{{- if .path }}
+- --data-socket={{ .path }}
+- --data-socket-mode={{ .mode }}
+{{- end }}
+{{- end }}
 - --data-dir=/var/lib/cache-sidecar
 - --data-limit={{ include "cache-sidecar.dataLimit" . }}
 - --ops-bind={{ .Values.opsAddress }}:{{ .Values.ports.ops }}

@@ -14,13 +14,23 @@ Names and labels. None is derived from .Chart.Name, which an alias changes.
 {{ .Values.config.name | default (include "cache-sidecar.fullname" .) }}
 {{- end }}
 
-{{/* Labels of every object of the chart. */}}
+{{/* Labels of every object of the chart. The label of the pods is not for those that do not have a sidecar. */}}
 {{- define "cache-sidecar.labels" -}}
-app.kubernetes.io/name: cache-sidecar
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: cache-sidecar-{{ .Chart.Version | replace "+" "_" }}
+{{- $own := dict
+  "app.kubernetes.io/name" "cache-sidecar"
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service
+  "helm.sh/chart" (printf "cache-sidecar-%s" .Chart.Version | replace "+" "_") }}
+{{- merge $own (omit .Values.commonLabels "cache-sidecar/instance") | toYaml }}
+{{- end }}
+
+{{/* `annotations:` of an object, with those of every object; nothing without any. Takes (list context own). */}}
+{{- define "cache-sidecar.annotations" -}}
+{{- with merge (dict) (index . 1) (index . 0).Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* Labels of the objects of one workload. */}}

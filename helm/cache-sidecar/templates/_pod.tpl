@@ -67,13 +67,24 @@ cache-sidecar/instance: {{ include "cache-sidecar.instance" . | quote }}
 {{- end }}
 {{- end }}
 
+{{/* For `annotations` of the pod's metadata: those by which a Prometheus without the operator scrapes it. */}}
+{{- define "cache-sidecar.podAnnotations" -}}
+{{- include "cache-sidecar.podGuard" . }}
+{{- if and .Values.enabled .Values.scrapeAnnotations -}}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ .Values.ports.ops | quote }}
+prometheus.io/path: /metrics
+{{- end }}
+{{- end }}
+
 {{/*
-For `securityContext` of the pod: a group that may write to L3's volume. Empty for an emptyDir, which is
-writable by all users. `OnRootMismatch` avoids a recursive chown of the pod's volumes at every start.
+For `securityContext` of the pod: a group that may write to L3's volume, and connect to the data socket. Empty
+without both, since an emptyDir is writable by all users. `OnRootMismatch` avoids a recursive chown of the pod's volumes at every start.
 */}}
 {{- define "cache-sidecar.podSecurityContext" -}}
 {{- include "cache-sidecar.podGuard" . }}
-{{- if and .Values.enabled .Values.l3.fsGroup (not (has .Values.l3.type (list "emptyDir" "none"))) -}}
+{{- $grouped := or .Values.dataSocket.path (not (has .Values.l3.type (list "emptyDir" "none"))) }}
+{{- if and .Values.enabled .Values.l3.fsGroup $grouped -}}
 fsGroup: {{ int64 .Values.l3.fsGroup }}
 fsGroupChangePolicy: OnRootMismatch
 {{- end }}

@@ -72,16 +72,18 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- end }}
 {{- end }}
 {{- end }}
+{{- $flags := include "cache-sidecar.flags" . | fromYaml }}
+{{- if .Values.dataSocket.path }}{{ $flags = include "cache-sidecar.flagsOfSocket" . | fromYaml | merge $flags }}{{ end }}
 {{- range $argument := .Values.extraArgs }}
 {{- $flag := regexReplaceAll "=.*$" $argument "" }}
-{{- with get (include "cache-sidecar.flags" . | fromYaml) $flag }}
+{{- with get $flags $flag }}
 - extraArgs: {{ $flag }} is set by {{ . }}: set that instead.
 {{- end }}
 {{- end }}
 {{- $names := list }}
 {{- range .Values.extraEnv }}
 {{- $flag := printf "--%s" (trimPrefix "CACHE_SIDECAR_" .name | lower | replace "_" "-") }}
-{{- $set := get (include "cache-sidecar.flags" . | fromYaml) $flag }}
+{{- $set := get $flags $flag }}
 {{- if and (hasPrefix "CACHE_SIDECAR_" .name) $set }}
 - extraEnv: {{ .name }} is set by {{ $set }}: set that instead.
 {{- else if has .name $names }}
@@ -99,6 +101,22 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- end }}
 {{- $paths = append $paths (trimSuffix "/" .mountPath) }}
 {{- end }}
+{{- with .Values.dataSocket.path }}
+{{- $path := . }}
+{{- $mounted := false }}
+{{- range $.Values.extraVolumeMounts }}
+{{- if hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $path }}{{ $mounted = true }}{{ end }}
+{{- end }}
+{{- if not $mounted }}
+- dataSocket.path {{ $path }} is in no volume of extraVolumeMounts, so no other container could connect to it: mount the volume that they share.
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Those that it sets with `dataSocket.path`. */}}
+{{- define "cache-sidecar.flagsOfSocket" -}}
+--data-socket: dataSocket.path
+--data-socket-mode: dataSocket.mode
 {{- end }}
 
 {{/* The flags that the chart sets, and the chart value that controls each. */}}

@@ -11,7 +11,7 @@ defaults are read from defaults.yaml, a link to values.yaml, which a chart canno
 {{- $_ := set $values $name $section }}
 {{- include "cache-sidecar.withoutNulls" $section }}
 {{- /* Of these, absence means something: Kubernetes' own default, or no probe. */}}
-{{- if not (has $name (list "resources" "probes" "securityContext")) }}
+{{- if not (has $name (list "resources" "probes" "lifecycle" "securityContext")) }}
 {{- range $key, $value := omit $default "fsGroup" }}
 {{- if kindIs "invalid" (index $section $key) }}{{ $_ := set $section $key (kindIs "map" $value | ternary dict $value) }}{{ end }}
 {{- end }}

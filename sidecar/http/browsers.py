@@ -78,4 +78,9 @@ def _came_over_loopback(request: Request) -> bool:
     """
     transport = request.protocol.transport
     address = None if transport is None else transport.get_extra_info("sockname")
-    return isinstance(address, tuple) and ipaddress.ip_address(address[0]).is_loopback
+    if not isinstance(address, tuple):
+        return False
+    ip = ipaddress.ip_address(address[0])
+    # A listener on [::] has IPv4 in this form, which Python 3.11 does not call loopback.
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback

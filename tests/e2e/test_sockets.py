@@ -52,3 +52,16 @@ def test_all_addresses_are_those_of_both_versions_of_ip(tmp_path: Path) -> None:
             connection.request("GET", "/livez")
             assert connection.getresponse().status == 200
     sidecar.stop()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_a_rebound_name_is_refused_on_all_addresses_too(tmp_path: Path) -> None:
+    """IPv4 on a socket for both versions is loopback as before."""
+    port = free_port()
+    sidecar = RunningSidecar(tmp_path / "data", ("--data-bind", f"[::]:{port}"), port=port).start()
+    for host in ("127.0.0.1", "::1"):
+        connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS)
+        with closing(connection):
+            connection.request("GET", "/v1/stats", headers={"Host": "rebound.example.com"})
+            assert connection.getresponse().status == 421
+    sidecar.stop()

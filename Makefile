@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= .data
 
-IMAGE ?= cache-sidecar
+# The tag is the one that the chart pulls by default.
+IMAGE ?= cache-sidecar:$(shell sed -n 's/^appVersion: //p' helm/cache-sidecar/Chart.yaml)
 # The image of Python that it is made from; the Dockerfile's own if not stated.
 BASE ?=
 BUILDER ?= $(notdir $(shell command -v podman || command -v buildah || command -v docker))
@@ -28,7 +29,7 @@ QUICK := tests/api tests/config tests/contracts/test_agreements.py \
     tests/process tests/serving tests/signals tests/store/test_doorkeeper.py tests/store/test_facade.py \
     tests/store/test_listing.py tests/store/test_memory.py tests/tiers/test_packing.py
 
-.PHONY: run test check setup tools lint format dashboards bench image chart-docs lock clean
+.PHONY: run test check setup tools lint format dashboards bench image push chart-docs lock clean
 
 run: setup
 	@mkdir -p $(DATA)
@@ -83,6 +84,9 @@ image:
 	@test -n "$(BUILDER)" || (echo "to build the image, install podman, buildah or docker" && false)
 	$(BUILDER) build --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
 	    --build-arg REVISION=$$(git rev-parse HEAD 2> /dev/null || echo unknown) $(ARGS) .
+
+push: image
+	$(BUILDER) push $(IMAGE)
 
 # Versions and hashes only: a lock that named where files came from would hold for one network alone.
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \

@@ -17,16 +17,26 @@ from sidecar.cli.client import Address
 from sidecar.cli.counted import Stats, TierCounts
 
 
+class InForce(msgspec.Struct):
+    """What is shown of /v1/config."""
+
+    revision: str
+    source: str
+    rejected: msgspec.Raw
+
+
 @click.command()
 @asks
 def stats(*, url: str, socket: Path | None, as_json: bool) -> None:
     """Show the contents and counters of a running sidecar."""
     read = partial(msgspec.json.decode, type=Stats)
-    body, found = ask(Address.parse(url, socket), "GET", "/v1/stats", read)
+    address = Address.parse(url, socket)
+    body, found = ask(address, "GET", "/v1/stats", read)
     if as_json:
         click.echo(body)
         return
-    console().print(tiers(found), *totals(found), sep="\n")
+    _, document = ask(address, "GET", "/v1/config", partial(msgspec.json.decode, type=InForce))
+    console().print(tiers(found), *totals(found), configuration(document), sep="\n")
 
 
 def tiers(found: Stats) -> Table:
@@ -77,3 +87,11 @@ def totals(found: Stats) -> tuple[Text, ...]:
         f"L3 is {l3.state} and uses {figures.size(l3.folder_bytes)} on its volume; "
         f"{l3.waiting:,} requests are waiting, {l3.timeouts:,} timed out"
     )
+
+
+def configuration(document: InForce) -> Text:
+    """A line about the document in force, to compare pods by."""
+    line = Text(f"configuration {document.revision[:12]} from {document.source}")
+    if bytes(document.rejected) != b"null":
+        line.append("; the last one was rejected", "bold red")
+    return line

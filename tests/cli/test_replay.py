@@ -33,6 +33,7 @@ def test_a_replay_hits_what_fits(sidecar: RunningSidecar, tmp_path: Path) -> Non
     assert len(sidecar.ask("GET", f"/v1/cache/replay/{key}").body) == key + 1
     shown = command("stats", "--url", url)
     assert "lru" in shown.stdout
+    assert f"configuration {sidecar.config()['revision'][:12]} from defaults\n" in shown.stdout
     assert json.loads(command("stats", "--url", url, "--json").stdout)["tiers"]["l1"]
 
 

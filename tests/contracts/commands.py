@@ -158,12 +158,19 @@ def _run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
+def _parse_xargs(arguments: list[str]) -> None:
+    """The command that it runs, with a name for the argument."""
+    assert arguments[0] == "-I"
+    parse(shlex.join(arguments[2:]))
+
+
 PARSERS: dict[str, Callable[[list[str]], None]] = {
     "cache-sidecar": _parse_cache_sidecar,
     "helm": _parse_helm,
     "kubectl": _parse_kubectl,
     "make": _parse_make,
     "python": _parse_python,
+    "xargs": _parse_xargs,
 }
 """Programs that check their arguments without acting on them."""
 

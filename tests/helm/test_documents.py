@@ -10,7 +10,7 @@ import yaml
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
-from sidecar.config.values import CacheConfig
+from sidecar.config.values import DOCUMENT_KEYS, CacheConfig
 from tests.helm.charts import Object, helms, objects, of_kind, one
 from tests.helm.shop import config_map_of, flags_of, pod_of, render_shop, sidecar_of, volumes_of
 from tests.helm.tools import HELMS
@@ -96,7 +96,7 @@ def test_ignored_documents_change_no_size(shop: Path) -> None:
 def test_every_document_is_rendered_so_that_helm_owns_its_key(plain: list[Object]) -> None:
     """Helm leaves keys alone that it does not know, such as one that kubectl added."""
     data = config_map_of(plain)["data"]
-    assert data.keys() == {"baselines.yaml", "cache.yaml", "rules.yaml"}
+    assert data.keys() == set(DOCUMENT_KEYS)
     assert parse(data, vocabulary=CATALOGUE.vocabulary).cache == CacheConfig()
 
 

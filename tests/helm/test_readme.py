@@ -52,9 +52,9 @@ def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("major", HELMS)
 def test_the_quick_start_leads_to_pods_with_a_sidecar(quick_start: Path, major: str) -> None:
-    """It takes three lines in a Deployment, after `helm dependency update` with either Helm."""
+    """It takes four lines in a Deployment, after `helm dependency update` with either Helm."""
     [deployment] = [block for block in blocks("yaml", QUICK_START) if "kind: Deployment" in block]
-    assert deployment.count("{{- include") == 3
+    assert deployment.count("{{- include") == 4
     shop = quick_start / "shop"
     shutil.rmtree(shop / "charts", ignore_errors=True)
     [update] = [line for line in COMMANDS if line.startswith("helm dependency")]
@@ -67,7 +67,21 @@ def test_the_quick_start_leads_to_pods_with_a_sidecar(quick_start: Path, major: 
     assert faults(found, "1.36") == []
     [pod] = pods(of_kind(found, "Deployment"))
     assert [each["name"] for each in pod["spec"]["initContainers"]] == ["cache-sidecar"]
-    assert all(fault.startswith("shop: ") for fault in violations(pod["spec"]))
+    assert violations(pod["spec"]) == []
+    [shop] = pod["spec"]["containers"]
+    assert shop["env"] == [{"name": "CACHE_SIDECAR_URL", "value": "http://127.0.0.1:7070"}]
+
+
+def test_the_image_that_is_pushed_is_the_one_that_is_pulled(quick_start: Path) -> None:
+    """By its name and its tag, which is also that of `make image`."""
+    [push] = [line for line in shell_lines(QUICK_START) if line.startswith("make push")]
+    name = push.partition("IMAGE=")[2]
+    [pod] = pods(of_kind(render(quick_start / "shop", release="shop"), "Deployment"))
+    [sidecar] = pod["spec"]["initContainers"]
+    assert sidecar["image"] == name
+    dry = ["make", "--dry-run", "image", "BUILDER=podman"]
+    done = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"--tag cache-sidecar:{name.rpartition(':')[2]} " in done.stdout
 
 
 def test_the_commands_name_what_is_installed(quick_start: Path) -> None:
@@ -107,6 +121,7 @@ def test_the_stateful_set_of_the_charts_readme_is_accepted(tmp_path: Path) -> No
     values = STATED | stated | {"l3": {"type": "volumeClaimTemplate"}}
     found = render(shop, {"cache-sidecar": values})
     assert faults(found, "1.36") == []
+    assert [violations(pod["spec"]) for pod in pods(found)] == [[], []]
     [claim] = one(found, "StatefulSet")["spec"]["volumeClaimTemplates"]
     assert claim["metadata"]["name"] == "cache-sidecar-data"
     document = parse(one(found, "ConfigMap")["data"], vocabulary=CATALOGUE.vocabulary)
@@ -120,6 +135,22 @@ def test_the_versions_are_those_of_the_program() -> None:
     assert chart["appVersion"] == version("cache-sidecar")
     [dependency] = yaml.safe_load(blocks("yaml", QUICK_START)[0])["dependencies"]
     assert dependency["version"] == chart["version"]
+
+
+def test_the_values_on_the_page_are_below_the_name_of_the_dependency(quick_start: Path) -> None:
+    """Each block, as it stands, in the chart of the quick start."""
+    found = [
+        render(quick_start / "shop", yaml.safe_load(block), release="shop")
+        for block in blocks("yaml", GUIDE)
+    ]
+    documents, owned = (of_kind(each, "ConfigMap") for each in found)
+    assert yaml.safe_load(documents[0]["data"]["cache.yaml"]) == {"default_ttl": "10m"}
+    assert owned == []
+
+
+def test_a_config_map_is_created_before_it_is_edited() -> None:
+    words = [line.split()[1] for line in shell_lines(GUIDE) if line.startswith("kubectl ")]
+    assert words.index("create") < words.index("edit")
 
 
 def test_every_template_is_explained() -> None:

@@ -71,6 +71,10 @@ REFUSED: list[tuple[Values, str]] = [
     ),
     ({"probes": {"liveness": {"httpGet": {"port": "ops"}}}}, "match pattern '^cache-ops$'"),
     ({"securityContext": {"runAsUser": 0}}, "runAsUser is 0, which is root"),
+    (
+        {"securityContext": {"appArmorProfile": {"localhostProfile": "p"}}},
+        "securityContext.appArmorProfile.localhostProfile is set, but its type is not Localhost",
+    ),
     ({"securityContext": {"privileged": True}}, "but allowPrivilegeEscalation is false"),
     (
         {"l3": {"type": "ephemeral", "accessModes": ["ReadWriteOncePod", "ReadWriteOnce"]}},

@@ -119,12 +119,29 @@ def test_null_is_allowed_for_every_value_of_the_chart() -> None:
 
 
 def test_null_takes_a_default_away(tmp_path: Path) -> None:
-    """The value is then empty, or where it cannot be, the default; the rest is not affected."""
+    """The value is then empty, or where it cannot be, the default; the rest is not affected.
+
+    So it is for every value, also in another chart's values.yaml.
+    """
     shop = make_shop(tmp_path / "shop")
-    nulls = [Wrong(path, None) for path in _paths(DEFAULTS) if path not in NEEDED]
+    kept = {("global",), *NEEDED}
+    nulls = [
+        Wrong(path, None)
+        for path, _ in nodes(SCHEMA)
+        if path and path not in kept and not {0, "key", "exec", "tcpSocket", "grpc"} & set(path)
+    ]
+    assert {null.path for null in nulls} >= set(_paths(DEFAULTS)) - kept - {
+        ("dashboards", "labels", "grafana_dashboard"),
+        ("resources", "requests", "cpu"),
+    }
     for batch in batches(nulls):
-        values = _merged(STATED, document(batch))
-        assert faults(render(shop, {"cache-sidecar": values}), "1.36") == []
+        values = {"cache-sidecar": _merged(STATED, document(batch))}
+        (shop / "values.yaml").write_text("")
+        assert faults(render(shop, values), "1.36") == []
+        (shop / "values.yaml").write_text(json.dumps(values))
+        for done in helms("template", "demo", str(shop)).values():
+            assert done.returncode == 0, done.stderr
+            assert faults(objects(done.stdout), "1.36") == []
 
 
 @pytest.mark.parametrize("path", sorted(NEEDED))

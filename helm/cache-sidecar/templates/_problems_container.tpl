@@ -43,6 +43,13 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- if and .runAsNonRoot (eq (toString .runAsUser) "0") }}
 - securityContext.runAsUser is 0, which is root, but runAsNonRoot is true: set another user, or runAsNonRoot: false.
 {{- end }}
+{{- range $name := list "seccompProfile" "appArmorProfile" }}
+{{- with index $.Values.securityContext $name }}
+{{- if and .localhostProfile (ne (toString .type) "Localhost") }}
+- securityContext.{{ $name }}.localhostProfile is set, but its type is not Localhost: set type: Localhost, or remove localhostProfile.
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and .privileged (eq (toString .allowPrivilegeEscalation) "false") }}
 - securityContext.privileged is true, but allowPrivilegeEscalation is false: set allowPrivilegeEscalation: true or privileged: false.
 {{- end }}

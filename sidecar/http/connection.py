@@ -10,18 +10,39 @@ from contextlib import suppress
 from typing import Any, cast
 
 import structlog
+from aiohttp import HttpVersion11
 from aiohttp.http_exceptions import BadHttpMethod, InvalidURLError, LineTooLong
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
 
+from sidecar.api.errors import UnavailableError
 from sidecar.http.messages import drain, problem_reply
 from sidecar.http.pipeline import Pipeline, Take
-from sidecar.http.problems import ProblemError, problem_body
+from sidecar.http.problems import ProblemError, problem_body, problem_of
 from sidecar.http.repeated import Repeated
 from sidecar.serving.admission import Admission
 
 HEADER_BYTES, MAX_HEADERS = 8190, 128
 """The most bytes of one line of a request's head, and the most header fields."""
 
+BUSY = "There are more requests than can be answered in time; try again in a second."
+REST_SECONDS = 1.0
+"""How long a client that was refused is not read: as long as it was asked to wait."""
+
 log = structlog.get_logger("sidecar.http")
+
+
+def unavailable(detail: str, headers: str = "") -> bytes:
+    """A 503 that is made in advance: it needs no Date (RFC 9110, section 6.6.1)."""
+    body = problem_body(503, detail)
+    head = (
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\nRetry-After: 1\r\n{headers}\r\n"
+    )
+    return head.encode() + body
+
+
+_BUSY = unavailable(BUSY)
 
 
 class Connection(Pipeline):
@@ -43,6 +64,7 @@ class Connection(Pipeline):
             manager,
             take=take,
             repeated=repeated,
+            turns=admission.turns,
             loop=loop,
             access_log=cast(Any, None),
             logger=cast(Any, log),
@@ -56,6 +78,25 @@ class Connection(Pipeline):
         self.admission = admission
         self._held_bytes = 0
         self._gave_way = False
+
+    def refused(self, message: Any, payload: StreamReader | bytes) -> bool:
+        """Refuse a request for which there is no time, unless its body is still arriving. The
+        client has been asked to come back later: until then it is not read.
+        """
+        if type(message) is not RawRequestMessage:  # it is a parser's error
+            return False
+        if not isinstance(payload, bytes) and not payload.is_eof():
+            return False
+        stats = self.admission.stats
+        stats.shed["late"] += 1
+        stats.observe("unknown", 503, 0.0)
+        is_usual = message.version is HttpVersion11 and message.method != "HEAD"
+        if is_usual and not message.should_close:
+            self.send(_BUSY, b"")
+        else:
+            self.answer(message, problem_reply(problem_of(UnavailableError(BUSY))))
+        self.rest(REST_SECONDS)
+        return True
 
     async def drained(self, transport: asyncio.Transport, size: int) -> None:
         with suppress(ConnectionError):
@@ -99,18 +140,18 @@ class Connection(Pipeline):
     def give_way(self) -> None:
         """Close it for another one, which may take its place at once."""
         self._gave_way = True
-        self.admission.connections -= 1
+        self.admission.count_connection(-1)
         self.admission.stats.shed["silent"] += 1
         self.force_close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.admission.connections += 1
+        self.admission.count_connection(1)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         if not self._gave_way:
-            self.admission.connections -= 1
+            self.admission.count_connection(-1)
         self.release()
 
     def handle_error(
@@ -147,6 +188,10 @@ class PacedConnection(Connection):
 
     __slots__ = ()
 
+    def refused(self, _message: Any, _payload: StreamReader | bytes) -> bool:
+        """Requests come at a limited rate, so each is answered."""
+        return False
+
     def data_received(self, data: bytes) -> None:
         if data:  # aiohttp calls it without, to go on
             self.rest(self.admission.limits.pace_seconds)
@@ -154,7 +199,7 @@ class PacedConnection(Connection):
 
     @property
     def is_last(self) -> bool:
-        return super().is_last or bool(self._messages)
+        return super().is_last or bool(self._messages or self._early)
 
 
 class Refusal(asyncio.Protocol):
@@ -174,14 +219,8 @@ class Refusal(asyncio.Protocol):
             return
         self._admission.refusals += 1
         limits = self._admission.limits
-        body = problem_body(
-            503, f"{limits.connections} connections are open; close some, or try again."
-        )
-        head = (
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-            f"Content-Length: {len(body)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
-        )
-        transport.write(head.encode() + body)
+        detail = f"{limits.connections} connections are open; close some, or try again."
+        transport.write(unavailable(detail, "Connection: close\r\n"))
         transport.write_eof()
         loop = asyncio.get_running_loop()
         self._end = loop.call_later(limits.linger_seconds, transport.abort)

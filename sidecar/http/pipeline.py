@@ -37,6 +37,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import Reply
 from sidecar.http.repeated import Repeated, is_all, is_end
+from sidecar.serving.turns import Turns
 
 HALF_CLOSED_SECONDS = 1.0
 """How often a half-closed connection is looked at; mostly it ends with its last answer."""
@@ -64,18 +65,23 @@ class Pipeline(RequestHandler):
         "_asked",
         "_between_requests",
         "_draining",
+        "_early",
         "_half_closed",
         "_in_turn",
         "_is_whole",
         "_news",
         "_on_answer",
         "_repeated",
+        "_resumed_in",
         "_take",
+        "_turns",
         "body",
     )
 
-    def __init__(self, manager: Any, *, take: Take, repeated: Repeated, **options: Any) -> None:
-        """`repeated` is shared by the connections of a server; `options` are aiohttp's."""
+    def __init__(
+        self, manager: Any, *, take: Take, repeated: Repeated, turns: Turns, **options: Any
+    ) -> None:
+        """The connections of a server share `repeated` and `turns`; `options` are aiohttp's."""
         super().__init__(manager, **options)
         # The parser stops at this many that wait, and keeps the rest of its data until reading is
         # resumed. It may count one that was handled while its body arrived; so reading has to be
@@ -83,6 +89,8 @@ class Pipeline(RequestHandler):
         self._max_msg_queue_size -= 1
         self._take = take
         self._repeated = repeated
+        self._turns = turns
+        self._resumed_in = -2  # the turn in which reading was resumed after a rest
         self._between_requests = True  # the parser has nothing of the next one
         self._is_whole = False  # what was parsed last is one request
         self._news = 0  # requests in a row whose header fields were not known
@@ -91,6 +99,7 @@ class Pipeline(RequestHandler):
         self._on_answer: asyncio.Future[None] | None = None  # where a stop waits for it
         self._draining: asyncio.Task[None] | None = None
         self._half_closed = False
+        self._early: list[Any] = []  # requests that came just before the task waits for them
         self.body: StreamReader = EMPTY_PAYLOAD  # of the request that the task handles
 
     def data_received(self, data: bytes) -> None:
@@ -106,7 +115,7 @@ class Pipeline(RequestHandler):
             return
         messages = self._parse(data)
         if not is_idle:
-            self._queue(messages)  # the task is at work
+            self._keep(messages)
             return
         if messages:
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
@@ -177,8 +186,34 @@ class Pipeline(RequestHandler):
         if len(self._messages) >= self._max_msg_queue_size and not self._buffer_paused:
             self._pause_reading_for_buffer()
 
+    def _keep(self, messages: Sequence[Any]) -> None:
+        """Queue requests that came while the task does not wait for one.
+
+        A task that has answered waits for the next request a turn later, in which the client may
+        have sent it; so it is with a task that has just begun. If it found the request in the
+        queue, it would answer it too, and so each request of a quick client, at twice the cost.
+        """
+        is_between = self._waiter is None and not self._request_in_progress
+        if self._early or (is_between and not (self._messages or self._upgraded)):
+            if messages and not self._early:
+                self._loop.call_soon(self._take_early)
+            self._early += messages
+        else:
+            self._queue(messages)
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, []
+        if self._close or self.transport is None:
+            return  # no more is handled
+        self._queue(early)
+        if self._is_idle and not (self._asked or self._in_turn):
+            self._go_on()
+
     def _taken(self, message: Any, payload: StreamReader | bytes) -> bool:
         try:
+            turns = self._turns
+            if turns.watched and not turns.admits(self._resumed_in):
+                return self.refused(message, payload) or self._take(self, message, payload)
             return self._take(self, message, payload)
         except Exception:
             log.exception("A request failed", path=getattr(message, "path", ""))
@@ -218,6 +253,7 @@ class Pipeline(RequestHandler):
         self._loop.call_later(seconds, self._read_again)
 
     def _read_again(self) -> None:
+        self._resumed_in = self._turns.number
         if not (self._reading_paused or self._buffer_paused):
             self._resume_transport_reading()
 
@@ -266,6 +302,10 @@ class Pipeline(RequestHandler):
         self._tell_answered()
         self.force_close()
 
+    def refused(self, message: Any, payload: StreamReader | bytes) -> bool:
+        """Whether a request that can't be answered in time is refused now."""
+        raise NotImplementedError
+
     async def drained(self, transport: asyncio.Transport, size: int) -> None:
         """Wait until the client has read the answer, of `size` bytes, or is given up."""
         raise NotImplementedError
@@ -310,7 +350,8 @@ class Pipeline(RequestHandler):
     @property
     def _latest_body(self) -> StreamReader:
         """The only body that may still be arriving."""
-        latest: StreamReader = self._messages[-1][1] if self._messages else self.body
+        messages = self._early or self._messages
+        latest: StreamReader = messages[-1][1] if messages else self.body
         return latest
 
     @property
@@ -318,12 +359,12 @@ class Pipeline(RequestHandler):
         """Whether a request is not answered yet."""
         waiter = self._waiter
         in_task = self._request_count > 0 and (waiter is None or waiter.done())
-        return self._asked or in_task or bool(self._messages)
+        return self._asked or in_task or bool(self._messages or self._early)
 
     @property
     def is_last(self) -> bool:
         """Whether no request follows the one that the task is answering."""
-        return self._half_closed and not self._messages
+        return self._half_closed and not (self._messages or self._early)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's gives None
         """The client sends no more; what it has sent is answered before the connection ends."""

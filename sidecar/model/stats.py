@@ -112,9 +112,9 @@ class Latency:
         return sum(self.buckets)
 
 
-SHED_REASONS = ("connections", "silent", "buffers", "in_flight")
-"""Too many connections; a silent connection closed for a new one; too many buffered bytes, or too
-many requests in progress."""
+SHED_REASONS = ("connections", "silent", "buffers", "late", "in_flight")
+"""Too many connections; a silent connection closed for a new one; too many buffered bytes; more
+requests than can be answered in time, or too many in progress."""
 
 
 @dataclass(slots=True)

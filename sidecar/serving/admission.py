@@ -13,6 +13,7 @@ from sidecar.config.knobs import InFlight
 from sidecar.model.stats import RequestStats
 from sidecar.serving.limiter import Limiter, usual_seconds
 from sidecar.serving.limits import Limits
+from sidecar.serving.turns import Turns
 
 
 class Admission:
@@ -27,6 +28,7 @@ class Admission:
         "limits",
         "refusals",
         "stats",
+        "turns",
     )
 
     def __init__(self, stats: RequestStats, limits: Limits | None = None) -> None:
@@ -40,6 +42,8 @@ class Admission:
         """Bytes of large bodies in progress, in both directions."""
         self.limiter: Limiter | None = None
         """None if requests in flight are unlimited."""
+        self.turns = Turns()
+        """Whether requests are too many to be answered in time, whatever they are."""
         self.keepalive_seconds = self.limits.idle_seconds
         self._on_keepalive: list[Callable[[float], None]] = []
 
@@ -71,6 +75,11 @@ class Admission:
         """
         is_below = self.connections < self.limits.connections
         return is_below or make_room() or self._shed("connections")
+
+    def count_connection(self, change: int) -> None:
+        """A connection was opened (1) or closed (-1)."""
+        self.connections += change
+        self.turns.count_connections(self.connections)
 
     def admits_refusal(self) -> bool:
         """Whether another connection may get a refusal; otherwise it is closed without one."""

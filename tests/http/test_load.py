@@ -6,6 +6,7 @@ import asyncio
 import io
 import socket
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 import pytest
@@ -121,6 +122,8 @@ async def test_a_silent_connection_gives_way_to_a_new_one(serve: Serve, sent: by
         clients.append(await asyncio.open_connection(*address))
         clients[-1][1].write(sent)
         await eventually(lambda: len(served.server.connections) == len(clients), "it is connected")
+    connections: list[Any] = served.server.connections
+    await eventually(lambda: None not in [each.silent_since for each in connections], "all wait")
     answer = await exchange(served.port, request("GET", "/v1/stats", CLOSE))
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert served.admission.stats.shed["silent"] == 1

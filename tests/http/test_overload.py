@@ -1,0 +1,84 @@
+"""Requests that can't be answered in time are refused, and nothing else changes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from math import inf
+
+import pytest
+
+from sidecar.serving.limits import Limits
+from sidecar.serving.turns import FEW_CONNECTIONS, Turns
+from tests.http.serving import Serve, Served, eventually, exchange, raw_problem, request
+
+PATH = "/v1/cache/test/key"
+CLOSE = "Connection: close"
+
+
+@asynccontextmanager
+async def overloaded(served: Served) -> AsyncIterator[Turns]:
+    """So many connections are open that turns are counted, and no turn may have a request."""
+    turns = served.admission.turns
+    async with AsyncExitStack() as stack:
+        for _ in range(FEW_CONNECTIONS + 1):
+            _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            stack.callback(writer.close)
+        await eventually(lambda: turns.watched, "they are watched")
+        turns.refuses, turns.refuses_until, turns.most = True, inf, 0
+        yield turns
+        turns.refuses, turns.refuses_until = False, 0.0
+
+
+LATE = (
+    request("GET", PATH),
+    request("HEAD", PATH),
+    request("DELETE", PATH),
+    request("PUT", PATH, "Content-Length: 1", body=b"v"),
+    request("GET", "/v1/stats"),
+    request("GET", PATH, "Connection: keep-alive", version="1.0"),
+)
+
+
+@pytest.mark.parametrize("asked", LATE, ids=lambda asked: asked[:15].decode())
+async def test_a_request_that_comes_too_late_is_refused(serve: Serve, asked: bytes) -> None:
+    """503 with Retry-After, whatever the request, and nothing is changed. The connection is kept,
+    and read again when the client was to come back.
+    """
+    served = await serve(Limits())
+    async with overloaded(served):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(asked)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Retry-After: 1\r\n" in head
+        if not asked.startswith(b"HEAD"):
+            [length] = re.findall(rb"Content-Length: (\d+)", head)
+            raw_problem(head + await reader.readexactly(int(length)), 503)
+    writer.write(request("GET", PATH, CLOSE))
+    raw_problem(await reader.read(), 404)
+    writer.close()
+    assert served.admission.stats.shed["late"] == 1
+
+
+async def test_a_late_request_that_ends_its_connection_is_told_so(serve: Serve) -> None:
+    """503, and the connection is closed."""
+    served = await serve(Limits())
+    async with overloaded(served):
+        answer = await exchange(served.port, request("GET", PATH, CLOSE))
+    assert b"Connection: close\r\n" in answer
+    raw_problem(answer, 503)
+
+
+async def test_a_body_that_is_arriving_is_not_refused_for_being_late(serve: Serve) -> None:
+    """Its sender would have sent it in vain."""
+    served = await serve(Limits())
+    async with overloaded(served):
+        head = request("PUT", PATH, "Content-Length: 2", CLOSE)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(head)
+        await eventually(lambda: served.admission.stats.in_flight, "the head has arrived")
+        writer.write(b"vv")
+        assert (await reader.read()).startswith(b"HTTP/1.1 201 ")
+        writer.close()

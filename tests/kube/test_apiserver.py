@@ -90,6 +90,28 @@ async def test_a_forgotten_version_is_gone(
     assert refused.value.status == 410
 
 
+async def test_after_a_restart_the_version_of_before_is_gone(
+    server: ApiServer, official: client.ApiClient
+) -> None:
+    """As a real one answered 44 of 44 watches, though nothing had changed."""
+    version = str(server.configmaps.version)
+    await server.stop()
+    await server.start()
+    with pytest.raises(client.ApiException) as refused:
+        await seen(official, version, 1)
+    assert refused.value.status == 410
+
+
+async def test_a_watch_may_have_no_bookmarks(server: ApiServer, official: client.ApiClient) -> None:
+    """As where etcd reports progress only every ten minutes."""
+    server.faults.bookmark_seconds = 0.05
+    version = str(server.configmaps.version)
+    options = {"timeout_seconds": 1, "allow_watch_bookmarks": True}
+    assert await seen(official, version, 1, **options) == [("BOOKMARK", version)]
+    server.faults.bookmark_seconds = float("inf")
+    assert await seen(official, version, 1, **options) == []
+
+
 async def test_an_exact_list_of_a_forgotten_version_is_gone(
     server: ApiServer, official: client.ApiClient
 ) -> None:

@@ -41,6 +41,10 @@ from sidecar.serving.turns import Turns
 
 HALF_CLOSED_SECONDS = 1.0
 """How often a half-closed connection is looked at; mostly it ends with its last answer."""
+CRUMB_BYTES, CRUMBS_AT_ONCE = 512, 8
+"""A smaller piece that ends no request is a crumb. So many in a row are read at once."""
+CRUMB_SECONDS, MOST_CRUMB_SECONDS = 0.01, 1.0
+"""The rest after a crumb, for each of those in a row; and the longest rest."""
 MOST_NEWS = 16
 """A client that sends other header fields with each of so many requests in a row, such as the
 identifiers of traces, will go on so: they are no longer looked for, nor kept."""
@@ -64,6 +68,7 @@ class Pipeline(RequestHandler):
     __slots__ = (
         "_asked",
         "_between_requests",
+        "_crumbs",
         "_draining",
         "_early",
         "_half_closed",
@@ -93,6 +98,7 @@ class Pipeline(RequestHandler):
         self._resumed_in = -2  # the turn in which reading was resumed after a rest
         self._between_requests = True  # the parser has nothing of the next one
         self._is_whole = False  # what was parsed last is one request
+        self._crumbs = 0  # small pieces in a row without a request
         self._news = 0  # requests in a row whose header fields were not known
         self._asked = False  # a request that was taken is not answered yet
         self._in_turn = False  # requests are being taken: an answer need not look for the next
@@ -114,6 +120,7 @@ class Pipeline(RequestHandler):
         if is_free and self._is_repeated(data):
             return
         messages = self._parse(data)
+        self._count_crumbs(messages, data)
         if not is_idle:
             self._keep(messages)
             return
@@ -168,6 +175,17 @@ class Pipeline(RequestHandler):
         else:
             self._is_whole = self._between_requests = False
         return messages
+
+    def _count_crumbs(self, messages: Sequence[Any], data: bytes) -> None:
+        """Read a client that trickles a request ever less often: each piece costs as much as a hit.
+        What it sends meanwhile comes in one.
+        """
+        if messages or not data or len(data) >= CRUMB_BYTES:
+            self._crumbs = 0
+        else:
+            self._crumbs += 1
+            if self._crumbs > CRUMBS_AT_ONCE:
+                self.rest(min(MOST_CRUMB_SECONDS, self._crumbs * CRUMB_SECONDS))
 
     def _refusal(self, error: HttpProcessingError) -> tuple[Any, StreamReader]:
         """What is answered with a 400. The requests in the same piece are lost with their parser.

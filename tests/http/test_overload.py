@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,19 @@ async def test_a_body_that_is_arriving_is_not_refused_for_being_late(serve: Serv
         writer.write(b"vv")
         assert (await reader.read()).startswith(b"HTTP/1.1 201 ")
         writer.close()
+
+
+async def test_a_client_that_trickles_is_read_ever_less_often(serve: Serve) -> None:
+    """Its bytes come in fewer pieces than it sends, and its request is answered in the end."""
+    served = await serve(Limits())
+    sent = request("GET", PATH, "X-Long: " + "x" * 200, CLOSE)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    crumbs = 0
+    for at in range(len(sent)):
+        writer.write(sent[at : at + 1])
+        await asyncio.sleep(0.002)
+        connections: list[Any] = served.server.connections
+        crumbs = max(crumbs, *(each._crumbs for each in connections), 0)
+    raw_problem(await reader.read(), 404)
+    writer.close()
+    assert 8 <= crumbs < 50

@@ -12,7 +12,14 @@ from importlib import resources
 from typing import Any
 
 from sidecar.config.errors import FieldError
-from sidecar.config.rules_schema import MAX_BASELINES, MAX_RULES, Baselines, Rules
+from sidecar.config.rules_schema import (
+    MAX_BASELINES,
+    MAX_RULES,
+    MAX_WINDOW_SECONDS,
+    MAX_WINDOWS,
+    Baselines,
+    Rules,
+)
 from sidecar.config.section import Section
 from sidecar.config.tree import MAX_ERRORS, Node, Path, compose
 from sidecar.config.validation import validate
@@ -33,6 +40,12 @@ DEFAULT_RULES = (resources.files("sidecar.config") / RULES_KEY).read_text("utf-8
 """The text of the shipped rules, which apply if the document has no list."""
 
 Mistake = tuple[Path, str]
+
+_TOO_COSTLY = (
+    f"too costly: with this rule, the conditions have more than {MAX_WINDOWS} different windows of "
+    f"p95, or more than {MAX_WINDOW_SECONDS // 3600}h of them together; shorten them, or use the "
+    "same ones in several rules"
+)
 
 _NAMES = {
     "cooldown": "cooldown_seconds",
@@ -159,14 +172,27 @@ def _compile_conditions(
     """The compiled condition of each rule, and the mistakes in them."""
     compiled: list[object] = []
     mistakes: list[Mistake] = []
+    windows: set[tuple[str, float]] = set()
     for index, rule in _rule_nodes(root):
         when = rule.get(("when",))
         if when and isinstance(when.value, str):
+            path: Path = ("rules", index, "when")
             try:
-                compiled.append(vocabulary.compile_condition(when.value, known))
+                condition = vocabulary.compile_condition(when.value, known)
             except ValueError as error:
-                mistakes.append((("rules", index, "when"), str(error)))
+                mistakes.append((path, str(error)))
+                continue
+            compiled.append(condition)
+            was_too_costly = _are_too_costly(windows)
+            windows |= {*condition.sorted_windows}
+            if _are_too_costly(windows) and not was_too_costly:
+                mistakes.append((path, _TOO_COSTLY))
     return compiled, _located(RULES_KEY, root, mistakes)
+
+
+def _are_too_costly(windows: Collection[tuple[str, float]]) -> bool:
+    """Whether the windows of conditions, each counted once, take too much time and memory."""
+    return len(windows) > MAX_WINDOWS or sum(length for _, length in windows) > MAX_WINDOW_SECONDS
 
 
 def _read_options(root: Node, vocabulary: Vocabulary) -> tuple[list[Section], list[FieldError]]:

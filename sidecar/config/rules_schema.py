@@ -19,6 +19,10 @@ from sidecar.config.values import Better, Level
 from sidecar.config.wording import nearest, shown
 
 MAX_RULES = 100
+MAX_WINDOWS, MAX_WINDOW_SECONDS = 64, 8 * 3600
+"""Of different windows whose values are kept sorted, and of all of them together: each takes time
+with every reading, and about a hundred bytes for each second.
+"""
 MAX_BASELINES = 60
 
 LONGEST_WINDOW, LONGEST_SETTLE = "25m", "10m"

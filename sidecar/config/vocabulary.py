@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from sidecar.config.section import Section
 from sidecar.config.values import Better, RuleConfig
@@ -27,6 +28,14 @@ class ActionForm:
     options: type[Section]
 
 
+class CompiledCondition(Protocol):
+    """What is asked of a condition here."""
+
+    @property
+    def sorted_windows(self) -> Collection[tuple[str, float]]:
+        """The windows whose values are kept sorted: the signal and the length in seconds."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Vocabulary:
     """The known names, including those of plugins.
@@ -38,7 +47,7 @@ class Vocabulary:
     signals: Mapping[str, Better | None]
     """Signals with their better direction; None if rules must state it."""
     actions: Mapping[str, ActionForm]
-    compile_condition: Callable[[str, Collection[str] | None], object]
+    compile_condition: Callable[[str, Collection[str] | None], CompiledCondition]
     """Compiles a condition, given the baselines and targets that exist (`target.cache.hit_ratio`);
     None allows those of every signal. Raises ValueError with a sentence that names the error."""
     compile_rule: Callable[[RuleConfig, object, Section], object]

@@ -58,6 +58,15 @@ class Condition:
         """The length of the longest window; 0 if there is none."""
         return max((operand.seconds for operand in self.operands), default=0.0)
 
+    @property
+    def sorted_windows(self) -> frozenset[tuple[str, float]]:
+        """The windows whose values the history keeps sorted: the signal and the seconds."""
+        return frozenset(
+            (operand.signal, operand.seconds)
+            for operand in self.operands
+            if operand.function is not None and operand.function.is_sorted
+        )
+
     def evaluate(self, values: Sequence[float]) -> bool:
         """Whether the condition holds for these values of its operands; a few microseconds.
 

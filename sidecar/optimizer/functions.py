@@ -19,6 +19,8 @@ class Function:
     name: str
     meaning: str
     compute: Callable[[History, str, float], float | None]
+    is_sorted: bool = False
+    """Whether the history keeps the values of its window sorted, which takes time and memory."""
 
 
 def _mean(history: History, signal: str, seconds: float) -> float | None:
@@ -31,6 +33,7 @@ FUNCTIONS = (
         "p95",
         "the value that the signal did not exceed in 95% of the seconds of the window",
         lambda history, signal, seconds: history.quantile(signal, 0.95, seconds),
+        is_sorted=True,
     ),
     Function(
         "rate",

@@ -27,6 +27,8 @@ from sidecar.signals.signal import (
 
 SPAN_SECONDS = 3600.0
 """The time covered: twice the longest window of a trial, and the gap between."""
+MOST_SORTED_AT_ONCE = 3600
+"""Readings in new windows between two readings: computing an hour of them takes 20 ms."""
 _LEAST_SHARE = 0.5
 """The share of a span that readings must cover; otherwise the span has no value."""
 _SLACK = 500
@@ -59,6 +61,7 @@ class History:
         self._counters = [it for it in self._columns.items() if it[0] not in self._sums]
         self._rolling: dict[tuple[str, float], Rolling] = {}
         """The windows in use, by signal and length in seconds."""
+        self._sorted_now = 0  # readings in windows that were begun since the last ones
         self._last: dict[str, float] = {}
         self._totals: dict[str, float] = {}
 
@@ -98,6 +101,7 @@ class History:
         """Add readings that are newer than all earlier ones. O(names)."""
         times = self._times
         times.append(at)
+        self._sorted_now = 0
         read = readings.get
         for name, column in self._gauges:
             column.append(read(name, NAN))
@@ -142,11 +146,15 @@ class History:
     def quantile(self, signal: str, share: float, seconds: float) -> float | None:
         """A quantile of the signal's values per second over the last seconds.
 
-        O(readings in the span) for the first call, O(1) for repeated calls.
+        O(readings in the span) for the first call, O(1) for repeated calls. None also if too many
+        windows were first asked for since the last readings: this one is begun after the next.
         """
         rolling = self._rolling.get((signal, seconds))
         if rolling is None:
             first = bisect_left(self._times, self.last_at - seconds)
+            if self._sorted_now > MOST_SORTED_AT_ONCE:
+                return None
+            self._sorted_now += len(self._times) - first
             rolling = Rolling(seconds, self._values(self._sources[signal], first))
             rolling.move(self.last_at)
             self._rolling[signal, seconds] = rolling

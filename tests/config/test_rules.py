@@ -5,13 +5,21 @@ More than 300 lines in one file, since its table of errors is most of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
 from sidecar.config.quantities import parse_duration
-from sidecar.config.rules_schema import LONGEST_SETTLE, LONGEST_WINDOW, MAX_BASELINES, MAX_RULES
+from sidecar.config.rules_schema import (
+    LONGEST_SETTLE,
+    LONGEST_WINDOW,
+    MAX_BASELINES,
+    MAX_RULES,
+    MAX_WINDOWS,
+)
 from sidecar.config.values import (
     DEFAULT_BASELINES,
     BaselineConfig,
@@ -354,6 +362,29 @@ def test_numbers_of_rules_and_baselines_are_bounded() -> None:
     assert len(parsed(rules.rpartition("- ")[0]).optimizer.rules) == MAX_RULES
     entries = "baselines:\n" + "".join(f"  signal{n}: {{target: 1}}\n" for n in range(61))
     assert f"there are more than {MAX_BASELINES}" in mistakes(baselines=entries)[0]
+
+
+def with_windows(function: str, seconds: Sequence[int]) -> str:
+    """A rule on a line of its own for each window of so many seconds."""
+    lines = ["rules:"]
+    for number, length in enumerate(seconds):
+        when = f"""'{function}(cpu.pressure, "{length}s") > 0.5'"""
+        rule = RULE.replace("a,", f"a{number},", 1).replace("cpu.pressure > 0.5", when)
+        lines.append(f"- {{{rule}}}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("seconds", [range(1, MAX_WINDOWS + 1), range(3592, 3600), [3600] * 100])
+def test_windows_that_are_kept_sorted_are_bounded(seconds: Sequence[int]) -> None:
+    """By their number and their length together, at the rule that has one too many. The same one in
+    all rules counts once, and those of other functions cost nothing.
+    """
+    assert parsed(with_windows("p95", seconds)).optimizer.rules
+    count = len(seconds)
+    if count < MAX_RULES:
+        [mistake] = mistakes(with_windows("p95", [*seconds, 3600]))
+        assert mistake.startswith(f"rules.yaml:{count + 2}: rules[{count}].when: too costly: ")
+    assert parsed(with_windows("mean", range(3501, 3601))).optimizer.rules
 
 
 def test_the_longest_trial_is_within_what_is_remembered() -> None:

@@ -25,7 +25,12 @@ from sidecar.cli.lines import Line
 from sidecar.cli.palette import paint
 from sidecar.cli.report import outcomes_table
 from sidecar.cli.screen import Screen
-from sidecar.config.rules_schema import MAX_BASELINES, MAX_RULES
+from sidecar.config.rules_schema import (
+    MAX_BASELINES,
+    MAX_RULES,
+    MAX_WINDOW_SECONDS,
+    MAX_WINDOWS,
+)
 from sidecar.http.openapi import answers
 from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route
@@ -230,6 +235,9 @@ def test_the_limits_are_those_of_the_program() -> None:
     assert limits["a body"] == f"{served.body_seconds:g} s"
     assert limits["a client that does not read its answer"] == f"{served.send_seconds:g} s"
     assert limits["keys in a batch"] == f"{MAX_KEYS:,}"
+    assert MAX_WINDOW_SECONDS == 8 * 3600
+    windows = limits["different windows of `p95` in conditions"]
+    assert windows == f"{MAX_WINDOWS}, and 8 h together"
     assert limits["rules, baselines"] == f"{MAX_RULES}, {MAX_BASELINES}"
 
 

@@ -21,6 +21,7 @@ from sidecar.config.rules import DEFAULT_RULES
 from sidecar.config.values import CacheConfig, Document, RuleConfig, TierConfig, TiersConfig
 from sidecar.model.change import Size
 from sidecar.model.outcome import Outcome
+from sidecar.optimizer.conditions import Condition
 from sidecar.optimizer.decisions import Decision, SavedState
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.learning import Learned
@@ -306,7 +307,7 @@ def test_taking_a_document_into_force_compiles_nothing() -> None:
     """Each condition is compiled once, when the document is parsed; the engine uses the result."""
     compiled: list[str] = []
 
-    def compile_and_note(text: str, references: Collection[str] | None) -> object:
+    def compile_and_note(text: str, references: Collection[str] | None) -> Condition:
         compiled.append(text)
         return CATALOGUE.conditions.compile(text, references)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.model.stats import LATENCY_BOUNDS
-from sidecar.signals.history import History
+from sidecar.signals.history import MOST_SORTED_AT_ONCE, History
 from sidecar.signals.signal import bucket_names
 
 
@@ -118,3 +118,25 @@ def test_the_table_names_every_signal_once() -> None:
     )
     history = History(CATALOGUE.signals)
     assert set(history.readings) > set(history.gauges)
+
+
+def test_new_windows_are_begun_over_several_readings() -> None:
+    """Each takes time, and all that a new document brings would stop the event loop. One that has
+    no value yet is unavailable.
+    """
+    history = History(CATALOGUE.signals)
+    for at in range(MOST_SORTED_AT_ONCE):
+        history.push(at, {"network.connections": float(at)})
+    spans = [float(MOST_SORTED_AT_ONCE - less) for less in range(4)]
+
+    def known() -> int:
+        found = [history.quantile("network.connections", 0.95, span) for span in spans]
+        return sum(value is not None for value in found)
+
+    counts = []
+    for at in range(3):
+        counts.append(known())
+        history.push(MOST_SORTED_AT_ONCE + at, {"network.connections": 1.0})
+    assert counts == sorted(counts)
+    assert 0 < counts[0] < len(spans)
+    assert known() == len(spans)

@@ -123,7 +123,13 @@ class ListedKey(Struct, kw_only=True):
     """A key, and what is known of its entry."""
 
     key: str
-    path: Annotated[str, Meta(description="Where to GET it.")]
+    path: Annotated[
+        str | None,
+        Meta(
+            description="Where to GET it; null if a segment of it is `.` or `..`, so that only a "
+            "batch reaches it, such as POST /v1/mget."
+        ),
+    ]
     tier: Tier
     size: Annotated[int, Meta(description="Bytes, as that tier keeps it.")]
     ttl: TtlLeft

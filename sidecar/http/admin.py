@@ -18,6 +18,7 @@ from sidecar.api.values import seconds_left
 from sidecar.http.bodies import decoded, sends_messagepack
 from sidecar.http.data import PREFIX
 from sidecar.http.messages import JSON_HEADER, Reply, Request
+from sidecar.http.routing import has_dot_segment
 from sidecar.model.clock import Clock
 from sidecar.model.entry import split
 from sidecar.model.errors import WriteError
@@ -90,9 +91,10 @@ class AdminApi:
 
     def _described(self, row: Listed) -> entries.ListedKey:
         namespace, key = split(row.key)
+        path = f"{PREFIX}{namespace}/{quote(key, safe='/')}"
         return entries.ListedKey(
             key=key.decode("utf-8", "replace"),
-            path=f"{PREFIX}{namespace}/{quote(key, safe='/')}",
+            path=None if has_dot_segment(path) else path,
             tier=row.tier,
             size=row.size,
             ttl=seconds_left(row.expires_at, self._clock()),

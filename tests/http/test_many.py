@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import StartSidecar
@@ -128,6 +129,22 @@ def test_every_key_is_on_some_page(sidecar: RunningSidecar) -> None:
         found += [row["key"] for row in page["keys"]]
         cursor = page["cursor"]
     assert sorted(found) == sorted(names)
+
+
+@pytest.mark.parametrize("key", [".", "..", "a/../b", "a/.", "./a", "a/..", "../../other/a"])
+def test_a_key_that_no_path_can_have_is_listed_without_one(
+    sidecar: RunningSidecar, key: str
+) -> None:
+    """Batches take it; a path with its segments is refused."""
+    entry = {
+        "namespace": "test",
+        "entries": [{"key": key, "value": "v"}, {"key": "plain", "value": ""}],
+    }
+    assert sidecar.ask("POST", "/v1/mset", json.dumps(entry).encode()).status == 200
+    listed = json.loads(sidecar.ask("GET", "/v1/keys?namespace=test").body)["keys"]
+    paths = {each["key"]: each["path"] for each in listed}
+    assert paths == {key: None, "plain": "/v1/cache/test/plain"}
+    assert sidecar.ask("GET", f"/v1/cache/test/{key}").status in {400, 404}
 
 
 def test_bad_questions_for_keys_are_refused(sidecar: RunningSidecar) -> None:

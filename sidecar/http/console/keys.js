@@ -128,6 +128,11 @@ export class Keys {
       chosen.removeAttribute("aria-current");
     button.setAttribute("aria-current", "true");
     this.looked = found;
+    if (found.path === null) {
+      const text = "A segment of this key is . or .., so that no path leads to it. Batches do.";
+      this.entry.replaceChildren(h("h2", { class: "key" }, visible(found.key)), h("p", {}, text));
+      return;
+    }
     let shown;
     try {
       shown = entryParts(await ask(found.path, { most: MOST_TEXT_BYTES }));

@@ -99,7 +99,7 @@ class Connection:
     ) -> Answer:
         reader, writer = streams
         length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-        writer.write(f"{method} {path} HTTP/1.1\r\nHost: sidecar\r\n{length}\r\n".encode())
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n".encode())
         if body:
             writer.write(body)
             await writer.drain()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 from sidecar.http.fields import HOST, ORIGIN, SEC_FETCH_SITE
@@ -18,6 +19,10 @@ from sidecar.http.problems import ProblemError
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
+OWN_NAMES = frozenset(("", "localhost", "localhost.localdomain", "cache-sidecar"))
+"""Names of loopback: the last for pods that have it among their `hostAliases`. None is sent with an
+IPv6 address in brackets, and by clients of HTTP/1.0.
+"""
 SANDBOX = "Content-Security-Policy: sandbox\r\nX-Content-Type-Options: nosniff\r\n"
 """For a value that a browser displays: otherwise HTML in it could send requests to this server."""
 
@@ -61,13 +66,14 @@ def _refuse_other_sites(request: Request) -> None:
 
 @lru_cache(maxsize=64)
 def is_rebindable(host: str) -> bool:
-    """Whether anyone could register the Host and resolve it to loopback. With such DNS rebinding, a
+    """Whether somebody else may have the Host resolve to loopback. With such DNS rebinding, a
     browser treats this server as part of the attacker's site.
 
-    Addresses cannot be registered, nor can names of one label, as in pods and compose files.
+    Addresses are not resolved, and OWN_NAMES are those of this machine. All others may be resolved
+    by somebody: a name of one label by a search domain, or by whoever answers first in a network.
     """
     name = host.rpartition("]")[2].partition(":")[0].rstrip(".").lower()
-    if "." not in name or name.endswith(".localhost") or name == "localhost.localdomain":
+    if name in OWN_NAMES or name.endswith(".localhost") or name == gethostname().lower():
         return False
     return not name.rpartition(".")[2].isdigit()
 

@@ -33,9 +33,11 @@ def test_an_idle_connection_does_not_hold_the_stop_up(sidecar: RunningSidecar) -
         socket.create_connection(("127.0.0.1", sidecar.port)) as idle,
         socket.create_connection(("127.0.0.1", sidecar.port)) as slow,
     ):
-        idle.sendall(b"GET /v1/stats HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.sendall(b"GET /v1/stats HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert idle.recv(100).startswith(b"HTTP/1.1 200")
-        slow.sendall(b"PUT /v1/cache/a/b HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        slow.sendall(
+            b"PUT /v1/cache/a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345"
+        )
         sidecar.signal(signal.SIGTERM)
         assert sidecar.wait()[0] == 0
 
@@ -48,7 +50,9 @@ def test_a_request_that_waits_for_l3_does_not_hold_the_stop_up(sidecar: RunningS
         assert child is not None
         os.kill(child, signal.SIGSTOP)
         with socket.create_connection(("127.0.0.1", sidecar.port)) as client:
-            client.sendall(b"PUT /v1/cache/a/b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1")
+            client.sendall(
+                b"PUT /v1/cache/a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1"
+            )
             wait_until(lambda: sidecar.stats()["l3"]["waiting"], "the put waits")
             began = time.monotonic()
             sidecar.signal(signal.SIGTERM)
@@ -198,7 +202,7 @@ def test_a_socket_in_use_stays_with_who_serves_it(
         assert path.is_socket()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
-        client.sendall(b"GET /v1/stats HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /v1/stats HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 200")
     first.stop()
     assert not path.exists()

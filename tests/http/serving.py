@@ -123,7 +123,7 @@ def request(
     method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1"
 ) -> bytes:
     """A request; the caller sets Content-Length."""
-    lines = "".join(f"{line}\r\n" for line in ("Host: x", *headers))
+    lines = "".join(f"{line}\r\n" for line in ("Host: localhost", *headers))
     return f"{method} {path} HTTP/{version}\r\n{lines}\r\n".encode("latin-1") + body
 
 

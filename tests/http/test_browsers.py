@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from socket import gethostname
 
 import aiohttp
 import pytest
@@ -16,20 +17,19 @@ PATH = "/v1/cache/test/key"
 JSON = b'{"namespace": "test", "all": true}'
 
 
-def test_a_public_name_is_a_strangers() -> None:
-    """Public names can be registered, unlike addresses and names known only to a pod or machine."""
-    for name in ("evil.example", "evil.example:7070", "127.0.0.1.evil.example", "EVIL.example.:80"):
+def test_a_name_that_is_not_ours_is_a_strangers() -> None:
+    """Public names can be registered, and names of one label resolved by whoever answers in the
+    network; addresses and the names of loopback can't.
+    """
+    for name in (
+        *("evil.example", "evil.example:7070", "127.0.0.1.evil.example", "EVIL.example.:80"),
+        *("x", "cache:7070", "intranet.", "localhost.evil", "notlocalhost", "localdomain"),
+    ):
         assert is_rebindable(name), name
     for name in (
         *("127.0.0.1", "127.0.0.1:7070", "[::1]", "[::1]:7070", "10.0.0.7:80", "localhost:7070"),
-        *(
-            "localhost.",
-            "localhost.localdomain",
-            "a.localhost:1",
-            "cache-sidecar",
-            "cache:7070",
-            "",
-        ),
+        *("localhost.", "LOCALHOST", "localhost.localdomain", "a.localhost:1"),
+        *("cache-sidecar", "cache-sidecar:7070", gethostname(), ""),
     ):
         assert not is_rebindable(name), name
 

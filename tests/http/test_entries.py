@@ -189,7 +189,7 @@ def test_the_largest_value_fits_and_one_more_byte_does_not(sidecar: RunningSidec
     value = bytes(range(256)) * (8 << 12)
     assert sidecar.ask("PUT", PATH, value).status == 201
     assert sidecar.ask("GET", PATH).body == value
-    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(value) + 1}\r\n\r\n"
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(value) + 1}\r\n\r\n"
     assert exchange(sidecar, head.encode(), value[:1000]).startswith(b"HTTP/1.1 413 ")
     assert sidecar.ask("GET", PATH).body == value
 
@@ -203,7 +203,7 @@ def test_an_empty_value_is_a_value(sidecar: RunningSidecar) -> None:
 
 def test_a_body_that_ends_early_stores_nothing(sidecar: RunningSidecar) -> None:
     """A client announces ten bytes, sends five and disconnects: the entry does not exist."""
-    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n".encode()
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n".encode()
     exchange(sidecar, head, b"12345", hang_up=True)
     assert sidecar.ask("GET", PATH).status == 404
 
@@ -211,7 +211,8 @@ def test_a_body_that_ends_early_stores_nothing(sidecar: RunningSidecar) -> None:
 def test_bytes_may_come_one_at_a_time(sidecar: RunningSidecar) -> None:
     """The request is parsed correctly."""
     request = (
-        f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
+        f"PUT {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
+        "Connection: close\r\n\r\nabc"
     ).encode()
     answer = exchange(sidecar, *(request[at : at + 1] for at in range(len(request))))
     assert answer.startswith(b"HTTP/1.1 201 ")
@@ -222,7 +223,7 @@ def test_what_is_no_http_is_a_problem(sidecar: RunningSidecar) -> None:
     answer = exchange(sidecar, b"\x16\x03\x01 nonsense\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in answer
-    huge = b"GET / HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 100_000 + b"\r\n\r\n"
+    huge = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: " + b"x" * 100_000 + b"\r\n\r\n"
     assert b"application/problem+json" in exchange(sidecar, huge)
     assert sidecar.ask("GET", "/v1/stats").status == 200
 
@@ -231,14 +232,15 @@ def test_http_1_0_and_pipelines_are_understood(sidecar: RunningSidecar) -> None:
     """HTTP/1.0 closes unless asked not to; pipelined requests are answered in order."""
     sidecar.ask("PUT", PATH, b"value")
     assert b"Connection: close" in exchange(sidecar, f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
-    one = f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    last = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    one = f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    last = f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
     assert exchange(sidecar, one * 20 + last).count(b"value") == 21
 
 
 def test_curl_waits_for_100_continue(sidecar: RunningSidecar) -> None:
     """A client that sends Expect gets 100 Continue."""
-    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    length = "Content-Length: 3\r\nExpect: 100-continue"
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", sidecar.port), timeout=20) as connection:
         connection.sendall(head.encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -248,7 +250,7 @@ def test_curl_waits_for_100_continue(sidecar: RunningSidecar) -> None:
 
 def test_a_chunked_body_is_a_body(sidecar: RunningSidecar) -> None:
     """A value in chunks, without Content-Length."""
-    head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
     head += "Connection: close\r\n\r\n"
     assert exchange(sidecar, head.encode(), b"3\r\nabc\r\n0\r\n\r\n").startswith(b"HTTP/1.1 201 ")
     assert sidecar.ask("GET", PATH).body == b"abc"

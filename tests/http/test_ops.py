@@ -12,7 +12,7 @@ from sidecar.serving.limits import OPS_LIMITS
 from tests.conftest import StartSidecar
 from tests.running import RunningSidecar, wait_until
 
-SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CONNECTIONS = 'cache_sidecar_connections{protocol="ops"}'
 NOBODYS = "127.0.0.2"
 """An address from which no probe comes."""
@@ -61,7 +61,7 @@ def test_a_pipeline_gets_one_answer(own_sidecar: RunningSidecar) -> None:
     sends several, and each would cost the data path.
     """
     address = ("127.0.0.1", own_sidecar.ops_port)
-    livez = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    livez = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with closing(socket.create_connection(address, 20)) as client:
         client.sendall(livez * 3)
         received = b""
@@ -77,7 +77,7 @@ def test_requests_one_after_the_other_share_a_connection(own_sidecar: RunningSid
     address = ("127.0.0.1", own_sidecar.ops_port)
     with closing(socket.create_connection(address, 20)) as client:
         for path in (b"/livez", b"/readyz", b"/livez"):
-            client.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+            client.sendall(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
             assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 

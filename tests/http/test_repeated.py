@@ -59,7 +59,7 @@ async def test_after_an_upgrade_that_is_declined_all_is_parsed() -> None:
     steps = [Step(known, "", TURNS), Step(upgrade, "", TURNS), Step(half, "", 0)]
     seen, _, _ = await record(server, [*steps, Step(known, "", TURNS)])
     assert [(method, path) for method, path, *_ in seen[:2]] == [("GET", "/a"), ("GET", "/task")]
-    fields = [("X", "GET /a HTTP/1.1"), ("Host", "x")]
+    fields = [("X", "GET /a HTTP/1.1"), ("Host", "localhost")]
     assert seen[2:] == [("DELETE", "/b", fields, b"")]
 
 

@@ -123,7 +123,8 @@ def flood(sidecar: RunningSidecar, paths: list[str]) -> None:
         for start in range(0, len(paths), 50):
             client = clients.enter_context(socket.create_connection(address))
             asked = [
-                f"GET /v1/cache/{path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths[start:][:50]
+                f"GET /v1/cache/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                for path in paths[start:][:50]
             ]
             client.sendall("".join(asked).encode())
             answered = b""
@@ -158,7 +159,7 @@ def test_a_namespace_that_is_named_is_counted_apart(full: RunningSidecar) -> Non
 
 def test_scrapes_that_hang_hold_nobody_up(full: RunningSidecar) -> None:
     """A hundred scrapers send requests without a pause, and read nothing."""
-    request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with ExitStack() as hanging:
         for _ in range(100):
             scraper = socket.socket()

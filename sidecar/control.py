@@ -72,6 +72,7 @@ class Control:
         put_in_force: Callable[[Effective], None],
         perform: Callable[[OneShot], Awaitable[Figures]],
         data_dir: Path,
+        save: state_file.Save = state_file.save,
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
     ) -> None:
@@ -82,6 +83,7 @@ class Control:
         self._put_in_force = put_in_force
         self._perform = perform
         self._file = data_dir / FILE
+        self._write = save
         self._clock = clock
         self._wall = wall
         self._in_force: Effective | None = None
@@ -201,7 +203,7 @@ class Control:
         self._save_at = now + SAVE_SECONDS
         data = msgspec.msgpack.encode(self.engine.memory(now, self._wall()))
         try:
-            await asyncio.to_thread(state_file.save, self._file, data)
+            await asyncio.to_thread(self._write, self._file, data)
         except OSError as error:
             if not self._saving_fails:
                 log.warning("Optimizer state not saved", error=str(error))

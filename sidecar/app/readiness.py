@@ -39,6 +39,9 @@ class ReadinessCheck:
         if state is not State.DOWN or trouble is None:
             return []
         notes = [f"L3 is down ({trouble.reason}): {trouble.message}."]
-        if not trouble.marked:
-            notes.append("After a restart L3 may give values that were replaced meanwhile.")
+        if (why := self._process.unrecorded) is not None:
+            notes.append(
+                f"What L3 misses cannot be recorded ({why}): if this process is killed before it "
+                "can, L3 may give values that were replaced or deleted meanwhile."
+            )
         return notes

@@ -44,6 +44,7 @@ from sidecar.model.stats import RequestStats
 from sidecar.optimizer.decisions import SavedState
 from sidecar.optimizer.engine import Engine
 from sidecar.process.cgroup import ControlGroup
+from sidecar.process.claim import Claim
 from sidecar.process.garbage import Collections
 from sidecar.process.runtime import Runtime
 from sidecar.serving.admission import Admission
@@ -76,10 +77,13 @@ async def prepare(
         data_limit_bytes=settings.data_limit,
     )
     announce = _unannounced if api is None else api.announce
-    documents = Documents(time.time, parse_here, settings.data_dir, announce)
+    claim = Claim(settings.data_dir)
+    documents = Documents(time.time, parse_here, settings.data_dir, announce, claim.save)
     await _take_first(documents, settings)
     saved = await asyncio.to_thread(remembered, settings.data_dir)
-    return Sidecar(settings, runtime, catalogue, documents=documents, saved=saved, api=api)
+    return Sidecar(
+        settings, runtime, catalogue, claim=claim, documents=documents, saved=saved, api=api
+    )
 
 
 class Sidecar:
@@ -91,12 +95,14 @@ class Sidecar:
         runtime: Runtime,
         catalogue: Catalogue,
         *,
+        claim: Claim,
         documents: Documents,
         saved: SavedState,
         api: Api | None,
     ) -> None:
         """See `prepare`."""
         self._settings = settings
+        self._claim = claim
         self._clock = time.time
         self.documents = documents
         self._api = api
@@ -109,7 +115,7 @@ class Sidecar:
         policies, cache = catalogue.policies, documents.document.cache
         disk = Client(self._clock)
         self.store = Store(self._clock, cache, policies.make_for, policies.scores, disk)
-        self.l3 = DiskProcess(disk, settings.data_dir, settings.data_limit)
+        self.l3 = DiskProcess(disk, claim, settings.data_limit)
         self.actuators = Actuators(self.store, self.l3, self.admissions["http"], runtime)
         if missing := catalogue.one_shots.keys() - self.actuators.one_shots.keys():
             raise ValueError(f"nothing makes the one-shot changes {', '.join(sorted(missing))}")
@@ -139,6 +145,7 @@ class Sidecar:
             put_in_force=self.actuators.put_in_force,
             perform=self.actuators.perform,
             data_dir=self._settings.data_dir,
+            save=self._claim.save,
             wall=self._clock,
         )
 
@@ -224,7 +231,8 @@ class Sidecar:
         self._supervise("upkeep", lambda: upkeep(self.store))
         self._supervise("optimizer", self.control.run)
         self._start("warming", attempt("warming", lambda: warm(self.store, data_dir)))
-        self._supervise("hot keys", lambda: keep_saving(self.store, data_dir))
+        write = self._claim.save
+        self._supervise("hot keys", lambda: keep_saving(self.store, data_dir, write))
         self._follow_sources()
 
     def _follow_sources(self) -> None:
@@ -269,7 +277,9 @@ class Sidecar:
             self._collections.close()
             await unless_hurried(hurry, self.control.close())
             if not hurry.is_set():
-                await unless_hurried(hurry, save(self.store, self._settings.data_dir))
+                await unless_hurried(
+                    hurry, save(self.store, self._settings.data_dir, self._claim.save)
+                )
             await self.l3.stop(self._l3_task, hurry)
 
 

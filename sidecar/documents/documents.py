@@ -53,10 +53,12 @@ class Documents:
         parse: Callable[[Texts], Document],
         data_dir: Path,
         announce: Callable[[Announcement], None],
+        save: state_file.Save = state_file.save,
     ) -> None:
         self._in_force = InForce(clock, parse({}), applied_at=clock())
         self._parse = parse
         self._file = data_dir / FILE
+        self._write = save
         self._announce = announce
         self._apply: Callable[[Document], None] | None = None
         self._turn = asyncio.Lock()
@@ -178,7 +180,7 @@ class Documents:
             document = self.document
             data = msgspec.msgpack.encode(KeptDocument(dict(document.texts)))
             try:
-                await asyncio.to_thread(state_file.save, self._file, data)
+                await asyncio.to_thread(self._write, self._file, data)
                 self._kept_revision, failed = document.revision, False
             except OSError as error:
                 if not failed:

@@ -6,12 +6,18 @@ block of its own, and by up to 50 for one of 64 KiB, as a table has few of them 
 All other caches are small. The folder stays close to the live bytes: memtables and tables are
 small, so that a compaction needs little extra room, and files of mostly deleted rows are compacted
 early. An answered write is in the log: every write goes through it.
+
+The history has no hole: a log that was closed is checked against the manifest
+(`rocksdb/OPTIONS-000001` has the one option that only a file can set), the families are flushed
+together, and how far the last log should go is known to the witness.
 """
 
 from __future__ import annotations
 
+import re
 import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, cast
@@ -29,6 +35,14 @@ from rocksdict import (
     WriteOptions,
 )
 
+from sidecar.l3.witness import WITNESS, DamagedWitnessError, Mark, boot_id, read_mark
+
+CORRUPT = re.compile(
+    "Corruption"
+    "|No such file or directory: While open"  # a manifest or a table has been removed
+    "|^Invalid argument:"  # written with other column families
+    "|^Not implemented:"  # written by a newer RocksDB
+)
 FORMAT: Final = 1
 """The version of the row format. A folder without a version is older than this field, and has this
 format too.
@@ -37,6 +51,9 @@ Fields may be appended to a row without a new version: an older program ignores 
 is for changes that an older program would misread.
 """
 FORMAT_ROW = b"format"
+WITNESS_ROW = b"witness"
+"""Present once the folder has had a witness, so that a missing one is noticed."""
+OPTIONS_FOLDER = Path(__file__).with_name("rocksdb")
 
 MIB = 1 << 20
 BLOCK_CACHE_BYTES = 8 * MIB
@@ -57,11 +74,17 @@ OTHER_FILES = 64
 """The descriptors of the process that are not for tables."""
 
 
+class HoleError(Exception):
+    """Writes that were acknowledged are missing, so that older versions would be back."""
+
+
 class Database:
     """An open database. Not thread-safe, except for `compact`."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create it. Raises rocksdict's Exception with RocksDB's own words."""
+        """Open or create it. Raises rocksdict's Exception with RocksDB's own words, OSError, and
+        HoleError if a part of its history is missing.
+        """
         cache = Cache(BLOCK_CACHE_BYTES)
         families = {
             "meta": _family_options(
@@ -77,8 +100,19 @@ class Database:
         self.state = self._db.get_column_family("default")
         self.meta_family: ColumnFamily = self._db.get_column_family_handle("meta")
         self.value_family: ColumnFamily = self._db.get_column_family_handle("value")
+        self._version: int | None = None  # of the default family, which every batch writes to
         self._synced = WriteOptions()
         self._synced.sync = True
+        try:
+            self._check_history(path)
+            self._mark = Mark(path)
+            self._note(synced=True)  # opening has flushed what the logs had
+            if self.state.get(WITNESS_ROW) is None:
+                self.state[WITNESS_ROW] = b""
+                self._db.flush()
+        except BaseException:  # else the folder would stay locked
+            self._release()
+            raise
 
     def write(self, batch: WriteBatch, *, sync: bool) -> None:
         """Write a batch atomically. It is in the log when this returns, fsynced if requested."""
@@ -86,6 +120,12 @@ class Database:
             self._db.write(batch, self._synced)
         else:
             self._db.write(batch)
+        self._close_log()
+        self._note(synced=sync)
+
+    def note_damage(self) -> None:
+        """Let the next start copy what can be read, instead of opening it. Raises OSError."""
+        self._mark.note_damage(self._db.latest_sequence_number())
 
     def format_version(self) -> int | None:
         """The version of its rows; None if the folder has no version."""
@@ -118,10 +158,75 @@ class Database:
     def close(self) -> None:
         """Flush, so that the next start has no log to replay, and release the lock."""
         self._db.flush()
-        for family in (self.meta, self.value, self.state):
-            family.flush()
-            family.close()
-        self._db.close()
+        self._note(synced=True)
+        self.release()
+
+    def release(self) -> None:
+        """Release the lock, without a flush."""
+        self._mark.close()
+        self._release()
+
+    def _close_log(self) -> None:
+        """If the write has begun another log, note the one before in the manifest, which fsyncs it.
+
+        RocksDB does so only when the log's memtables are flushed, and notices before neither that
+        it is missing nor that it is empty. Asking for the version costs half a microsecond.
+        """
+        version = self.state.property_int_value("rocksdb.current-super-version-number")
+        if version != self._version:
+            self._version = version
+            if self.state.property_int_value("rocksdb.num-immutable-mem-table"):
+                self._db.flush_wal(True)
+
+    def _note(self, *, synced: bool) -> None:
+        self._mark.note(self._db.latest_sequence_number(), synced=synced)
+
+    def _check_history(self, path: Path) -> None:
+        try:
+            marked = read_mark(path)
+        except DamagedWitnessError as error:
+            if self.state.get(WITNESS_ROW) is not None:
+                raise HoleError(f"Corruption: {path / WITNESS}: {error}") from None
+            return  # the folder is new, or from before there was a witness
+        if marked is None:
+            if self.state.get(WITNESS_ROW) is not None:
+                raise HoleError(f"Corruption: {path / WITNESS} is empty")
+            return
+        found, least = self._db.latest_sequence_number(), marked.least_seq(boot_id())
+        if found < least:
+            raise HoleError(f"Corruption: the log ends at write {found} instead of {least}")
+
+    def _release(self) -> None:
+        with suppress(Exception):  # of a flush: what it cannot write is in the log
+            for family in (self.meta, self.value, self.state):
+                family.close()
+            self._db.close()
+        # RocksDB is closed with the last reference. Until then it holds the lock, and may delete
+        # files by their paths, which may soon be those of another database.
+        del self.meta, self.value, self.state, self.meta_family, self.value_family, self._db
+
+
+def get_each(family: Rdict, keys: list[bytes]) -> tuple[list[bytes | None], int]:
+    """The rows of `keys`, and how many of them are in a damaged block, which count as absent.
+
+    RocksDB raises for all keys if one of them is. Then they are read one by one.
+    """
+    try:
+        return get_many(family, keys), 0
+    except Exception as error:
+        if not is_corruption(error):
+            raise
+    rows: list[bytes | None] = []
+    damaged = 0
+    for key in keys:
+        try:
+            rows.append(family.get(key))
+        except Exception as error:
+            if not is_corruption(error):
+                raise
+            rows.append(None)
+            damaged += 1
+    return rows, damaged
 
 
 def get_many(family: Rdict, keys: list[bytes]) -> list[bytes | None]:
@@ -157,8 +262,14 @@ def open_tables(most_files: int) -> int:
     return max(OTHER_FILES, min(OPEN_TABLES, most_files - OTHER_FILES))
 
 
+def is_corruption(error: BaseException) -> bool:
+    """Whether an error, in RocksDB's words, is of the files, and not of the volume."""
+    return CORRUPT.search(str(error)) is not None
+
+
 def _options(cache: Cache) -> Options:
-    options = Options(raw_mode=True)
+    options, _ = Options.load_latest(str(OPTIONS_FOLDER))
+    options.set_atomic_flush(True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
     options.set_block_based_table_factory(_table(cache, META_INDEX_INTERVAL))

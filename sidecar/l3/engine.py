@@ -15,7 +15,7 @@ import msgspec
 
 from sidecar.l3 import wire
 from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, Counts, TierState
-from sidecar.l3.database import Database, get_many, rows_from
+from sidecar.l3.database import Database, get_each, rows_from
 from sidecar.l3.records import (
     RECORD_BYTES,
     disk_key,
@@ -49,6 +49,8 @@ class Engine:
         self._sweep_from = b""
         self._sweep_started = 0  # the newest invalidation when this pass of the sweep began
         self._sweep_found = 0
+        self.damaged = 0
+        """Reads since the start that met a damaged block."""
         self._load()
 
     @property
@@ -102,7 +104,8 @@ class Engine:
 
     def read(self, keys: list[bytes]) -> list[bytes | None]:
         """The encoded records of those `keys` that exist. Releases the interpreter lock."""
-        rows = get_many(self._db.value, [disk_key(key) for key in keys])
+        rows, damaged = get_each(self._db.value, [disk_key(key) for key in keys])
+        self.damaged += damaged
         invalidations = self._tier.invalidations
         if invalidations.any:
             for at, (key, row) in enumerate(zip(keys, rows, strict=True)):
@@ -151,6 +154,11 @@ class Engine:
         evicted = batch.evict(min(DRAIN_ENTRIES, self.entries_in(most_bytes)))
         batch.commit(sync=sync)
         return answers, evicted
+
+    def catch_up(self, missed: list[Write], now: float) -> None:
+        """Apply what L3 has missed while it was away, durably."""
+        for start in range(0, len(missed), wire.MAX_FRAME_WRITES):
+            self.write(missed[start : start + wire.MAX_FRAME_WRITES], now, sync=True)
 
     def touch(self, hits: dict[bytes, int], now: float) -> None:
         """Record the number of uses of entries."""

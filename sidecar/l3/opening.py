@@ -1,45 +1,46 @@
 """Opens RocksDB, whatever the state of the folder.
 
-It waits for a lock that a killed predecessor still holds. A corrupt database, and one in a format
-that this version does not read, is set aside, and an empty one is opened. The mark (`l3.stale`)
-records that writes were answered while L3 was unavailable: its entries may have been deleted or
-replaced since, so it is emptied before it serves reads.
+It waits for a lock that a killed predecessor still holds. A database that cannot be opened, whose
+history has a hole, or in a format that this version does not read, is set aside, and an empty one
+is opened. One with a damaged table is copied, as far as it can be read (see `salvage`). One that
+missed more writes than could be recorded is emptied.
 
 A start may be killed at any point, so each step leaves a state from which the next start can
-continue. The folder is removed by a rename; the renamed folder is then deleted, if necessary by the
-next start. The mark is removed last, when the empty database is open.
+continue. A folder is removed by a rename, and then deleted, if necessary by the next start. A copy
+takes the place of the folder when it is complete: without a folder, a copy is complete.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sidecar.l3.database import FORMAT, MIB, Database
-from sidecar.l3.mark import MARK, fsync_folder
+from sidecar.l3.database import FORMAT, MIB, Database, is_corruption
+from sidecar.l3.folder import (
+    COPY,
+    CURRENT,
+    FOLDER,
+    LOCK,
+    QUARANTINE,
+    TRASH,
+    explain,
+    fsync_folder,
+    in_use,
+)
+from sidecar.l3.record import LostRecordError, read_record
+from sidecar.l3.salvage import salvage
+from sidecar.l3.space import folder_bytes
+from sidecar.l3.witness import WITNESS, DamagedWitnessError, read_mark
 
-FOLDER = "l3"
-QUARANTINE = "l3.quarantine"
-TRASH = "l3.trash"
-LOCK, CURRENT = "LOCK", "CURRENT"
-"""RocksDB's files: the lock of the process that has it open; the file that every database has."""
 LOCK_WAIT_SECONDS = 5.0
 LOCK_POLL_SECONDS = 0.05
 QUARANTINE_BYTES = 16 * MIB
 """The most bytes that a quarantined folder may keep; they are deducted from the data limit."""
-
-_CORRUPT = re.compile(
-    "Corruption"
-    "|No such file or directory: While open"  # a manifest or a table has been removed
-    "|^Invalid argument:"  # written with other column families
-    "|^Not implemented:"  # written by a newer RocksDB
-)
 
 
 class OpenError(Exception):
@@ -50,40 +51,85 @@ class OpenError(Exception):
         self.reason = reason
 
 
-def open_database(data_dir: Path, *, stale: bool) -> tuple[Database, bool]:
-    """The database, and whether all earlier entries are gone. Raises OpenError.
+def open_database(
+    data_dir: Path, *, empty: bool, data_limit: int | None = None
+) -> tuple[Database, bool]:
+    """The database, and whether entries from before are gone. Raises OpenError.
 
-    `stale` has the effect of the mark, for a sidecar that could not set it.
+    `empty` is whether it missed writes that nobody knows any more; its record may say so as well.
     """
+    folder = data_dir / FOLDER
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         _finish_what_was_begun(data_dir)
-        wiped = stale or (data_dir / MARK).exists()
-        if wiped:
+        is_changed = not (folder / CURRENT).exists()
+        if empty or _has_lost_its_record(folder):
             wipe(data_dir)
-        wiped = wiped or not (data_dir / FOLDER / CURRENT).exists()
+            is_changed = True
+        elif not is_changed and _has_damaged_tables(folder):
+            _replace_by_copy(data_dir, data_limit)
+            is_changed = True
         database = _open(data_dir)
         if database is None:
             quarantine(data_dir)
-            wiped, database = True, _open(data_dir)
+            is_changed, database = True, _open(data_dir)
         if database is None:
             raise OpenError(
                 "failed",
                 f"{data_dir}: RocksDB reports an empty database as corrupt; check the disk",
             )
         _check_format(database, data_dir)
-        with suppress(FileNotFoundError):
-            (data_dir / MARK).unlink()
-            fsync_folder(data_dir)
     except OSError as error:
         raise OpenError(*explain(str(error), data_dir)) from error
-    return database, wiped
+    return database, is_changed
 
 
 def wipe(data_dir: Path) -> None:
     """Empty L3. Raises OSError, and OpenError if another process has it open."""
     with _locked(data_dir / FOLDER):
-        _move(data_dir, TRASH)
+        _move(data_dir, FOLDER, TRASH)
+    shutil.rmtree(data_dir / TRASH)
+
+
+def _has_lost_its_record(folder: Path) -> bool:
+    if not (folder / WITNESS).exists():
+        return False  # opening tells what that means
+    try:
+        read_record(folder)
+    except LostRecordError:
+        return True
+    return False
+
+
+def _has_damaged_tables(folder: Path) -> bool:
+    try:
+        marked = read_mark(folder)
+    except DamagedWitnessError:
+        return False  # likewise
+    return marked is not None and marked.damaged
+
+
+def _replace_by_copy(data_dir: Path, data_limit: int | None) -> None:
+    """Replace a database with damaged tables by a copy of what can be read. It is set aside if that
+    is too little, or if the volume has no room for a copy. Raises OSError, OpenError.
+    """
+    folder, copy = data_dir / FOLDER, data_dir / COPY
+    size = folder_bytes(folder)
+    has_room = size < shutil.disk_usage(data_dir).free
+    if not has_room or (data_limit is not None and 2 * size > data_limit):
+        quarantine(data_dir)
+        return
+    try:
+        salvage(folder, copy)
+    except Exception as error:
+        shutil.rmtree(copy, ignore_errors=True)
+        if not is_corruption(error):
+            raise OpenError(*explain(str(error), data_dir)) from error
+        quarantine(data_dir)
+        raise OpenError("corrupt", f"{error}; it was set aside, starting empty") from error
+    with _locked(folder):
+        _move(data_dir, FOLDER, TRASH)
+        _move(data_dir, COPY, FOLDER)
     shutil.rmtree(data_dir / TRASH)
 
 
@@ -91,7 +137,14 @@ def _check_format(database: Database, data_dir: Path) -> None:
     """Store the format in a folder that has none. Set one of another format aside, and raise
     OpenError. Raises rocksdict's Exception if the format can be neither read nor stored.
     """
-    version = database.format_version()
+    try:
+        version = database.format_version()
+    except Exception as error:
+        if not is_corruption(error):
+            raise
+        database.release()
+        quarantine(data_dir)
+        raise OpenError("corrupt", f"{error}; it was set aside, starting empty") from error
     if version is None:
         database.mark_format()
     elif version != FORMAT:
@@ -115,7 +168,7 @@ def quarantine(data_dir: Path) -> None:
         wipe(data_dir)
         return
     with _locked(data_dir / FOLDER):
-        _move(data_dir, QUARANTINE)
+        _move(data_dir, FOLDER, QUARANTINE)
     _strip(data_dir / QUARANTINE)
 
 
@@ -124,24 +177,26 @@ def quarantine_bytes(data_dir: Path) -> int:
     return QUARANTINE_BYTES if (data_dir / QUARANTINE).exists() else 0
 
 
-def is_corruption(error: BaseException) -> bool:
-    return _CORRUPT.search(str(error)) is not None
-
-
 def _finish_what_was_begun(data_dir: Path) -> None:
     """Delete what a killed start has left. A link is no such thing, and is not followed."""
-    for name in (TRASH, QUARANTINE):
+    for name in (FOLDER, COPY, TRASH, QUARANTINE):
         if (data_dir / name).is_symlink():
             (data_dir / name).unlink()
     if (data_dir / TRASH).exists():
         shutil.rmtree(data_dir / TRASH)
+    if (data_dir / COPY).exists():
+        if (data_dir / FOLDER / CURRENT).exists():
+            shutil.rmtree(data_dir / COPY)
+        else:
+            shutil.rmtree(data_dir / FOLDER, ignore_errors=True)
+            _move(data_dir, COPY, FOLDER)
     if (data_dir / QUARANTINE).exists():
         _strip(data_dir / QUARANTINE)
 
 
-def _move(data_dir: Path, name: str) -> None:
+def _move(data_dir: Path, name: str, new_name: str) -> None:
     with suppress(FileNotFoundError):
-        (data_dir / FOLDER).rename(data_dir / name)
+        (data_dir / name).rename(data_dir / new_name)
     fsync_folder(data_dir)
 
 
@@ -179,7 +234,7 @@ def _locked(folder: Path) -> Iterator[None]:
     give_up = time.monotonic() + LOCK_WAIT_SECONDS
     while (descriptor := _try_lock(folder)) is None:
         if time.monotonic() > give_up:
-            raise OpenError(*explain("lock: temporarily unavailable", folder.parent))
+            raise OpenError(*in_use(folder.parent))
         time.sleep(LOCK_POLL_SECONDS)
     try:
         yield
@@ -202,18 +257,3 @@ def _try_lock(folder: Path) -> int | None:
         raise
     os.close(descriptor)
     return None
-
-
-def explain(error: str, data_dir: Path) -> tuple[str, str]:
-    """The reason, and a message that says what to do."""
-    if "lock" in error.lower() and ("LOCK" in error or "temporarily unavailable" in error):
-        return "locked", (
-            f"{data_dir} is in use by another process; give each sidecar its own directory"
-        )
-    if "No space left" in error or "File too large" in error or "quota exceeded" in error:
-        return "full", f"{data_dir}: the volume is full; free space on it or enlarge it"
-    if "Not a directory" in error or "File exists" in error:
-        return "denied", f"{data_dir}: a file is in the place of a directory; remove it ({error})"
-    if "Permission denied" in error or "Read-only file system" in error or "not permitted" in error:
-        return "denied", f"{data_dir} is not writable; check its owner, mode and mount ({error})"
-    return "failed", f"{data_dir}: {error}"

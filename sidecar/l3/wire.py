@@ -62,7 +62,7 @@ class Request(msgspec.Struct, array_like=True):
     """One turn of the sidecar's event loop. `now` is its wall clock, which the child uses."""
 
     now: float
-    deadline: float  # reads that are reached after this are answered with LATE
+    deadline: float  # of CLOCK_MONOTONIC; reads that are reached after it are answered with LATE
     sync: bool  # fsync the log before the writes are answered
     reads: list[bytes]
     writes: list[Write]

@@ -16,6 +16,7 @@ import os
 import re
 import stat
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -31,6 +32,8 @@ DAMAGED = ".damaged"
 _HEADER = re.compile(rb"cache-sidecar (\d{1,9})\n")  # no MessagePack map begins like this
 
 T = TypeVar("T")
+Save = Callable[[Path, bytes], None]
+"""What writes a file: `save`, or that of a claim, which writes only what is its own."""
 
 log = structlog.get_logger("sidecar.app")
 

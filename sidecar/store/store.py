@@ -440,7 +440,7 @@ class Store:
         `known` is whether memory had a version that L3 lacks.
         """
         if self.disk.state is DOWN:
-            on_written(Written(entry, known, durable=False))
+            self.disk.miss(write, lambda _: on_written(Written(entry, known, durable=False)))
             return
         for_l3 = entry if isinstance(write, Put) else None
         if self.config.durability == "memory":
@@ -507,9 +507,20 @@ class Store:
         if hello:
             self._write_clock.observe(status.max_seq)
             self._disk_expirations = 0
+            self._hand_over()
             self._configure_disk()
         self._l3_counts.expirations += status.expirations - self._disk_expirations
         self._disk_expirations = status.expirations
+
+    def _hand_over(self) -> None:
+        """Give L3, which was away, what it missed. Invalidations are believed here again first: a
+        read may be answered before them (see `_land`), and memory may have been swept meanwhile.
+        """
+        missed = self.disk.missed.writes()
+        for write in missed:
+            if isinstance(write, Invalidate):
+                self.invalidations.add(write.scope, write.seq)
+        self.disk.hand_over(missed)
 
     def _on_evicted(self, keys: list[bytes]) -> None:
         self._l3_counts.evictions += len(keys)
@@ -588,9 +599,12 @@ class Store:
     # ---- predicates
 
     def _known(self, entry: Entry | None) -> bool:
-        """Whether it is a live version that L3 lacks, so that L3 cannot report replacing it."""
+        """Whether it is a live version of which L3 cannot report that it was replaced."""
+        disk = self.disk
         return (
-            entry is not None and entry.on_disk != self.disk.epoch and not self.memory.dead(entry)
+            entry is not None
+            and (entry.on_disk != disk.epoch or disk.state is DOWN)
+            and not self.memory.dead(entry)
         )
 
     def _disk_invalidations_full(self) -> bool:

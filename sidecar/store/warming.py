@@ -81,14 +81,16 @@ async def warm_again(store: Store, rest: Rest = rest_after) -> int:
     return await _bring(store, keys, rest, to_l1=to_l1)
 
 
-async def keep_saving(store: Store, data_dir: Path) -> None:
+async def keep_saving(
+    store: Store, data_dir: Path, write: state_file.Save = state_file.save
+) -> None:
     """Save the hot keys periodically, until cancelled."""
     while True:
         await asyncio.sleep(SAVE_SECONDS / store.pace)
-        await save(store, data_dir)
+        await save(store, data_dir, write)
 
 
-async def save(store: Store, data_dir: Path) -> None:
+async def save(store: Store, data_dir: Path, write: state_file.Save = state_file.save) -> None:
     """Save the hot keys. A failure is only logged, since L3 reports a bad volume."""
     if store.disk.state is not State.UP:
         return
@@ -98,7 +100,7 @@ async def save(store: Store, data_dir: Path) -> None:
     in_l2 = (entry.key for entry in reversed(entries) if entry.key not in in_l1)
     hot = Hot(l1[-MAX_KEYS:], list(islice(in_l2, MAX_KEYS))[::-1])
     try:
-        await asyncio.to_thread(state_file.save, data_dir / FILE, msgspec.msgpack.encode(hot))
+        await asyncio.to_thread(write, data_dir / FILE, msgspec.msgpack.encode(hot))
     except OSError as error:
         log.warning("Hot keys not saved", error=str(error))
 

@@ -10,22 +10,24 @@ old version.
 
 The states, and the transitions between them:
 
-| state     | `read`        | `write`           | first status   | `lost`    | `give_up` |
-|-----------|---------------|-------------------|----------------|-----------|-----------|
-| `opening` | UNANSWERED    | pending, not sent | `up`           | `opening` | `down`    |
-| `up`      | sent          | pending and sent  | (a report)     | `opening` | `down`    |
-| `down`    | UNANSWERED    | not allowed       | `up`           | `down`    | `down`    |
+| state     | `read`        | a write                 | first status   | `lost`    | `give_up` |
+|-----------|---------------|-------------------------|----------------|-----------|-----------|
+| `opening` | UNANSWERED    | `write`: pending        | `up`           | `opening` | `down`    |
+| `up`      | sent          | `write`: pending, sent  | (a report)     | `opening` | `down`    |
+| `down`    | UNANSWERED    | `miss`: noted as missed | `up`           | `down`    | `down`    |
 
 The first state is `opening`. With `lost`, pending writes are kept, to be sent again in order before
-any read. With `give_up` they are dropped: a mark on the volume records this, and the next child
-empties L3 before its first status. With the first status of such a child, `epoch` increases.
+any read. With `give_up` their keys are noted as missed, as are all later ones (see `missed`). With
+the first status of a child, the store writes what was missed, before any read; or the child has
+emptied L3, and `epoch` increases.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from itertools import islice, takewhile
 from typing import Final, Generic, TypeVar
@@ -39,6 +41,7 @@ from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry, Packed
 from sidecar.model.writes import REFUSED, Invalidate, Put, Write
 from sidecar.tiers.allowance import Allowance, pending_bytes
+from sidecar.tiers.missed import Missed
 
 MAX_PENDING_WRITES = 1024
 MAX_PENDING_BYTES = 16 << 20
@@ -88,6 +91,13 @@ class Pending(msgspec.Struct, eq=False):
     on_ack: OnAck | None
 
 
+class Unrecorded(msgspec.Struct, eq=False):
+    """A missed write whose record is not on the volume yet."""
+
+    issued_at: float
+    on_ack: OnAck | None
+
+
 class Read(msgspec.Struct, eq=False):
     """A pending read of one key."""
 
@@ -107,8 +117,10 @@ class Disk(Generic[Asked]):
     `sync` (fsync before a write is acknowledged).
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, monotonic: Clock = time.monotonic) -> None:
+        """`clock` dates entries; `monotonic` measures waits, whatever becomes of the wall clock."""
         self.clock = clock
+        self.monotonic = monotonic
         self._wake: Callable[[], None] = _unheard
         self._on_answers: Callable[[list[tuple[Asked, Answer]]], None] = _unheard
         self._on_status: Callable[[Status, bool], None] = _unheard
@@ -134,6 +146,11 @@ class Disk(Generic[Asked]):
         self._touches: dict[bytes, int] = {}
         self._touched_at = 0.0
         self._waiting_for_room: deque[Callable[[], None]] = deque()
+        self.missed = Missed()
+        self.handing_over = False  # L3 is back, and has not acknowledged all that it missed
+        self.recording = False  # what is missed is recorded on the volume before it is answered
+        self._unrecorded: deque[Unrecorded] = deque()  # in order
+        self._wake_recorder: Callable[[], None] = _unheard
 
     # ---- called by the store
 
@@ -157,14 +174,14 @@ class Disk(Generic[Asked]):
         if self.state is not UP or len(self._reads) + len(self._reads_out) >= MAX_READS:
             self._on_answers([(read, UNANSWERED)])
             return
-        read.asked_at = self.clock()
+        read.asked_at = self.monotonic()
         self._reads_out.append(read)
         self._wake()
 
     def write(self, write: Write, entry: Entry | None, on_ack: OnAck | None = None) -> None:
         """Issue a write; never when `down`. It is pending until acknowledged."""
         size = len(write.value) if isinstance(write, Put) else 0
-        pending = Pending(write, size, entry, self.clock(), on_ack)
+        pending = Pending(write, size, entry, self.monotonic(), on_ack)
         self._unacked.append(pending)
         self._pending_bytes += size
         if isinstance(write, Invalidate):
@@ -173,6 +190,26 @@ class Disk(Generic[Asked]):
             self.pending[write.key] = pending
         if self.state is UP:
             self._wake()
+
+    def miss(self, write: Write, on_ack: OnAck) -> None:
+        """Note a write that only memory has; always when `down`. It is acknowledged with None, when
+        it is recorded on the volume if that is possible.
+        """
+        is_news = self.missed.add(write)
+        if self.recording and (is_news or self._unrecorded):
+            self._unrecorded.append(Unrecorded(self.monotonic(), on_ack))
+            self._wake_recorder()
+        else:
+            _tell(on_ack, None)
+
+    def hand_over(self, writes: Iterable[Write]) -> None:
+        """Let L3, which is back, have what it missed, before any read, and on the disk."""
+        self.missed.clear()
+        for write in writes:
+            self.handing_over = True
+            self.write(write, None)
+        if self.handing_over:
+            self._unacked[-1].on_ack = self._handed_over
 
     def touch(self, key: bytes) -> None:
         """Record a hit in memory, for the order of eviction in L3."""
@@ -219,7 +256,7 @@ class Disk(Generic[Asked]):
         if math.isinf(bytes_per_second):
             self._allowance = None
         elif self._allowance is None or self._allowance.bytes_per_second != bytes_per_second:
-            self._allowance = Allowance(bytes_per_second, self.clock())
+            self._allowance = Allowance(bytes_per_second, self.monotonic())
         self._most_pending_bytes = pending_bytes(
             bytes_per_second, self.timeout_seconds, MAX_PENDING_BYTES
         )
@@ -251,7 +288,7 @@ class Disk(Generic[Asked]):
     def full(self) -> bool:
         """Whether the pending writes have reached their limit."""
         return (
-            len(self._unacked) >= MAX_PENDING_WRITES
+            len(self._unacked) + len(self._unrecorded) >= MAX_PENDING_WRITES
             or self._pending_bytes >= self._most_pending_bytes
         )
 
@@ -288,14 +325,15 @@ class Disk(Generic[Asked]):
         reads = self._next_reads() if reads_out and reads_out >= len(self._reads) else []
         writes_due = writes_out and (at_once or writes_out >= self._sent)
         writes = self._next_writes() if writes_due else []
-        now = self.clock()
+        now = self.monotonic()
         touches = self._due_touches(now) if self._touches else []
         call = self._calls_out.popleft() if self._calls_out else None
         if not (reads or writes or touches or call):
             return None
         deadline = now + self.timeout_seconds
+        sync = self.sync or self.handing_over
         return wire.framed_request(
-            wire.Request(now, deadline, self.sync, reads, writes, touches, call)
+            wire.Request(self.clock(), deadline, sync, reads, writes, touches, call)
         )
 
     def feed(self, reply: wire.Reply) -> None:
@@ -323,7 +361,8 @@ class Disk(Generic[Asked]):
             self._give_room()
 
     def expire(self, now: float) -> int:
-        """Answer reads and writes that have timed out; returns the number of reads.
+        """Answer reads and writes that have timed out at `now`, of the monotonic clock; returns the
+        number of reads.
 
         Late answers to these reads are ignored; these writes stay pending.
         """
@@ -343,6 +382,12 @@ class Disk(Generic[Asked]):
             if pending.on_ack is not None:
                 on_ack, pending.on_ack = pending.on_ack, None
                 _tell(on_ack, UNANSWERED)
+        for missed in list(self._unrecorded):
+            if missed.issued_at + self.timeout_seconds > now:
+                break
+            if missed.on_ack is not None:
+                on_ack, missed.on_ack = missed.on_ack, None
+                _tell(on_ack, None)
         return len(expired)
 
     def lost(self) -> None:
@@ -361,12 +406,15 @@ class Disk(Generic[Asked]):
         for on_answer in calls:
             on_answer(None)
 
-    def give_up(self) -> None:
-        """L3 is unavailable, and the volume is marked: from now on only memory takes writes."""
+    def give_up(self, *, recording: bool = False) -> None:
+        """L3 is unavailable: from now on only memory takes writes, and L3 misses them. `recording`
+        is whether somebody records them, see `record_by`.
+        """
         self.lost()
         self.state = DOWN
         self.started = True
-        self.epoch += 1
+        self.handing_over = False
+        self.recording = recording
         self.status = None
         self.pending.clear()
         self.invalidating = 0
@@ -374,8 +422,27 @@ class Disk(Generic[Asked]):
         self._unacked.clear()
         self._pending_bytes = 0
         for pending in dropped:
-            if pending.on_ack is not None:
-                _tell(pending.on_ack, None)
+            self.miss(pending.write, pending.on_ack or _unheard)
+        self._give_room()
+
+    # ---- called by the recorder
+
+    def record_by(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when something has been missed that is to be recorded."""
+        self._wake_recorder = wake
+
+    @property
+    def unrecorded(self) -> int:
+        """The number of missed writes that wait to be answered until they are recorded."""
+        return len(self._unrecorded)
+
+    def recorded(self, count: int, *, recording: bool) -> None:
+        """The first `count` of them are recorded, or nobody can, if `recording` is False."""
+        self.recording = recording
+        for _ in range(count):
+            missed = self._unrecorded.popleft()
+            if missed.on_ack is not None:
+                _tell(missed.on_ack, None)
         self._give_room()
 
     # ---- inside
@@ -386,6 +453,7 @@ class Disk(Generic[Asked]):
         if hello:
             if status.wiped:
                 self.epoch += 1
+                self.missed.clear()
             self.state = UP
             self.started = True
         self._on_status(status, hello)
@@ -405,7 +473,7 @@ class Disk(Generic[Asked]):
         writes: list[Write] = []
         size, most = 0, float(wire.MAX_FRAME_BYTES)
         if self._allowance is not None:
-            most = min(most, self._allowance.left(self.clock()))
+            most = min(most, self._allowance.left(self.monotonic()))
             if most <= 0:
                 return []
         for pending in islice(self._unacked, self._sent, self._sent + wire.MAX_FRAME_WRITES):
@@ -442,6 +510,11 @@ class Disk(Generic[Asked]):
             pending.entry.on_disk = self.epoch
         if pending.on_ack is not None:
             _tell(pending.on_ack, effect)
+
+    def _handed_over(self, ack: Ack) -> None:
+        if ack is not None and not isinstance(ack, Unanswered):
+            self.handing_over = False
+            self._wake_recorder()
 
     def _give_room(self) -> None:
         while self._waiting_for_room and self.accepts:

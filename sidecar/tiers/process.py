@@ -24,8 +24,10 @@ from typing import Any
 import structlog
 
 from sidecar.l3 import wire
-from sidecar.l3.mark import leave_mark
-from sidecar.tiers.disk import Disk, State
+from sidecar.l3.folder import FOLDER, explain, in_use
+from sidecar.process.claim import Claim
+from sidecar.tiers.disk import DOWN, OPENING, UP, Disk
+from sidecar.tiers.recorder import Recorder
 
 TICK_SECONDS = 0.05
 """How often overdue reads are answered, and touches and paced writes are sent."""
@@ -33,9 +35,14 @@ STUCK_SECONDS = 10.0
 """How long a child that owes an answer may make no progress."""
 QUIET_SHARE = 0.2
 """The fraction of that time after which its counters are read."""
-BACKOFF_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0, 60.0)
-"""The waits before restarts: none after a single crash, longer ones in a crash loop."""
+BACKOFF_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0)
+"""The waits before restarts: none after a single crash, longer ones in a crash loop. The last one
+is repeated for ever."""
 STARTS_BEFORE_GIVING_UP = 3
+OPEN_SECONDS = 5.0
+"""How long requests wait for L3 to open, before the sidecar goes on without it."""
+CLAIM_SECONDS = 0.5
+"""How often to try again to claim a folder that is in use."""
 CALM_SECONDS = 60.0
 """A child that ran this long resets the back-off."""
 LAST_WORDS_SECONDS = 0.5
@@ -47,6 +54,7 @@ ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": str(128 << 10)
 returned. With a fixed trim threshold, glibc also maps every block of that size, so no frequent
 allocation may be that large."""
 
+OPENS_SLOWLY = f"opening takes longer than {OPEN_SECONDS:g} s; memory serves meanwhile"
 OFF = "disabled by tiers.l3.enabled, or --data-limit leaves no room for it"
 
 log = structlog.get_logger("sidecar.l3")
@@ -60,9 +68,8 @@ ENDS = ("locked", "full", "denied", "failed", "corrupt", "crashed", "hung")
 class Trouble:
     """Why L3 is not up, for the log and /readyz."""
 
-    reason: str  # of ENDS, or disabled
+    reason: str  # of ENDS, opening, or disabled
     message: str
-    marked: bool = True  # False: the volume has no mark that it missed writes
 
 
 class DiskProcess(asyncio.Protocol):
@@ -71,14 +78,17 @@ class DiskProcess(asyncio.Protocol):
     def __init__(
         self,
         disk: Disk[Any],
-        data_dir: Path,
+        claim: Claim,
         data_limit: int | None,
         *,
         stuck_seconds: float = STUCK_SECONDS,
     ) -> None:
+        """`claim` is that to the data directory; it is taken as soon as nobody else has it."""
         self._disk = disk
         disk.wake_by(self._wake)
-        self._data_dir = data_dir
+        self._claim = claim
+        self._data_dir = claim.folder
+        self._recorder = Recorder(disk, claim.folder / FOLDER, claim)
         self._data_limit = data_limit
         self._stuck_seconds = stuck_seconds
         self._loop = asyncio.get_running_loop()
@@ -88,6 +98,7 @@ class DiskProcess(asyncio.Protocol):
         self._flushing = False
         self._end_of_stream: asyncio.Future[None] = self._loop.create_future()
         self._heard_at = 0.0
+        self._born = 0.0
         self._fault: tuple[str, str] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -102,31 +113,36 @@ class DiskProcess(asyncio.Protocol):
     # ---- the child's lifecycle
 
     async def run(self) -> None:
-        """Keep a child running until cancelled."""
+        """Keep a child running, and the record of what L3 misses, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            recording = tasks.create_task(self._recorder.run())
+            await self._keep_running()
+            recording.cancel()
+
+    async def _keep_running(self) -> None:
         failures = 0
         while True:
+            await self._claimed()
             await self._while_disabled()
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             born = time.monotonic()
             try:
-                self.trouble = await self._one_life()
+                trouble = await self._one_life()
             except OSError as error:  # out of memory or processes
-                self.trouble = Trouble("failed", f"the L3 process cannot be started: {error}")
+                trouble = Trouble("failed", f"the L3 process cannot be started: {error}")
             finally:  # whatever it was: the next child owes none of the answers
                 self._disk.lost()
             if self._stopping:
                 return
             lived = time.monotonic() - born
             failures = 1 if lived > CALM_SECONDS else failures + 1
-            self.restarts[self.trouble.reason] += 1
-            reason, detail = self.trouble.reason, self.trouble.message
-            log.warning("L3 process exited", reason=reason, detail=detail)
-            if not self._enabled.is_set():
-                continue
-            if self.trouble.reason in ("locked", "denied", "full") or (
-                failures >= STARTS_BEFORE_GIVING_UP
+            self.restarts[trouble.reason] += 1
+            log.warning("L3 process exited", reason=trouble.reason, detail=trouble.message)
+            if self._disk.state is DOWN or (
+                trouble.reason in ("locked", "denied", "full")
+                or failures >= STARTS_BEFORE_GIVING_UP
             ):
-                await self._give_up(self.trouble)
+                self._go_without(trouble)
 
     def enable(self, *, enabled: bool) -> None:
         """Enable or disable L3 while running."""
@@ -141,7 +157,7 @@ class DiskProcess(asyncio.Protocol):
         self._stopping = True
         self._disk.pace_writes(math.inf)
         self._flush(at_once=True)
-        if self._transport is not None and self._disk.state is State.UP:
+        if self._transport is not None and self._disk.state is UP:
             close = wire.Request(0.0, 0.0, False, [], [], [], wire.Close())
             self._transport.write(wire.framed(wire.encode_request(close)))
             hurried = asyncio.create_task(hurry.wait())
@@ -153,25 +169,55 @@ class DiskProcess(asyncio.Protocol):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        await self._record_the_rest(hurry)
+
+    async def _record_the_rest(self, hurry: asyncio.Event) -> None:
+        """Record what L3 has missed, and what it has not acknowledged, for the next child."""
+        disk = self._disk
+        if disk.waiting and disk.state is not DOWN:
+            disk.give_up(recording=True)
+        if disk.missed.any and not hurry.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._recorder.write()
+        self._claim.release()
+
+    async def _claimed(self) -> None:
+        """Wait until this process has claimed the folder, without L3 meanwhile."""
+        since = time.monotonic()
+        while True:
+            try:
+                if await asyncio.to_thread(self._claim.take):
+                    return
+                trouble = Trouble(*in_use(self._data_dir))
+            except OSError as error:
+                trouble = Trouble(*explain(str(error), self._data_dir))
+            if time.monotonic() - since > CLAIM_SECONDS:
+                self._go_without(trouble)
+            await asyncio.sleep(CLAIM_SECONDS)
 
     async def _while_disabled(self) -> None:
         if not self._enabled.is_set():
-            await self._give_up(Trouble("disabled", OFF))
+            self._go_without(Trouble("disabled", OFF))
             await self._enabled.wait()
 
-    async def _give_up(self, trouble: Trouble) -> None:
-        """Continue without L3, after marking the volume, since L3 misses all writes from now on."""
-        if self._disk.state is State.DOWN:
-            return
-        try:
-            await asyncio.to_thread(leave_mark, self._data_dir)
-        except OSError as error:
-            message = f"{trouble.message}; the volume cannot be marked either ({error.strerror})"
-            trouble = Trouble(trouble.reason, message, marked=False)
+    def _go_without(self, trouble: Trouble) -> None:
+        """Continue without L3, which misses all writes from now on, or go on without it."""
+        is_new = self._disk.state is not DOWN
+        told = self.trouble is not None and self.trouble.reason == trouble.reason
         self.trouble = trouble
-        self._disk.give_up()
-        tell = log.info if trouble.reason == "disabled" else log.error
-        tell("Running without L3", reason=trouble.reason, detail=trouble.message)
+        allowed = trouble.reason != "locked"
+        if is_new:
+            self._disk.give_up(recording=allowed)
+        self._recorder.begin(allowed=allowed)
+        if is_new or not told:
+            tell = log.info if trouble.reason == "disabled" else log.error
+            tell("Running without L3", reason=trouble.reason, detail=trouble.message)
+
+    @property
+    def unrecorded(self) -> str | None:
+        """Why the volume has no record of what L3 misses; None if it has, or misses nothing."""
+        return self._recorder.failure if self._disk.missed.any else None
 
     async def _one_life(self) -> Trouble:
         """Start a child and wait for its exit; returns the reason."""
@@ -179,11 +225,11 @@ class DiskProcess(asyncio.Protocol):
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         limit = "-" if self._data_limit is None else str(self._data_limit)
-        stale = "stale" if self._disk.state is State.DOWN else "-"
+        empty = "empty" if self._disk.missed.overflowed else "-"
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "sidecar.l3"),
-                *(str(theirs.fileno()), str(self._data_dir), limit, stale),
+                *(str(theirs.fileno()), str(self._data_dir), limit, empty),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, **ENVIRONMENT},
@@ -200,6 +246,7 @@ class DiskProcess(asyncio.Protocol):
         self._unframer = wire.Unframer()
         self._heard_at = time.monotonic()
         self._end_of_stream = self._loop.create_future()
+        self._born = self._heard_at
         transport, _ = await self._loop.create_connection(lambda: self, sock=ours)
         self._transport = transport
         try:
@@ -226,10 +273,12 @@ class DiskProcess(asyncio.Protocol):
         try:
             while not ended.done():
                 await asyncio.wait([ended], timeout=TICK_SECONDS)
-                self._disk.expire(self._disk.clock())
+                self._disk.expire(self._disk.monotonic())
+                if self._disk.state is OPENING and time.monotonic() - self._born > OPEN_SECONDS:
+                    self._go_without(Trouble("opening", OPENS_SLOWLY))
                 self._send_what_is_due()
                 quiet = time.monotonic() - self._heard_at
-                owing = self._disk.waiting or self._disk.state is not State.UP
+                owing = self._disk.waiting or self._disk.state is not UP
                 if not owing or quiet < self._stuck_seconds * QUIET_SHARE:
                     activity.suppose()
                 elif activity.still_seconds() > self._stuck_seconds:
@@ -257,6 +306,11 @@ class DiskProcess(asyncio.Protocol):
             reply = wire.decode_reply(payload)
             if reply.fault is not None:
                 self._fault = reply.fault
+            if reply.status is not None and self._disk.state is not UP:
+                if self._disk.missed.overflowed and not reply.status.wiped:
+                    self._kill()  # the next one is told to empty L3
+                    return
+                self._recorder.back()
             self._disk.feed(reply)
         self._flush()
 
@@ -284,7 +338,7 @@ class DiskProcess(asyncio.Protocol):
                 self._transport.writelines(frame)
 
     def _send_what_is_due(self) -> None:
-        if self._disk.writes_wait or self._disk.touches_due(self._disk.clock()):
+        if self._disk.writes_wait or self._disk.touches_due(self._disk.monotonic()):
             self._flush()
 
 

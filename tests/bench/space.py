@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.l3 import wire
-from sidecar.l3.opening import FOLDER
+from sidecar.l3.folder import FOLDER
 from sidecar.l3.records import logical_bytes
 from sidecar.l3.space import folder_bytes
 from sidecar.model.writes import Delete, Invalidate, Put, Write

@@ -115,7 +115,7 @@ def test_a_sidecar_that_is_deleted_while_it_starts_ends_at_once(pod: Pod, tmp_pa
 
 
 def handles_sigterm(pid: int) -> bool:
-    """Whether the sidecar has a handler for SIGTERM; the runtime, which it replaces, has one too."""
+    """Whether the sidecar has a handler for SIGTERM; the runtime before it has one too."""
     if b"cache-sidecar" not in Path(f"/proc/{pid}/cmdline").read_bytes():
         return False
     status = Path(f"/proc/{pid}/status").read_text()

@@ -28,7 +28,7 @@ from sidecar.l3.__main__ import main
 uid, descriptor, data_dir = sys.argv[1:4]
 os.setgroups([])
 os.setuid(int(uid))
-os._exit(main(int(descriptor), Path(data_dir), None, stale=False))
+os._exit(main(int(descriptor), Path(data_dir), None, empty=False))
 """
 """Runs the child as another user, who may be unable to read the interpreter's files."""
 
@@ -41,7 +41,7 @@ class RunningChild:
         data_dir: Path,
         *,
         limit: int | None = None,
-        stale: bool = False,
+        empty: bool = False,
         uid: int | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class RunningChild:
         self.socket.settimeout(PATIENCE_SECONDS)
         for end in (self.socket, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
-        arguments = [str(data_dir), "-" if limit is None else str(limit), "stale" if stale else "-"]
+        arguments = [str(data_dir), "-" if limit is None else str(limit), "empty" if empty else "-"]
         how = ["-m", "sidecar.l3"] if uid is None else ["-c", AS_USER, str(uid)]
         with theirs:
             self.process = subprocess.Popen(
@@ -155,10 +155,9 @@ def request(
 ) -> bytes:
     """A frame as sent by the sidecar."""
     now = time.time() if sent_at is None else sent_at
+    deadline = time.monotonic() + timeout
     return wire.framed(
-        wire.encode_request(
-            wire.Request(now, now + timeout, False, reads or [], list(writes), [], call)
-        )
+        wire.encode_request(wire.Request(now, deadline, False, reads or [], list(writes), [], call))
     )
 
 

@@ -23,10 +23,10 @@ from sidecar.l3 import opening, wire
 from sidecar.l3.batch import Counts
 from sidecar.l3.database import FORMAT, FORMAT_ROW, Database
 from sidecar.l3.engine import Engine
-from sidecar.l3.mark import leave_mark
-from sidecar.l3.opening import FOLDER, QUARANTINE, QUARANTINE_BYTES, TRASH
+from sidecar.l3.folder import FOLDER, QUARANTINE, TRASH
+from sidecar.l3.opening import QUARANTINE_BYTES
+from sidecar.l3.record import RecordFile
 from sidecar.l3.records import pack_meta, unpack_meta
-from sidecar.model.answers import Record
 from tests.l3.children import RunningChild, put
 from tests.l3.conftest import StartChild
 
@@ -60,6 +60,13 @@ def starts_empty(start_child: StartChild, data_dir: Path) -> RunningChild:
     assert not again.hello().wiped
     assert again.values([b"ns/1", b"ns/new"]) == [None, b"value"]
     return again
+
+
+def lose_record(data_dir: Path) -> None:
+    """L3 has missed more than could be recorded."""
+    record = RecordFile(data_dir / FOLDER)
+    record.overflow()
+    record.close()
 
 
 def names(folder: Path) -> list[str]:
@@ -112,12 +119,12 @@ def test_a_lock_held_for_a_moment_is_waited_for(data_dir: Path, start_child: Sta
     assert second.hello().entries == 2000
 
 
-@pytest.mark.parametrize("stale", [False, True])
-def test_a_lock_held_for_long_is_told(data_dir: Path, start_child: StartChild, stale: bool) -> None:
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_lock_held_for_long_is_told(data_dir: Path, start_child: StartChild, empty: bool) -> None:
     """Two sidecars on one folder: the second reports what to do, and deletes nothing meanwhile."""
     first = start_child(data_dir)
     first.hello()
-    second = start_child(data_dir, stale=stale)
+    second = start_child(data_dir, empty=empty)
     reason, message = second.fault()
     assert reason == "locked"
     assert "give each sidecar its own directory" in message
@@ -229,7 +236,7 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_volume_is_told(small_volume: Path, start_child: StartChild) -> None:
-    """While writing and when opening. With room again and a mark, it starts empty."""
+    """While writing and when opening. With room again, it can be emptied."""
     child = start_child(small_volume)
     child.hello()
     rng = random.Random(20240613)
@@ -244,7 +251,7 @@ def test_a_full_volume_is_told(small_volume: Path, start_child: StartChild) -> N
     _fill(filler)
     assert start_child(small_volume).fault()[0] == "full"
     filler.unlink()
-    child = start_child(small_volume, stale=True)
+    child = start_child(small_volume, empty=True)
     assert child.hello().entries == 0
     child.put(b"ns/new", b"value")
 
@@ -350,52 +357,31 @@ def test_a_format_that_cannot_be_read_is_corruption(
     starts_empty(start_child, data_dir)
 
 
-def test_corruption_met_while_reading_puts_the_database_aside(
+# ---- a lost record, and starts that are killed half-way
+
+
+def test_a_lost_record_empties_l3_before_anybody_reads(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """A block with a wrong checksum is no miss: the child reports it, and the next starts empty."""
-    for table in (data_dir / FOLDER).glob("*.sst"):
-        if table.stat().st_size > 100_000:
-            _overwrite(table, 0.3, table.stat().st_size // 3)
-    child = start_child(data_dir)
-    assert child.hello().entries == 2000
-    with pytest.raises(EOFError):  # noqa: PT012  (any of the reads may be the one)
-        for start in range(1, 2001, 50):
-            child.send(reads=[b"ns/%d" % n for n in range(start, start + 50)])
-            while True:
-                reply = child.receive()
-                if reply.fault is not None:
-                    assert reply.fault[0] == "corrupt"
-                    child.receive()
-                if reply.reads:
-                    assert all(isinstance(read, Record) for read in reply.reads)
-                    break
-    starts_empty(start_child, data_dir)
-
-
-# ---- the mark, and starts that are killed half-way
-
-
-def test_a_mark_empties_l3_before_anybody_reads(data_dir: Path, start_child: StartChild) -> None:
-    """The mark is removed when L3 is empty."""
-    leave_mark(data_dir)
+    """It is gone with what it was about."""
+    lose_record(data_dir)
     starts_empty(start_child, data_dir)
     assert names(data_dir) == [FOLDER]
 
 
-def test_who_could_leave_no_mark_says_so_at_the_start(
+def test_who_could_not_record_it_says_so_at_the_start(
     data_dir: Path, start_child: StartChild
 ) -> None:
-    """The same, but the sidecar passes the mark instead of the volume."""
-    start_child(data_dir, stale=True).hello()
+    """The same, but the sidecar says so instead of the volume."""
+    start_child(data_dir, empty=True).hello()
     assert names(data_dir) == [FOLDER]
 
 
-def test_a_mark_empties_a_database_that_is_corrupt_as_well(
+def test_a_lost_record_empties_a_database_that_is_corrupt_as_well(
     data_dir: Path, start_child: StartChild
 ) -> None:
     """The database need not be opened for that."""
-    leave_mark(data_dir)
+    lose_record(data_dir)
     DAMAGE["manifest gone"](data_dir / FOLDER)
     starts_empty(start_child, data_dir)
 
@@ -416,12 +402,12 @@ def end_at_a_change(event, arguments):
             os._exit({KILLED})
 
 sys.addaudithook(end_at_a_change)
-open_database(Path(sys.argv[1]), stale=False)
+open_database(Path(sys.argv[1]), empty=False)
 os._exit(0)
 """
 
 
-@pytest.mark.parametrize("state", ["marked", "corrupt", "both"])
+@pytest.mark.parametrize("state", ["missed", "corrupt", "both"])
 def test_a_start_killed_at_any_point_is_gone_on_from(
     data_dir: Path, tmp_path: Path, state: str
 ) -> None:
@@ -429,8 +415,8 @@ def test_a_start_killed_at_any_point_is_gone_on_from(
     entries, never fails, and leaves nothing behind.
     """
     if state != "corrupt":
-        leave_mark(data_dir)
-    if state != "marked":
+        lose_record(data_dir)
+    if state != "missed":
         DAMAGE["manifest overwritten"](data_dir / FOLDER)
     changes = 0
     while True:
@@ -439,7 +425,7 @@ def test_a_start_killed_at_any_point_is_gone_on_from(
         status = subprocess.run(
             [sys.executable, "-c", START, copy, str(changes)], check=False
         ).returncode
-        database, _ = opening.open_database(copy, stale=False)
+        database, _ = opening.open_database(copy, empty=False)
         engine = Engine(database, random.Random(1))
         assert engine.entries == 0
         assert engine.read([b"ns/1", b"ns/2000"]) == [None, None]

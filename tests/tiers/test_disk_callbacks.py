@@ -16,7 +16,7 @@ from sidecar.tiers.disk import UNANSWERED, Ack, Disk, Read
     ("happens", "ack"),
     [
         (lambda disk: disk.feed(wire.Reply([], [NEW] * 3, [])), NEW),
-        (lambda disk: disk.expire(disk.clock() + 60), UNANSWERED),
+        (lambda disk: disk.expire(disk.monotonic() + 60), UNANSWERED),
         (lambda disk: disk.give_up(), None),
     ],
 )

@@ -19,7 +19,7 @@ class Paced:
     def __init__(self, bytes_per_second: float) -> None:
         self.now = 1000.0
         self.seq = 0
-        self.disk: Disk[Read] = Disk(lambda: self.now)
+        self.disk: Disk[Read] = Disk(lambda: self.now, lambda: self.now)
         self.disk.feed(wire.Reply([], [], [], status=STATUS))
         self.disk.pace_writes(bytes_per_second)
 

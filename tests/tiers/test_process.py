@@ -16,6 +16,7 @@ import pytest
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
+from sidecar.process.claim import Claim
 from sidecar.store.store import Client, Store
 from sidecar.tiers.disk import State
 from sidecar.tiers.process import Activity, DiskProcess
@@ -41,7 +42,7 @@ async def eventually(condition: Callable[[], bool], what: str) -> None:
 async def watched(tmp_path: Path) -> AsyncIterator[tuple[DiskProcess, Store]]:
     """A child with a short timeout, and a store over it."""
     store = a_store(CacheConfig())
-    process = DiskProcess(store.disk, tmp_path, None, stuck_seconds=STUCK_SECONDS)
+    process = DiskProcess(store.disk, Claim(tmp_path), None, stuck_seconds=STUCK_SECONDS)
     process.enable(enabled=True)
     task = asyncio.create_task(process.run())
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -86,7 +87,7 @@ async def test_what_is_paced_is_written_when_it_stops(tmp_path: Path) -> None:
     config = CacheConfig(durability="memory")
     for life in range(2):
         store = a_store(config)
-        process = DiskProcess(store.disk, tmp_path, None)
+        process = DiskProcess(store.disk, Claim(tmp_path), None)
         process.enable(enabled=True)
         task = asyncio.create_task(process.run())
         async with asyncio.timeout(PATIENCE_SECONDS):

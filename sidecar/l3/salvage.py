@@ -1,0 +1,74 @@
+"""Copies what can be read of a database with damaged tables.
+
+RocksDB's own repair brings deleted and replaced rows back, so a copy is made instead. An entry is
+copied if both of its rows can be read and are of the same write; so the copy may lack entries, and
+has no older version of any.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from rocksdict import WriteBatch
+
+from sidecar.l3 import wire
+from sidecar.l3.batch import COUNTS_ROW, Counts
+from sidecar.l3.database import WITNESS_ROW, Database, get_each, rows_from
+from sidecar.l3.records import unpack_meta
+from sidecar.model.metadata import SEQ, SIZE
+
+ROWS_AT_ONCE = 64
+
+
+class Salvaged(NamedTuple):
+    """The numbers of entries."""
+
+    copied: int
+    lost: int
+
+
+def salvage(damaged: Path, copy: Path) -> Salvaged:
+    """Copy a database to a new folder. Raises rocksdict's Exception if its metadata is damaged, and
+    HoleError.
+    """
+    source = Database(damaged)
+    target = Database(copy)
+    counts = Counts(max_seq=_copy_state(source, target))
+    lost = 0
+    start = b""
+    while rows := rows_from(source.meta, start, ROWS_AT_ONCE):
+        start = rows[-1][0] + b"\0"
+        batch = WriteBatch(raw_mode=True)
+        values, _ = get_each(source.value, [key for key, _ in rows])
+        for (key, row), value in zip(rows, values, strict=True):
+            meta = unpack_meta(row)
+            if value is None or wire.decode_record(value).seq != meta[SEQ]:
+                lost += 1
+                continue
+            batch.put(key, row, target.meta_family)
+            batch.put(key, value, target.value_family)
+            counts.entries += 1
+            counts.used_bytes += meta[SIZE]
+        batch.put(COUNTS_ROW, msgspec.msgpack.encode(counts))
+        target.write(batch, sync=False)
+    target.close()
+    source.release()
+    return Salvaged(counts.entries, lost)
+
+
+def _copy_state(source: Database, target: Database) -> int:
+    """Copy all but the counters, of which the highest write number is returned."""
+    max_seq = 0
+    batch = WriteBatch(raw_mode=True)
+    start = b""
+    while rows := rows_from(source.state, start, ROWS_AT_ONCE):
+        start = rows[-1][0] + b"\0"
+        for key, row in rows:
+            if key == COUNTS_ROW:
+                max_seq = msgspec.msgpack.decode(row, type=Counts).max_seq
+            elif key != WITNESS_ROW:
+                batch.put(key, row)
+    target.write(batch, sync=False)
+    return max_seq

@@ -1,0 +1,108 @@
+"""Keeps the record on the volume of what L3 misses while it is away.
+
+Writes are answered when they are recorded, several at a time. A volume that cannot be written holds
+nobody up: then they are answered at once, and the whole record is tried again until it can be
+written, or L3 is back and has all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from sidecar.l3.folder import CURRENT
+from sidecar.l3.record import RecordFile
+from sidecar.process.claim import Claim
+from sidecar.tiers.disk import DOWN, UP, Disk
+
+RETRY_SECONDS = 1.0
+
+log = structlog.get_logger("sidecar.l3")
+
+
+class Recorder:
+    """Writes the record of one database, in `folder`, while this process has claimed it."""
+
+    def __init__(self, disk: Disk[Any], folder: Path, claim: Claim) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._claim = claim
+        self._file: RecordFile | None = None
+        self._due = asyncio.Event()
+        self._forbidden = False
+        self.failure: str | None = None
+        """Why the record cannot be written; None if it is, or if there is nothing to record."""
+        disk.record_by(self._due.set)
+
+    def begin(self, *, allowed: bool) -> None:
+        """L3 is away from now on. `allowed` is whether its folder may be written to."""
+        self._forbidden = not allowed
+        self._due.set()
+
+    def back(self) -> None:
+        """L3 has been opened: the record is cleared once it has all."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Write what is due, until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            if not await self.write():
+                await asyncio.sleep(RETRY_SECONDS)
+                self._due.set()
+
+    async def write(self) -> bool:
+        """Bring the record up to date. False if that has to be tried again."""
+        disk = self._disk
+        count = disk.unrecorded
+        if self._forbidden or not self._claim.held:
+            self._tell("the folder is in use by another process")
+            disk.recorded(count, recording=False)
+            return disk.state is not DOWN
+        try:
+            if disk.state is DOWN:
+                missed = disk.missed
+                items = missed.items() if self._file is None else missed.news()
+                recording = await asyncio.to_thread(self._record, items, missed.overflowed)
+            elif disk.state is UP and not disk.handing_over:
+                await asyncio.to_thread(self._clear)
+                recording = False
+            else:
+                return True
+        except OSError as error:
+            self._file = None
+            self._tell(error.strerror or str(error))
+            disk.recorded(count, recording=False)
+            return False
+        self.failure = None
+        disk.recorded(count, recording=recording and disk.state is DOWN)
+        return True
+
+    def _record(self, items: bytes, overflowed: bool) -> bool:
+        """Write all items, or the new ones. Whether there is a database that can miss anything."""
+        if self._file is None and not (self._folder / CURRENT).exists():
+            return False
+        file = self._file or RecordFile(self._folder)
+        if overflowed:
+            file.overflow()
+        elif self._file is None:
+            file.replace(items)
+        elif items:
+            file.append(items)
+        self._file = file
+        return True
+
+    def _clear(self) -> None:
+        file = self._file or RecordFile(self._folder)
+        self._file = None
+        file.clear()
+        file.close()
+
+    def _tell(self, failure: str) -> None:
+        if self._disk.state is DOWN and self.failure is None:
+            log.warning("What L3 misses cannot be recorded on its volume", reason=failure)
+        self.failure = failure if self._disk.state is DOWN else None

@@ -66,7 +66,7 @@ class RecordFile:
         self._descriptor = open_witness(folder, create=True)
         self._size = self._checksum = 0
 
-    def replace(self, items: bytes) -> None:
+    def write(self, items: bytes) -> None:
         """Let the record be `items`, of MOST_RECORD_BYTES at most."""
         self._size = self._checksum = 0
         self.append(items)

@@ -40,9 +40,13 @@ class Missed:
             self._bytes += len(item)
             self._news.append(item)
         if self._bytes > self._most_bytes:
-            self.clear()
-            self.overflowed = True
+            self.overflow()
         return not is_known
+
+    def overflow(self) -> None:
+        """More was missed than is known."""
+        self.clear()
+        self.overflowed = True
 
     @property
     def any(self) -> bool:

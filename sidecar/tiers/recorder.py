@@ -8,13 +8,14 @@ written, or L3 is back and has all of it.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from sidecar.l3.folder import CURRENT
-from sidecar.l3.record import RecordFile
+from sidecar.l3.record import LostRecordError, RecordFile, read_record
 from sidecar.process.claim import Claim
 from sidecar.tiers.disk import DOWN, UP, Disk
 
@@ -65,9 +66,7 @@ class Recorder:
             return disk.state is not DOWN
         try:
             if disk.state is DOWN:
-                missed = disk.missed
-                items = missed.items() if self._file is None else missed.news()
-                recording = await asyncio.to_thread(self._record, items, missed.overflowed)
+                recording = await self._record()
             elif disk.state is UP and not disk.handing_over:
                 await asyncio.to_thread(self._clear)
                 recording = False
@@ -82,17 +81,25 @@ class Recorder:
         disk.recorded(count, recording=recording and disk.state is DOWN)
         return True
 
-    def _record(self, items: bytes, overflowed: bool) -> bool:
-        """Write all items, or the new ones. Whether there is a database that can miss anything."""
-        if self._file is None and not (self._folder / CURRENT).exists():
+    async def _record(self) -> bool:
+        """Write what is new, or all. Whether there is a database that can miss anything."""
+        missed = self._disk.missed
+        if (file := self._file) is not None:
+            write = file.overflow if missed.overflowed else partial(file.append, missed.news())
+            await asyncio.to_thread(write)
+            return True
+        if not await asyncio.to_thread((self._folder / CURRENT).exists):
             return False
-        file = self._file or RecordFile(self._folder)
-        if overflowed:
-            file.overflow()
-        elif self._file is None:
-            file.replace(items)
-        elif items:
-            file.append(items)
+        try:  # an earlier process may have left one that L3 has not applied
+            earlier = await asyncio.to_thread(read_record, self._folder)
+        except LostRecordError:
+            missed.overflow()
+        else:
+            for known in earlier:
+                missed.add(known)
+        file = await asyncio.to_thread(RecordFile, self._folder)
+        write = file.overflow if missed.overflowed else partial(file.write, missed.items())
+        await asyncio.to_thread(write)
         self._file = file
         return True
 

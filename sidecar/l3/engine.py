@@ -15,7 +15,7 @@ import msgspec
 
 from sidecar.l3 import wire
 from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, Counts, TierState
-from sidecar.l3.database import Database, get_each, rows_from
+from sidecar.l3.database import Database, get_each, get_many, rows_from
 from sidecar.l3.records import (
     RECORD_BYTES,
     disk_key,

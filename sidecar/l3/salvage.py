@@ -51,6 +51,7 @@ def salvage(damaged: Path, copy: Path) -> Salvaged:
             batch.put(key, value, target.value_family)
             counts.entries += 1
             counts.used_bytes += meta[SIZE]
+            counts.largest = max(counts.largest, meta[SIZE])
         batch.put(COUNTS_ROW, msgspec.msgpack.encode(counts))
         target.write(batch, sync=False)
     target.close()

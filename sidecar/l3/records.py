@@ -48,6 +48,5 @@ unpack_meta = cast(Callable[[bytes], Metadata], _META.unpack_from)
 
 
 def pack_value(put: Put) -> bytes:
-    return encode_record(
-        Record(put.seq, put.created_at, put.expires_at, put.content_type, put.size, put.value)
-    )
+    version = (put.seq, put.created_at, put.expires_at, put.content_type, put.size, put.value)
+    return encode_record(Record(*version, put.checksum))

@@ -35,7 +35,7 @@ def salvage(damaged: Path, copy: Path) -> Salvaged:
     """
     source = Database(damaged)
     target = Database(copy)
-    counts = Counts(max_seq=_copy_state(source, target))
+    counts = Counts(max_seq=_copy_state(source, target), largest=0)
     lost = 0
     start = b""
     while rows := rows_from(source.meta, start, ROWS_AT_ONCE):

@@ -18,6 +18,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     content_type: str
     size: int
     value: bytes
+    checksum: int = 0  # 0: it is from before there were any
 
 
 ABSENT, LATE = 0, 1

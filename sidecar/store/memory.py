@@ -25,7 +25,7 @@ from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.model.clock import Clock
 from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Packed, Tier
 from sidecar.model.invalidations import Invalidations
-from sidecar.model.life import is_expired
+from sidecar.model.life import is_ahead, is_expired
 from sidecar.model.stats import StoreStats
 from sidecar.policies.protocol import Policy
 from sidecar.tiers.memory import Memory, Room, cost_of
@@ -53,7 +53,9 @@ class MemoryTiers:
         invalidations: Invalidations,
         stats: StoreStats,
         leave: Callable[[Entry], None],
+        redate: Callable[[Entry], Entry],
     ) -> None:
+        """`redate` gives a new version of an entry that was put while the clock was ahead."""
         tiers = config.tiers
         self.l1, self.l2 = Room(*_limits(tiers.l1)), Room(*_limits(tiers.l2))
         self.held = Memory(make_policy(tiers.l2), make_policy(tiers.l1), self.l1, self.l2)
@@ -64,6 +66,7 @@ class MemoryTiers:
         self._l1_counts, self._l2_counts = stats.tiers[L1], stats.tiers[L2]
         self._stats = stats
         self._leave = leave
+        self._redate = redate
         self._packing: set[asyncio.Task[None]] = set()
         self._rising: list[bytes] = []
         """Keys of L2 to promote while it shrinks and L1 has space."""
@@ -168,7 +171,9 @@ class MemoryTiers:
         return migrated and fits
 
     def sweep(self, keys: list[bytes]) -> None:
-        """Remove those of `keys` that have expired or were invalidated."""
+        """Remove those of `keys` that have expired or were invalidated; redate those from a time
+        when the clock was ahead.
+        """
         now = self._clock()
         for key in keys:
             entry = self.held.order.get(key)
@@ -178,6 +183,9 @@ class MemoryTiers:
                 self.expire(entry, self.held.tier_of(key))
             elif self.invalidated(entry):
                 self.held.remove(entry)
+            elif is_ahead(entry.created_at, now):
+                cost = cost_of(key, entry.value)
+                self.held.hold(self._redate(entry), cost, self.held.tier_of(key))
 
     # ---- within the limits
 

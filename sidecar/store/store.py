@@ -42,7 +42,7 @@ from sidecar.model.errors import (
     TooManyInvalidationsError,
 )
 from sidecar.model.invalidations import Invalidations
-from sidecar.model.life import is_expired
+from sidecar.model.life import is_ahead, is_expired, redated
 from sidecar.model.stats import StoreStats
 from sidecar.model.writes import REFUSED, REPLACED, Delete, Invalidate, Put, Write
 from sidecar.store.doorkeeper import Doorkeeper
@@ -140,6 +140,7 @@ class Store:
             invalidations=self.invalidations,
             stats=self.stats,
             leave=self._leave_memory,
+            redate=self._redate,
         )
         self.l1, self.l2 = self.memory.l1, self.memory.l2
         self.disk = disk
@@ -152,7 +153,7 @@ class Store:
         self._l1_counts = self.stats.tiers[L1]
         self._l3_counts = self.stats.tiers[L3]
         self._scores = scores
-        self._clock = clock
+        self.clock = self._clock = clock
         self._write_clock = WriteClock(clock)
         self._flights: Flights[Cargo] = Flights(self.disk.read)
         self._turns = Turns()
@@ -287,12 +288,40 @@ class Store:
                 land(flight, None)
                 continue
             entry = entry_of(flight.key, answer, epoch)
+            if entry is None:
+                self._drop_damaged(flight.key, answer.seq)
+                land(flight, None)
+                continue
             if invalidations.any and invalidations.covers(entry.key, entry.seq):
                 land(flight, None)
                 continue
+            if is_ahead(answer.created_at, now):
+                entry = self._redate(entry)
             if not is_expired(entry.times.imag, now):
                 self._promote(entry)
             land(flight, Found(entry, L3))
+
+    def _drop_damaged(self, key: bytes, seq: int) -> None:
+        """Delete a version from L3 that is not what was put."""
+        self.stats.damaged += 1
+        log.warning("L3 has given a value that was not put", key=key.decode(errors="replace"))
+        if self.disk.state is UP and not self.disk.full:
+            self.disk.write(Delete(key, seq), None)
+
+    def _redate(self, entry: Entry) -> Entry:
+        """A version that was put while the clock was ahead, dated now. It is a new one, so that it
+        replaces the other in L3.
+        """
+        new = Entry(
+            key=entry.key,
+            value=entry.value,
+            content_type=entry.content_type,
+            seq=self._write_clock.next(),
+            times=redated(entry.times, self._clock()),
+        )
+        if self.disk.state is UP and not self.disk.full:
+            self.disk.write(put_of(new), new)
+        return new
 
     def _promote(self, entry: Entry) -> None:
         """Bring an entry from L3 into memory. An error of a plugin's policy is logged: the answers
@@ -507,17 +536,19 @@ class Store:
         if hello:
             self._write_clock.observe(status.max_seq)
             self._disk_expirations = 0
-            self._hand_over()
+            self._hand_over(status.max_seq)
             self._configure_disk()
         self._l3_counts.expirations += status.expirations - self._disk_expirations
         self._disk_expirations = status.expirations
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, max_seq: int) -> None:
         """Give L3, which was away, what it missed. Invalidations are believed here again first: a
         read may be answered before them (see `_land`), and memory may have been swept meanwhile.
         """
         missed = self.disk.missed.writes()
         for write in missed:
+            if write.seq <= max_seq:  # the clock was set back while L3 was away
+                write.seq = self._write_clock.next()
             if isinstance(write, Invalidate):
                 self.invalidations.add(write.scope, write.seq)
         self.disk.hand_over(missed)

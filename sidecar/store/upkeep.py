@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from sidecar.model.life import CLOCK_SLACK_SECONDS
 from sidecar.store.pace import Rest, rest_after
 from sidecar.store.store import Store
 
@@ -29,10 +30,14 @@ async def _keep_drained(store: Store) -> None:
 
 async def _keep_swept(store: Store) -> None:
     swept_at = time.monotonic()
+    ahead = store.clock() - swept_at  # of the wall clock
     while True:
         await asyncio.sleep(TICK_SECONDS)
+        now = time.monotonic()
         due = swept_at + SWEEP_SECONDS / store.pace
-        if store.invalidations.any or time.monotonic() >= due:
+        was_ahead, ahead = ahead, store.clock() - now
+        is_set_back = ahead < was_ahead - CLOCK_SLACK_SECONDS
+        if store.invalidations.any or is_set_back or now >= due:
             await sweep(store)
             swept_at = time.monotonic()
 

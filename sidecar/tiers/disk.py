@@ -37,6 +37,7 @@ import structlog
 
 from sidecar.l3 import wire
 from sidecar.model.answers import LATE, Page, Record, Status
+from sidecar.model.checksum import checksum_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry, Packed
 from sidecar.model.writes import REFUSED, Invalidate, Put, Write
@@ -533,8 +534,10 @@ def _unheard(*_: object) -> None:
     """For a callback that is not subscribed yet."""
 
 
-def entry_of(key: bytes, record: Record, epoch: int) -> Entry:
-    """The entry for a record of L3 in this epoch."""
+def entry_of(key: bytes, record: Record, epoch: int) -> Entry | None:
+    """The entry for a record of L3 in this epoch; None if it is not what was put."""
+    if record.checksum and record.checksum != checksum_of(key, record):
+        return None
     value = record.value
     return Entry(
         key=key,
@@ -550,4 +553,6 @@ def put_of(entry: Entry) -> Put:
     """The write that stores an entry in L3 in its current form, packed or not."""
     value, times = entry.value, entry.times
     stored, size = (value, len(value)) if isinstance(value, bytes) else (value.frame, value.size)
-    return Put(entry.key, entry.seq, times.real, times.imag, entry.content_type, size, stored)
+    put = Put(entry.key, entry.seq, times.real, times.imag, entry.content_type, size, 0, stored)
+    put.checksum = checksum_of(entry.key, put)
+    return put

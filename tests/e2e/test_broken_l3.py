@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.conftest import StartSidecar
 from tests.documents.kubelet import Mount
+from tests.l3.record import lose_record
 from tests.running import RunningSidecar, wait_until
 
 
@@ -21,15 +22,13 @@ def test_a_corrupt_database_is_put_aside(sidecar: RunningSidecar) -> None:
     assert (sidecar.data_dir / "l3.quarantine").is_dir()
 
 
-def test_a_mark_on_the_volume_empties_l3(sidecar: RunningSidecar) -> None:
-    """Entries in L3 may have been deleted meanwhile; the mark is removed afterwards."""
+def test_a_lost_record_empties_l3(sidecar: RunningSidecar) -> None:
+    """Entries in L3 may have been deleted meanwhile; it is emptied once."""
     sidecar.put("key", b"old")
     sidecar.stop()
-    mark = sidecar.data_dir / "l3.stale"
-    mark.touch()
+    lose_record(sidecar.data_dir)
     sidecar.start()
     assert sidecar.get("key").status == 404
-    assert not mark.exists()
     assert sidecar.put("key", b"new").tier == "l3"
     sidecar.stop()
     sidecar.start()
@@ -37,11 +36,11 @@ def test_a_mark_on_the_volume_empties_l3(sidecar: RunningSidecar) -> None:
 
 
 def test_a_crash_in_the_middle_of_emptying_is_gone_over_again(sidecar: RunningSidecar) -> None:
-    """A mark and half a database: the next start succeeds with an empty L3."""
+    """No record and half a database: the next start succeeds with an empty L3."""
     for number in range(100):
         sidecar.put(f"key{number}", b"old")
     sidecar.stop()
-    (sidecar.data_dir / "l3.stale").touch()
+    lose_record(sidecar.data_dir)
     for table in (sidecar.data_dir / "l3").glob("*.sst"):
         table.unlink()
     sidecar.start()

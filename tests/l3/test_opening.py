@@ -25,10 +25,10 @@ from sidecar.l3.database import FORMAT, FORMAT_ROW, Database
 from sidecar.l3.engine import Engine
 from sidecar.l3.folder import FOLDER, QUARANTINE, TRASH
 from sidecar.l3.opening import QUARANTINE_BYTES
-from sidecar.l3.record import RecordFile
 from sidecar.l3.records import pack_meta, unpack_meta
 from tests.l3.children import RunningChild, put
 from tests.l3.conftest import StartChild
+from tests.l3.record import lose_record
 
 NOBODY = 65532
 
@@ -60,13 +60,6 @@ def starts_empty(start_child: StartChild, data_dir: Path) -> RunningChild:
     assert not again.hello().wiped
     assert again.values([b"ns/1", b"ns/new"]) == [None, b"value"]
     return again
-
-
-def lose_record(data_dir: Path) -> None:
-    """L3 has missed more than could be recorded."""
-    record = RecordFile(data_dir / FOLDER)
-    record.overflow()
-    record.close()
 
 
 def names(folder: Path) -> list[str]:

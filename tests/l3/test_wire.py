@@ -35,7 +35,7 @@ def test_a_frame_that_comes_alone_and_one_in_pieces_take_turns() -> None:
 def test_a_request_keeps_its_encoding() -> None:
     """Arrays in this order and with these tags, since a child of another version reads them."""
     writes: list[Write] = [
-        Put(b"n/k", 7, 1.0, 2.0, "t", 1, b"v"),
+        Put(b"n/k", 7, 1.0, 2.0, "t", 1, 0, b"v"),
         Delete(b"n/d", 8),
         Invalidate(b"n/", 9),
     ]
@@ -51,7 +51,7 @@ def test_a_request_keeps_its_encoding() -> None:
 @pytest.mark.parametrize("size", [0, wire.LARGE_BYTES, wire.LARGE_BYTES + 1, 3 << 20])
 def test_a_frame_in_pieces_is_the_same_frame(size: int) -> None:
     """A large value is not copied into its frame; the bytes of the stream stay the same."""
-    put = Put(b"n/k", 7, 1.0, 2.0, "t", size, bytes(size))
+    put = Put(b"n/k", 7, 1.0, 2.0, "t", size, 0, bytes(size))
     for writes in ([put], [Delete(b"n/d", 6), put]):
         request = wire.Request(1.0, 2.0, True, [b"n/r"], [*writes], [(b"n/t", 3)], wire.Close())
         frame = wire.framed_request(request)

@@ -80,7 +80,8 @@ class Tier:
         return self.seq
 
     def a_put(self, key: bytes, value: bytes = b"value", ttl: float = math.inf) -> Put:
-        return Put(key, self.next_seq(), self.now, self.now + ttl, "text/plain", len(value), value)
+        times = (self.now, self.now + ttl)
+        return Put(key, self.next_seq(), *times, "text/plain", len(value), 0, value)
 
     def write(
         self, *writes: Write, touches: dict[bytes, int] | None = None

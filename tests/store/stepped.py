@@ -74,7 +74,7 @@ class SteppedChild:
         if row is None or self.invalidations.covers(key, row.seq):
             return ABSENT
         times = (row.created_at, row.expires_at)
-        return Record(row.seq, *times, row.content_type, row.size, row.value)
+        return Record(row.seq, *times, row.content_type, row.size, row.value, row.checksum)
 
     def _write(self, write: Write) -> int:
         self.max_seq = max(self.max_seq, write.seq)

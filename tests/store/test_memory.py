@@ -51,6 +51,7 @@ class InMemory:
             invalidations=Invalidations(),
             stats=self.stats,
             leave=lambda entry: self._gone.append(entry.key),
+            redate=lambda entry: entry,
         )
 
     def put(self, key: bytes, value: bytes = b"") -> list[bytes]:

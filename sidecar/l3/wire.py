@@ -101,7 +101,8 @@ def framed_request(request: Request) -> Pieces:
     announced: Any = msgspec.Raw(b"\xc6" + len(value).to_bytes(4, "big"))  # MessagePack's `bin 32`
     writes = [*request.writes[:-1], replace(last, value=announced)]
     payload = encode_request(replace(request, writes=writes))
-    end = len(payload) - len(encode_request(request.touches)) - len(encode_request(request.call))
+    behind = (last.checksum, request.touches, request.call)
+    end = len(payload) - sum(len(encode_request(part)) for part in behind)
     return _framed_around(payload[:end], value, payload[end:])
 
 

@@ -1,7 +1,7 @@
 """Writes to the store, and the effect of each.
 
-These structs are encoded as arrays and sent to L3 as they are. A delete and an invalidation may be
-in a record on the volume, so a new field of theirs must be the last and have a default.
+These structs are encoded as arrays and sent to L3 as they are, so a new field must be the last and
+have a default.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Put(msgspec.Struct, array_like=True, tag=0, gc=False):
     expires_at: float
     content_type: str
     size: int  # of the value as put; if `value` is shorter, it is a zstd frame
-    checksum: int  # see `model.checksum`
-    value: bytes  # last, since a large one is sent apart from the rest
+    value: bytes
+    checksum: int = 0  # see `model.checksum`
 
 
 class Delete(msgspec.Struct, array_like=True, tag=1, gc=False):

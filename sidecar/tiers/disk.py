@@ -553,6 +553,6 @@ def put_of(entry: Entry) -> Put:
     """The write that stores an entry in L3 in its current form, packed or not."""
     value, times = entry.value, entry.times
     stored, size = (value, len(value)) if isinstance(value, bytes) else (value.frame, value.size)
-    put = Put(entry.key, entry.seq, times.real, times.imag, entry.content_type, size, 0, stored)
+    put = Put(entry.key, entry.seq, times.real, times.imag, entry.content_type, size, stored)
     put.checksum = checksum_of(entry.key, put)
     return put

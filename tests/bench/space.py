@@ -129,7 +129,7 @@ class Tier:
         self.measured.written_bytes += size
         now = time.time() + self.ahead
         value = self.rng.randbytes(size)
-        return Put(b"ns/%012d" % key, self.seq, now, now + ttl, "", size, 0, value)
+        return Put(b"ns/%012d" % key, self.seq, now, now + ttl, "", size, value)
 
 
 def frames(writes: Iterator[Write]) -> Iterator[list[Write]]:

@@ -162,4 +162,4 @@ def request(
 
 
 def put(key: bytes, value: bytes, seq: int) -> Put:
-    return Put(key, seq, 0.0, math.inf, "text/plain", len(value), 0, value)
+    return Put(key, seq, 0.0, math.inf, "text/plain", len(value), value)

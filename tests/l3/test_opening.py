@@ -186,8 +186,10 @@ def test_rows_that_a_later_version_has_extended_are_read() -> None:
     """Fields at the end of a row or a record are ignored."""
     meta = (7, 2.0, 1.0, 3, 64)
     assert unpack_meta(pack_meta(meta) + b"more") == meta
-    longer = msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v", "more"])
+    longer = msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v", 5, "more"])
     assert wire.decode_record(longer).value == b"v"
+    shorter = msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v"])  # from before the checksum
+    assert wire.decode_record(shorter).checksum == 0
     assert msgspec.msgpack.decode(msgspec.msgpack.encode([1, 2, 3, 4]), type=Counts).max_seq == 3
 
 

@@ -35,14 +35,14 @@ def test_a_frame_that_comes_alone_and_one_in_pieces_take_turns() -> None:
 def test_a_request_keeps_its_encoding() -> None:
     """Arrays in this order and with these tags, since a child of another version reads them."""
     writes: list[Write] = [
-        Put(b"n/k", 7, 1.0, 2.0, "t", 1, 0, b"v"),
+        Put(b"n/k", 7, 1.0, 2.0, "t", 1, b"v", 5),
         Delete(b"n/d", 8),
         Invalidate(b"n/", 9),
     ]
     request = wire.Request(1.0, 2.0, True, [b"n/r"], writes, [(b"n/t", 3)], wire.Close())
     assert wire.encode_request(request) == (
         b"\x97\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xc3\x91\xc4\x03n/r\x93"
-        b"\x98\0\xc4\x03n/k\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v"
+        b"\x99\0\xc4\x03n/k\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v\x05"
         b"\x93\x01\xc4\x03n/d\x08\x93\x02\xc4\x02n/\x09"
         b"\x91\x92\xc4\x03n/t\x03\x91\x02"
     )
@@ -51,7 +51,7 @@ def test_a_request_keeps_its_encoding() -> None:
 @pytest.mark.parametrize("size", [0, wire.LARGE_BYTES, wire.LARGE_BYTES + 1, 3 << 20])
 def test_a_frame_in_pieces_is_the_same_frame(size: int) -> None:
     """A large value is not copied into its frame; the bytes of the stream stay the same."""
-    put = Put(b"n/k", 7, 1.0, 2.0, "t", size, 0, bytes(size))
+    put = Put(b"n/k", 7, 1.0, 2.0, "t", size, bytes(size), 1 << 63)
     for writes in ([put], [Delete(b"n/d", 6), put]):
         request = wire.Request(1.0, 2.0, True, [b"n/r"], [*writes], [(b"n/t", 3)], wire.Close())
         frame = wire.framed_request(request)
@@ -65,11 +65,11 @@ def test_a_frame_in_pieces_is_the_same_frame(size: int) -> None:
 
 def test_a_reply_keeps_its_encoding() -> None:
     """Records and pages are arrays; outcomes are numbers."""
-    record = Record(7, 1.0, 2.0, "t", 1, b"v")
+    record = Record(7, 1.0, 2.0, "t", 1, b"v", 5)
     page = Page([ListedKey(b"n/k", 1, 2.0, 3)], None)
     reply = wire.Reply([record, ABSENT, LATE], [NEW, REPLACED, REFUSED], [b"n/e"], page=page)
     assert wire.encode_reply(reply) == (
-        b"\x97\x93\x96\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v\0\x01"
+        b"\x97\x93\x97\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v\x05\0\x01"
         b"\x93\0\x01\x02\x91\xc4\x03n/e\xc0"
         b"\x92\x91\x94\xc4\x03n/k\x01\xcb\x40\0\0\0\0\0\0\0\x03\xc0\xc0\xc0"
     )

@@ -81,7 +81,7 @@ class Tier:
 
     def a_put(self, key: bytes, value: bytes = b"value", ttl: float = math.inf) -> Put:
         times = (self.now, self.now + ttl)
-        return Put(key, self.next_seq(), *times, "text/plain", len(value), 0, value)
+        return Put(key, self.next_seq(), *times, "text/plain", len(value), value)
 
     def write(
         self, *writes: Write, touches: dict[bytes, int] | None = None

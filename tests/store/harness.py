@@ -43,11 +43,23 @@ class Harness:
 
     def start(self) -> None:
         """Open L3 with empty memory, as after a restart."""
-        self.database = Database(self.folder)
-        self.engine = Engine(self.database, random.Random(self._seed))
+        self._start_empty()
+        self.open_l3()
+
+    def start_without_l3(self) -> None:
+        """Start with empty memory, and give L3 up."""
+        self._start_empty()
+        self.store.disk.give_up()
+
+    def _start_empty(self) -> None:
         disk = Client(lambda: self.now)
         self.store = Store(lambda: self.now, self._config, self._policy, SCORES, disk)
         self.store.apply(self._config, self._tuning)
+
+    def open_l3(self) -> None:
+        """Open L3, which was away."""
+        self.database = Database(self.folder)
+        self.engine = Engine(self.database, random.Random(self._seed))
         self.store.disk.feed(wire.Reply([], [], [], status=self.status()))
 
     def stop(self) -> None:

@@ -83,6 +83,8 @@ class World:
     store: Store
     child: SteppedChild
     callbacks: bool = False
+    away: bool = False
+    """Whether the store goes on without L3 when the child dies, instead of waiting for the next."""
     waiting: int = 0
     """Callbacks that have not been called."""
     log: list[tuple[str, bytes | str | None]] = field(default_factory=list)
@@ -164,9 +166,9 @@ class World:
             steps["send"] = lambda: child.handle_all(disk)
         if child.outbox:
             steps["deliver"] = lambda: child.deliver(disk)
-        if not self.died and disk.waiting:
+        if not self.died and (disk.waiting or self.away):
             steps["die"] = self._die
-        if disk.state is State.OPENING:
+        if disk.state is not State.UP:
             steps["hello"] = lambda: child.hello(disk)
         if not self.evicted and (len(self.store.l1) or len(self.store.l2)):
             steps["evict"] = self._evict
@@ -175,6 +177,8 @@ class World:
     def _die(self) -> None:
         self.died = True
         self.child.die(self.store.disk)
+        if self.away:
+            self.store.disk.give_up()
 
     def _evict(self) -> None:
         """Evict everything; if L1 and L2 have an entry each, the older first, from where it is."""
@@ -257,7 +261,9 @@ async def run(
             await breathe()
 
 
-async def new_world(start: str, durability: Durability, *, callbacks: bool = False) -> World:
+async def new_world(
+    start: str, durability: Durability, *, callbacks: bool = False, away: bool = False
+) -> World:
     """The old version is in L3, and in L1 or L2 if `start` says so.
 
     With "victim", it is in L1, and the next victim of L2's policy, whose other entry is younger.
@@ -276,7 +282,7 @@ async def new_world(start: str, durability: Durability, *, callbacks: bool = Fal
     if start == "l3":
         world._evict()
         world.evicted = False
-    world.callbacks = callbacks
+    world.callbacks, world.away = callbacks, away
     return world
 
 
@@ -373,11 +379,12 @@ async def explore(
     admission: Admission = "every",
     *,
     callbacks: bool = False,
+    away: bool = False,
 ) -> int:
     """Run the schedules of the actors (None reads); returns their number."""
     runs = 0
     while True:
-        world = await new_world(start, durability, callbacks=callbacks)
+        world = await new_world(start, durability, callbacks=callbacks, away=away)
         world.store.apply(world.store.config, Tuning(l3_admission=admission))
         beginnings: dict[str, Callable[[], None]] = {
             name: partial(world.begin, name, write) for name, write in actors.items()
@@ -407,6 +414,18 @@ async def test_no_schedule_brings_back_what_was_written_over(
     """A read and a write of one key, evictions and a death of the child; all schedules are run."""
     actors = {"read": None, "write": WRITERS[writer]}
     runs = await explore(start, durability, actors, Schedule(), callbacks=callbacks)
+    assert runs > 10
+
+
+@both_forms
+@pytest.mark.parametrize("start", ["l1", "l2", "l3"])
+@pytest.mark.parametrize("writer", list(WRITERS))
+async def test_no_schedule_brings_back_what_was_written_over_while_l3_was_away(
+    start: str, writer: str, *, callbacks: bool
+) -> None:
+    """The store goes on without L3, which comes back with the old version, at any moment."""
+    actors = {"read": None, "write": WRITERS[writer]}
+    runs = await explore(start, "process", actors, Schedule(), callbacks=callbacks, away=True)
     assert runs > 10
 
 

@@ -1,4 +1,7 @@
-"""The wiring: every part is built with what it needs, in the order of the layers, then started."""
+"""The wiring: every part is built with what it needs, in the order of the layers, then started.
+
+It has more than 300 lines, since one pass through the parts is easier to follow than several.
+"""
 
 from __future__ import annotations
 

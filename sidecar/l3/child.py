@@ -317,6 +317,7 @@ class Child:
             invalidations=engine.invalidations,
             slowed=self._space.slowed,
             wiped=self._wiped,
+            damaged=engine.damaged,
         )
         self._reply(wire.Reply([], [], [], status=status))
 

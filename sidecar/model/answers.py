@@ -49,4 +49,5 @@ class Status(msgspec.Struct, array_like=True, gc=False):
     max_seq: int
     invalidations: int
     slowed: bool  # writes wait until the folder has shrunk
-    wiped: bool  # nothing is left from before this child opened L3
+    wiped: bool  # entries from before this child opened L3 are gone
+    damaged: int = 0  # reads by this child that met a damaged block

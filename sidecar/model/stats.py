@@ -55,7 +55,7 @@ class StoreStats:
     hit_bytes: int = 0  # of values returned by lookups
     put_bytes: int = 0  # of values stored by clients
     timeouts: int = 0  # reads that L3 did not answer in time: counted as misses
-    damaged: int = 0  # versions from L3 that were not what was put: counted as misses
+    damaged: int = 0  # versions in L3 that are not what was put: counted as misses
     warmed: int = 0  # entries brought back into memory after the start
     namespaces: dict[bytes, NamespaceStats] = field(default_factory=dict)
     """Counters of the namespaces listed in the configuration."""

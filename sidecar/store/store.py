@@ -159,6 +159,7 @@ class Store:
         self._turns = Turns()
         self._doorkeeper: Doorkeeper | None = None  # with L3 admission `second`
         self._disk_expirations = 0  # as counted by the child
+        self._disk_damaged = 0  # likewise
 
     # ---- get
 
@@ -535,11 +536,13 @@ class Store:
     def _on_status(self, status: Status, hello: bool) -> None:
         if hello:
             self._write_clock.observe(status.max_seq)
-            self._disk_expirations = 0
+            self._disk_expirations = self._disk_damaged = 0
             self._hand_over(status.max_seq)
             self._configure_disk()
         self._l3_counts.expirations += status.expirations - self._disk_expirations
         self._disk_expirations = status.expirations
+        self.stats.damaged += status.damaged - self._disk_damaged
+        self._disk_damaged = status.damaged
 
     def _hand_over(self, max_seq: int) -> None:
         """Give L3, which was away, what it missed. Invalidations are believed here again first: a

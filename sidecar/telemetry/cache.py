@@ -31,7 +31,11 @@ class CacheCollector(Collector):
             "l3_timeouts", "Reads that L3 did not answer in time, which are misses.", []
         )
         timeouts.add_metric([], state.counts.timeouts)
-        yield from (up, pending, timeouts)
+        damaged = counter(
+            "l3_damaged_entries", "Reads of entries in L3 that are damaged, which are misses.", []
+        )
+        damaged.add_metric([], state.counts.damaged)
+        yield from (up, pending, timeouts, damaged)
 
 
 def _lookups(state: Snapshot) -> Iterator[Metric]:

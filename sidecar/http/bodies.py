@@ -20,6 +20,7 @@ import msgspec
 from sidecar.api.entries import Encoding
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import ProblemError
+from sidecar.http.wording import of_decoding
 
 JSON = "application/json"
 MESSAGEPACK = "application/msgpack"
@@ -65,7 +66,8 @@ def decoded(body: bytes, shape: type[Body], *, messagepack: bool) -> Body:
     try:
         return decode(body, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(400, f"The body can't be used: {error}.") from None
+        encoding = "MessagePack" if messagepack else "JSON"
+        raise ProblemError(400, of_decoding(error, body, encoding)) from None
 
 
 def encoded(answer: Any, *, as_json: bool) -> Reply:

@@ -20,10 +20,8 @@ from sidecar.http.messages import drain, problem_reply
 from sidecar.http.pipeline import Pipeline, Take
 from sidecar.http.problems import ProblemError, problem_body, problem_of
 from sidecar.http.repeated import Repeated
+from sidecar.http.wording import HEAD_BYTES, MAX_HEADERS, of_head
 from sidecar.serving.admission import Admission
-
-HEADER_BYTES, MAX_HEADERS = 8190, 128
-"""The most bytes of one line of a request's head, and the most header fields."""
 
 BUSY = "There are more requests than can be answered in time; try again in a second."
 REST_SECONDS = 1.0
@@ -70,8 +68,8 @@ class Connection(Pipeline):
             logger=cast(Any, log),
             keepalive_timeout=limits.idle_seconds,
             lingering_time=limits.linger_seconds,
-            max_line_size=HEADER_BYTES,
-            max_field_size=HEADER_BYTES,
+            max_line_size=HEAD_BYTES,
+            max_field_size=HEAD_BYTES,
             max_headers=MAX_HEADERS,
             auto_decompress=False,  # bounded, and off the loop: see `codings`
         )
@@ -166,7 +164,7 @@ class Connection(Pipeline):
             raise exc  # there is no client left to reply to
         if isinstance(exc, LineTooLong):
             status = 431
-            detail = f"The request line and each header take {HEADER_BYTES:,} bytes at most."
+            detail = f"The request line and each header take {HEAD_BYTES:,} bytes; send less."
         elif isinstance(exc, BadHttpMethod):
             detail = (
                 "This is not an HTTP method. If the request uses TLS, use http://, not https://."
@@ -174,7 +172,7 @@ class Connection(Pipeline):
         elif isinstance(exc, InvalidURLError):
             detail = "The path has an invalid character: percent-encode it."
         elif status == 400:
-            detail = f"The request is not valid HTTP: {_one_line(message)}"
+            detail = of_head(message)
         else:
             detail = "An internal error of cache-sidecar; see its log."
         self.admission.stats.observe("unknown", status, 0.0)
@@ -229,9 +227,3 @@ class Refusal(asyncio.Protocol):
         if self._end is not None:
             self._admission.refusals -= 1
             self._end.cancel()
-
-
-def _one_line(message: str | None) -> str:
-    """The first line of a parser's message, without the marker below the error."""
-    lines = [line.strip().rstrip(":") for line in (message or "").splitlines()]
-    return next((line for line in lines if line and set(line) != {"^"}), "it can't be parsed") + "."

@@ -22,6 +22,7 @@ from msgspec import Struct
 from sidecar.api.errors import TooLargeError, UnavailableError
 from sidecar.http.codings import content_codings, decoded, refuse_transfer_codings
 from sidecar.http.problems import ProblemError, problem_body, problem_of
+from sidecar.http.wording import of_body
 from sidecar.serving.admission import Admission
 
 if TYPE_CHECKING:
@@ -109,8 +110,7 @@ class Request:
             else:
                 body = await self._read(limit)
         except (BadHttpMessage, RequestPayloadError) as error:
-            reason = " ".join(str(error).split())
-            raise ProblemError(400, f"The body can't be read: {reason}.", close=True) from None
+            raise ProblemError(400, of_body(str(error)), close=True) from None
         for coding in reversed(codings):
             body = await decoded(body, coding, limit)
             if len(body) > limit:

@@ -69,6 +69,7 @@ class Documents:
         self._unsaved = asyncio.Event()
         self.led_by_api = False
         """Whether the API has returned the ConfigMap; from then on the folder is ignored."""
+        self._awaited: tuple[str, ...] = ()
 
     @property
     def document(self) -> Document:
@@ -122,6 +123,7 @@ class Documents:
     def _take(self, document: Document, source: str, heard_at: float | None) -> None:
         before = self.source, self.rejected
         changed = self._in_force.take(document, source)
+        self._awaited = ()
         short = document.revision[:12]
         if changed and self._apply is not None:
             self._apply(document)
@@ -142,6 +144,13 @@ class Documents:
         log.error("Configuration rejected", errors=list(sentences), source=source)
         note = "; ".join(sentences)
         self._announce(Announcement("ConfigurationRejected", "Configure", note))
+
+    def wait_for(self, files: Iterable[str]) -> None:
+        """These files of the folder are empty or missing, which does not count yet."""
+        awaited = tuple(files)
+        if awaited and awaited != self._awaited:
+            log.warning("Configuration files missing, for now without effect", files=list(awaited))
+        self._awaited = awaited
 
     def expect(self) -> None:
         """Register a source without contact so far: the time of its last contact is 0."""
@@ -191,9 +200,16 @@ class Documents:
 
     def notes(self) -> list[str]:
         """The current problems, as sentences."""
-        if not self.rejected:
-            return []
-        return ["The last configuration was rejected; see /v1/config."]
+        notes = []
+        if self.rejected:
+            notes.append("The last configuration was rejected; see /v1/config.")
+        if self._awaited:
+            files = " and ".join(self._awaited)
+            notes.append(
+                f"{files} in the configuration folder: empty or missing. The document in force"
+                " stays for a minute; SIGHUP reloads the folder at once."
+            )
+        return notes
 
     def describe(self) -> dict[str, Any]:
         """The part of /v1/config about documents."""

@@ -69,6 +69,11 @@ def read(path: Path) -> Texts:
     raise UnreadableFolderError(f"{path} cannot be read: it keeps changing")
 
 
+def is_swapped(path: Path) -> bool:
+    """Whether the directory is replaced as a whole, so that a missing file was left out."""
+    return _content_of(path) != path
+
+
 def _content_of(path: Path) -> Path:
     """The directory of the files: the target of `..data` if it exists, even a dangling one."""
     data = path / "..data"
@@ -104,6 +109,7 @@ async def watch(
     quiet_seconds: float = QUIET_SECONDS,
     on_unreadable: Callable[[UnreadableFolderError], None] = log_unreadable,
     on_contact: Callable[[], None] = lambda: None,
+    counts: Callable[[Texts], bool] = lambda _: True,
 ) -> AsyncGenerator[Texts, None]:
     """The texts, first at the start and then whenever their content has changed.
 
@@ -111,7 +117,9 @@ async def watch(
     compared every `interval_seconds`. A change is used when the content has been stable for
     `quiet_seconds`. While the folder cannot be read, nothing is yielded: `on_unreadable` is called
     once for each reason, and the next texts are yielded even if they are unchanged. `on_contact` is
-    called after each successful read, at least every `interval_seconds`.
+    called after each successful read, at least every `interval_seconds`. Texts that do not count
+    are not yielded: `counts` is asked again after each read, and the next ones that do are yielded
+    even if they are unchanged.
 
     One thread does all waiting and reading. It ends within `quiet_seconds` after the generator is
     closed, by cancellation or by `aclose`.
@@ -145,8 +153,10 @@ async def watch(
             last = look
             if isinstance(look, str):
                 on_unreadable(UnreadableFolderError(look))
-            else:
+            elif counts(look):
                 yield look
+            else:
+                last = None
     finally:
         stop.set()
         await ended.wait()

@@ -1,8 +1,15 @@
-"""Follows a folder: a mounted ConfigMap, or a local one during development."""
+"""Follows a folder: a mounted ConfigMap, or a local one during development.
+
+An editor or a copy may leave a file empty or missing for a moment, which would bring the defaults
+into force and evict most entries. So in a folder that is not swapped as a whole, such a file counts
+only when it has been so for a while. What was asked for (a start, SIGHUP) counts at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -12,6 +19,10 @@ import structlog
 from sidecar.config.errors import UnreadableFolderError
 from sidecar.documents import folder
 from sidecar.documents.documents import Documents
+from sidecar.model.clock import Clock
+
+ABSENCE_SECONDS = 60.0
+"""How long a file has to be empty or missing before that counts."""
 
 log = structlog.get_logger("sidecar.config")
 
@@ -36,19 +47,60 @@ def _refuse(documents: Documents, error: UnreadableFolderError) -> None:
         folder.log_unreadable(error)
 
 
-async def follow(documents: Documents, path: Path, *, leading: bool) -> None:
+async def follow(
+    documents: Documents,
+    path: Path,
+    *,
+    leading: bool,
+    clock: Clock = time.monotonic,
+    interval_seconds: float = folder.INTERVAL_SECONDS,
+) -> None:
     """Offer the folder's document whenever it changes, until the API leads.
 
-    `leading` if the folder is the only source, so that reading it counts as contact.
+    `leading` if the folder is the only source, so that reading it counts as contact. `clock` is
+    monotonic.
     """
 
     def on_contact() -> None:
         if leading:
             documents.heard()
 
-    watch = folder.watch(path, on_unreadable=partial(_refuse, documents), on_contact=on_contact)
+    watch = folder.watch(
+        path,
+        interval_seconds=interval_seconds,
+        on_unreadable=partial(_refuse, documents),
+        on_contact=on_contact,
+        counts=_Patience(documents, path, clock).counts,
+    )
     async with aclosing(watch) as looks:
         async for texts in looks:
             if documents.led_by_api:
                 return
             await documents.offer(texts, "folder")
+
+
+class _Patience:
+    """Decides whether texts count, by how long those of the document in force have been missing."""
+
+    def __init__(self, documents: Documents, path: Path, clock: Clock) -> None:
+        self._documents = documents
+        self._path = path
+        self._clock = clock
+        self._since: dict[str, float] = {}
+        """When each file was first seen to be empty or missing."""
+
+    def counts(self, texts: folder.Texts) -> bool:
+        """Whether no file is waited for; the documents are told which ones are."""
+        absent: list[str] = []
+        if not self._documents.led_by_api and not folder.is_swapped(self._path):
+            in_force = self._documents.document.texts
+            absent = [key for key in in_force if _has_text(key, in_force, but_not=texts)]
+        now = self._clock()
+        self._since = {key: self._since.get(key, now) for key in absent}
+        awaited = [key for key, since in self._since.items() if now - since < ABSENCE_SECONDS]
+        self._documents.wait_for(awaited)
+        return not awaited
+
+
+def _has_text(key: str, texts: Mapping[str, str], *, but_not: Mapping[str, str]) -> bool:
+    return bool(texts[key].strip()) and not but_not.get(key, "").strip()

@@ -21,6 +21,8 @@ CONNECTIONS_PER_SECOND, CONNECTIONS_AT_ONCE = 100.0, 32
 ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE = 2000.0, 128
 MOST_WAITING = 256
 BACKLOG = 4096
+GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+"""The client has hung up, and would not read an answer."""
 FAILED_SECONDS = 0.1
 """The pause after an error of the system, such as no free descriptor."""
 
@@ -82,7 +84,7 @@ class PacedListener:
         source, descriptor = str(address[0]), accepted.fileno()
         self._waiting.setdefault(source, {})[descriptor] = accepted
         self._sources[descriptor] = source
-        self._heard.register(descriptor, select.EPOLLIN)
+        self._heard.register(descriptor, select.EPOLLIN | select.EPOLLRDHUP)
         if len(self._sources) > MOST_WAITING:
             crowd = max(self._waiting.values(), key=len)
             self._taken(next(iter(crowd))).close()
@@ -101,7 +103,11 @@ class PacedListener:
 
     def _connect(self) -> None:
         with suppress(InterruptedError):
-            heard = [descriptor for descriptor, _ in self._heard.poll(0)]
+            events = self._heard.poll(0)
+            for descriptor, event in events:
+                if event & GONE:
+                    self._taken(descriptor).close()
+            heard = [descriptor for descriptor, event in events if not event & GONE]
             if not heard:
                 return
             first = min(heard, key=lambda each: len(self._waiting[self._sources[each]]))

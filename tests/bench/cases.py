@@ -21,6 +21,7 @@ from tests.bench.measuring import (
     at_least,
     at_most,
 )
+from tests.bench.overload import LIVEZ, Attacked, ClosedLoop
 from tests.bench.servers import Aiohttp, Interpreter, Local, Memcached, Redis, Sidecar
 from tests.bench.sides import (
     DEEP,
@@ -64,6 +65,8 @@ def groups(interpreter: Interpreter | None = None, *, is_short: bool = False) ->
         "redis": against_redis(sidecar),
         "memcached": against_memcached(sidecar),
         "self": against_itself(Sidecar(cache=ROOMY)),  # also runs modules that no image has
+        "overload": overload(sidecar),
+        "ops-attack": ops_attack(sidecar),
         "memory": memory(sidecar, MILLION // 10 if is_short else MILLION),
         "keys": (many_keys(),),
     }
@@ -219,6 +222,49 @@ def against_itself(sidecar: Sidecar) -> tuple[Case, ...]:
             (at_least(0.9, RATE), Bound(P99, 0.003, "difference", is_ceiling=True)),
             figure=RATE,
         ),
+    )
+
+
+def overload(sidecar: Sidecar) -> tuple[Case, ...]:
+    """Connections that always ask again, against as many as never wait."""
+    few = ClosedLoop(sidecar, 16)
+    bounds = (at_least(0.9, RATE), Bound(P99, 0.05, "ours", is_ceiling=True))
+    return tuple(
+        Case(
+            f"overload-{connections}",
+            f"GET, hit in L1, {connections:,} connections that always ask again",
+            replace(few, connections=connections),
+            few,
+            bounds,
+            figure=RATE,
+            rounds=7,
+        )
+        for connections in (64, 256, 1000, 2000)
+    )
+
+
+def ops_attack(sidecar: Sidecar) -> tuple[Case, ...]:
+    """GETs beside an attack on the ops port, against GETs alone: by processor time, since those
+    that attack share a processor with those that ask.
+    """
+    alone = Http(sidecar, "l1")
+    bounds = (at_least(0.8), Bound(LIVEZ, 1.0, "ours", is_ceiling=True))
+    return tuple(
+        Case(
+            f"attack-{kind}",
+            f"GET, hit in L1, beside {connections:,} clients that attack with {kind}",
+            Attacked(alone, kind, connections),
+            alone,
+            bounds,
+            rounds=7,
+        )
+        for kind, connections in (
+            ("scrapes", 16),
+            ("connections", 16),
+            ("silence", 2060),
+            ("trickle", 64),
+            ("pipelines", 64),
+        )
     )
 
 

@@ -37,6 +37,8 @@ HEADINGS = {
     "redis": "against Redis",
     "memcached": "against memcached",
     "self": "against itself without metrics, optimizer or slow disk",
+    "overload": "with many connections that always ask again, against 16",
+    "ops-attack": "beside an attack on the ops port, against none",
     "memory": "memory, against Redis: less is better",
     "keys": "against ten thousand keys",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sidecar.model.errors import (
     OutcomeUnknownError,
     PreconditionFailedError,
+    TooLargeForTiersError,
     TooManyInvalidationsError,
     WriteError,
 )
@@ -47,6 +48,11 @@ def of_write(error: WriteError, what: str) -> RequestError:
     match error:
         case PreconditionFailedError():
             return condition_failed()
+        case TooLargeForTiersError():
+            return TooLargeError(
+                "The value is larger than every tier that is in use; nothing was changed. "
+                "Send less, or raise max_bytes of a tier."
+            )
         case TooManyInvalidationsError():
             return UnavailableError("Too many invalidations are being worked off; try again.", 5)
         case OutcomeUnknownError():

@@ -60,6 +60,10 @@ class Stats(Struct, frozen=True, kw_only=True):
     tiers: Annotated[dict[Tier, TierState], Meta(extra_json_schema={"required": [*Tier]})]
     l3: L3State
     warmed: Annotated[int, Meta(description="Entries that the last start took from L3.")]
+    max_value_bytes: Annotated[
+        Count,
+        Meta(description="The largest value that is accepted; in little memory less than stated."),
+    ]
 
 
 class TierSettings(Struct, frozen=True, kw_only=True):

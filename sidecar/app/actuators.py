@@ -11,15 +11,19 @@ import os
 from collections.abc import Awaitable, Callable
 
 from sidecar.config.knobs import Effective
+from sidecar.config.memory import MOST_BUFFERS_BYTES, Plan, fit_memory, plan
 from sidecar.model.change import OneShot
 from sidecar.process.runtime import Runtime, collect, trim_heap
 from sidecar.process.usage import resident_bytes
 from sidecar.serving.admission import Admission
+from sidecar.serving.budget import UNLIMITED_BYTES
 from sidecar.store.store import Store
 from sidecar.store.warming import warm_again
-from sidecar.tiers.disk import State
+from sidecar.tiers.disk import MAX_PENDING_BYTES, State
 from sidecar.tiers.process import DiskProcess
 
+UNLIMITED = Plan(MOST_BUFFERS_BYTES, MOST_BUFFERS_BYTES, UNLIMITED_BYTES)
+"""Without a limit of the container."""
 Figures = dict[str, float | str]
 """What a one-shot change reports: numbers with their unit in the name, and words."""
 
@@ -35,6 +39,8 @@ class Actuators:
         self, store: Store, process: DiskProcess, admission: Admission, runtime: Runtime
     ) -> None:
         """`admission` is that of the data API; requests to the ops API are never refused."""
+        self._memory_limit_bytes: int | None = None
+        self._effective: Effective | None = None
         self._store = store
         self._process = process
         self._admission = admission
@@ -47,12 +53,36 @@ class Actuators:
         }
 
     def put_in_force(self, effective: Effective) -> None:
-        """Apply these values from the next operation on. Idempotent."""
+        """Apply these values from the next operation on. Idempotent.
+
+        Whatever the document states and the optimizer has changed, it fits the memory limit.
+        """
+        self._effective = effective
         cache, tuning = effective.cache, effective.tuning
+        limit = self._memory_limit_bytes
+        if limit is not None:
+            cache = fit_memory(cache, limit)
+            self._divide(plan(cache, limit))
         self._store.apply(cache, tuning)
         self._process.enable(enabled=cache.tiers.l3.enabled)
         self._admission.tune(in_flight=tuning.in_flight, keepalive_seconds=tuning.keepalive_seconds)
         self._runtime.tune(gc_threshold=tuning.gc_threshold, gc_frozen=tuning.gc_frozen)
+
+    def limit_memory(self, limit_bytes: int | None) -> None:
+        """Fit what is in force to this limit of the container, from now on."""
+        self._memory_limit_bytes = limit_bytes
+        if limit_bytes is None:
+            self._divide(UNLIMITED)
+        if self._effective is not None:
+            self.put_in_force(self._effective)
+
+    def _divide(self, memory: Plan) -> None:
+        """Give L3 and the requests their parts of the memory."""
+        requests = min(memory.requests, UNLIMITED_BYTES)
+        self._admission.budget.resize(requests, requests)
+        self._process.buffers_bytes = memory.l3_buffers
+        if memory.l3:
+            self._store.limit_pending(min(memory.pending, MAX_PENDING_BYTES))
 
     async def perform(self, one_shot: OneShot) -> Figures:
         """Perform it, and report the result. Raises OneShotFailedError, KeyError if unknown."""

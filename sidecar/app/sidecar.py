@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,14 @@ from sidecar.api.state import CacheSettings, Configuration
 from sidecar.app.actuators import Actuators
 from sidecar.app.announcements import Announcer
 from sidecar.app.listeners import Listeners, data_limits
+from sidecar.app.memory import keep_within_limit, refuse_too_little
 from sidecar.app.readiness import ReadinessCheck
 from sidecar.app.settings import Settings, StartError
 from sidecar.app.tasks import attempt, cancel, supervise, unless_hurried
 from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.config.document import parse
 from sidecar.config.errors import UnreadableFolderError
+from sidecar.config.values import Document
 from sidecar.control import Control, remembered
 from sidecar.documents import following
 from sidecar.documents.documents import Documents
@@ -51,6 +53,7 @@ from sidecar.process.claim import Claim
 from sidecar.process.garbage import Collections
 from sidecar.process.runtime import Runtime
 from sidecar.serving.admission import Admission
+from sidecar.serving.budget import OPS_BYTES, Budget
 from sidecar.serving.limits import OPS_LIMITS
 from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
@@ -73,12 +76,17 @@ async def prepare(
     has kept. Raises StartError.
     """
     api = None if settings.kube is None else _api(settings.kube)
-    parse_here = partial(
-        parse,
-        vocabulary=catalogue.vocabulary,
-        memory_limit_bytes=ControlGroup().memory_limit_bytes(),
-        data_limit_bytes=settings.data_limit,
-    )
+    group = ControlGroup()
+    refuse_too_little(group.memory_limit_bytes())
+
+    def parse_here(texts: Mapping[str, str]) -> Document:
+        return parse(
+            texts,
+            vocabulary=catalogue.vocabulary,
+            memory_limit_bytes=group.memory_limit_bytes(),
+            data_limit_bytes=settings.data_limit,
+        )
+
     announce = _unannounced if api is None else api.announce
     claim = Claim(settings.data_dir)
     documents = Documents(time.time, parse_here, settings.data_dir, announce, claim.save)
@@ -111,13 +119,17 @@ class Sidecar:
         self._api = api
         self._follower = None if api is None else api.follower(documents)
         self._collections = Collections()
+        self._group = ControlGroup()
+        self.budget = Budget()
         self.admissions = {
-            "http": Admission(RequestStats(), data_limits()),
-            "ops": Admission(RequestStats(), OPS_LIMITS),
+            "http": Admission(RequestStats(), data_limits(), self.budget),
+            "ops": Admission(RequestStats(), OPS_LIMITS, Budget(OPS_BYTES)),
         }
         policies, cache = catalogue.policies, documents.document.cache
         disk = Client(self._clock)
-        self.store = Store(self._clock, cache, policies.make_for, policies.scores, disk)
+        self.store = Store(
+            self._clock, cache, policies.make_for, policies.scores, disk, spare=self.budget
+        )
         self.l3 = DiskProcess(disk, claim, settings.data_limit)
         self.actuators = Actuators(self.store, self.l3, self.admissions["http"], runtime)
         if missing := catalogue.one_shots.keys() - self.actuators.one_shots.keys():
@@ -162,7 +174,7 @@ class Sidecar:
             collections=self._collections,
             pids=self._pids,
             data_dir=self._settings.data_dir,
-            group=ControlGroup(),
+            group=self._group,
         )
 
     def _data_server(self) -> Server:
@@ -226,6 +238,7 @@ class Sidecar:
         Raises StartError; nothing is left running then once `stop` has been awaited.
         """
         await self._listeners.open()
+        self.actuators.limit_memory(self._group.memory_limit_bytes())
         self.control.start()
         self.documents.follow(self.control.configure)
         self._collections.watch()
@@ -233,6 +246,7 @@ class Sidecar:
         data_dir = self._settings.data_dir
         self._supervise("upkeep", lambda: upkeep(self.store))
         self._supervise("optimizer", self.control.run)
+        self._supervise("memory", self._keep_within_limit)
         self._start("warming", attempt("warming", lambda: warm(self.store, data_dir)))
         write = self._claim.save
         self._supervise("hot keys", lambda: keep_saving(self.store, data_dir, write))
@@ -251,6 +265,9 @@ class Sidecar:
             announcer = Announcer(lambda: self.l3.trouble, self.control.engine, api.announce)
             self._supervise("events", api.events.run)
             self._supervise("announcements", announcer.run)
+
+    async def _keep_within_limit(self) -> None:
+        await keep_within_limit(self._group, self.actuators, self.documents, self.budget)
 
     def _supervise(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
         self._start(name, supervise(name, work))

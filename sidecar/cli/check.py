@@ -11,7 +11,8 @@ from sidecar.cli.known import pass_catalogue
 from sidecar.cli.values import Size
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
-from sidecar.config.values import Document
+from sidecar.config.quantities import format_size
+from sidecar.config.values import CacheConfig, Document
 from sidecar.documents import folder
 
 
@@ -44,6 +45,19 @@ def check(
         raise SystemExit(1) from None
     click.echo(f"ok: revision {document.revision}")
     click.echo(_summary(document))
+    if memory_limit is not None:
+        click.echo(_memory(document.cache))
+
+
+def _memory(cache: CacheConfig) -> str:
+    """What is in force with the memory limit."""
+    tiers = cache.tiers
+    sizes = [
+        f"{name} {format_size(tier.max_bytes) if tier.enabled else 'off'}"
+        for name, tier in (("l1", tiers.l1), ("l2", tiers.l2), ("l3", tiers.l3))
+    ]
+    largest = format_size(cache.max_value_bytes)
+    return f"memory: max_bytes of {', '.join(sizes)}; max_value_bytes {largest}"
 
 
 def _summary(document: Document) -> str:

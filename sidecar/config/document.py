@@ -70,11 +70,10 @@ def parse(
     if errors or stated is None:
         raise InvalidDocument(sorted(errors, key=_reading_order))
     cache = _configure(stated.model_dump(exclude_unset=True), vocabulary.policy_options)
-    tiers = fit(cache.tiers, stated_sizes(root), memory_limit_bytes, data_limit_bytes)
     return Document(
         texts=texts,
         revision=revision(texts),
-        cache=replace(cache, tiers=tiers),
+        cache=fit(cache, stated_sizes(root), memory_limit_bytes, data_limit_bytes),
         optimizer=optimizer,
         baselines=baselines,
     )

@@ -6,16 +6,14 @@ lowered until it fits. The limits are parameters, read by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 
+from sidecar.config.memory import LEAST_WITH_L3_BYTES, fit_memory, most_in_memory
 from sidecar.config.quantities import format_size, parse_size
 from sidecar.config.tree import Node, Path
-from sidecar.config.values import MIB, DiskTierConfig, TierConfig, TiersConfig
-
-T = TypeVar("T", bound=TierConfig)
+from sidecar.config.values import MIB, CacheConfig, DiskTierConfig
 
 L3_SPARE_BYTES = 64 * MIB
 """What RocksDB may need in addition to twice the live bytes: log, manifests, a compaction."""
@@ -25,41 +23,25 @@ SMALLEST_L3_BYTES = MIB
 
 
 def fit(
-    tiers: TiersConfig,
+    cache: CacheConfig,
     stated: Mapping[str, int],
     memory_limit_bytes: int | None,
     data_limit_bytes: int | None,
-) -> TiersConfig:
-    """The tiers with every `max_bytes` that the document does not set lowered until it fits.
+) -> CacheConfig:
+    """The configuration with every `max_bytes` that the document does not set lowered until it
+    fits, and `max_value_bytes` in any case.
 
-    Defaults in memory share at most half of what the configured sizes leave, since the interpreter,
-    L3's process and the page cache need memory too. L3 is lowered to leave RocksDB room for
-    compaction, and disabled if less than a mebibyte is left.
+    In memory there must be room for the processes, L3's buffers and requests too, see `memory`. L3
+    is lowered to leave RocksDB room for compaction, and disabled if less than a mebibyte is left,
+    or if the memory limit is too low for its process.
     """
-    if memory_limit_bytes is not None:
-        free = memory_limit_bytes - _in_memory(stated)
-        open_bytes = sum(
-            tier.max_bytes
-            for name, tier in (("l1", tiers.l1), ("l2", tiers.l2))
-            if tier.enabled and name not in stated
-        )
-        share = min(1.0, max(0, free) / 2 / max(1, open_bytes))
-        tiers = replace(
-            tiers,
-            l1=tiers.l1 if "l1" in stated else _scaled(tiers.l1, share),
-            l2=tiers.l2 if "l2" in stated else _scaled(tiers.l2, share),
-        )
+    tiers = cache.tiers
     if data_limit_bytes is not None and "l3" not in stated:
         tiers = replace(tiers, l3=_fit_disk(tiers.l3, largest_l3_bytes(data_limit_bytes)))
-    return tiers
-
-
-def _in_memory(sizes: Mapping[str, int]) -> int:
-    return sizes.get("l1", 0) + sizes.get("l2", 0)
-
-
-def _scaled(tier: T, share: float) -> T:
-    return replace(tier, max_bytes=max(1, int(tier.max_bytes * share)))
+    cache = replace(cache, tiers=tiers)
+    if memory_limit_bytes is None:
+        return cache
+    return fit_memory(cache, memory_limit_bytes, frozenset(stated))
 
 
 def _fit_disk(tier: DiskTierConfig, largest: int) -> DiskTierConfig:
@@ -94,11 +76,8 @@ def find_excess(
     """The path and the message for every configured size above a limit."""
     sizes = stated_sizes(cache)
     excess: list[tuple[Path, str]] = []
-    if memory_limit_bytes is not None and _in_memory(sizes) > memory_limit_bytes:
-        culprit = max(sizes.keys() & {"l1", "l2"}, key=sizes.__getitem__)
-        excess.append(
-            (("tiers", culprit, "max_bytes"), _memory_sentence(sizes, memory_limit_bytes))
-        )
+    if memory_limit_bytes is not None:
+        excess += _memory_excess(cache, sizes, memory_limit_bytes)
     if data_limit_bytes is not None:
         largest = largest_l3_bytes(data_limit_bytes)
         if sizes.get("l3", 0) > largest:
@@ -109,16 +88,42 @@ def find_excess(
     return excess
 
 
-def _wants_disk(cache: Node) -> bool:
+def _memory_excess(
+    cache: Node, sizes: Mapping[str, int], limit_bytes: int
+) -> Iterator[tuple[Path, str]]:
+    wants_disk = _wants_disk(cache)
+    with_l3 = wants_disk is not False and limit_bytes >= LEAST_WITH_L3_BYTES
+    most = most_in_memory(limit_bytes, with_l3=with_l3)
+    if _in_memory(sizes) > most:
+        culprit = max(sizes.keys() & {"l1", "l2"}, key=sizes.__getitem__)
+        yield ("tiers", culprit, "max_bytes"), _memory_sentence(sizes, most, limit_bytes)
+    if wants_disk and not with_l3:
+        yield ("tiers", "l3", "enabled"), _no_disk_sentence(limit_bytes)
+
+
+def _in_memory(sizes: Mapping[str, int]) -> int:
+    return sizes.get("l1", 0) + sizes.get("l2", 0)
+
+
+def _wants_disk(cache: Node) -> bool | None:
+    """Whether L3 is to be used, if the document states it."""
     enabled = cache.get(("tiers", "l3", "enabled"))
-    return enabled is not None and enabled.value is True
+    return None if enabled is None else enabled.value is True
 
 
-def _memory_sentence(sizes: Mapping[str, int], limit_bytes: int) -> str:
+def _no_disk_sentence(limit_bytes: int) -> str:
+    return (
+        f"L3 needs a memory limit of {format_size(LEAST_WITH_L3_BYTES)}, and this container has"
+        f" {format_size(limit_bytes)}; raise it, or leave enabled out"
+    )
+
+
+def _memory_sentence(sizes: Mapping[str, int], most: int, limit_bytes: int) -> str:
     parts = " and ".join(f"{format_size(sizes[t])} of {t}" for t in ("l1", "l2") if t in sizes)
     return (
-        f"max_bytes above the memory limit of the container: {parts} are more than"
-        f" {format_size(limit_bytes)}; lower them, or raise the limit"
+        f"max_bytes above the memory limit of the container: {parts} are more than the"
+        f" {format_size(most)} that a limit of {format_size(limit_bytes)} leaves for them;"
+        " lower them, or raise the limit"
     )
 
 

@@ -152,6 +152,19 @@ class Documents:
             log.warning("Configuration files missing, for now without effect", files=list(awaited))
         self._awaited = awaited
 
+    async def refit(self) -> None:
+        """Fit the document in force to other limits of the container. If sizes that it states do
+        not fit any more, it stays as it is; what is in force is then less than it states.
+        """
+        async with self._turn:
+            parsed = await asyncio.to_thread(self._parse_whole, self.document.texts)
+            if isinstance(parsed, InvalidDocument):
+                log.warning("Configuration does not fit its limits", errors=list(parsed.errors))
+                return
+            self._in_force.refit(parsed)
+            if self._apply is not None:
+                self._apply(parsed)
+
     def expect(self) -> None:
         """Register a source without contact so far: the time of its last contact is 0."""
         self._in_force.last_contact_at = 0.0

@@ -43,6 +43,10 @@ class InForce:
         self.source = source
         return changed
 
+    def refit(self, document: Document) -> None:
+        """Replace it by the same one with other sizes, since a limit of the container changed."""
+        self.document = document
+
     def heard(self) -> None:
         """Record that the source could be read."""
         self.last_contact_at = self.clock()

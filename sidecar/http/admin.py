@@ -117,6 +117,7 @@ def described(found: Snapshot) -> state.Stats:
             timeouts=counts.timeouts,
         ),
         warmed=counts.warmed,
+        max_value_bytes=found.max_value_bytes,
     )
 
 

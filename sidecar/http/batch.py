@@ -17,7 +17,6 @@ from msgspec import UNSET, Meta, Raw, Struct
 from sidecar.api.entries import (
     MAX_KEYS,
     Encoding,
-    Found,
     FoundEntry,
     Keys,
     NewEntries,
@@ -33,6 +32,7 @@ from sidecar.http.bodies import (
     decoded,
     encoded,
     from_base64,
+    in_pieces,
     json_string,
     part,
     sends_messagepack,
@@ -53,11 +53,16 @@ ENTRIES_BYTES = 32 << 20
 """The limit of a body of entries."""
 REPLY_BYTES = 32 << 20
 """The limit of the entries in one mget answer; the remaining keys are listed in `left`."""
+REPLY_SHARE = 4
+"""An answer takes at most this part of the memory for requests."""
 AT_ONCE = 64
 """Keys of one call in progress at the same time: about as many as fit a frame to L3."""
-FIRST_AT_ONCE = 16
-"""The same for the first keys, while the size of their values is unknown."""
-SMALL_BYTES = 64 << 10
+AT_ONCE_BYTES = 1 << 20
+"""The same for their values; a larger one is read alone."""
+COPIES = 6
+"""What a body takes while it is decoded: strings of four bytes a character, and the values."""
+ANSWER_COPIES = 4
+"""What a value takes while it is encoded: unpacked, in base64, in parts and joined."""
 
 Limited = Meta(max_length=MAX_KEYS)
 
@@ -100,26 +105,39 @@ class BatchApi:
     async def mget(self, request: Request) -> Reply:
         keys, names = await _wanted(request)
         as_json = wants_json(request)
-        found: list[Any] = []  # encoded in advance, so that their size is known
+        found: list[bytes] = []  # encoded
         missing: list[Key] = []
         size = start = 0
-        at_once = FIRST_AT_ONCE
-        while start < len(names) and size < REPLY_BYTES:
-            hits = await self._look_up(names[start : start + at_once])
-            largest = max((len(hit.value) for hit in hits if hit is not None), default=0)
-            for hit in hits:
-                key = keys[start]
+        connection = request.protocol
+        most = min(REPLY_BYTES, connection.admission.budget.most_bytes // REPLY_SHARE)
+        while start < len(names) and size < most:
+            count, needed = self._at_once(names[start : start + AT_ONCE])
+            needed = size + needed * ANSWER_COPIES
+            if not found:
+                await connection.reserve(needed)
+            elif not connection.hold(needed):
+                break  # what was found is answered, which makes room
+            hits = await self._look_up(names[start : start + count])
+            for key, hit in zip(keys[start:], hits, strict=False):
                 if hit is None:
                     missing.append(key)
-                elif size < REPLY_BYTES:
-                    found.append(await self._described(key, hit, as_json=as_json))
-                    size += memoryview(found[-1]).nbytes
                 else:
-                    break
-                start += 1
-            at_once = AT_ONCE if largest <= SMALL_BYTES else FIRST_AT_ONCE
-        answer = Found(entries=found, missing=missing, left=keys[start:])
-        return encoded(answer, as_json=as_json)
+                    found.append(await self._described(key, hit, as_json=as_json))
+                    size += len(found[-1])
+            start += count
+            del hits
+            connection.keep(size)
+        return in_pieces(found, missing, keys[start:], as_json=as_json)
+
+    def _at_once(self, names: list[bytes]) -> tuple[int, int]:
+        """How many of the first of these to look up at once, and the bytes of their values."""
+        total = 0
+        for count, name in enumerate(names):
+            size = self._store.size_of(name)
+            if count and total + size > AT_ONCE_BYTES:
+                return count, total
+            total += size
+        return len(names), total
 
     async def mset(self, request: Request) -> Reply:
         body = await _body(request, ENTRIES_BYTES, NewEntries, RawEntries)
@@ -158,7 +176,7 @@ class BatchApi:
             hits[at] = hit
         return hits
 
-    async def _described(self, key: Key, hit: Hit, *, as_json: bool) -> Raw:
+    async def _described(self, key: Key, hit: Hit, *, as_json: bool) -> bytes:
         entry = hit.entry
         now = self._clock()
         described = FoundEntry(
@@ -196,7 +214,7 @@ class BatchApi:
 
 async def _body(request: Request, limit: int, in_json: Any, in_messagepack: Any) -> Any:
     messagepack = sends_messagepack(request)
-    body = await request.body(limit)
+    body = await request.body(limit, COPIES)
     return decoded(body, in_messagepack if messagepack else in_json, messagepack=messagepack)
 
 

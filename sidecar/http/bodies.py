@@ -12,13 +12,13 @@ import asyncio
 import base64
 import binascii
 import codecs
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
 from sidecar.api.entries import Encoding
-from sidecar.http.messages import Reply, Request
+from sidecar.http.messages import LARGE_BYTES, Reply, Request
 from sidecar.http.problems import ProblemError
 from sidecar.http.wording import of_decoding
 
@@ -70,15 +70,51 @@ def decoded(body: bytes, shape: type[Body], *, messagepack: bool) -> Body:
         raise ProblemError(400, of_decoding(error, body, encoding)) from None
 
 
+def in_pieces(entries: list[bytes], missing: list[Any], left: list[Any], *, as_json: bool) -> Reply:
+    """An answer of the shape `Found`. Its entries are encoded already, and sent as they are, since
+    joining them would need as much memory again.
+    """
+    if as_json:
+        names = b'{"entries":[', b'],"missing":', b',"left":', b"}"
+        between: bytes = b","
+        encode: Callable[[Any], bytes] = _encode_json
+        media_type = JSON
+    else:
+        count = b"\xdd" + len(entries).to_bytes(4, "big")  # MessagePack's `array 32`
+        names = b"\x83\xa7entries" + count, b"\xa7missing", b"\xa4left", b""
+        between, encode, media_type = b"", _encode_messagepack, MESSAGEPACK
+    pieces = [names[0]]
+    for number, entry in enumerate(entries):
+        if number and between:
+            pieces.append(between)
+        pieces.append(entry)
+    pieces += [names[1], encode(missing), names[2], encode(left), names[3]]
+    return Reply(200, f"Content-Type: {media_type}\r\n", pieces=grouped(pieces))
+
+
+def grouped(pieces: list[bytes]) -> list[bytes]:
+    """The same bytes in fewer pieces: small ones are joined, up to LARGE_BYTES."""
+    groups: list[bytes] = []
+    small: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if small and size + len(piece) > LARGE_BYTES:
+            groups.append(b"".join(small))
+            small, size = [], 0
+        small.append(piece)
+        size += len(piece)
+    return [*groups, b"".join(small)]
+
+
 def encoded(answer: Any, *, as_json: bool) -> Reply:
     if as_json:
         return Reply(200, f"Content-Type: {JSON}\r\n", _encode_json(answer))
     return Reply(200, f"Content-Type: {MESSAGEPACK}\r\n", _encode_messagepack(answer))
 
 
-def part(value: Any, *, as_json: bool) -> msgspec.Raw:
-    """A part of an answer, encoded in advance so that its size is known."""
-    return msgspec.Raw(_encode_json(value) if as_json else _encode_messagepack(value))
+def part(value: Any, *, as_json: bool) -> bytes:
+    """A part of an answer, encoded."""
+    return _encode_json(value) if as_json else _encode_messagepack(value)
 
 
 async def json_string(value: bytes) -> tuple[str | msgspec.Raw, Encoding]:

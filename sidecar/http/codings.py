@@ -5,7 +5,9 @@ aiohttp undoes `chunked` (RFC 9110, section 8.4.1, and RFC 9112, section 6.1).
 from __future__ import annotations
 
 import asyncio
+import io
 import zlib
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from sidecar.http.problems import ProblemError
@@ -17,6 +19,9 @@ CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate"
 """Content codings of a request's body, and the `wbits` argument of zlib that decodes each."""
 MAX_CODINGS = 4
 """The most codings of one body: each takes memory for its own result."""
+SMALL_BYTES = 64 << 10
+"""Decoded at once, on the event loop."""
+SLICE_BYTES = 64 << 10
 MAX_MEMBERS = 100
 """The most members of a gzip body (RFC 1952, section 2.2): each copies the bytes after it."""
 
@@ -44,12 +49,18 @@ def refuse_transfer_codings(headers: CIMultiDictProxy[str]) -> None:
         raise ProblemError(501, detail, close=True)
 
 
-async def decoded(body: bytes, coding: str, limit: int) -> bytes:
+async def decoded(
+    body: bytes, coding: str, limit: int, reserve: Callable[[], Awaitable[None]]
+) -> bytes:
     """A body without one of `CODINGS`. Decoding stops once the output exceeds `limit` bytes.
 
-    Raises ProblemError: 400 for a body that is not of its coding.
+    `reserve` is called before more than SMALL_BYTES are decoded. Raises what it does, and
+    ProblemError: 400 for a body that is not of its coding.
     """
-    value = await asyncio.to_thread(_inflated, body, CODINGS[coding], limit)
+    value = _inflated(body, CODINGS[coding], min(limit, SMALL_BYTES))
+    if value is not None and len(value) > SMALL_BYTES:
+        await reserve()
+        value = await asyncio.to_thread(_inflated, body, CODINGS[coding], limit)
     if value is None:
         raise ProblemError(400, f"The body is not {coding}, which its Content-Encoding names.")
     return value
@@ -58,18 +69,27 @@ async def decoded(body: bytes, coding: str, limit: int) -> bytes:
 def _inflated(body: bytes, window_bits: int, limit: int) -> bytes | None:
     """At most `limit` bytes and one more; None if the body is not of this coding.
 
-    Runs in a thread, since zlib releases the interpreter's lock.
+    Large ones in a thread, since zlib releases the interpreter's lock. It works in slices: for its
+    whole output at once, zlib needs twice the memory, and copies the input that is left each time.
     """
-    value = b""
+    value = io.BytesIO()
+    rest = memoryview(body)
     for _ in range(MAX_MEMBERS):
         inflate = zlib.decompressobj(window_bits)
-        try:
-            value += inflate.decompress(body, limit + 1 - len(value))
-        except zlib.error:
-            return None
-        body = inflate.unused_data
-        if len(value) > limit or (inflate.eof and not body):
-            return value
-        if not inflate.eof:
-            break  # the body is truncated
+        while not inflate.eof:
+            piece: bytes | memoryview = inflate.unconsumed_tail
+            if not piece:
+                piece, rest = rest[:SLICE_BYTES], rest[SLICE_BYTES:]
+            try:
+                inflated = inflate.decompress(piece, min(SLICE_BYTES, limit + 1 - value.tell()))
+            except zlib.error:
+                return None
+            if not (piece or inflated):
+                return None  # the body is truncated
+            value.write(inflated)
+            if value.tell() > limit:
+                return value.getvalue()
+        rest = memoryview(body)[len(body) - len(rest) - len(inflate.unused_data) :]
+        if not rest:
+            return value.getvalue()
     return None

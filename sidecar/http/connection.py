@@ -1,6 +1,7 @@
 """A client's connection: its limits, its protocol errors as problems, and its refusal.
 
-This module does not know the operations of the API.
+This module does not know the operations of the API. One file of more than 300 lines, since what a
+connection holds of the memory has to be given back wherever it ends.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from sidecar.api.errors import UnavailableError
-from sidecar.http.messages import drain, problem_reply
+from sidecar.http.messages import (
+    Reply,
+    draining,
+    head_of,
+    problem_reply,
+    too_many_bytes,
+)
 from sidecar.http.pipeline import Pipeline, Take
 from sidecar.http.problems import ProblemError, problem_body, problem_of
 from sidecar.http.repeated import Repeated
@@ -26,6 +33,9 @@ from sidecar.serving.admission import Admission
 BUSY = "There are more requests than can be answered in time; try again in a second."
 REST_SECONDS = 1.0
 """How long a client that was refused is not read: as long as it was asked to wait."""
+
+PIECE_SECONDS = 0.1
+"""How often it is looked at whether requests that came in one large piece have been answered."""
 
 log = structlog.get_logger("sidecar.http")
 
@@ -44,9 +54,9 @@ _BUSY = unavailable(BUSY)
 
 
 class Connection(Pipeline):
-    """A connection that counts the bytes it buffers and reports protocol errors as problems."""
+    """A connection that takes memory from the budget, and reports protocol errors as problems."""
 
-    __slots__ = ("_gave_way", "_held_bytes", "admission")
+    __slots__ = ("_gave_way", "_held_bytes", "_piece_bytes", "admission")
 
     def __init__(
         self,
@@ -75,6 +85,7 @@ class Connection(Pipeline):
         )
         self.admission = admission
         self._held_bytes = 0
+        self._piece_bytes = 0
         self._gave_way = False
 
     def refused(self, message: Any, payload: StreamReader | bytes) -> bool:
@@ -96,23 +107,94 @@ class Connection(Pipeline):
         self.rest(REST_SECONDS)
         return True
 
-    async def drained(self, transport: asyncio.Transport, size: int) -> None:
-        with suppress(ConnectionError):
-            await drain(self, transport, size)
+    def may_begin(self, size: int) -> bool:
+        """Whether there is memory for the first piece of a large request, which comes before it is
+        known, and may have to wait for the rest of its memory; else it is refused.
+        """
+        if self._held_bytes or self._piece_bytes or self.is_at_work:
+            return True
+        if not self.admission.admits_piece(size):
+            self._refuse()
+            return False
+        self._piece_bytes = size
+        self._loop.call_soon(self._release_when_idle)  # it may be many small requests
+        return True
 
-    def hold(self, size: int) -> None:
-        """Count buffered bytes of a body until `release` or the end of the connection."""
-        self._held_bytes += size
-        self.admission.buffered_bytes += size
+    def _refuse(self) -> None:
+        """Answer a request that has not been parsed."""
+        transport = cast(asyncio.Transport, self.transport)
+        reply = problem_reply(problem_of(too_many_bytes()))
+        head = head_of(reply.status, reply.headers, len(reply.body), "Connection: close\r\n")
+        transport.write(head + reply.body)
+        self.drop_input()
+        self._loop.call_later(self.admission.limits.linger_seconds, transport.close)
+
+    def drop_input(self) -> None:
+        """Read on without keeping anything: the rest of a body that was refused. If the connection
+        closed at once, its sender would see a reset instead of the answer.
+        """
+        self._parser = None
+
+    # ---- memory
+
+    def hold(self, size: int) -> bool:
+        """Hold at least `size` bytes of the budget in all, until `release` or the end of the
+        connection; False if there are not as many now.
+        """
+        more = size - self._held_bytes
+        if more > 0:
+            if not self.admission.admits_bytes(more):
+                return False
+            self._held_bytes = size
+        self._count_piece_no_more()
+        return True
+
+    async def reserve(self, size: int) -> None:
+        """The same, after a short wait if need be. Raises UnavailableError."""
+        more = size - self._held_bytes
+        if more <= 0:
+            return
+        if not await self.admission.wait_for_bytes(more):
+            raise too_many_bytes()
+        self._held_bytes += more
+        self._count_piece_no_more()
+        if self.transport is None:
+            self.release()
+            raise ConnectionResetError("the client is gone")
+
+    def keep(self, size: int) -> None:
+        """Hold at most `size` bytes from now on."""
+        if self._held_bytes > size:
+            self.admission.budget.give(self._held_bytes - size)
+            self._held_bytes = size
 
     def release(self) -> None:
-        if self._held_bytes:
-            self.admission.buffered_bytes -= self._held_bytes
-            self._held_bytes = 0
+        self.keep(0)
+        self._count_piece_no_more()
 
-    def others_fill_buffers(self) -> bool:
-        """Whether other connections fill the buffers. A single one may exceed the limit alone."""
-        return not self.admission.admits_bytes(self._held_bytes)
+    def _count_piece_no_more(self) -> None:
+        if self._piece_bytes:
+            self.admission.budget.give_piece(self._piece_bytes)
+            self._piece_bytes = 0
+
+    def _release_when_idle(self) -> None:
+        if not self.is_at_work:
+            self.release()
+        elif self._piece_bytes:
+            self._loop.call_later(PIECE_SECONDS, self._release_when_idle)
+
+    def answer(self, message: Any, reply: Reply) -> None:
+        super().answer(message, reply)
+        if self._held_bytes and not self._paused:
+            self.release()
+
+    async def drained(self, transport: asyncio.Transport) -> None:
+        try:
+            with suppress(ConnectionError):
+                async with draining(self, transport):
+                    await self._drain_helper()
+        finally:
+            self.release()
 
     def end_if_idle_since(self, moment: float) -> None:
         """Close it if it is idle since `moment`, before aiohttp's own timeout would."""

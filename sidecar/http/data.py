@@ -86,7 +86,8 @@ class EntryApi:
 
     async def get(self, request: Request) -> Reply:
         key = full_key(request.path)
-        return self.reply_to_get(key, request.headers, await self._store.get(key))
+        hit = await self._store.get(key, request.protocol.reserve)
+        return self.reply_to_get(key, request.headers, hit)
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
         headers = request.headers

@@ -44,7 +44,7 @@ from sidecar.http.ready import ReadyHeads
 from sidecar.http.routing import has_dot_segment
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Hit, is_full_key
-from sidecar.model.errors import OutcomeUnknownError
+from sidecar.model.errors import OutcomeUnknownError, WriteError
 from sidecar.serving.admission import Admission
 from sidecar.store.store import Ask, Store, Written
 from sidecar.tiers.disk import Unanswered
@@ -56,6 +56,8 @@ log = structlog.get_logger("sidecar.http")
 
 MESSAGE: Any = RawRequestMessage
 NO_PARAMETERS = PutQuery()
+LARGE_DIGITS = len(str(LARGE_BYTES)) - 1
+"""A Content-Length of more digits may be large, or has zeros in front."""
 WRITTEN = {"PUT": "the value", "DELETE": "the deletion"}
 _parse_query = Parameters(PutQuery).parse
 
@@ -64,6 +66,12 @@ class Connection(Protocol):
     """The part of a connection that is used here."""
 
     transport: Any
+
+    def hold(self, size: int) -> bool:
+        """Take memory from the budget until the request that was taken is answered."""
+
+    def release(self) -> None:
+        """Give it back."""
 
     def ask(self) -> None:
         """The answer comes later: until `answer` or `leave`, other requests are queued."""
@@ -142,7 +150,7 @@ class DirectEntries:
             asked = Asked(connection, message, "get", self._admission.begin())
             self._ask(asked, self._store.fetch, key)
         else:
-            reply = self._reply(message, hit)
+            reply = self._reply(connection, message, hit)
             self._admission.record("get", reply.status, began_at)
             connection.answer(message, reply)
         return True
@@ -161,6 +169,7 @@ class DirectEntries:
             or EXPECT in headers
             or CONTENT_ENCODING in headers
             or not self._may_write(headers)
+            or (len(length) > LARGE_DIGITS and not connection.hold(int(length)))
         ):
             return False
         path, _, query = message.path.partition("?")
@@ -168,6 +177,7 @@ class DirectEntries:
             parameters = _parse_query(query) if query else NO_PARAMETERS
             key, content_type, ttl = self._entries.check_put(path, headers, parameters)
         except (RequestError, ProblemError):
+            connection.release()
             return False
         value = _whole(payload)
         asked = Asked(connection, message, "put", self._admission.begin())
@@ -200,6 +210,8 @@ class DirectEntries:
         asked.connection.ask()
         try:
             start(*arguments, partial(self._answer, asked))
+        except WriteError as error:  # nothing was changed
+            self._answer(asked, error)
         except BaseException:
             self._end(asked, None)
             raise
@@ -221,7 +233,7 @@ class DirectEntries:
                 self._end(asked, None)
                 connection.leave(message, EMPTY_PAYLOAD)
             else:
-                reply = self._reply(message, outcome)
+                reply = self._reply(connection, message, outcome)
                 self._end(asked, reply.status)
                 connection.answer(message, reply)
         except Exception:
@@ -235,11 +247,11 @@ class DirectEntries:
             asked.in_flight = False
             self._admission.end(asked.operation, status, asked.began_at)
 
-    def _reply(self, message: RawRequestMessage, outcome: object) -> Reply:
+    def _reply(self, connection: Connection, message: RawRequestMessage, outcome: object) -> Reply:
         """The reply to a request with what the store gave, be it an error's."""
         try:
             reply = self._reply_to(message, outcome)
-            if len(reply.body) > LARGE_BYTES and not self._admission.admits_bytes():
+            if len(reply.body) > LARGE_BYTES and not connection.hold(len(reply.body)):
                 raise too_many_bytes()
         except RequestError as error:
             reply = problem_reply(problem_of(error))
@@ -254,6 +266,8 @@ class DirectEntries:
             return reply_to_put(outcome) if message.method == "PUT" else reply_to_delete(outcome)
         if isinstance(outcome, Unanswered):
             raise of_write(OutcomeUnknownError(), WRITTEN[message.method])
+        if isinstance(outcome, WriteError):
+            raise of_write(outcome, WRITTEN[message.method])
         return self._entries.reply_to_get(full_key(message.path), message.headers, outcome)
 
 

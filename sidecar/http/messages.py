@@ -3,13 +3,19 @@
 aiohttp parses, keeps connections alive and runs one task per request. Its higher layers (a router,
 a request with a mapping interface, a response with its own header map) cost more than a lookup in
 L1. These two classes implement only what `web.Server` passes to a handler and expects back.
+
+One file of more than 300 lines, since the memory that one of them takes the other gives back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +37,10 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 16 << 10
 """Up to this size, head and body are sent in one write; for larger bodies the copy costs more."""
+UNCOUNTED_BYTES = 64 << 10
+"""Unsent bytes of a connection that need no memory from the budget: those of small answers, up to
+what pauses it.
+"""
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
@@ -57,11 +67,15 @@ class Connection(Protocol):
     def is_last(self) -> bool:
         """Whether no request follows the one that is being answered."""
 
-    def hold(self, size: int) -> None: ...
+    def drop_input(self) -> None: ...
+
+    def hold(self, size: int) -> bool: ...
+
+    async def reserve(self, size: int) -> None: ...
+
+    def keep(self, size: int) -> None: ...
 
     def release(self) -> None: ...
-
-    def others_fill_buffers(self) -> bool: ...
 
     async def _drain_helper(self) -> None: ...
 
@@ -88,17 +102,22 @@ class Request:
         self.headers: CIMultiDictProxy[str] = message.headers
         self.path, _, self.query = message.path.partition("?")
 
-    async def body(self, limit: int) -> bytes:
-        """The whole body. Raises ProblemError: 413 if it exceeds `limit` bytes, 408 if it is too
-        slow, 503 if too many bytes are buffered, 400 if it is not of its coding, 415 or 501 for an
-        unknown coding.
+    async def body(self, limit: int, copies: int = 1) -> bytes:
+        """The whole body; memory for `copies` of it is held until the request is answered.
+
+        Raises ProblemError: 413 if it exceeds `limit` bytes or the memory that there is, 408 if it
+        is too slow, 503 if there is no memory for it now, 400 if it is not of its coding, 415 or
+        501 for an unknown coding.
         """
         headers = self.headers
+        limit = min(limit, self.protocol.admission.budget.most_bytes // copies)
         announced = headers.get("Content-Length")
         if announced is not None and exceeds(announced, limit):
             raise _too_large(limit)
         refuse_transfer_codings(headers)
         codings = content_codings(headers)
+        if announced is not None and (size := int(announced)) > LARGE_BYTES:
+            await self._reserve(size * copies)
         if "Expect" in headers:
             self._meet_expectation(headers["Expect"])
         payload = self.payload
@@ -108,14 +127,25 @@ class Request:
                 if len(body) > limit:  # a chunked body has no Content-Length
                     raise _too_large(limit)
             else:
-                body = await self._read(limit)
+                body = await self._read(limit, copies)
         except (BadHttpMessage, RequestPayloadError) as error:
             raise ProblemError(400, of_body(str(error)), close=True) from None
         for coding in reversed(codings):
-            body = await decoded(body, coding, limit)
+            reserve = partial(self.protocol.reserve, len(body) * copies + limit)
+            body = await decoded(body, coding, limit, reserve)
             if len(body) > limit:
                 raise _too_large(limit)
+        if codings:
+            await self.protocol.reserve(len(body) * copies)
+            self.protocol.keep(len(body) * copies)
         return body
+
+    async def _reserve(self, size: int) -> None:
+        """Have memory for the body. If there is none, it is not read."""
+        try:
+            await self.protocol.reserve(size)
+        except UnavailableError as full:
+            raise problem_of(full, close=not self.payload.is_eof()) from None
 
     def to_origin_form(self) -> bool:
         """Rewrite `GET http://host/path` as `GET /path` (RFC 9112, section 3.2.2).
@@ -136,28 +166,25 @@ class Request:
         if self.message.version >= HttpVersion11 and not self.payload.is_eof():
             self._transport().write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    async def _read(self, limit: int) -> bytes:
-        """Read the rest of the body. It counts as buffered until the request is answered."""
+    async def _read(self, limit: int, copies: int) -> bytes:
+        """Read the rest of the body."""
         self._transport()  # if the client is gone, aiohttp would raise a RuntimeError
         connection = self.protocol
-        chunks = []
-        size = 0
+        body = io.BytesIO()  # gives its value without copying it
         try:
             async with asyncio.timeout(connection.admission.limits.body_seconds):
                 while chunk := await self.payload.readany():
-                    chunks.append(chunk)
-                    size += len(chunk)
-                    connection.hold(len(chunk))
+                    body.write(chunk)
+                    size = body.tell()
                     if size > limit:
                         raise _too_large(limit)
-                    if connection.others_fill_buffers():
-                        full = UnavailableError("Too many large bodies are in progress.")
-                        raise problem_of(full, close=True)
+                    if not connection.hold(size * copies):  # it has announced no length
+                        raise problem_of(too_many_bytes(), close=True)
         except TimeoutError:
             seconds = connection.admission.limits.body_seconds
             detail = f"The body did not arrive within {seconds:g} s; send it faster, or less."
             raise ProblemError(408, detail, close=True) from None
-        return b"".join(chunks)
+        return body.getvalue()
 
     def _transport(self) -> asyncio.Transport:
         transport = self.protocol.transport
@@ -170,19 +197,27 @@ class Request:
     def _finish(self) -> None:
         """Called when the handler has returned, before the reply is sent."""
         self.protocol.body = EMPTY_PAYLOAD
-        self.protocol.release()
 
     def _cancel(self, exc: BaseException) -> None:
         self.payload.set_exception(exc)
 
 
 class Reply(Struct, eq=False):
-    """One reply. `headers` are complete lines with CRLF, without Content-Length and Date."""
+    """One reply. `headers` are complete lines with CRLF, without Content-Length and Date.
+
+    A large body may come in `pieces` instead of `body`, which are sent as the client reads them.
+    """
 
     status: int
     headers: str = ""
     body: bytes = b""
     keep_alive: bool = True
+    pieces: Sequence[bytes] = ()
+
+    @property
+    def size(self) -> int:
+        """The length of the body."""
+        return len(self.body) + sum(map(len, self.pieces))
 
     def closing(self) -> Reply:
         """This reply, with the connection closed after it."""
@@ -197,7 +232,7 @@ class Reply(Struct, eq=False):
             connection = "Connection: close\r\n"
         elif message.version < HttpVersion11:
             connection = "Connection: keep-alive\r\n"
-        head = head_of(self.status, self.headers, len(self.body), connection)
+        head = head_of(self.status, self.headers, self.size, connection)
         if message.method == "HEAD" or self.status in _BODILESS:
             transport.write(head)
         else:
@@ -209,9 +244,25 @@ class Reply(Struct, eq=False):
         if connection.is_last:
             self.keep_alive = False
         transport = request._transport()
-        self.write(request.message, transport)
-        if connection.writing_paused:
-            await drain(connection, transport, len(self.body))
+        if not self.keep_alive and not request.payload.is_eof():
+            connection.drop_input()
+        try:
+            self.write(request.message, transport)
+            if connection.writing_paused or self.pieces:
+                await self._drain(connection, transport)
+        finally:
+            connection.release()
+
+    async def _drain(self, connection: Connection, transport: asyncio.Transport) -> None:
+        """Send the pieces as the client reads them, and give back the memory of what was sent."""
+        left = self.size
+        async with draining(connection, transport):
+            for piece in self.pieces:
+                transport.write(piece)
+                await connection._drain_helper()
+                left -= len(piece)
+                connection.keep(left)
+            await connection._drain_helper()
 
     async def write_eof(self) -> None:
         """Do nothing: `prepare` has sent everything."""
@@ -246,16 +297,18 @@ def internal_error() -> Reply:
     return problem_reply(ProblemError(500, "An internal error of cache-sidecar; see its log."))
 
 
-async def drain(connection: Connection, transport: asyncio.Transport, size: int) -> None:
-    """Wait for a slow reader, up to a time limit: unsent bytes stay in memory."""
-    connection.hold(size)
+@asynccontextmanager
+async def draining(connection: Connection, transport: asyncio.Transport) -> AsyncIterator[None]:
+    """For waits for a slow reader, up to a time limit: unsent bytes stay in memory. If there is no
+    memory for them, it is given up at once.
+    """
+    if not connection.hold(transport.get_write_buffer_size() - UNCOUNTED_BYTES):
+        transport.abort()
     try:
         async with asyncio.timeout(connection.admission.limits.send_seconds):
-            await connection._drain_helper()
+            yield
     except TimeoutError:
         transport.abort()
-    finally:
-        connection.release()
 
 
 def exceeds(content_length: str, limit: int) -> bool:

@@ -35,7 +35,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from sidecar.http.messages import Reply
+from sidecar.http.messages import LARGE_BYTES, Reply
 from sidecar.http.repeated import Repeated, is_all, is_end
 from sidecar.serving.turns import Turns
 
@@ -109,8 +109,12 @@ class Pipeline(RequestHandler):
         self.body: StreamReader = EMPTY_PAYLOAD  # of the request that the task handles
 
     def data_received(self, data: bytes) -> None:
-        if self._close or self._parser is None:
-            return  # no more is handled
+        if (
+            self._close
+            or self._parser is None
+            or (len(data) > LARGE_BYTES and not self.may_begin(len(data)))
+        ):
+            return  # no more is handled, or it is refused
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
             return
@@ -284,7 +288,7 @@ class Pipeline(RequestHandler):
         transport: Any = self.transport  # open: nobody takes a request, or answers one, without
         transport.write(head + body)
         if self._paused:
-            self._answered_once_drained(len(body))
+            self._answered_once_drained()
         elif self._asked:
             self._answered()
 
@@ -295,17 +299,17 @@ class Pipeline(RequestHandler):
         if not reply.keep_alive:
             transport.close()
         if self._paused:
-            self._answered_once_drained(len(reply.body))
+            self._answered_once_drained()
         elif self._asked:
             self._answered()
 
-    def _answered_once_drained(self, size: int) -> None:
+    def _answered_once_drained(self) -> None:
         transport = self.transport
         if transport is None:
             self._answered()
         else:
             self._asked = True
-            self._draining = self._loop.create_task(self._drain(transport, size))
+            self._draining = self._loop.create_task(self._drain(transport))
 
     def leave(self, message: Any, payload: StreamReader) -> None:
         """Leave the request that was taken to the task after all."""
@@ -324,12 +328,24 @@ class Pipeline(RequestHandler):
         """Whether a request that can't be answered in time is refused now."""
         raise NotImplementedError
 
-    async def drained(self, transport: asyncio.Transport, size: int) -> None:
-        """Wait until the client has read the answer, of `size` bytes, or is given up."""
+    def may_begin(self, size: int) -> bool:
+        """Whether to handle a piece of this size; else it has been refused."""
         raise NotImplementedError
 
-    async def _drain(self, transport: asyncio.Transport, size: int) -> None:
-        await self.drained(transport, size)
+    def hold(self, size: int) -> bool:
+        """Take memory for the request that is at work; False if there is not as much."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Give it back."""
+        raise NotImplementedError
+
+    async def drained(self, transport: asyncio.Transport) -> None:
+        """Wait until the client has read its answers, or is given up."""
+        raise NotImplementedError
+
+    async def _drain(self, transport: asyncio.Transport) -> None:
+        await self.drained(transport)
         self._answered()
 
     def _answered(self) -> None:

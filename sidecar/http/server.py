@@ -21,7 +21,6 @@ from sidecar.http.messages import (
     Request,
     internal_error,
     problem_reply,
-    too_many_bytes,
 )
 from sidecar.http.pipeline import Take, leave_all
 from sidecar.http.problems import ProblemError, problem_of
@@ -89,8 +88,8 @@ class Server(web.Server):
             if admission.limiter is not None:
                 self._stay_within_limit(admission.limiter, partial(waits, request))
             reply = await handle(request)
-            if len(reply.body) > LARGE_BYTES and not admission.admits_bytes():
-                raise too_many_bytes()
+            if len(reply.body) > LARGE_BYTES:
+                await request.protocol.reserve(len(reply.body))
         except ProblemError as problem:
             reply = problem_reply(problem)
         except RequestError as error:

@@ -19,7 +19,6 @@ from rocksdict import WriteBatch
 from sidecar.l3.database import Database, get_many
 from sidecar.l3.eviction import SAMPLES_PER_VICTIM, sample
 from sidecar.l3.records import (
-    RECORD_BYTES,
     disk_key,
     logical_bytes,
     pack_meta,
@@ -30,7 +29,16 @@ from sidecar.l3.records import (
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_expired
 from sidecar.model.metadata import EXPIRES_AT, SEQ, SIZE, Metadata
-from sidecar.model.writes import NEW, REFUSED, REPLACED, Delete, Invalidate, Put, Write
+from sidecar.model.writes import (
+    NEW,
+    RECORD_BYTES,
+    REFUSED,
+    REPLACED,
+    Delete,
+    Invalidate,
+    Put,
+    Write,
+)
 from sidecar.policies.spec import Score
 
 COUNTS_ROW = b"counts"

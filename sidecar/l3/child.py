@@ -318,6 +318,7 @@ class Child:
             slowed=self._space.slowed,
             wiped=self._wiped,
             damaged=engine.damaged,
+            largest=engine.largest,
         )
         self._reply(wire.Reply([], [], [], status=status))
 

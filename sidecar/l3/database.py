@@ -10,10 +10,13 @@ early. An answered write is in the log: every write goes through it.
 The history has no hole: a log that was closed is checked against the manifest
 (`rocksdb/OPTIONS-000001` has the one option that only a file can set), the families are flushed
 together, and how far the last log should go is known to the witness.
+
+One file of more than 300 lines, since each option rests on what the others bound.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 from collections.abc import Iterator
@@ -35,6 +38,7 @@ from rocksdict import (
     WriteOptions,
 )
 
+from sidecar.l3.wire import BUFFERS_VARIABLE
 from sidecar.l3.witness import WITNESS, DamagedWitnessError, Mark, boot_id, read_mark
 
 CORRUPT = re.compile(
@@ -56,8 +60,10 @@ WITNESS_ROW = b"witness"
 OPTIONS_FOLDER = Path(__file__).with_name("rocksdb")
 
 MIB = 1 << 20
-BLOCK_CACHE_BYTES = 8 * MIB
-MEMTABLE_BYTES = 4 * MIB
+BUFFERS_BYTES = 24 * MIB
+"""What the block cache and the memtables share, unless the environment states less."""
+CACHE_PART, MEMTABLE_PART, META_MEMTABLE_PART = 3, 6, 12
+"""The parts of them: a third, and two memtables each with a sixth and a twelfth."""
 MEMTABLE_BLOOM_SHARE = 0.02
 """The size of a memtable's Bloom filter, relative to it: 13 bits for a row of 80 bytes."""
 META_INDEX_INTERVAL = 1
@@ -85,13 +91,18 @@ class Database:
         """Open or create it. Raises rocksdict's Exception with RocksDB's own words, OSError, and
         HoleError if a part of its history is missing.
         """
-        cache = Cache(BLOCK_CACHE_BYTES)
+        buffers = int(os.environ.get(BUFFERS_VARIABLE, BUFFERS_BYTES))
+        cache = Cache(buffers // CACHE_PART)
         families = {
             "meta": _family_options(
-                _table(cache, META_INDEX_INTERVAL), DBCompressionType.none(), MEMTABLE_BYTES // 2
+                _table(cache, META_INDEX_INTERVAL),
+                DBCompressionType.none(),
+                buffers // META_MEMTABLE_PART,
             ),
             "value": _family_options(
-                _table(cache, VALUE_INDEX_INTERVAL), DBCompressionType.lz4(), MEMTABLE_BYTES
+                _table(cache, VALUE_INDEX_INTERVAL),
+                DBCompressionType.lz4(),
+                buffers // MEMTABLE_PART,
             ),
         }
         self._db = Rdict(str(path), _options(cache), column_families=families)

@@ -17,7 +17,6 @@ from sidecar.l3 import wire
 from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, Counts, TierState
 from sidecar.l3.database import Database, get_each, get_many, rows_from
 from sidecar.l3.records import (
-    RECORD_BYTES,
     disk_key,
     logical_bytes,
     unpack_meta,
@@ -26,7 +25,7 @@ from sidecar.l3.records import (
 from sidecar.model.answers import ListedKey, Page
 from sidecar.model.life import is_expired
 from sidecar.model.metadata import EXPIRES_AT, FREQUENCY, SEQ, SIZE
-from sidecar.model.writes import Put, Write
+from sidecar.model.writes import RECORD_BYTES, Put, Write
 from sidecar.policies import lru
 from sidecar.policies.spec import import_score
 
@@ -60,6 +59,11 @@ class Engine:
     @property
     def used_bytes(self) -> int:
         return self._tier.counts.used_bytes
+
+    @property
+    def largest(self) -> int:
+        """The size of the largest entry so far."""
+        return self._tier.counts.largest
 
     @property
     def max_seq(self) -> int:

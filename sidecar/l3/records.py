@@ -18,12 +18,9 @@ from xxhash import xxh64_digest
 from sidecar.l3.wire import encode_record
 from sidecar.model.answers import Record
 from sidecar.model.metadata import Metadata
-from sidecar.model.writes import Put
+from sidecar.model.writes import RECORD_BYTES, Put
 
 HASH_BYTES = 8
-RECORD_BYTES = 64
-"""The bytes that a record counts in addition to its key, content type and value."""
-
 _META = struct.Struct("<QddII")
 
 

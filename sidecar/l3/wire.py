@@ -19,6 +19,8 @@ from msgspec.structs import replace
 from sidecar.model.answers import ABSENT, Page, Record, Status
 from sidecar.model.writes import Put, Write
 
+BUFFERS_VARIABLE = "L3_BUFFERS_BYTES"
+"""The variable of the child's environment with the bytes for memtables and the block cache."""
 MAX_FRAME_BYTES = 1 << 20
 """A frame is sent when it has this many bytes; a single large value may exceed it."""
 MAX_FRAME_READS = 64

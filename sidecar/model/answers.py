@@ -51,3 +51,4 @@ class Status(msgspec.Struct, array_like=True, gc=False):
     slowed: bool  # writes wait until the folder has shrunk
     wiped: bool  # entries from before this child opened L3 are gone
     damaged: int = 0  # reads by this child that met a damaged block
+    largest: int = 0xFFFFFFFF  # the size of the largest entry so far

@@ -11,6 +11,10 @@ class PreconditionFailedError(WriteError):
     """The caller's If-Match or If-None-Match does not hold; nothing was changed."""
 
 
+class TooLargeForTiersError(WriteError):
+    """No tier can hold the value, even if it were empty; nothing was changed."""
+
+
 class TooManyInvalidationsError(WriteError):
     """Too many scopes are waiting for a sweep; try again later."""
 

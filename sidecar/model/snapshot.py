@@ -32,3 +32,4 @@ class Snapshot:
     l3_folder_bytes: int
     l3_pending_compaction_bytes: int
     l3_waiting: int
+    max_value_bytes: int

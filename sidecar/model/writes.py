@@ -34,6 +34,9 @@ class Invalidate(msgspec.Struct, array_like=True, tag=2, gc=False):
 
 Write = Put | Delete | Invalidate
 
+RECORD_BYTES = 64
+"""The bytes that an entry counts in L3 in addition to its key, content type and value."""
+
 NEW, REPLACED, REFUSED = 0, 1, 2
 """The effect of a write: there was no live version, it replaced one, or it was refused because of
 limits or an invalidation."""

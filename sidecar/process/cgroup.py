@@ -14,6 +14,7 @@ from sidecar.process.pressure import stalled_seconds
 from sidecar.process.usage import processors
 
 _MOUNT, _OWN = "sys/fs/cgroup", "proc/self/cgroup"
+_FILE_PAGES = ("active", "inactive")
 _NO_LIMIT = 1 << 60
 """Version 1 reports a number near 2^63 if there is no limit."""
 
@@ -35,10 +36,28 @@ class ControlGroup:
         self._allowed_at: float | None = None
 
     def memory_limit_bytes(self) -> int | None:
-        """The lowest limit of this group and its parents; None if there is none, or if unknown."""
-        name = "memory.max" if self._unified else "memory.limit_in_bytes"
-        limits = [_number(group / name) for group in _upwards(self._memory, self._tops[0])]
+        """The lowest limit of this group and its parents; None if there is none, or if unknown.
+
+        `memory.high` counts too: above it, processes are slowed until they hardly run. In version 1
+        a group knows the limits of parents that are not visible here.
+        """
+        names = ("memory.max", "memory.high") if self._unified else ("memory.limit_in_bytes",)
+        groups = _upwards(self._memory, self._tops[0])
+        limits = [_number(group / name) for group in groups for name in names]
+        if not self._unified:
+            stat = _table(self._memory / "memory.stat")
+            limits.append(stat.get("hierarchical_memory_limit"))
         return min((int(it) for it in limits if it is not None and it < _NO_LIMIT), default=None)
+
+    def unreclaimable_bytes(self) -> int | None:
+        """The memory in use that the kernel can't free: without file pages. None if unknown."""
+        used = "memory.current" if self._unified else "memory.usage_in_bytes"
+        prefix = "" if self._unified else "total_"
+        total = _number(self._memory / used)
+        if total is None:
+            return None
+        stat = _table(self._memory / "memory.stat")
+        return int(total - sum(stat.get(f"{prefix}{name}_file", 0.0) for name in _FILE_PAGES))
 
     def cpu_quota(self) -> float | None:
         """The lowest quota of this group and its parents, in CPUs; None if there is none."""

@@ -1,4 +1,4 @@
-"""Admission control of a listener: connections, requests in flight, body bytes, idle connections.
+"""Admission control of a listener: connections, requests in flight, idle connections.
 
 An admission is created before its listener and before the code that tunes it. The listener updates
 the counts, and checks them before it accepts more; each protocol words its own refusals.
@@ -11,6 +11,7 @@ from time import perf_counter
 
 from sidecar.config.knobs import InFlight
 from sidecar.model.stats import RequestStats
+from sidecar.serving.budget import Budget
 from sidecar.serving.limiter import Limiter, usual_seconds
 from sidecar.serving.limits import Limits
 from sidecar.serving.turns import Turns
@@ -21,7 +22,7 @@ class Admission:
 
     __slots__ = (
         "_on_keepalive",
-        "buffered_bytes",
+        "budget",
         "connections",
         "keepalive_seconds",
         "limiter",
@@ -31,15 +32,17 @@ class Admission:
         "turns",
     )
 
-    def __init__(self, stats: RequestStats, limits: Limits | None = None) -> None:
+    def __init__(
+        self, stats: RequestStats, limits: Limits | None = None, budget: Budget | None = None
+    ) -> None:
         self.stats = stats
         self.limits = limits or Limits()
+        self.budget = budget or Budget()
+        """The memory of requests; the listeners share one."""
         self.connections = 0
         """Open connections, counted by the listener. Refused ones are in `refusals`."""
         self.refusals = 0
         """Connections over the limit that are receiving their refusal."""
-        self.buffered_bytes = 0
-        """Bytes of large bodies in progress, in both directions."""
         self.limiter: Limiter | None = None
         """None if requests in flight are unlimited."""
         self.turns = Turns()
@@ -67,7 +70,7 @@ class Admission:
         self._on_keepalive.append(on_change)
         on_change(self.keepalive_seconds)
 
-    # ---- connections and bytes: a refusal is counted where it is decided
+    # ---- connections and memory: a refusal is counted where it is decided
 
     def admits_connection(self, make_room: Callable[[], bool] = lambda: False) -> bool:
         """Whether there is room for another connection. `make_room` is called at the limit, and
@@ -85,11 +88,19 @@ class Admission:
         """Whether another connection may get a refusal; otherwise it is closed without one."""
         return self.refusals < self.limits.refusals
 
-    def admits_bytes(self, own_bytes: int = 0) -> bool:
-        """Whether there is room for more body bytes, not counting the caller's `own_bytes`: a body
-        above the limit is accepted while there is no other.
-        """
-        return self.buffered_bytes - own_bytes < self.limits.buffered_bytes or self._shed("buffers")
+    def admits_bytes(self, size: int) -> bool:
+        """Take memory from the budget now; False if there is not as much."""
+        if self.budget.take(size):
+            return True
+        return self._shed("buffers")
+
+    def admits_piece(self, size: int) -> bool:
+        """Take memory for the first piece of a request (see `Budget.take_piece`)."""
+        return self.budget.take_piece(size) or self._shed("buffers")
+
+    async def wait_for_bytes(self, size: int) -> bool:
+        """Take memory from the budget, after a short wait if need be."""
+        return await self.budget.wait(size) or self._shed("buffers")
 
     # ---- requests
 

@@ -1,4 +1,4 @@
-"""Limits of one listener on connections, buffers and time: the same for every protocol."""
+"""Limits of one listener on connections and time: the same for every protocol."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ class Limits:
     one, at the limit of connections."""
     refusals: int = 256
     """Connections that may receive their 503 at the same time; further ones are closed without."""
-    buffered_bytes: int = 128 << 20
-    """Bytes of large bodies in progress, in both directions; further ones get a 503."""
     idle_seconds: float = 75.0
     """How long a connection may be idle, or take to send the head of a request."""
     body_seconds: float = 30.0

@@ -12,14 +12,14 @@ then the tiers are brought within their limits, one move at a time:
 
 If L2 is disabled, the victim of L1's policy leaves memory. The store decides whether to write an
 entry that leaves to L3. An entry that is hit often enough in L2 is promoted to L1. Only
-`_pack_large` awaits.
+`_pack_large` awaits. One file of more than 300 lines, so that the moves stand beside the table.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from sidecar.config.values import CacheConfig, TierConfig
 from sidecar.model.clock import Clock
@@ -35,6 +35,19 @@ MOVES_AT_ONCE = 64
 """The most entries that one call moves: a tier whose limits were lowered is drained in slices."""
 MAX_PACKING = 8
 """The most large values packed in threads at a time; further ones stay unpacked."""
+PACKING_COPIES = 3
+"""What one takes meanwhile: the value, whose entry may leave, what zstd allocates, the frame."""
+
+
+class Spare(Protocol):
+    """Memory that is shared with requests."""
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes, if there are as many."""
+
+    def give(self, size: int) -> None:
+        """Give them back."""
+
 
 Came = tuple[Entry, bytes | Packed, int]
 """An entry that came to L2, with the form of its value, and its cost, before it was compressed."""
@@ -54,6 +67,7 @@ class MemoryTiers:
         stats: StoreStats,
         leave: Callable[[Entry], None],
         redate: Callable[[Entry], Entry],
+        spare: Spare,
     ) -> None:
         """`redate` gives a new version of an entry that was put while the clock was ahead."""
         tiers = config.tiers
@@ -67,6 +81,7 @@ class MemoryTiers:
         self._stats = stats
         self._leave = leave
         self._redate = redate
+        self._spare = spare
         self._packing: set[asyncio.Task[None]] = set()
         self._rising: list[bytes] = []
         """Keys of L2 to promote while it shrinks and L1 has space."""
@@ -165,10 +180,15 @@ class MemoryTiers:
         """One slice of shrinking and of changing policies; True when done."""
         migrated = self.held.migrate()
         self._fit()
-        fits = not self.l1.over and not self.l2.over
+        fits = not self.over
         if fits:
             self._rising.clear()
         return migrated and fits
+
+    @property
+    def over(self) -> bool:
+        """Whether a tier exceeds a limit."""
+        return self.l1.over or self.l2.over
 
     def sweep(self, keys: list[bytes]) -> None:
         """Remove those of `keys` that have expired or were invalidated; redate those from a time
@@ -280,13 +300,16 @@ class MemoryTiers:
             return
         if len(value) <= LOOP_BYTES:
             self.held.repack(entry, pack(value))
-        elif len(self._packing) < MAX_PACKING:
+        elif len(self._packing) < MAX_PACKING and self._spare.take(PACKING_COPIES * len(value)):
             task = asyncio.get_running_loop().create_task(self._pack_large(entry, value))
             self._packing.add(task)
             task.add_done_callback(self._packing.discard)
 
     async def _pack_large(self, entry: Entry, value: bytes) -> None:
-        packed = await pack_aside(value)
+        try:
+            packed = await pack_aside(value)
+        finally:
+            self._spare.give(PACKING_COPIES * len(value))
         still = self.held.order.get(entry.key) is entry and entry.value is value
         if still and self.held.tier_of(entry.key) is L2:
             self.held.repack(entry, packed)

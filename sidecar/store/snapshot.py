@@ -28,6 +28,7 @@ def snapshot(store: Store) -> Snapshot:
         l3_folder_bytes=status.folder_bytes if status else 0,
         l3_pending_compaction_bytes=status.pending_compaction_bytes if status else 0,
         l3_waiting=store.disk.waiting,
+        max_value_bytes=store.config.max_value_bytes,
     )
 
 

@@ -23,7 +23,7 @@ wherever it waits, can restore a version that has been replaced.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
@@ -39,15 +39,24 @@ from sidecar.model.errors import (
     NotReadyError,
     OutcomeUnknownError,
     PreconditionFailedError,
+    TooLargeForTiersError,
     TooManyInvalidationsError,
 )
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_ahead, is_expired, redated
 from sidecar.model.stats import StoreStats
-from sidecar.model.writes import REFUSED, REPLACED, Delete, Invalidate, Put, Write
+from sidecar.model.writes import (
+    RECORD_BYTES,
+    REFUSED,
+    REPLACED,
+    Delete,
+    Invalidate,
+    Put,
+    Write,
+)
 from sidecar.store.doorkeeper import Doorkeeper
 from sidecar.store.flights import Flight, Flights
-from sidecar.store.memory import MemoryTiers, PolicyFactory
+from sidecar.store.memory import MemoryTiers, PolicyFactory, Spare
 from sidecar.store.turns import Turns
 from sidecar.tiers.disk import (
     DOWN,
@@ -61,12 +70,15 @@ from sidecar.tiers.disk import (
     entry_of,
     put_of,
 )
+from sidecar.tiers.memory import cost_of
 from sidecar.tiers.packing import LOOP_BYTES, UnpackError, unpack, unpack_aside
 
 MAX_INVALIDATIONS = 1024
 """The most scopes waiting for their sweep; each distinct length costs every read a lookup."""
 LEAST_PACE = 0.01
 """The lowest pace of background work: without a sweep, dead entries would keep their space."""
+MOST_OVERHEAD_BYTES = 16 << 10
+"""More than an entry costs in memory beyond its value."""
 UNTUNED: Final = Tuning()
 T = TypeVar("T")
 
@@ -103,11 +115,17 @@ class Written(msgspec.Struct, eq=False, gc=False):
     durable: bool
 
 
+Reserve = Callable[[int], Awaitable[None]]
+"""Awaited with the bytes that are about to be needed."""
 OnHit = Callable[[Hit | Ask | None], None]
 OnWritten = Callable[[Written | Unanswered], None]
 """Called with UNANSWERED if L3 did not answer in time, so that the outcome is unknown."""
 Condition = Callable[[Entry | None], bool]
 """Whether a write may proceed, given the current version."""
+
+
+async def _nothing_reserved(_size: int) -> None:
+    """For callers who read one value at a time."""
 
 
 class Store:
@@ -124,9 +142,11 @@ class Store:
         make_policy: PolicyFactory,
         scores: Mapping[str, str],
         disk: Client,
+        *,
+        spare: Spare,
     ) -> None:
         """`scores` are the import paths of what L3 evicts by, by policy; `disk` is the client
-        of L3, which delivers to this store from now on.
+        of L3, which delivers to this store from now on; `spare` is memory for compression.
         """
         self.config = config
         self.tuning = UNTUNED
@@ -141,6 +161,7 @@ class Store:
             stats=self.stats,
             leave=self._leave_memory,
             redate=self._redate,
+            spare=spare,
         )
         self.l1, self.l2 = self.memory.l1, self.memory.l2
         self.disk = disk
@@ -158,13 +179,17 @@ class Store:
         self._flights: Flights[Cargo] = Flights(self.disk.read)
         self._turns = Turns()
         self._doorkeeper: Doorkeeper | None = None  # with L3 admission `second`
+        self._sure_bytes = _sure_bytes(config)
         self._disk_expirations = 0  # as counted by the child
         self._disk_damaged = 0  # likewise
 
     # ---- get
 
-    async def get(self, key: bytes) -> Hit | None:
-        """The current entry, or None; a read that L3 does not answer in time is a miss."""
+    async def get(self, key: bytes, reserve: Reserve = _nothing_reserved) -> Hit | None:
+        """The current entry, or None; a read that L3 does not answer in time is a miss.
+
+        `reserve` is awaited before a large value is unpacked, and may raise.
+        """
         hit = self.look(key)
         if not isinstance(hit, Ask):
             return hit
@@ -174,6 +199,7 @@ class Store:
             and isinstance(packed := found.entry.value, Packed)
             and packed.size > LOOP_BYTES
         ):
+            await reserve(packed.size)
             value = await unpack_aside(packed)
             again = await self._resolve(key)
             if isinstance(again, Found) and again.entry.seq == found.entry.seq:
@@ -254,6 +280,14 @@ class Store:
             entry = pending.entry
             return None if entry is None or self.memory.invalidated(entry) else Found(entry, L3)
         return None if self.disk.state is DOWN else ASK
+
+    def size_of(self, key: bytes) -> int:
+        """The bytes that reading its value takes; for a read of L3, the most that it may."""
+        found = self.locate(key)
+        if not isinstance(found, Ask):
+            return 0 if found is None else found.entry.size
+        status = self.disk.status
+        return 0 if status is None else min(status.largest, self.config.max_value_bytes)
 
     async def _resolve(self, key: bytes) -> Cargo:
         """The current version, as of the moment when this returns."""
@@ -377,6 +411,9 @@ class Store:
         condition: Condition | None = None,
     ) -> Written:
         """Store a version. Raises PreconditionFailedError if the condition does not hold."""
+        while len(value) > LOOP_BYTES and self.memory.over:
+            self.memory.drain()  # one large value may have taken the place of many small ones
+            await asyncio.sleep(0)
         begin = partial(self.begin_put, key, value, content_type, ttl_seconds)
         return await self._write(key, begin, condition)
 
@@ -417,8 +454,11 @@ class Store:
     ) -> None:
         """Store a version, and call `on_written` once, when the write is as durable as configured.
 
-        Reads return the version from now on. The caller has checked `accepts`.
+        Reads return the version from now on. The caller has checked `accepts`. Raises
+        TooLargeForTiersError for a value that no tier can hold, and changes nothing then.
         """
+        if len(value) > self._sure_bytes and not self._fits(key, value, content_type):
+            raise TooLargeForTiersError
         now = self._clock()
         self.stats.put_bytes += len(value)
         entry = Entry(
@@ -572,6 +612,7 @@ class Store:
             if policy != config.tiers.of(tier).policy:
                 self.stats.tiers[tier].leave_policy(policy)
         self.config, self.tuning = config, tuning
+        self._sure_bytes = _sure_bytes(config)
         self.stats.name(config.metrics.namespaces)
         self.memory.apply(config)
         self.disk.timeout_seconds = config.tiers.l3.timeout_seconds
@@ -610,6 +651,10 @@ class Store:
 
     # ---- L3, for callers outside the store
 
+    def limit_pending(self, size_bytes: int) -> None:
+        """Limit the writes that L3 has not acknowledged, from the next `apply` on."""
+        self.disk.most_pending_bytes = size_bytes
+
     @property
     def l3_state(self) -> State:
         return self.disk.state
@@ -641,9 +686,26 @@ class Store:
             and not self.memory.dead(entry)
         )
 
+    def _fits(self, key: bytes, value: bytes, content_type: str) -> bool:
+        """Whether a tier could hold this value if it were empty."""
+        cost, l3 = cost_of(key, value), self.config.tiers.l3
+        size = len(key) + len(content_type) + len(value) + RECORD_BYTES
+        return (
+            self.l1.fits(cost)
+            or self.l2.fits(cost)
+            or (l3.enabled and self.disk.state is not DOWN and size <= l3.max_bytes)
+        )
+
     def _disk_invalidations_full(self) -> bool:
         status = self.disk.status
         return status is not None and status.invalidations >= MAX_INVALIDATIONS
+
+
+def _sure_bytes(config: CacheConfig) -> int:
+    """The largest value that L1 or L2 can hold for sure: with the longest key, in any policy."""
+    tiers = (config.tiers.l1, config.tiers.l2)
+    largest = max((tier.max_bytes for tier in tiers if tier.enabled), default=0)
+    return largest - MOST_OVERHEAD_BYTES
 
 
 async def _written(begin: Callable[[OnWritten], None]) -> Written:

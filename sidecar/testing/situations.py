@@ -51,6 +51,7 @@ def situation(
             l3_folder_bytes=l3_folder_bytes,
             l3_pending_compaction_bytes=0,
             l3_waiting=0,
+            max_value_bytes=effective.cache.max_value_bytes,
         ),
         effective=effective,
         configured=configured or effective,

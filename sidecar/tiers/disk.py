@@ -115,7 +115,8 @@ class Disk(Generic[Asked]):
 
     The store issues operations and registers callbacks with `deliver_to`; the link to the child
     calls `take` and `feed` and registers with `wake_by`. The store sets `timeout_seconds` and
-    `sync` (fsync before a write is acknowledged).
+    `sync` (fsync before a write is acknowledged); `most_pending_bytes` is set before the writes are
+    paced.
     """
 
     def __init__(self, clock: Clock, monotonic: Clock = time.monotonic) -> None:
@@ -137,6 +138,7 @@ class Disk(Generic[Asked]):
         self._unacked: deque[Pending] = deque()  # in order; the first `_sent` are with the child
         self._sent = 0
         self._pending_bytes = 0
+        self.most_pending_bytes = MAX_PENDING_BYTES  # where writes are not paced
         self._most_pending_bytes = MAX_PENDING_BYTES
         self._allowance: Allowance | None = None  # where writes are paced
         self._reads: deque[Asked] = deque()  # sent, in order
@@ -259,7 +261,7 @@ class Disk(Generic[Asked]):
         elif self._allowance is None or self._allowance.bytes_per_second != bytes_per_second:
             self._allowance = Allowance(bytes_per_second, self.monotonic())
         self._most_pending_bytes = pending_bytes(
-            bytes_per_second, self.timeout_seconds, MAX_PENDING_BYTES
+            bytes_per_second, self.timeout_seconds, self.most_pending_bytes
         )
         self._give_room()
         self._wake()

@@ -23,6 +23,7 @@ from typing import Any
 
 import structlog
 
+from sidecar.config.memory import MOST_BUFFERS_BYTES
 from sidecar.l3 import wire
 from sidecar.l3.folder import FOLDER, explain, in_use
 from sidecar.process.claim import Claim
@@ -55,7 +56,7 @@ returned. With a fixed trim threshold, glibc also maps every block of that size,
 allocation may be that large."""
 
 OPENS_SLOWLY = f"opening takes longer than {OPEN_SECONDS:g} s; memory serves meanwhile"
-OFF = "disabled by tiers.l3.enabled, or --data-limit leaves no room for it"
+OFF = "disabled by tiers.l3.enabled, or a limit of memory or data leaves no room for it"
 
 log = structlog.get_logger("sidecar.l3")
 
@@ -105,6 +106,8 @@ class DiskProcess(asyncio.Protocol):
         self._enabled = asyncio.Event()
         self.restarts: Counter[str] = Counter()
         self.trouble: Trouble | None = None
+        self.buffers_bytes = MOST_BUFFERS_BYTES
+        """The memory for RocksDB's memtables and block cache, from the next child on."""
 
     @property
     def pid(self) -> int | None:
@@ -232,7 +235,7 @@ class DiskProcess(asyncio.Protocol):
                 *(str(theirs.fileno()), str(self._data_dir), limit, empty),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, **ENVIRONMENT},
+                env={**os.environ, **ENVIRONMENT, wire.BUFFERS_VARIABLE: str(self.buffers_bytes)},
                 start_new_session=True,
             )
         except BaseException:

@@ -87,6 +87,14 @@ def test_a_size_is_held_against_the_limit_that_is_given(
     assert sentence in result.stderr
 
 
+def test_what_a_memory_limit_leaves_is_printed(tmp_path: Path) -> None:
+    """The sizes in force, and the largest value: both may be less than the defaults."""
+    lines = run(tmp_path, "--memory-limit", "321Mi").stdout.splitlines()
+    assert lines[-1] == ("memory: max_bytes of l1 10MiB, l2 100MiB, l3 1GiB; max_value_bytes 8MiB")
+    small = run(tmp_path, "--memory-limit", "64Mi").stdout.splitlines()[-1]
+    assert "l3 off; max_value_bytes 1" in small
+
+
 def test_a_file_that_cannot_be_read_is_a_mistake_like_any_other(tmp_path: Path) -> None:
     """Exit code 1 with the path, instead of the defaults."""
     (tmp_path / "cache.yaml").mkdir()

@@ -10,20 +10,34 @@ from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument
 from sidecar.config.limits import L3_SPARE_BYTES, largest_l3_bytes
-from sidecar.config.values import GIB, MIB, TiersConfig
+from sidecar.config.memory import (
+    ALONE_BYTES,
+    IDLE_BYTES,
+    REQUEST_VALUES,
+    RESIDENT_SHARE,
+    least_limit_bytes,
+    most_in_memory,
+    plan,
+)
+from sidecar.config.values import GIB, KIB, MIB, CacheConfig, TiersConfig
 
 VOCABULARY = CATALOGUE.vocabulary
 
 
-def tiers(text: str, memory: int | None = None, data: int | None = None) -> TiersConfig:
-    """The tiers of a cache.yaml under the limits."""
+def cache(text: str, memory: int | None = None, data: int | None = None) -> CacheConfig:
+    """A cache.yaml under the limits."""
     document = parse(
         {"cache.yaml": text},
         vocabulary=VOCABULARY,
         memory_limit_bytes=memory,
         data_limit_bytes=data,
     )
-    return document.cache.tiers
+    return document.cache
+
+
+def tiers(text: str, memory: int | None = None, data: int | None = None) -> TiersConfig:
+    """Its tiers."""
+    return cache(text, memory, data).tiers
 
 
 def mistakes(text: str, memory: int | None = None, data: int | None = None) -> list[str]:
@@ -39,13 +53,15 @@ def test_limits_that_are_far_away_change_nothing() -> None:
     assert tiers("") == TiersConfig()
 
 
-def test_stated_sizes_may_fill_the_memory_but_not_exceed_it() -> None:
-    """The sum of L1 and L2 is compared with the limit, to the byte."""
-    text = "tiers: {l1: {max_bytes: 10MiB}, l2: {max_bytes: 90MiB}}"
-    assert tiers(text, memory=100 * MIB).l2.max_bytes == 90 * MIB
-    assert mistakes(text, memory=100 * MIB - 1) == [
+def test_stated_sizes_may_take_what_the_processes_leave() -> None:
+    """The sum of L1 and L2 is compared with that, to the byte."""
+    text = "tiers: {{l1: {{max_bytes: 10MiB}}, l2: {{max_bytes: {}}}}}"
+    most = most_in_memory(256 * MIB, with_l3=True)
+    assert tiers(text.format(most - 10 * MIB), memory=256 * MIB).l2.max_bytes == most - 10 * MIB
+    assert mistakes(text.format("120MiB"), memory=256 * MIB) == [
         "cache.yaml:1: tiers.l2.max_bytes: max_bytes above the memory limit of the container: 10MiB"
-        " of l1 and 90MiB of l2 are more than 104857599; lower them, or raise the limit"
+        " of l1 and 120MiB of l2 are more than the 128MiB that a limit of 256MiB leaves for them;"
+        " lower them, or raise the limit"
     ]
 
 
@@ -80,16 +96,40 @@ def test_where_no_l3_fits_at_all_the_operator_is_told_to_switch_it_off(text: str
     assert "disable l3 with enabled: false, or raise the data limit" in mistake
 
 
-def test_defaults_in_memory_shrink_in_proportion_to_half_of_it() -> None:
-    """In a container of 110 MiB the tiers get 55: the interpreter needs the rest."""
-    fitted = tiers("", memory=110 * MIB)
-    assert (fitted.l1.max_bytes, fitted.l2.max_bytes) == (5 * MIB, 50 * MIB)
+def test_defaults_in_memory_shrink_in_proportion() -> None:
+    """L2 stays ten times as large as L1."""
+    fitted = tiers("", memory=128 * MIB)
+    assert fitted.l2.max_bytes // MIB == 11
+    assert fitted.l1.max_bytes == pytest.approx(fitted.l2.max_bytes / 10, abs=KIB)
 
 
-def test_a_default_takes_at_most_half_of_what_the_stated_sizes_leave() -> None:
+def test_a_default_takes_what_the_stated_sizes_leave() -> None:
     """A stated L1 keeps its size, and the L2 without a stated size is reduced."""
-    fitted = tiers("tiers: {l1: {max_bytes: 64MiB}, l2: {policy: lru}}", memory=128 * MIB)
-    assert (fitted.l1.max_bytes, fitted.l2.max_bytes) == (64 * MIB, 32 * MIB)
+    fitted = tiers("tiers: {l1: {max_bytes: 32MiB}, l2: {policy: lru}}", memory=160 * MIB)
+    assert fitted.l1.max_bytes == 32 * MIB
+    assert 0 < fitted.l2.max_bytes < 16 * MIB
+
+
+def test_little_memory_limits_values_and_then_goes_without_l3() -> None:
+    """Values are limited to a mebibyte at the least; a stated L3 is never disabled silently."""
+    assert cache("", memory=321 * MIB).max_value_bytes == 8 * MIB
+    assert MIB < cache("", memory=128 * MIB).max_value_bytes < 8 * MIB
+    assert cache("", memory=96 * MIB).tiers.l3.enabled
+    assert not cache("", memory=96 * MIB - 1).tiers.l3.enabled
+    assert cache("", memory=least_limit_bytes()).max_value_bytes >= MIB
+    [mistake] = mistakes("tiers: {l3: {enabled: true}}", memory=64 * MIB)
+    assert "L3 needs a memory limit of 96MiB, and this container has 64MiB" in mistake
+
+
+@given(st.integers(least_limit_bytes(), 1 << 40), st.booleans())
+def test_everything_fits_the_limit_together(memory: int, l3: bool) -> None:
+    """Processes, tiers with their real cost, L3 and four requests with the largest value."""
+    fitted = cache("" if l3 else "tiers: {l3: {enabled: false}}", memory=memory)
+    parts = plan(fitted, memory)
+    held = sum(tier.max_bytes for tier in (fitted.tiers.l1, fitted.tiers.l2))
+    idle = IDLE_BYTES if fitted.tiers.l3.enabled else ALONE_BYTES
+    assert idle + held * RESIDENT_SHARE + parts.l3 + parts.requests <= memory * 15 / 16 + 2
+    assert parts.requests >= REQUEST_VALUES * fitted.max_value_bytes
 
 
 def test_a_default_l3_shrinks_with_the_volume_and_is_off_without_one() -> None:

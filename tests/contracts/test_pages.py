@@ -36,6 +36,7 @@ from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
+from sidecar.serving.budget import UNLIMITED_BYTES
 from sidecar.serving.limits import OPS_LIMITS, Limits
 from sidecar.serving.paced import CONNECTIONS_PER_SECOND
 from sidecar.telemetry.metrics import RENDERINGS_PER_SECOND
@@ -229,8 +230,8 @@ def test_the_limits_are_those_of_the_program() -> None:
     asked = limits["requests on one connection of the ops port, in a second"]
     assert asked == f"{1 / OPS_LIMITS.pace_seconds:g}"
     assert limits["renderings of `/metrics`, in a second"] == f"{RENDERINGS_PER_SECOND:g}"
-    assert limits["bytes of bodies in progress, over all connections"] == "128 MiB"
-    assert served.buffered_bytes == 128 << 20
+    assert limits["memory of requests without a memory limit"] == "256 MiB"
+    assert UNLIMITED_BYTES == 256 << 20
     assert limits["an idle connection, or the head of a request"] == f"{served.idle_seconds:g} s"
     assert limits["a body"] == f"{served.body_seconds:g} s"
     assert limits["a client that does not read its answer"] == f"{served.send_seconds:g} s"

@@ -37,6 +37,27 @@ class Container:
     def kind(self) -> str:
         return "fixture" if self._group is None else str(self._group)
 
+    @property
+    def is_real(self) -> bool:
+        """Whether the kernel enforces the limit."""
+        return self._group is not None
+
+    @property
+    def kills(self) -> int:
+        """The processes in it that the kernel has killed for want of memory."""
+        for name in ("memory.events", "memory.oom_control"):
+            with suppress(OSError):
+                lines = ((self._group or Path()) / name).read_text().splitlines()
+                return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+        return 0
+
+    def resize(self, limit_bytes: int) -> None:
+        """Change the limit, as a resize of a pod in place does."""
+        assert self._group is not None
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            if (self._group / name).exists():
+                (self._group / name).write_text(str(limit_bytes))
+
     def started(self, pid: int) -> None:
         """Follow this process, the only one in the group apart from its children."""
         if self._mirror is not None:

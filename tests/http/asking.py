@@ -95,4 +95,4 @@ async def idle(live: Sidecar) -> None:
     admission = live.admissions["http"]
     await eventually(lambda: admission.stats.in_flight == 0, "no request is in progress")
     await eventually(lambda: admission.connections == 0, "no connection is open")
-    assert admission.buffered_bytes == 0
+    await eventually(lambda: admission.budget.used_bytes == 0, "no memory is held")

@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from sidecar.app.sidecar import Sidecar
+from sidecar.serving.budget import Budget
 from sidecar.serving.limits import Limits
 from tests.conftest import StartSidecar
 from tests.http.serving import Serve, Served, running_sidecar
@@ -42,8 +43,8 @@ async def serve(live: Sidecar) -> AsyncIterator[Serve]:
     """Starts more data APIs over the same entries, with limits that tests can reach."""
     started: list[Served] = []
 
-    async def start(limits: Limits) -> Served:
-        started.append(Served(live, limits))
+    async def start(limits: Limits, budget: Budget | None = None) -> Served:
+        started.append(Served(live, limits, budget=budget))
         return await started[-1].start()
 
     yield start

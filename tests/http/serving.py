@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import ClientResponse, web
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ from sidecar.kube.settings import KubeSettings
 from sidecar.model.stats import RequestStats
 from sidecar.process.runtime import Runtime
 from sidecar.serving.admission import Admission
+from sidecar.serving.budget import Budget
 from sidecar.serving.limits import Limits
 
 PATIENCE_SECONDS = 20.0
@@ -67,8 +69,9 @@ class Served:
         limits: Limits,
         control: Control | None = None,
         router: Router | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        self.admission = Admission(RequestStats(), limits)
+        self.admission = Admission(RequestStats(), limits, budget)
         api = live.data_api()
         if control is not None:
             signals = SignalsApi(control.history)
@@ -91,7 +94,10 @@ class Served:
         return int(self._runner.addresses[0][1])
 
 
-Serve = Callable[[Limits], Awaitable[Served]]
+class Serve(Protocol):
+    """Starts a data API of its own, which is stopped at the end of the test."""
+
+    async def __call__(self, limits: Limits, budget: Budget | None = None) -> Served: ...
 
 
 async def exchange(port: int, *pieces: bytes, hang_up: bool = False) -> bytes:

@@ -22,7 +22,7 @@ async def test_a_body_that_is_not_http_is_refused_at_once(serve: Serve, rest: by
     served = await serve(Limits())
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(request("PUT", path("x"), "Transfer-Encoding: chunked", body=b"3\r\nabc\r\n"))
-    await eventually(lambda: served.admission.buffered_bytes == 3, "its first chunk is read")
+    await eventually(lambda: served.admission.budget.used_bytes == 3, "its first chunk is read")
     [connection] = served.server.connections
     for byte in rest:
         with suppress(ConnectionError):
@@ -34,7 +34,7 @@ async def test_a_body_that_is_not_http_is_refused_at_once(serve: Serve, rest: by
     raw_problem(answer, 400)
     writer.close()
     await eventually(lambda: not served.admission.connections, "it is closed")
-    assert served.admission.stats.in_flight == served.admission.buffered_bytes == 0
+    assert served.admission.stats.in_flight == served.admission.budget.used_bytes == 0
 
 
 async def test_what_is_not_http_behind_a_request_at_work_is_refused_once(live: Sidecar) -> None:
@@ -69,7 +69,9 @@ async def test_a_body_behind_an_upgrade_that_breaks_off_is_not_waited_for(live: 
     async with connected(live) as (reader, writer):
         writer.write(upgrade + request("PUT", path("x"), "Content-Length: 100", body=b"half"))
         await asyncio.wait_for(reader.readuntil(b"}"), 5)
-        await eventually(lambda: live.admissions["http"].buffered_bytes == 4, "the rest is awaited")
+        await eventually(
+            lambda: live.admissions["http"].budget.used_bytes == 4, "the rest is awaited"
+        )
         writer.write_eof()
         assert await asyncio.wait_for(reader.read(), 5) == b""
     await idle(live)

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from sidecar.app.sidecar import Sidecar
+from sidecar.serving.budget import Budget
 from sidecar.serving.limits import Limits
 from tests.http.asking import allow_l3_time, stopped
 from tests.http.serving import Serve, Served, eventually, exchange, raw_problem, request
@@ -24,7 +25,7 @@ MIB = 1 << 20
 async def idle(served: Served) -> None:
     """Wait until no connection is open; then no bytes may count as buffered."""
     await eventually(lambda: not served.server.connections, "no connection is left")
-    assert served.admission.buffered_bytes == 0
+    assert served.admission.budget.used_bytes == 0
 
 
 # ---- bodies that break off, or dawdle
@@ -161,10 +162,10 @@ async def test_a_flood_of_connections_is_not_answered(serve: Serve) -> None:
 
 async def test_bodies_under_way_are_bounded_together(serve: Serve) -> None:
     """While one client sends a large body, another gets a 503; small bodies are accepted."""
-    served = await serve(Limits(buffered_bytes=MIB, linger_seconds=0.05))
+    served = await serve(Limits(linger_seconds=0.05), Budget(6 * MIB))
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(request("PUT", PATH, f"Content-Length: {4 * MIB}", body=bytes(2 * MIB)))
-    await eventually(lambda: served.admission.buffered_bytes >= 2 * MIB, "half has arrived")
+    await eventually(lambda: served.admission.budget.used_bytes >= 2 * MIB, "half has arrived")
     second = request("PUT", PATH, f"Content-Length: {4 * MIB}", body=bytes(2 * MIB))
     answer = await exchange(served.port, second)
     assert b"Retry-After: 1\r\n" in answer
@@ -172,18 +173,35 @@ async def test_bodies_under_way_are_bounded_together(serve: Serve) -> None:
     small = request("PUT", f"{PATH}/small", "Content-Length: 1", CLOSE, body=b"v")
     assert (await exchange(served.port, small)).startswith(b"HTTP/1.1 201 ")
     writer.write(bytes(2 * MIB))
-    await eventually(lambda: served.admission.buffered_bytes == 0, "the first is stored")
+    await eventually(lambda: served.admission.budget.used_bytes == 0, "the first is stored")
     got = await exchange(served.port, request("HEAD", PATH, CLOSE))
     assert b"Content-Length: 4194304\r\n" in got
     writer.close()
     await idle(served)
 
 
-async def test_a_body_alone_may_exceed_what_all_together_may(serve: Serve) -> None:
-    """Any value that the configuration allows can be put if there is no other load."""
-    served = await serve(Limits(buffered_bytes=MIB))
-    put = request("PUT", PATH, f"Content-Length: {8 * MIB}", CLOSE, body=bytes(8 * MIB))
-    assert (await exchange(served.port, put)).startswith(b"HTTP/1.1 201 ")
+async def test_a_body_that_has_no_room_for_a_moment_waits(serve: Serve) -> None:
+    """It is read once another one has made room, and is not refused."""
+    served = await serve(Limits(), Budget(6 * MIB))
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    head = request("PUT", PATH, f"Content-Length: {4 * MIB}")
+    writer.write(head + bytes(MIB))
+    await eventually(lambda: served.admission.budget.used_bytes, "the first has begun")
+    second = request("PUT", f"{PATH}/2", f"Content-Length: {4 * MIB}", CLOSE, body=bytes(4 * MIB))
+    answer = asyncio.create_task(exchange(served.port, second))
+    await eventually(lambda: served.admission.connections == 2, "the second has connected")
+    writer.write(bytes(3 * MIB))
+    assert (await answer).startswith(b"HTTP/1.1 201 ")
+    writer.close()
+    await idle(served)
+
+
+async def test_a_body_that_can_never_fit_is_refused_at_once(serve: Serve) -> None:
+    """The answer is a 413 that says how much there is room for, before anything is read."""
+    served = await serve(Limits(), Budget(6 * MIB))
+    put = request("PUT", PATH, f"Content-Length: {8 * MIB}", "Expect: 100-continue")
+    assert "6,291,456 bytes" in raw_problem(await exchange(served.port, put), 413)
+    await idle(served)
 
 
 async def lazy_reader(port: int) -> socket.socket:
@@ -201,11 +219,11 @@ async def test_slow_readers_are_bounded_together(
     serve: Serve, client: aiohttp.ClientSession
 ) -> None:
     """Their large answers count; above the limit there is a 503, while small ones are served."""
-    served = await serve(Limits(buffered_bytes=10 * MIB))
+    served = await serve(Limits(), Budget(20 * MIB))
     await client.put(PATH, data=io.BytesIO(bytes(8 * MIB)))
     await client.put(f"{PATH}/small", data=b"v")
     lazy = [await lazy_reader(served.port) for _ in range(2)]
-    await eventually(lambda: served.admission.buffered_bytes >= 16 * MIB, "both are waited for")
+    await eventually(lambda: served.admission.budget.used_bytes >= 16 * MIB, "both are waited for")
     answer = await exchange(served.port, request("GET", PATH, CLOSE))
     assert b"Retry-After: 1\r\n" in answer
     raw_problem(answer, 503)
@@ -225,7 +243,7 @@ async def test_a_slow_reader_gets_all_in_the_end(
     value = bytes(range(256)) * (MIB // 32)
     await client.put(PATH, data=io.BytesIO(value))
     lazy = await lazy_reader(served.port)
-    await eventually(lambda: served.admission.buffered_bytes, "it is waited for")
+    await eventually(lambda: served.admission.budget.used_bytes, "it is waited for")
     loop = asyncio.get_running_loop()
     received = b""
     while len(received) < len(value):
@@ -234,7 +252,7 @@ async def test_a_slow_reader_gets_all_in_the_end(
         received.partition(b"\r\n\r\n")[2]
         == value[: len(received) - received.index(b"\r\n\r\n") - 4]
     )
-    await eventually(lambda: served.admission.buffered_bytes == 0, "nothing is waited for")
+    await eventually(lambda: served.admission.budget.used_bytes == 0, "nothing is waited for")
     lazy.close()
     await idle(served)
 
@@ -246,7 +264,7 @@ async def test_a_client_that_never_reads_is_ended(
     served = await serve(Limits(send_seconds=0.05))
     await client.put(PATH, data=io.BytesIO(bytes(8 * MIB)))
     lazy = await lazy_reader(served.port)
-    await eventually(lambda: served.admission.buffered_bytes, "it is waited for")
+    await eventually(lambda: served.admission.budget.used_bytes, "it is waited for")
     await idle(served)
     lazy.close()
 

@@ -41,6 +41,7 @@ PARTS = {
     "_waiter",  # what the idle task waits for
 }
 METHODS = {
+    "_drain_helper",
     "_pause_reading_for_buffer",
     "_pause_transport_reading",
     "_process_keepalive",

@@ -46,7 +46,7 @@ async def play(live: Sidecar, seed: int, connections: int, *, lossy: bool) -> in
     await eventually(lambda: admission.connections == 0, "no connection is open")
     await eventually(lambda: admission.stats.in_flight == 0, "no request is in progress")
     await eventually(lambda: not store.disk.pending and not len(store._flights), "L3 has all")
-    assert admission.buffered_bytes == 0
+    assert admission.budget.used_bytes == 0
     assert not errors, errors
     return sum(checked)
 

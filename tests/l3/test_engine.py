@@ -10,8 +10,8 @@ import pytest
 
 from sidecar.l3 import wire
 from sidecar.l3.engine import READ_BYTES
-from sidecar.l3.records import RECORD_BYTES, logical_bytes
-from sidecar.model.writes import Put
+from sidecar.l3.records import logical_bytes
+from sidecar.model.writes import RECORD_BYTES, Put
 from tests.l3.tier import Tier
 
 SEED = 20240619

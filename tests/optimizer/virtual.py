@@ -172,4 +172,4 @@ def a_snapshot(cache: CacheConfig) -> Snapshot:
         for tier in Tier
         for config in (cache.tiers.of(tier),)
     ]
-    return Snapshot((tiers[0], tiers[1], tiers[2]), stats, "up", 0, 0, 0)
+    return Snapshot((tiers[0], tiers[1], tiers[2]), stats, "up", 0, 0, 0, 0)

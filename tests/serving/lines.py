@@ -49,6 +49,7 @@ class LineConnection(asyncio.Protocol):
         self._listener = listener
         self._admission = listener.admission
         self._begun = b""
+        self._held = 0
         self._admitted = False
         self._idle_since = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,22 +69,29 @@ class LineConnection(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._admitted:
             self._admission.connections -= 1
-            self._admission.buffered_bytes -= len(self._begun)
+            self._admission.budget.give(self._held)
             self._listener.connections.discard(self)
         for task in self._tasks:
             task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        before = len(self._begun)
         *lines, self._begun = (self._begun + data).split(b"\n")
-        self._admission.buffered_bytes += len(self._begun) - before
-        if not self._admission.admits_bytes(len(self._begun)):
+        if not self._hold(len(self._begun)):
             self.transport.write(b"-too many bytes\n")
             self.transport.close()
         for line in lines:
             task = asyncio.get_running_loop().create_task(self._answer(line))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _hold(self, size: int) -> bool:
+        more = size - self._held
+        if more > 0 and not self._admission.admits_bytes(more):
+            return False
+        if more < 0:
+            self._admission.budget.give(-more)
+        self._held = size
+        return True
 
     def end_if_idle_since(self, moment: float) -> None:
         if not self._tasks and self._idle_since <= moment:

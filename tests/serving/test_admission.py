@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from sidecar.model.stats import RequestStats
 from sidecar.serving.admission import Admission
+from sidecar.serving.budget import Budget
 from sidecar.serving.limiter import CEILING
 from sidecar.serving.limits import Limits
 from tests.serving.lines import Lines
@@ -42,8 +43,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served(limits: Limits | None = None) -> AsyncIterator[Served]:
-    admission = Admission(RequestStats(), limits)
+async def served(
+    limits: Limits | None = None, budget: Budget | None = None
+) -> AsyncIterator[Served]:
+    admission = Admission(RequestStats(), limits, budget)
     lines = Lines(admission)
     listening = Served(admission, lines, await lines.start())
     try:
@@ -101,17 +104,17 @@ async def test_beyond_the_limit_what_would_wait_is_refused() -> None:
 
 
 async def test_bytes_under_way_are_bounded_over_all_connections() -> None:
-    """One alone may exceed the limit, since it could never be sent otherwise."""
-    async with served(Limits(buffered_bytes=10)) as it:
+    """What has no room in the budget is refused; what is given back can be taken again."""
+    async with served(budget=Budget(20)) as it:
         alone, other = await it.connect(), await it.connect()
         alone[1].write(b"a" * 20)
-        await until(lambda: it.admission.buffered_bytes == 20)
+        await until(lambda: it.admission.budget.used_bytes == 20)
         assert it.stats.shed["buffers"] == 0
         other[1].write(b"b")
         assert await other[0].read() == b"-too many bytes\n"
         assert it.stats.shed["buffers"] == 1
         assert await ask(alone, b"") == b"a" * 20
-        await until(lambda: it.admission.buffered_bytes == 0)
+        await until(lambda: it.admission.budget.used_bytes == 0)
         assert await ask(await it.connect(), b"room") == b"room"
 
 

@@ -18,7 +18,7 @@ def a_snapshot() -> Snapshot:
     tiers = tuple(
         TierSnapshot(tier, True, "lru", 50, 1000, 100, 10_000, TierStats()) for tier in Tier
     )
-    return Snapshot((tiers[0], tiers[1], tiers[2]), counts, "up", 0, 0, 3)
+    return Snapshot((tiers[0], tiers[1], tiers[2]), counts, "up", 0, 0, 3, 0)
 
 
 def sources(root: Path) -> Sources:

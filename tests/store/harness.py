@@ -19,6 +19,7 @@ from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
 from sidecar.model.answers import ABSENT, Status
+from sidecar.serving.budget import Budget
 from sidecar.store.store import UNTUNED, Client, Store
 
 T = TypeVar("T")
@@ -53,7 +54,9 @@ class Harness:
 
     def _start_empty(self) -> None:
         disk = Client(lambda: self.now)
-        self.store = Store(lambda: self.now, self._config, self._policy, SCORES, disk)
+        self.store = Store(
+            lambda: self.now, self._config, self._policy, SCORES, disk, spare=Budget()
+        )
         self.store.apply(self._config, self._tuning)
 
     def open_l3(self) -> None:

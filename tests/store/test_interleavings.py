@@ -26,6 +26,7 @@ from sidecar.model.errors import NotReadyError, OutcomeUnknownError, Preconditio
 from sidecar.policies.fifo import Fifo
 from sidecar.policies.lru import Lru
 from sidecar.policies.protocol import Policy
+from sidecar.serving.budget import Budget
 from sidecar.store.store import Ask, Client, OnWritten, Store, Written
 from sidecar.tiers.disk import State, Unanswered
 from tests.store.stepped import SteppedChild
@@ -292,7 +293,7 @@ SCORES = CATALOGUE.policies.scores
 def _store(durability: Durability) -> Store:
     config = replace(CacheConfig(), durability=durability, promote_after=1)
     disk = Client(lambda: 1000.0)
-    return Store(lambda: 1000.0, config, _policy, SCORES, disk)
+    return Store(lambda: 1000.0, config, _policy, SCORES, disk, spare=Budget())
 
 
 def _policy(tier: TierConfig) -> Policy[Any]:

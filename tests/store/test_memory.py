@@ -21,6 +21,7 @@ from sidecar.model.entry import L1, L2, Entry, Packed, Tier
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.stats import StoreStats
 from sidecar.policies.protocol import Policy
+from sidecar.serving.budget import Budget
 from sidecar.store.memory import MOVES_AT_ONCE, MemoryTiers
 from sidecar.testing.tiers import AMPLE, SEED, Make, TierContract
 from sidecar.testing.traces import zipf
@@ -52,6 +53,7 @@ class InMemory:
             stats=self.stats,
             leave=lambda entry: self._gone.append(entry.key),
             redate=lambda entry: entry,
+            spare=Budget(),
         )
 
     def put(self, key: bytes, value: bytes = b"") -> list[bytes]:

@@ -17,6 +17,7 @@ from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig
 from sidecar.process.claim import Claim
+from sidecar.serving.budget import Budget
 from sidecar.store.store import Client, Store
 from sidecar.tiers.disk import State
 from sidecar.tiers.process import Activity, DiskProcess
@@ -28,7 +29,9 @@ STUCK_SECONDS = 0.5
 
 def a_store(config: CacheConfig) -> Store:
     policies = CATALOGUE.policies
-    return Store(time.time, config, policies.make_for, policies.scores, Client(time.time))
+    return Store(
+        time.time, config, policies.make_for, policies.scores, Client(time.time), spare=Budget()
+    )
 
 
 async def eventually(condition: Callable[[], bool], what: str) -> None:

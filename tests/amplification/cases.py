@@ -1,0 +1,170 @@
+"""The cases: an attack, what it needs before, and the run of one of them in a container."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from tests.amplification import attacks
+from tests.amplification.attacks import KIB, MIB, Outcome, Probe
+from tests.e2e.container import Container
+from tests.running import RunningSidecar, wait_until
+
+SERVED = {200, 201, 204, 404}  # not there, since it was refused before
+REFUSED = {413, 503}
+Attack = Callable[[int], Awaitable[list[Outcome]]]
+
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class Case:
+    """An attack, after what `before` does without being measured."""
+
+    name: str
+    attack: Attack
+    before: Attack | None = None
+    fits: frozenset[int] = frozenset()
+    """The limits in MiB in which something has to be served."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a case."""
+
+    answers: Sequence[Outcome]
+    kills: int
+    is_alive: bool
+    child_lives_on: bool
+    failed_probes: int
+    slowest_probe_seconds: float
+
+    @property
+    def statuses(self) -> Counter[int]:
+        return Counter(answer.status for answer in self.answers)
+
+    def slowest_seconds(self, statuses: set[int]) -> float:
+        """The longest that an answer with one of these took; 0 if there is none."""
+        return max((it.seconds for it in self.answers if it.status in statuses), default=0.0)
+
+
+EVERYWHERE = frozenset({96, 128, 321})
+START_SECONDS = 60.0
+"""In little memory a start reads pages of the programs more than once."""
+LARGE_VALUE = "/v1/cache/large/0"
+
+
+def cases(scale: float = 1.0) -> tuple[Case, ...]:
+    """All of them; `scale` is a share of the requests."""
+
+    def some(number: int) -> int:
+        return max(4, int(number * scale))
+
+    filling = partial(attacks.filling, count=some(3000))
+    return (
+        Case("filling, values of 100 KiB", filling, fits=EVERYWHERE),
+        Case(
+            "50 PUTs of 8 MiB",
+            partial(attacks.large_puts, count=some(50)),
+            fits=frozenset({321}),
+        ),
+        Case(
+            "50 PUTs of 1 MiB",
+            partial(attacks.large_puts, count=some(50), size=MIB),
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "10 mgets of 40 keys of 1 MiB",
+            attacks.mgets,
+            before=attacks.packed,
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "60 mgets, in MessagePack",
+            partial(attacks.mgets, count=some(60), fields="Accept: application/msgpack\r\n"),
+            before=attacks.packed,
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "300 gzip PUTs, 8 KiB that are 8 MiB",
+            partial(attacks.inflating_puts, count=some(300)),
+            fits=frozenset({321}),
+        ),
+        Case("40 gzip msets of 28 MiB", partial(attacks.inflating_msets, count=some(40))),
+        Case(
+            "full tiers, bursts of 60 that inflate to 8 MiB",
+            partial(_bursts, count=some(60)),
+            before=filling,
+            fits=frozenset({321}),
+        ),
+        Case(
+            "full tiers of small values, bursts of 60",
+            partial(_bursts, count=some(60)),
+            before=partial(attacks.filling, size=2 * KIB, count=some(20_000)),
+            fits=frozenset({321}),
+        ),
+        Case(
+            "200 readers that do not read 1 MiB",
+            partial(attacks.idle_readers, path=LARGE_VALUE, count=some(200)),
+            before=partial(attacks.large_puts, count=1, size=MIB),
+        ),
+        Case(
+            "reading 60 values of 1 MiB from L3, by 20",
+            partial(attacks.scattered_gets, count=some(200), keys=60),
+            before=partial(attacks.large_puts, count=60, size=MIB),
+            fits=EVERYWHERE,
+        ),
+    )
+
+
+async def _bursts(port: int, count: int) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for _ in range(3):
+        outcomes += await attacks.inflating_puts(port, count=count)
+    return outcomes
+
+
+@contextmanager
+def contained(
+    folder: Path, limit_mib: int, *flags: str
+) -> Iterator[tuple[RunningSidecar, Container]]:
+    """A sidecar that has been launched in a container with this limit."""
+    container = Container(
+        f"cache-sidecar-{os.getpid()}-{next(_numbers)}", folder / "group", limit_mib * MIB
+    )
+    sidecar = RunningSidecar(folder / "data", flags, wrapper=container.wrapper)
+    try:
+        sidecar.launch()
+        container.started(sidecar.pid)
+        yield sidecar, container
+    finally:
+        sidecar.stop()
+        container.close()
+
+
+def run(case: Case, limit_mib: int, folder: Path) -> Result:
+    """Run a case in a container of its own."""
+    with contained(folder, limit_mib) as (sidecar, container):
+        wait_until(lambda: sidecar.ready, "the sidecar is ready", START_SECONDS)
+        child = sidecar.child
+        if case.before is not None:
+            asyncio.run(case.before(sidecar.port))  # type: ignore[arg-type]
+        probe = Probe(sidecar.ops_port)
+        answers = asyncio.run(probe.during(partial(case.attack, sidecar.port)))
+        assert sidecar.process is not None
+        is_alive = sidecar.process.poll() is None
+        return Result(
+            answers,
+            container.kills,
+            is_alive,
+            is_alive and sidecar.child == child,
+            probe.failures,
+            probe.slowest_seconds,
+        )

@@ -14,12 +14,14 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from sidecar.config.knobs import Effective
-from sidecar.config.values import Document
+from sidecar.config.knobs import Effective, Knobs
+from sidecar.config.values import CacheConfig, Document
+from sidecar.config.vocabulary import Vocabulary
 from sidecar.model.change import OneShot
 from sidecar.model.clock import Clock
 from sidecar.model.outcome import Verdict
 from sidecar.model.snapshot import Snapshot
+from sidecar.optimizer import saved as saved_state
 from sidecar.optimizer.decisions import Decision, Explanation, SavedState
 from sidecar.optimizer.engine import Engine
 from sidecar.optimizer.evaluation import Moment
@@ -30,8 +32,10 @@ from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
 
 FILE = "optimizer.state"
-MOST_FILE_BYTES = 16 << 20
+MOST_FILE_BYTES = 8 << 20
 SAVE_SECONDS = 60.0
+MOST_SHOWN = 64
+"""Letters of a name, and names, in a line of the log."""
 
 _TITLES = {
     "fired": "Rule fired",
@@ -213,8 +217,25 @@ class Control:
 
 
 def remembered(data_dir: Path) -> SavedState:
-    """The state that an earlier process saved. Blocks."""
+    """The state that an earlier process saved, as it was read. Blocks."""
     return state_file.load(data_dir / FILE, SavedState, MOST_FILE_BYTES) or SavedState()
+
+
+def usable(
+    saved: SavedState,
+    document: Document,
+    knobs: Knobs,
+    vocabulary: Vocabulary,
+    fits: Callable[[CacheConfig], bool],
+) -> SavedState:
+    """What of the saved state can be used with this document. What cannot is logged."""
+    checked, dropped = saved_state.checked(
+        saved, Effective(cache=document.cache), knobs, vocabulary, fits
+    )
+    if dropped:
+        shown = [name[:MOST_SHOWN] for name in dropped[:MOST_SHOWN]]
+        log.warning("Optimizer state dropped", what=shown, parts=len(dropped))
+    return checked
 
 
 def _log(decision: Decision) -> None:

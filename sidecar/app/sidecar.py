@@ -24,8 +24,9 @@ from sidecar.app.tasks import attempt, cancel, supervise, unless_hurried
 from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.config.document import parse
 from sidecar.config.errors import UnreadableFolderError
+from sidecar.config.limits import fits
 from sidecar.config.values import Document
-from sidecar.control import Control, remembered
+from sidecar.control import Control, remembered, usable
 from sidecar.documents import following
 from sidecar.documents.documents import Documents
 from sidecar.http.admin import AdminApi
@@ -151,6 +152,14 @@ class Sidecar:
     def _control(self, catalogue: Catalogue, saved: SavedState) -> Control:
         """The control loop: the engine with its saved state, its inputs, and the actuators."""
         history, document = History(catalogue.signals), self.documents.document
+        limits = ControlGroup().memory_limit_bytes(), self._settings.data_limit
+        saved = usable(
+            saved,
+            document,
+            catalogue.knobs,
+            catalogue.vocabulary,
+            lambda cache: fits(cache.tiers, *limits),
+        )
         engine = Engine(document, saved, time.monotonic(), self._clock(), catalogue.knobs)
         return Control(
             engine,

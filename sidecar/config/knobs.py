@@ -9,13 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
-from sidecar.config.values import CacheConfig
+from sidecar.config.quantities import LARGEST_CEILING, LARGEST_SIZE, LONGEST_SECONDS
+from sidecar.config.values import CacheConfig, Compression
+from sidecar.config.vocabulary import Vocabulary
 from sidecar.model.change import Size, Turn, Value
 
 Admission = Literal["every", "second"]
 InFlight = Literal["unlimited", "adaptive"]
+
+LEAST_LIFETIME_SECONDS = 0.001
+LEAST_PACE = 0.0001
+MOST_FREEZES = 8
+"""Frozen garbage in cycles is not collected until all objects are unfrozen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +51,21 @@ class Effective:
     tuning: Tuning = field(default_factory=Tuning)
 
 
+Allows = Callable[[Value, Value, Vocabulary], bool]
+"""Whether a knob may have a value, given its configured one and the known names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One of the values in force. `write` checks no bounds; the caller does."""
+    """One of the values in force. `write` checks no bounds; actions keep to them, and what an
+    earlier process has left on the volume is checked with `allows`.
+    """
 
     name: str
     meaning: str
     read: Callable[[Effective], Value]
     write: Callable[[Effective, Any], Effective]
+    allows: Allows
 
 
 Knobs = Mapping[str, Knob]
@@ -78,7 +92,17 @@ def _size(tier: str, name: str) -> Knob:
     def write(effective: Effective, size: Size) -> Effective:
         return _tier(effective, tier, max_entries=size.max_entries, max_bytes=size.max_bytes)
 
-    return Knob(f"tiers.{tier}.size", f"Limits of {name}: entries and bytes.", read, write)
+    def allows(size: Value, configured: Value, _: Vocabulary) -> bool:
+        if not (isinstance(size, Size) and isinstance(configured, Size)):
+            return False
+        most_bytes = min(LARGEST_CEILING * configured.max_bytes, LARGEST_SIZE)
+        return (
+            1 <= size.max_entries <= LARGEST_CEILING * configured.max_entries
+            and 1 <= size.max_bytes <= most_bytes
+        )
+
+    meaning = f"Limits of {name}: entries and bytes."
+    return Knob(f"tiers.{tier}.size", meaning, read, write, allows)
 
 
 def _policy(tier: str, name: str) -> Knob:
@@ -89,10 +113,13 @@ def _policy(tier: str, name: str) -> Knob:
     def write(effective: Effective, policy: str) -> Effective:
         return _tier(effective, tier, policy=policy, policy_options={})
 
-    return Knob(f"tiers.{tier}.policy", f"Eviction policy of {name}.", read, write)
+    def allows(policy: Value, _: Value, vocabulary: Vocabulary) -> bool:
+        return policy in (vocabulary.disk_policies if tier == "l3" else vocabulary.policies)
+
+    return Knob(f"tiers.{tier}.policy", f"Eviction policy of {name}.", read, write, allows)
 
 
-def _cache(name: str, attribute: str, meaning: str) -> Knob:
+def _cache(name: str, attribute: str, meaning: str, allows: Allows) -> Knob:
     def read(effective: Effective) -> Value:
         value: Value = getattr(effective.cache, attribute)
         return value
@@ -101,10 +128,10 @@ def _cache(name: str, attribute: str, meaning: str) -> Knob:
         changes: dict[str, Any] = {attribute: value}
         return replace(effective, cache=replace(effective.cache, **changes))
 
-    return Knob(name, meaning, read, write)
+    return Knob(name, meaning, read, write, allows)
 
 
-def _tuning(name: str, attribute: str, meaning: str) -> Knob:
+def _tuning(name: str, attribute: str, meaning: str, allows: Allows) -> Knob:
     def read(effective: Effective) -> Value:
         value: Value = getattr(effective.tuning, attribute)
         return value
@@ -113,7 +140,7 @@ def _tuning(name: str, attribute: str, meaning: str) -> Knob:
         changes: dict[str, Any] = {attribute: value}
         return replace(effective, tuning=replace(effective.tuning, **changes))
 
-    return Knob(name, meaning, read, write)
+    return Knob(name, meaning, read, write, allows)
 
 
 def _compression() -> Knob:
@@ -122,6 +149,29 @@ def _compression() -> Knob:
         "Compression of values in L2: zstd or none.",
         lambda effective: effective.cache.tiers.l2.compression,
         lambda effective, value: _tier(effective, "l2", compression=value),
+        _one_of(Compression),
+    )
+
+
+def _one_of(words: Any) -> Allows:
+    """The words of a Literal."""
+    return lambda value, _configured, _known: value in get_args(words)
+
+
+def _whole(least: int, most: int) -> Allows:
+    return lambda value, _configured, _known: type(value) is int and least <= value <= most
+
+
+def _number(least: float, most: float) -> Allows:
+    """Numbers within these bounds, which `nan` is not."""
+    return lambda value, _configured, _known: (
+        type(value) in (int, float) and least <= cast(float, value) <= most
+    )
+
+
+def _lifetime(value: Value, configured: Value, known: Vocabulary) -> bool:
+    return value == math.inf or _number(LEAST_LIFETIME_SECONDS, LONGEST_SECONDS)(
+        value, configured, known
     )
 
 
@@ -133,43 +183,58 @@ KNOBS = (
     _policy("l2", "L2"),
     _policy("l3", "L3"),
     _compression(),
-    _cache("promote_after", "promote_after", "Hits in L2 before an entry moves to L1."),
     _cache(
-        "default_ttl", "default_ttl_seconds", "Lifetime in seconds of entries stored without one."
+        "promote_after",
+        "promote_after",
+        "Hits in L2 before an entry moves to L1.",
+        _whole(1, 1_000_000_000),
+    ),
+    _cache(
+        "default_ttl",
+        "default_ttl_seconds",
+        "Lifetime in seconds of entries stored without one.",
+        _lifetime,
     ),
     _tuning(
         "l3.admission",
         "l3_admission",
         "Which puts of a key L3 takes: every one, or those from the second on.",
+        _one_of(Admission),
     ),
     _tuning(
         "l3.write_bytes_per_second",
         "l3_write_bytes_per_second",
         "Limit of the bytes written to L3 per second.",
+        _number(1, math.inf),
     ),
     _tuning(
         "background.pace",
         "background_pace",
         "Speed of sweeps, warming and snapshots, as a share of the usual speed.",
+        _number(LEAST_PACE, 1),
     ),
     _tuning(
         "network.in_flight",
         "in_flight",
         "Limit of requests in progress: unlimited, or adaptive to latency.",
+        _one_of(InFlight),
     ),
     _tuning(
         "network.keepalive_seconds",
         "keepalive_seconds",
         "How long a connection may be idle before it is closed.",
+        _number(1, 75),
     ),
     _tuning(
         "gc.threshold",
         "gc_threshold",
         "Allocations before the youngest generation is collected.",
+        _whole(20_000, 2_000_000),
     ),
     _tuning(
         "gc.frozen",
         "gc_frozen",
         "Number of times that objects were frozen; lowering it unfreezes all.",
+        _whole(0, MOST_FREEZES),
     ),
 )

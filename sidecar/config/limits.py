@@ -13,7 +13,7 @@ from dataclasses import replace
 from sidecar.config.memory import LEAST_WITH_L3_BYTES, fit_memory, most_in_memory
 from sidecar.config.quantities import format_size, parse_size
 from sidecar.config.tree import Node, Path
-from sidecar.config.values import MIB, CacheConfig, DiskTierConfig
+from sidecar.config.values import MIB, CacheConfig, DiskTierConfig, TiersConfig
 
 L3_SPARE_BYTES = 64 * MIB
 """What RocksDB may need in addition to twice the live bytes: log, manifests, a compaction."""
@@ -42,6 +42,18 @@ def fit(
     if memory_limit_bytes is None:
         return cache
     return fit_memory(cache, memory_limit_bytes, frozenset(stated))
+
+
+def fits(tiers: TiersConfig, memory_limit_bytes: int | None, data_limit_bytes: int | None) -> bool:
+    """Whether a document that states these sizes would be accepted."""
+    named = {"l1": tiers.l1, "l2": tiers.l2, "l3": tiers.l3}
+    sizes = {name: tier.max_bytes for name, tier in named.items() if tier.enabled}
+    in_memory = memory_limit_bytes is None or _in_memory(sizes) <= most_in_memory(
+        memory_limit_bytes, with_l3=tiers.l3.enabled
+    )
+    return in_memory and (
+        data_limit_bytes is None or sizes.get("l3", 0) <= largest_l3_bytes(data_limit_bytes)
+    )
 
 
 def _fit_disk(tier: DiskTierConfig, largest: int) -> DiskTierConfig:

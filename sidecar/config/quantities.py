@@ -16,6 +16,9 @@ from sidecar.config.wording import shown
 LARGEST_SIZE = 1 << 60
 """1 EiB, or 1048576 TiB: a larger number is a typing error."""
 
+LARGEST_CEILING = 100.0
+"""10,000 %: the most that a rule may raise a value to, as a share of what is configured."""
+
 LONGEST_SECONDS = 36_500 * 86_400
 """A hundred years; for more, use `never`."""
 

@@ -12,7 +12,12 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model
 
-from sidecar.config.quantities import parse_duration, parse_percent, parse_size
+from sidecar.config.quantities import (
+    LARGEST_CEILING,
+    parse_duration,
+    parse_percent,
+    parse_size,
+)
 from sidecar.config.section import UNSTATED, Section
 from sidecar.config.values import Compression, Durability
 from sidecar.config.vocabulary import Vocabulary
@@ -46,7 +51,7 @@ def _duration_or_never(value: object) -> float:
 
 
 def _ceiling(value: object) -> float:
-    if (share := parse_percent(value, at_most=100.0)) >= 1:
+    if (share := parse_percent(value, at_most=LARGEST_CEILING)) >= 1:
         return share
     raise ValueError(f"{shown(value)} is less than what is configured; write at least 100%")
 

@@ -8,14 +8,18 @@ larger weights (Cormode et al., "Forward Decay", ICDE 2009).
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 ACCURACY = 0.01
 _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA = math.log(_GAMMA)
 _SMALLEST, _LARGEST = 1e-9, 1e15
-"""Smaller values count as zero; larger ones as _LARGEST. This allows at most 5,600 buckets."""
+"""Smaller values count as zero; larger ones as _LARGEST."""
+MOST_BUCKETS = 5_600
+_MOST_WEIGHT = 1e200
 _REBASE_AT = 1e100
 LEAST_WEIGHT = 100.0
 """The decayed number of observations required before a learned baseline is used."""
@@ -24,7 +28,9 @@ LEAST_WEIGHT = 100.0
 class Learned(msgspec.Struct):
     """A decaying histogram. Times are wall clock seconds, since it is kept across restarts."""
 
-    buckets: dict[int, float] = msgspec.field(default_factory=dict)
+    buckets: Annotated[dict[int, float], Meta(max_length=MOST_BUCKETS)] = msgspec.field(
+        default_factory=dict
+    )
     """Weight by bucket: 0 is zero, n is the n-th bucket above it, -n its mirror image."""
     half_life_seconds: float = math.inf
     landmark: float = 0.0
@@ -59,6 +65,20 @@ class Learned(msgspec.Struct):
             if below >= share * total:
                 return _value_of(bucket)
         return None
+
+    @property
+    def plausible(self) -> bool:
+        """Whether `add` can have made it. From anything else, no number could be calculated."""
+        times = (self.landmark, self.latest, self.latest - self.landmark)
+        return (
+            self.half_life_seconds > 0
+            and all(map(math.isfinite, times))
+            and self.landmark <= self.latest
+            and all(
+                abs(bucket) <= MOST_BUCKETS and 0 <= weight <= _MOST_WEIGHT
+                for bucket, weight in self.buckets.items()
+            )
+        )
 
     @property
     def _latest_weight(self) -> float:

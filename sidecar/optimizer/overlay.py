@@ -59,14 +59,9 @@ class Overlay:
         self.kept[turn.knob] = KeptTurn(turn.to, self.knobs[turn.knob].read(self.configured))
 
     def restore(self, kept: Mapping[str, KeptTurn]) -> None:
-        """Restore the turns that an earlier process kept, where the configuration is the same.
-
-        That process may have had another version: values of another kind are ignored.
-        """
+        """Restore the turns that an earlier process kept, where the configuration is the same."""
         for knob, was in kept.items():
-            if knob not in self.knobs or self.knobs[knob].read(self.configured) != was.configured:
-                continue
-            if _kind(was.value) is _kind(was.configured):
+            if knob in self.knobs and self.knobs[knob].read(self.configured) == was.configured:
                 self.kept[knob] = was
 
     def holder(self, knob: str) -> str | None:
@@ -99,8 +94,3 @@ class Overlay:
         for knob in changed & self.kept.keys():
             del self.kept[knob]
         return changed
-
-
-def _kind(value: Value) -> type:
-    """Size, text or number: saved values do not distinguish whole numbers from others."""
-    return float if isinstance(value, int | float) else type(value)

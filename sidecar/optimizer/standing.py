@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,11 @@ class Cooldown(msgspec.Struct, frozen=True):
 
     until: float
     scale: int
+
+    @property
+    def plausible(self) -> bool:
+        """Whether a rule can have had it."""
+        return math.isfinite(self.until) and 1 <= self.scale <= MOST_SCALE
 
 
 @dataclass(slots=True)

@@ -13,10 +13,13 @@ import time
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import structlog
+from msgspec import Meta
 
+from sidecar.model.entry import is_full_key
 from sidecar.process import state_file
 from sidecar.store.listing import page_on_disk
 from sidecar.store.pace import Rest, rest_after
@@ -25,12 +28,15 @@ from sidecar.tiers.disk import State
 
 FILE = "hot.keys"
 MAX_KEYS = 100_000
-"""The most keys saved per tier; with 1 KiB each the file stays below 200 MiB."""
+"""The most keys saved per tier."""
+MOST_BYTES = 8 << 20
+"""The most bytes of keys saved per tier, with what encodes them; the coldest are left out."""
+_ENCODING_BYTES = 5
 SAVE_SECONDS = 60.0
 BATCH_KEYS = 32
 """Keys read at a time: one frame, answered in a millisecond or two."""
 PAGE_KEYS = 256
-MAX_FILE_BYTES = 256 << 20
+MAX_FILE_BYTES = 2 * MOST_BYTES + 4096
 
 log = structlog.get_logger("sidecar.warming")
 
@@ -38,8 +44,8 @@ log = structlog.get_logger("sidecar.warming")
 class Hot(msgspec.Struct):
     """Keys in memory, coldest first, in the order of their policies."""
 
-    l1: list[bytes]
-    l2: list[bytes]
+    l1: Annotated[list[bytes], Meta(max_length=MAX_KEYS)]
+    l2: Annotated[list[bytes], Meta(max_length=MAX_KEYS)]
 
 
 async def warm(store: Store, data_dir: Path, rest: Rest = rest_after) -> int:
@@ -48,8 +54,8 @@ async def warm(store: Store, data_dir: Path, rest: Rest = rest_after) -> int:
     await store.opened()
     if hot is None or store.disk.state is not State.UP:
         return 0
-    warmed = await _bring(store, hot.l2, rest, to_l1=False)
-    warmed += await _bring(store, hot.l1, rest, to_l1=True)
+    warmed = await _bring(store, filter(is_full_key, hot.l2), rest, to_l1=False)
+    warmed += await _bring(store, filter(is_full_key, hot.l1), rest, to_l1=True)
     log.info("Memory warmed", entries=warmed, keys=len(hot.l1) + len(hot.l2))
     return warmed
 
@@ -98,14 +104,26 @@ async def save(store: Store, data_dir: Path, write: state_file.Save = state_file
     l1 = [place.key for place in held.ready]
     in_l1, entries = set(l1), list(held.order)
     in_l2 = (entry.key for entry in reversed(entries) if entry.key not in in_l1)
-    hot = Hot(l1[-MAX_KEYS:], list(islice(in_l2, MAX_KEYS))[::-1])
+    hot = Hot(_first(reversed(l1)), _first(in_l2))
     try:
         await asyncio.to_thread(write, data_dir / FILE, msgspec.msgpack.encode(hot))
     except OSError as error:
         log.warning("Hot keys not saved", error=str(error))
 
 
-async def _bring(store: Store, keys: list[bytes], rest: Rest, *, to_l1: bool) -> int:
+def _first(hottest: Iterable[bytes]) -> list[bytes]:
+    """The keys that are saved, coldest first."""
+    keys: list[bytes] = []
+    left = MOST_BYTES
+    for key in islice(hottest, MAX_KEYS):
+        left -= len(key) + _ENCODING_BYTES
+        if left < 0:
+            break
+        keys.append(key)
+    return keys[::-1]
+
+
+async def _bring(store: Store, keys: Iterable[bytes], rest: Rest, *, to_l1: bool) -> int:
     brought = 0
     for batch in _batches(keys):
         began = time.monotonic()
@@ -114,7 +132,7 @@ async def _bring(store: Store, keys: list[bytes], rest: Rest, *, to_l1: bool) ->
     return brought
 
 
-def _batches(keys: list[bytes]) -> Iterable[list[bytes]]:
+def _batches(keys: Iterable[bytes]) -> Iterable[list[bytes]]:
     rest = iter(keys)
     while batch := list(islice(rest, BATCH_KEYS)):
         yield batch

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from sidecar.config.knobs import MOST_FREEZES
 from sidecar.config.section import Section
 from sidecar.model.change import Declined, Turn
 from sidecar.optimizer.situation import Situation
-
-MOST = 8
-"""The largest number of freezes above the configured one. Frozen garbage in cycles is not collected
-until all objects are unfrozen, so the number is limited."""
 
 
 class Freeze:
@@ -24,6 +21,6 @@ class Freeze:
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         frozen = situation.effective.tuning.gc_frozen
-        if frozen >= situation.configured.tuning.gc_frozen + MOST:
-            return Declined(f"Objects have already been frozen {MOST} times.")
+        if frozen >= situation.configured.tuning.gc_frozen + MOST_FREEZES:
+            return Declined(f"Objects have already been frozen {MOST_FREEZES} times.")
         return Turn("gc.frozen", frozen + 1)

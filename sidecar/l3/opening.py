@@ -36,6 +36,7 @@ from sidecar.l3.record import LostRecordError, read_record
 from sidecar.l3.salvage import salvage
 from sidecar.l3.space import folder_bytes
 from sidecar.l3.witness import WITNESS, DamagedWitnessError, read_mark
+from sidecar.process.private import narrow_folder
 
 LOCK_WAIT_SECONDS = 5.0
 LOCK_POLL_SECONDS = 0.05
@@ -62,6 +63,9 @@ def open_database(
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         _finish_what_was_begun(data_dir)
+        if folder.exists():  # else data_dir may be for something else, too
+            narrow_folder(data_dir)
+            narrow_folder(folder)
         is_changed = not (folder / CURRENT).exists()
         if empty or _has_lost_its_record(folder):
             wipe(data_dir)

@@ -1,7 +1,8 @@
 """Small files that survive a restart: read once at the start, and replaced atomically.
 
 Their contents are optional, and the volume is not trusted: a file that is missing is not read, and
-one that is damaged, or is no regular file, is put aside and logged. No link is followed.
+one that is damaged, or is no regular file, is put aside and logged. No link is followed. They are
+for their owner alone.
 
 A file is a line `cache-sidecar VERSION`, four bytes of CRC-32 of the rest, and a MessagePack map.
 Files of version 1 have no checksum, and those from before versions have only the map. Optional
@@ -23,6 +24,8 @@ from typing import Final, TypeVar
 
 import msgspec
 import structlog
+
+from sidecar.process.private import narrow
 
 FORMAT: Final = 2
 """The version that is written. This and earlier versions can be read."""
@@ -83,6 +86,7 @@ def _read(file: Path, most_bytes: int) -> bytes:
             raise OSError(errno.EINVAL, "it is not a regular file")
         if status.st_size > most_bytes:
             raise OSError(errno.EINVAL, f"it has more than {most_bytes:,} bytes")
+        narrow(descriptor)
         with os.fdopen(descriptor, "rb", closefd=False) as opened:
             return opened.read(most_bytes)
     finally:

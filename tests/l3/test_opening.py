@@ -96,6 +96,22 @@ def test_nobody_else_reads_the_volume(data_dir: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
+def test_the_folders_of_an_earlier_version_are_narrowed(
+    data_dir: Path, tmp_path: Path, start_child: StartChild
+) -> None:
+    """A folder that has been none of L3's keeps its rights: it may be for something else too."""
+    for folder in (data_dir, data_dir / FOLDER):
+        folder.chmod(0o755)
+    start_child(data_dir).hello()
+    assert [stat.S_IMODE(it.stat().st_mode) for it in (data_dir, data_dir / FOLDER)] == [0o700] * 2
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    start_child(shared).hello()
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+    assert stat.S_IMODE((shared / FOLDER).stat().st_mode) == 0o700
+
+
 # ---- locks
 
 

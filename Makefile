@@ -16,7 +16,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 # What the tests run besides; each is a package of Debian of the same name. Only root runs containers.
-PROGRAMS := curl openssl prometheus chromium
+PROGRAMS := curl openssl prometheus chromium gcc
 ifeq ($(shell id -u),0)
 PROGRAMS += podman buildah runc mmdebstrap
 endif
@@ -29,7 +29,7 @@ QUICK := tests/api tests/config tests/contracts/test_agreements.py \
     tests/process tests/serving tests/signals tests/store/test_doorkeeper.py tests/store/test_facade.py \
     tests/store/test_listing.py tests/store/test_memory.py tests/tiers/test_packing.py
 
-.PHONY: run test check setup tools lint format dashboards bench image push chart-docs lock clean
+.PHONY: run test chaos check setup tools lint format dashboards bench image push chart-docs lock clean
 
 run: setup
 	@mkdir -p $(DATA)
@@ -37,8 +37,13 @@ run: setup
 
 test: setup tools
 	@which $(PROGRAMS) > /dev/null || (apt-get update -qq \
-	    && apt-get install -y -qq --no-install-recommends $(PROGRAMS) fonts-dejavu-core)
+	    && apt-get install -y -qq --no-install-recommends $(PROGRAMS) libc6-dev fonts-dejavu-core)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+
+# Faults of every kind under load, for an hour.
+chaos: setup
+	@which gcc > /dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 # The inner loop.
 check: lint

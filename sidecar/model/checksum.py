@@ -13,11 +13,16 @@ from xxhash import xxh3_64_intdigest
 from sidecar.model.answers import Record
 from sidecar.model.writes import Put
 
-_HEAD = struct.Struct("<QddQ")
+_pack = struct.Struct("<QddQ").pack
+SMALL_BYTES = 4096
+"""A smaller value is copied, which costs less than a second digest."""
 
 
 def checksum_of(key: bytes, version: Put | Record) -> int:
     """XXH3 of 64 bits over a version as it is stored; never 0, which means that there is none."""
-    head = _HEAD.pack(version.seq, version.created_at, version.expires_at, version.size)
-    name = version.content_type.encode() + b"\0" + key
-    return xxh3_64_intdigest(version.value, xxh3_64_intdigest(head + name)) or 1
+    value = version.value
+    numbers = _pack(version.seq, version.created_at, version.expires_at, version.size)
+    head = b"%b%b\0%b" % (numbers, version.content_type.encode(), key)
+    if len(value) <= SMALL_BYTES:
+        return xxh3_64_intdigest(head + value) or 1
+    return xxh3_64_intdigest(value, xxh3_64_intdigest(head)) or 1

@@ -1,0 +1,1 @@
+"""Faults of every kind against a sidecar under load, with every answer checked against a model."""

@@ -1,0 +1,204 @@
+"""The load: threads that write and read their own keys, and check every answer."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tests.chaos.model import Key
+
+KEYS = 50
+HANG_SECONDS = 5.0
+"""A longer answer is a violation, unless the sidecar was stopped by a fault."""
+GIVE_UP_SECONDS = 15.0
+REFUSED = frozenset({404, 412, 503})
+
+
+@dataclass
+class Tally:
+    """What all workers have seen."""
+
+    operations: int = 0
+    unavailable: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+
+
+class Worker(threading.Thread):
+    """Writes and reads the keys of one namespace, one request at a time."""
+
+    def __init__(self, number: int, port: int, seed: int) -> None:
+        super().__init__(name=f"worker {number}", daemon=True)
+        self._rng = random.Random(f"{seed}/{number}")
+        self._port = port
+        self._namespace = f"chaos{number}"
+        self._connection: http.client.HTTPConnection | None = None
+        self._count = 0
+        self.keys = {f"key{name}": Key() for name in range(KEYS)}
+        self.tally = Tally()
+        self.fault = "none"
+        self.may_hang = False
+        self._go = threading.Event()
+        self._idle = threading.Event()
+        self._end = False
+
+    # ---- from outside
+
+    def run(self) -> None:
+        while not self._end:
+            if not self._go.is_set():
+                self._idle.set()
+                self._go.wait(0.05)
+                continue
+            self._idle.clear()
+            self.step()
+        self._drop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is asked meanwhile."""
+        self._go.clear()
+        assert self._idle.wait(2 * GIVE_UP_SECONDS), f"{self.name} waits for an answer for ever"
+        yield
+        self._go.set()
+        self._idle.clear()
+
+    def begin(self) -> None:
+        self.start()
+        self._go.set()
+
+    def finish(self) -> None:
+        self._go.clear()
+        self._end = True
+        self.join(2 * GIVE_UP_SECONDS)
+
+    def forget(self) -> None:
+        """What has happened may lose any entry."""
+        for key in self.keys.values():
+            key.durable = False
+
+    def check_all(self, *, complete: bool) -> None:
+        """Read every key; if `complete`, durable ones have to be there."""
+        for name, key in self.keys.items():
+            found = self._get(name)
+            if complete and key.durable and found is None:
+                self._violated(name, "a durable value is gone")
+                key.durable = False
+
+    # ---- operations
+
+    def step(self) -> None:
+        """One random operation."""
+        name = self._rng.choice(list(self.keys))
+        self._rng.choices(
+            [self._put, self._get, self._remove, self._put_many, self._get_many, self._invalidate],
+            [30, 50, 10, 4, 5, 0.3],
+        )[0](name)
+
+    def _value(self, name: str) -> bytes:
+        """One that was never put before."""
+        self._count += 1
+        size = self._rng.choices([20, 2_000, 20_000, 200_000], [50, 30, 15, 2])[0]
+        head = f"{self._namespace}/{name}/{self._count}/".encode()
+        return head + self._rng.randbytes(16).hex().encode() * (size // 32)
+
+    def _put(self, name: str) -> None:
+        value = self._value(name)
+        status, headers, _ = self._ask("PUT", f"/v1/cache/{self._namespace}/{name}", value)
+        durable = headers.get("Cache-Status", "").endswith("detail=l3")
+        self.keys[name].put(value, answered=status in {201, 204}, durable=durable)
+
+    def _get(self, name: str) -> bytes | None:
+        status, _, body = self._ask("GET", f"/v1/cache/{self._namespace}/{name}")
+        found = body if status == 200 else None
+        if wrong := self.keys[name].wrong(found):
+            self._violated(name, wrong)
+        return found
+
+    def _remove(self, name: str) -> None:
+        status, _, _ = self._ask("DELETE", f"/v1/cache/{self._namespace}/{name}")
+        self.keys[name].delete(answered=status in {204, 404})
+
+    def _put_many(self, _name: str) -> None:
+        names = self._rng.sample(list(self.keys), 5)
+        values = {name: self._value(name)[:2000] for name in names}
+        entries = [{"key": name, "value": value} for name, value in values.items()]
+        body = {"namespace": self._namespace, "entries": entries}
+        status, answer = self._batch("/v1/mset", body)
+        for at, (name, value) in enumerate(values.items()):
+            told = answer["entries"][at]["status"] if status == 200 else 0
+            self.keys[name].put(value, answered=told in {201, 204}, durable=False)
+
+    def _get_many(self, _name: str) -> None:
+        names = self._rng.sample(list(self.keys), 10)
+        status, answer = self._batch("/v1/mget", {"namespace": self._namespace, "keys": names})
+        if status != 200:
+            return
+        for entry in answer["entries"]:
+            name = entry["key"] if isinstance(entry["key"], str) else entry["key"].decode()
+            if wrong := self.keys[name].wrong(bytes(entry["value"])):
+                self._violated(name, wrong)
+
+    def _invalidate(self, _name: str) -> None:
+        prefix = f"key{self._rng.randrange(10)}"
+        body = json.dumps({"namespace": self._namespace, "prefix": prefix}).encode()
+        status, _, _ = self._ask("POST", "/v1/invalidate", body)
+        for name, key in self.keys.items():
+            if name.startswith(prefix):
+                key.delete(answered=status in {200, 204})
+
+    # ---- requests
+
+    def _batch(self, path: str, body: object) -> tuple[int, Any]:
+        kind = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
+        status, _, answer = self._ask("POST", path, msgspec.msgpack.encode(body), kind)
+        return status, msgspec.msgpack.decode(answer) if status == 200 else None
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body; status 0 if there was no answer."""
+        began = time.monotonic()
+        fault = self.fault
+        self.tally.operations += 1
+        try:
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection(
+                    "127.0.0.1", self._port, timeout=GIVE_UP_SECONDS
+                )
+            self._connection.request(method, path, body, headers or {})
+            answer = self._connection.getresponse()
+            status, found, data = answer.status, dict(answer.headers), answer.read()
+        except (OSError, http.client.HTTPException):
+            self._drop()
+            status, found, data = 0, {}, b""
+            time.sleep(0.01)
+        seconds = time.monotonic() - began
+        if seconds > HANG_SECONDS and not self.may_hang:
+            self._violated(path, f"no answer to {method} for {seconds:.1f} s")
+        if status in {0, 503}:
+            self.tally.unavailable[fault] += 1
+        elif status >= 400 and status not in REFUSED:
+            self._violated(path, f"{method} was answered {status} {data[:200]!r}")
+        return status, found, data
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _violated(self, what: str, how: str) -> None:
+        self.tally.violations.append(f"{self.fault}: {self._namespace}/{what}: {how}")

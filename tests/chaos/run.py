@@ -1,0 +1,120 @@
+"""One run: load, faults one after the other, and a check of everything after each."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.faults import CALM, FAULTS, World
+from tests.chaos.load import Worker
+from tests.chaos.shim import Shim
+from tests.documents.kubelet import Mount
+from tests.running import RunningSidecar, anonymous_bytes, wait_until
+
+WORKERS = 3
+BACK_SECONDS = 60.0
+"""How soon L3 serves again after a fault."""
+BAD_FOR_LONG = ("volume", "writes fail", "read-only", "slow", "freeze", "stuck")
+"""Faults during which an answer may take as long as they do."""
+
+
+@dataclass
+class Report:
+    """What a run has seen."""
+
+    seed: int
+    operations: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    unavailable: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    memory_bytes: list[int] = field(default_factory=list)
+    """Of the sidecar's own process, after each fault."""
+
+    def __str__(self) -> str:
+        lines = [
+            f"seed {self.seed}: {self.operations:,} operations, "
+            f"{self.faults.total():,} faults of {len(self.faults)} kinds, "
+            f"{len(self.violations)} violations",
+            f"memory: {', '.join(f'{size / 2**20:.0f}' for size in self.memory_bytes)} MiB",
+        ]
+        for fault, count in sorted(self.faults.items()):
+            lines.append(f"  {fault}: {count}, {self.unavailable[fault]} without an answer or 503")
+        return "\n".join([*lines, *self.violations])
+
+
+def run(scratch: Path, seconds: float, seed: int, names: list[str] | None = None) -> Report:
+    """Run for so long; `names` are the faults to choose from, in turn."""
+    report, rng = Report(seed), random.Random(seed)
+    data_dir = scratch / "data"
+    shim, config = Shim(scratch, data_dir), Mount(scratch / "config")
+    config.publish({"cache.yaml": CALM})
+    flags = ("--config", str(config.path), "--log-level", "warning")
+    sidecar = RunningSidecar(data_dir, flags, shim.environment).start()
+    world = World(sidecar, shim, config, rng)
+    workers = [Worker(number, sidecar.port, seed) for number in range(WORKERS)]
+    for worker in workers:
+        worker.begin()
+    end = time.monotonic() + seconds
+    order: list[str] = []
+    try:
+        while time.monotonic() < end:
+            if not order:
+                order = list(names or FAULTS)
+                rng.shuffle(order)
+            _throw(order.pop(), world, workers, report)
+    finally:
+        for worker in workers:
+            worker.finish()
+            report.operations += worker.tally.operations
+            report.unavailable += worker.tally.unavailable
+            report.violations += worker.tally.violations
+        shim.heal()
+        assert sidecar.process is not None
+        sidecar.process.terminate()
+        status, log = sidecar.wait()
+    if status:
+        report.violations.append(f"it ended with status {status}")
+    if report.violations:
+        report.violations.append(f"the log of its last life:\n{log}")
+    return report
+
+
+def _throw(name: str, world: World, workers: list[Worker], report: Report) -> None:
+    """Throw one fault, wait until it is over, and check every key."""
+    apply, keeps = FAULTS[name]
+    report.faults[name] += 1
+    for worker in workers:
+        worker.fault = name
+        worker.may_hang = any(word in name for word in BAD_FOR_LONG)
+        if not keeps:
+            worker.forget()
+    time.sleep(world.rng.uniform(0.2, 0.6))
+    if not keeps:
+        for worker in workers:
+            worker.forget()
+    try:
+        apply(world)
+        wait_until(lambda: _is_up(world), f"L3 is back after {name!r}", BACK_SECONDS)
+    except AssertionError as error:
+        report.violations.append(f"{name}: {error}")
+    with ExitStack() as paused:
+        for worker in workers:
+            paused.enter_context(worker.paused())
+            if not keeps:
+                worker.forget()
+            worker.may_hang = False
+            worker.check_all(complete=keeps)
+    report.memory_bytes.append(anonymous_bytes(world.sidecar.pid))
+
+
+def _is_up(world: World) -> bool:
+    assert world.sidecar.process is not None
+    assert world.sidecar.process.poll() is None, "the sidecar has ended"
+    try:
+        return bool(world.sidecar.stats()["l3"]["state"] == "up")
+    except OSError:
+        return False

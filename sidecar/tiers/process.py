@@ -99,7 +99,7 @@ class DiskProcess(asyncio.Protocol):
         self._flushing = False
         self._end_of_stream: asyncio.Future[None] = self._loop.create_future()
         self._heard_at = 0.0
-        self._born = 0.0
+        self._closed_at = time.monotonic()  # since when L3 has not been open
         self._fault: tuple[str, str] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -134,6 +134,8 @@ class DiskProcess(asyncio.Protocol):
             except OSError as error:  # out of memory or processes
                 trouble = Trouble("failed", f"the L3 process cannot be started: {error}")
             finally:  # whatever it was: the next child owes none of the answers
+                if self._disk.state is UP:
+                    self._closed_at = time.monotonic()
                 self._disk.lost()
             if self._stopping:
                 return
@@ -249,7 +251,6 @@ class DiskProcess(asyncio.Protocol):
         self._unframer = wire.Unframer()
         self._heard_at = time.monotonic()
         self._end_of_stream = self._loop.create_future()
-        self._born = self._heard_at
         transport, _ = await self._loop.create_connection(lambda: self, sock=ours)
         self._transport = transport
         try:
@@ -277,7 +278,8 @@ class DiskProcess(asyncio.Protocol):
             while not ended.done():
                 await asyncio.wait([ended], timeout=TICK_SECONDS)
                 self._disk.expire(self._disk.monotonic())
-                if self._disk.state is OPENING and time.monotonic() - self._born > OPEN_SECONDS:
+                opening_seconds = time.monotonic() - self._closed_at
+                if self._disk.state is OPENING and opening_seconds > OPEN_SECONDS:
                     self._go_without(Trouble("opening", OPENS_SLOWLY))
                 self._send_what_is_due()
                 quiet = time.monotonic() - self._heard_at

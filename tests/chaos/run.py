@@ -100,7 +100,7 @@ def _throw(name: str, world: World, workers: list[Worker], report: Report) -> No
         apply(world)
         wait_until(lambda: _is_up(world), f"L3 is back after {name!r}", BACK_SECONDS)
     except AssertionError as error:
-        report.violations.append(f"{name}: {error}")
+        report.violations.append(f"{name}: {error}; {_readiness(world)}")
     with ExitStack() as paused:
         for worker in workers:
             paused.enter_context(worker.paused())
@@ -109,6 +109,13 @@ def _throw(name: str, world: World, workers: list[Worker], report: Report) -> No
             worker.may_hang = False
             worker.check_all(complete=keeps)
     report.memory_bytes.append(anonymous_bytes(world.sidecar.pid))
+
+
+def _readiness(world: World) -> str:
+    try:
+        return world.sidecar.ops("/readyz").body.decode()
+    except OSError as error:
+        return f"no answer to /readyz: {error}"
 
 
 def _is_up(world: World) -> bool:

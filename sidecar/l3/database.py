@@ -87,11 +87,13 @@ class HoleError(Exception):
 class Database:
     """An open database. Not thread-safe, except for `compact`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create it. Raises rocksdict's Exception with RocksDB's own words, OSError, and
-        HoleError if a part of its history is missing.
+    def __init__(self, path: Path, *, share: int = 1) -> None:
+        """Open or create it, as one of `share` databases that are open at a time.
+
+        Raises rocksdict's Exception with RocksDB's own words, OSError, and HoleError if a part of
+        its history is missing.
         """
-        buffers = int(os.environ.get(BUFFERS_VARIABLE, BUFFERS_BYTES))
+        buffers = int(os.environ.get(BUFFERS_VARIABLE, BUFFERS_BYTES)) // share
         cache = Cache(buffers // CACHE_PART)
         families = {
             "meta": _family_options(

@@ -33,8 +33,8 @@ def salvage(damaged: Path, copy: Path) -> Salvaged:
     """Copy a database to a new folder. Raises rocksdict's Exception if its metadata is damaged, and
     HoleError.
     """
-    source = Database(damaged)
-    target = Database(copy)
+    source = Database(damaged, share=2)
+    target = Database(copy, share=2)
     counts = Counts(max_seq=_copy_state(source, target), largest=0)
     lost = 0
     start = b""

@@ -123,7 +123,7 @@ def test_each_room_says_what_it_is() -> None:
         assert docstring[1].count(".") >= 2, room
 
 
-def test_all_of_l3_but_the_wire_and_the_mark_is_protected() -> None:
+def test_all_of_l3_but_what_both_processes_know_is_protected() -> None:
     """The main process cannot import a new file of L3's process either."""
     [protected] = [
         each["protected_modules"]
@@ -131,5 +131,5 @@ def test_all_of_l3_but_the_wire_and_the_mark_is_protected() -> None:
         if each["type"] == "protected"
     ]
     files = {f"sidecar.l3.{path.stem}" for path in (ROOT / "sidecar" / "l3").glob("*.py")}
-    shared = {f"sidecar.l3.{name}" for name in ("__init__", "wire", "mark")}
+    shared = {f"sidecar.l3.{name}" for name in ("__init__", "wire", "folder", "record", "witness")}
     assert set(protected) == files - shared

@@ -44,6 +44,8 @@ from sidecar.http.server import Server
 from sidecar.http.signals import SignalsApi
 from sidecar.kube.settings import KubeSettings
 from sidecar.kube.trouble import CredentialsError
+from sidecar.l3.folder import FOLDER
+from sidecar.l3.witness import last_write
 from sidecar.model.announcement import Announcement
 from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import RequestStats
@@ -93,8 +95,16 @@ async def prepare(
     documents = Documents(time.time, parse_here, settings.data_dir, announce, claim.save)
     await _take_first(documents, settings)
     saved = await asyncio.to_thread(remembered, settings.data_dir)
+    last_seq = await asyncio.to_thread(last_write, settings.data_dir / FOLDER)
     return Sidecar(
-        settings, runtime, catalogue, claim=claim, documents=documents, saved=saved, api=api
+        settings,
+        runtime,
+        catalogue,
+        claim=claim,
+        last_seq=last_seq,
+        documents=documents,
+        saved=saved,
+        api=api,
     )
 
 
@@ -108,6 +118,7 @@ class Sidecar:
         catalogue: Catalogue,
         *,
         claim: Claim,
+        last_seq: int,
         documents: Documents,
         saved: SavedState,
         api: Api | None,
@@ -131,6 +142,7 @@ class Sidecar:
         self.store = Store(
             self._clock, cache, policies.make_for, policies.scores, disk, spare=self.budget
         )
+        self.store.number_after(last_seq)
         self.l3 = DiskProcess(disk, claim, settings.data_limit)
         self.actuators = Actuators(self.store, self.l3, self.admissions["http"], runtime)
         if missing := catalogue.one_shots.keys() - self.actuators.one_shots.keys():

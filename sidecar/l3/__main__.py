@@ -40,7 +40,7 @@ def main(descriptor: int, data_dir: Path, data_limit: int | None, *, empty: bool
     connection = socket.socket(fileno=descriptor)
     database: Database | None = None
     try:
-        database, wiped = open_database(data_dir, empty=empty, data_limit=data_limit)
+        database, wiped, gone = open_database(data_dir, empty=empty, data_limit=data_limit)
         if data_limit is not None:
             data_limit = max(0, data_limit - quarantine_bytes(data_dir))
         space = Space(data_dir / FOLDER, database, data_limit)
@@ -48,7 +48,7 @@ def main(descriptor: int, data_dir: Path, data_limit: int | None, *, empty: bool
         if data_limit is not None:
             engine.cap(most_live_bytes(data_limit))
         engine.catch_up(read_record(data_dir / FOLDER), time.time())
-        Child(connection, engine, space, wiped=wiped).run()
+        Child(connection, engine, space, wiped=wiped, gone=gone).run()
         space.close()
         database.close()
     except OpenError as error:

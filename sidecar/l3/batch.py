@@ -191,7 +191,7 @@ class Batch:
             return
         tier = self._tier
         self.rows.put(COUNTS_ROW, msgspec.msgpack.encode(self._counts))
-        tier.database.write(self.rows, sync=sync)
+        tier.database.write(self.rows, sync=sync, max_seq=self._counts.max_seq)
         grown = self._counts.used_bytes - tier.counts.used_bytes
         tier.written_bytes += grown + self._dropped_bytes
         tier.counts = self._counts

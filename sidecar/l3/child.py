@@ -75,12 +75,19 @@ class Child:
     """Serves one socket from one engine until it closes."""
 
     def __init__(
-        self, connection: socket.socket, engine: Engine, space: Space, *, wiped: bool
+        self,
+        connection: socket.socket,
+        engine: Engine,
+        space: Space,
+        *,
+        wiped: bool,
+        gone: str = "",
     ) -> None:
         self._socket = connection
         self._engine = engine
         self._space = space
         self._wiped = wiped
+        self._gone = gone
         self._buffer = memoryview(bytearray(RECEIVE_BYTES))
         self._unframer = wire.Unframer()
         self._clock = SidecarClock()
@@ -318,6 +325,7 @@ class Child:
             slowed=self._space.slowed,
             wiped=self._wiped,
             damaged=engine.damaged,
+            gone=self._gone,
             largest=engine.largest,
         )
         self._reply(wire.Reply([], [], [], status=status))

@@ -38,8 +38,9 @@ from rocksdict import (
     WriteOptions,
 )
 
+from sidecar.l3.record import EMPTY_RECORD
 from sidecar.l3.wire import BUFFERS_VARIABLE
-from sidecar.l3.witness import WITNESS, DamagedWitnessError, Mark, boot_id, read_mark
+from sidecar.l3.witness import WITNESS, DamagedWitnessError, Mark, Marked, boot_id, read_mark
 
 CORRUPT = re.compile(
     "Corruption"
@@ -117,8 +118,7 @@ class Database:
         self._synced = WriteOptions()
         self._synced.sync = True
         try:
-            self._check_history(path)
-            self._mark = Mark(path)
+            self._mark = Mark(path, EMPTY_RECORD, self._check_history(path))
             self._note(synced=True)  # opening has flushed what the logs had
             if self.state.get(WITNESS_ROW) is None:
                 self.state[WITNESS_ROW] = b""
@@ -127,18 +127,24 @@ class Database:
             self._release()
             raise
 
-    def write(self, batch: WriteBatch, *, sync: bool) -> None:
-        """Write a batch atomically. It is in the log when this returns, fsynced if requested."""
+    def write(self, batch: WriteBatch, *, sync: bool, max_seq: int = 0) -> None:
+        """Write a batch atomically. It is in the log when this returns, fsynced if requested.
+
+        `max_seq` is the highest number of a write so far, if the batch has any.
+        """
         if sync:
             self._db.write(batch, self._synced)
         else:
             self._db.write(batch)
         self._close_log()
+        if max_seq:
+            self._mark.max_seq = max_seq
         self._note(synced=sync)
 
     def note_damage(self) -> None:
         """Let the next start copy what can be read, instead of opening it. Raises OSError."""
-        self._mark.note_damage(self._db.latest_sequence_number())
+        self._mark.damaged = True
+        self._note(synced=False)
 
     def format_version(self) -> int | None:
         """The version of its rows; None if the folder has no version."""
@@ -194,20 +200,22 @@ class Database:
     def _note(self, *, synced: bool) -> None:
         self._mark.note(self._db.latest_sequence_number(), synced=synced)
 
-    def _check_history(self, path: Path) -> None:
+    def _check_history(self, path: Path) -> Marked | None:
+        """What was noted last, if anything was. Raises HoleError."""
         try:
             marked = read_mark(path)
         except DamagedWitnessError as error:
             if self.state.get(WITNESS_ROW) is not None:
                 raise HoleError(f"Corruption: {path / WITNESS}: {error}") from None
-            return  # the folder is new, or from before there was a witness
+            return None  # the folder is new, or from before there was a witness
         if marked is None:
             if self.state.get(WITNESS_ROW) is not None:
                 raise HoleError(f"Corruption: {path / WITNESS} is empty")
-            return
+            return None
         found, least = self._db.latest_sequence_number(), marked.least_seq(boot_id())
         if found < least:
             raise HoleError(f"Corruption: the log ends at write {found} instead of {least}")
+        return marked
 
     def _release(self) -> None:
         with suppress(Exception):  # of a flush: what it cannot write is in the log

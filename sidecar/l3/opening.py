@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from sidecar.l3.database import FORMAT, MIB, Database, is_corruption
 from sidecar.l3.folder import (
@@ -32,13 +33,13 @@ from sidecar.l3.folder import (
     fsync_folder,
     in_use,
 )
-from sidecar.l3.record import LostRecordError, read_record
+from sidecar.l3.record import LostRecordError, carry_over, read_record
 from sidecar.l3.salvage import salvage
 from sidecar.l3.space import folder_bytes
 from sidecar.l3.witness import WITNESS, DamagedWitnessError, read_mark
 from sidecar.process.private import narrow_folder
 
-LOCK_WAIT_SECONDS = 5.0
+LOCK_WAIT_SECONDS = 3.0
 LOCK_POLL_SECONDS = 0.05
 QUARANTINE_BYTES = 16 * MIB
 """The most bytes that a quarantined folder may keep; they are deducted from the data limit."""
@@ -52,32 +53,45 @@ class OpenError(Exception):
         self.reason = reason
 
 
-def open_database(
-    data_dir: Path, *, empty: bool, data_limit: int | None = None
-) -> tuple[Database, bool]:
-    """The database, and whether entries from before are gone. Raises OpenError.
+class Opened(NamedTuple):
+    """A database that serves."""
+
+    database: Database
+    wiped: bool
+    """Whether nothing is left from before."""
+    gone: str
+    """Why entries from before are gone; empty if none are."""
+
+
+def open_database(data_dir: Path, *, empty: bool, data_limit: int | None = None) -> Opened:
+    """Open it, or what can be had in its place. Raises OpenError.
 
     `empty` is whether it missed writes that nobody knows any more; its record may say so as well.
     """
     folder = data_dir / FOLDER
+    gone = ""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         _finish_what_was_begun(data_dir)
+<<<<<<< HEAD
         if folder.exists():  # else data_dir may be for something else, too
             narrow_folder(data_dir)
             narrow_folder(folder)
         is_changed = not (folder / CURRENT).exists()
+=======
+>>>>>>> e612062 (Apply what L3 missed exactly once, in its order, whoever dies meanwhile)
         if empty or _has_lost_its_record(folder):
+            gone = "it missed more writes than are known"
             wipe(data_dir)
-            is_changed = True
-        elif not is_changed and _has_damaged_tables(folder):
-            _replace_by_copy(data_dir, data_limit)
-            is_changed = True
+        elif _has_damaged_tables(folder):
+            gone = _replace_by_copy(data_dir, data_limit)
+        wiped = not (folder / CURRENT).exists()
         database = _open(data_dir)
-        if database is None:
+        if isinstance(database, str):
+            gone, wiped = f"{database}; the rest was set aside", True
             quarantine(data_dir)
-            is_changed, database = True, _open(data_dir)
-        if database is None:
+            database = _open(data_dir)
+        if isinstance(database, str):
             raise OpenError(
                 "failed",
                 f"{data_dir}: RocksDB reports an empty database as corrupt; check the disk",
@@ -85,7 +99,7 @@ def open_database(
         _check_format(database, data_dir)
     except OSError as error:
         raise OpenError(*explain(str(error), data_dir)) from error
-    return database, is_changed
+    return Opened(database, wiped, gone)
 
 
 def wipe(data_dir: Path) -> None:
@@ -113,18 +127,19 @@ def _has_damaged_tables(folder: Path) -> bool:
     return marked is not None and marked.damaged
 
 
-def _replace_by_copy(data_dir: Path, data_limit: int | None) -> None:
-    """Replace a database with damaged tables by a copy of what can be read. It is set aside if that
-    is too little, or if the volume has no room for a copy. Raises OSError, OpenError.
+def _replace_by_copy(data_dir: Path, data_limit: int | None) -> str:
+    """Replace a database with damaged tables by a copy of what can be read, with its record. It is
+    set aside if that is too little, or if the volume has no room for a copy. Returns what is gone.
+    Raises OSError, OpenError.
     """
     folder, copy = data_dir / FOLDER, data_dir / COPY
     size = folder_bytes(folder)
     has_room = size < shutil.disk_usage(data_dir).free
     if not has_room or (data_limit is not None and 2 * size > data_limit):
         quarantine(data_dir)
-        return
+        return "it has damaged tables, and there is no room for a copy"
     try:
-        salvage(folder, copy)
+        copied, lost = salvage(folder, copy)
     except Exception as error:
         shutil.rmtree(copy, ignore_errors=True)
         if not is_corruption(error):
@@ -132,9 +147,11 @@ def _replace_by_copy(data_dir: Path, data_limit: int | None) -> None:
         quarantine(data_dir)
         raise OpenError("corrupt", f"{error}; it was set aside, starting empty") from error
     with _locked(folder):
+        carry_over(folder, copy)
         _move(data_dir, FOLDER, TRASH)
         _move(data_dir, COPY, FOLDER)
     shutil.rmtree(data_dir / TRASH)
+    return f"it had damaged tables: {copied:,} entries were copied, {lost:,} could not be read"
 
 
 def _check_format(database: Database, data_dir: Path) -> None:
@@ -213,15 +230,15 @@ def _strip(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _open(data_dir: Path) -> Database | None:
-    """Open it; None if it is corrupt."""
+def _open(data_dir: Path) -> Database | str:
+    """Open it; why not, if it is corrupt."""
     give_up = time.monotonic() + LOCK_WAIT_SECONDS
     while True:
         try:
             return Database(data_dir / FOLDER)
         except Exception as error:
             if is_corruption(error):
-                return None
+                return str(error)
             reason, message = explain(str(error), data_dir)
             if reason != "locked" or time.monotonic() > give_up:
                 raise OpenError(reason, message) from error

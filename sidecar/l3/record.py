@@ -7,6 +7,7 @@ or is damaged, is lost, and then L3 is emptied.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -18,8 +19,10 @@ from sidecar.l3 import wire
 from sidecar.l3.witness import (
     HEAD_AT,
     MAGIC,
+    MOST_RECORD_BYTES,
     RECORD_AT,
     DamagedWitnessError,
+    MissingWitnessError,
     open_witness,
     read_at,
     sealed,
@@ -29,6 +32,9 @@ from sidecar.model.writes import Write
 
 _HEAD = struct.Struct("<8sII?")  # magic, bytes of the record, their CRC-32, whether it overflowed
 _SEALED_HEAD_BYTES = _HEAD.size + 4
+
+EMPTY_RECORD = sealed(_HEAD.pack(MAGIC, 0, 0, False))
+"""The head of the record of a new witness."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Write).decode
@@ -47,15 +53,18 @@ def read_record(folder: Path) -> list[Write]:
     """What L3 in this folder has missed, in order. Raises LostRecordError, OSError."""
     try:
         head = read_at(folder, HEAD_AT, _SEALED_HEAD_BYTES)
-        if not any(head):
-            return []
         _, size, checksum, overflowed = _HEAD.unpack(unsealed(head, _HEAD.size))
-        data = read_at(folder, RECORD_AT, size)
+        data = read_at(folder, RECORD_AT, min(size, MOST_RECORD_BYTES))
+    except MissingWitnessError:
+        return []  # opening tells what that means
     except DamagedWitnessError as error:
         raise LostRecordError(str(error)) from None
     if overflowed or len(data) < size or zlib.crc32(data) != checksum:
         raise LostRecordError("it overflowed" if overflowed else "it is damaged")
-    return [_decode(payload) for payload in wire.Unframer().feed(data)]
+    try:
+        return [_decode(payload) for payload in wire.Unframer().feed(data)]
+    except msgspec.DecodeError as error:
+        raise LostRecordError(str(error)) from None
 
 
 class RecordFile:
@@ -63,7 +72,7 @@ class RecordFile:
 
     def __init__(self, folder: Path) -> None:
         """Open the witness; one is created for a folder from before there were any."""
-        self._descriptor = open_witness(folder, create=True)
+        self._descriptor = open_witness(folder, EMPTY_RECORD)
         self._size = self._checksum = 0
 
     def write(self, items: bytes) -> None:
@@ -73,6 +82,8 @@ class RecordFile:
 
     def append(self, items: bytes) -> None:
         """Add to the record. It is on the disk when this returns."""
+        if not os.fstat(self._descriptor).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "L3's folder was replaced")
         os.pwrite(self._descriptor, items, RECORD_AT + self._size)
         self._write_head(self._size + len(items), zlib.crc32(items, self._checksum))
 
@@ -92,3 +103,12 @@ class RecordFile:
         os.pwrite(self._descriptor, head, HEAD_AT)
         os.fdatasync(self._descriptor)
         self._size, self._checksum = size, checksum
+
+
+def carry_over(folder: Path, copy: Path) -> None:
+    """Let the copy of a database have its record. Raises LostRecordError, OSError."""
+    record = RecordFile(copy)
+    try:
+        record.write(b"".join(map(item_of, read_record(folder))))
+    finally:
+        record.close()

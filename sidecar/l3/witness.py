@@ -35,7 +35,7 @@ MOST_RECORD_BYTES: Final = 1 << 20
 FILE_BYTES: Final = RECORD_AT + MOST_RECORD_BYTES
 MAGIC = b"witness1"
 
-_MARK = struct.Struct("<8s16sQQ?")  # magic, boot, last sequence, synced sequence, damaged
+_MARK = struct.Struct("<8s16sQQQ?")  # magic, then the fields of `Marked`
 _CHECKSUM_BYTES = 4
 MARK_BYTES: Final = _MARK.size
 
@@ -44,12 +44,17 @@ class DamagedWitnessError(Exception):
     """The witness is missing, or is not what was written."""
 
 
+class MissingWitnessError(DamagedWitnessError):
+    """There is no file."""
+
+
 class Marked(msgspec.Struct, frozen=True):
-    """The content of the mark: sequence numbers of RocksDB."""
+    """The content of the mark: sequence numbers of RocksDB, and the highest number of a write."""
 
     boot: bytes
     last_seq: int
     synced_seq: int
+    max_seq: int
     damaged: bool
 
     def least_seq(self, boot: bytes) -> int:
@@ -60,28 +65,27 @@ class Marked(msgspec.Struct, frozen=True):
 class Mark:
     """Notes how far the database has come. One system call for each batch, of two microseconds."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the witness of `folder`, or create it. Raises OSError."""
-        self._descriptor = open_witness(folder, create=True)
+    def __init__(self, folder: Path, empty_record: bytes, before: Marked | None) -> None:
+        """Open the witness of `folder`, or create it with this head of its record; `before` is what
+        was noted before. Raises OSError.
+        """
+        self._descriptor = open_witness(folder, empty_record)
         self._boot = boot_id()
         self._synced_seq = 0
+        self.max_seq = 0 if before is None else before.max_seq
+        self.damaged = before is not None and before.damaged
+        """Whether a block cannot be read, so that the database must be copied before it is used."""
 
     def note(self, seq: int, *, synced: bool) -> None:
         """All writes up to `seq` are in the log, and on the disk if `synced`. Raises OSError."""
         if synced:
             self._synced_seq = seq
-        self._write(seq, damaged=False)
-
-    def note_damage(self, seq: int) -> None:
-        """The database has a block that cannot be read, and must be copied before it is used."""
-        self._write(seq, damaged=True)
+        numbers = (seq, self._synced_seq, self.max_seq)
+        content = _MARK.pack(MAGIC, self._boot, *numbers, self.damaged)
+        os.pwrite(self._descriptor, sealed(content), 0)
 
     def close(self) -> None:
         os.close(self._descriptor)
-
-    def _write(self, seq: int, *, damaged: bool) -> None:
-        content = _MARK.pack(MAGIC, self._boot, seq, self._synced_seq, damaged)
-        os.pwrite(self._descriptor, sealed(content), 0)
 
 
 def read_mark(folder: Path) -> Marked | None:
@@ -89,8 +93,16 @@ def read_mark(folder: Path) -> Marked | None:
     data = read_at(folder, 0, MARK_BYTES + _CHECKSUM_BYTES)
     if data and not any(data):
         return None
-    _, boot, last_seq, synced_seq, damaged = _MARK.unpack(unsealed(data, MARK_BYTES))
-    return Marked(boot, last_seq, synced_seq, damaged)
+    return Marked(*_MARK.unpack(unsealed(data, MARK_BYTES))[1:])
+
+
+def last_write(folder: Path) -> int:
+    """The highest number of a write that L3 has had; 0 if that is unknown. Blocks."""
+    try:
+        marked = read_mark(folder)
+    except (OSError, DamagedWitnessError):
+        return 0
+    return 0 if marked is None else marked.max_seq
 
 
 def read_at(folder: Path, offset: int, size: int) -> bytes:
@@ -100,7 +112,7 @@ def read_at(folder: Path, offset: int, size: int) -> bytes:
         descriptor = os.open(folder / WITNESS, flags)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP):
-            raise DamagedWitnessError("the file is missing, or is a link") from None
+            raise MissingWitnessError("the file is missing, or is a link") from None
         raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -110,14 +122,17 @@ def read_at(folder: Path, offset: int, size: int) -> bytes:
         os.close(descriptor)
 
 
-def open_witness(folder: Path, *, create: bool) -> int:
-    """A descriptor to write the file with, in its full size. Raises OSError, FileNotFoundError if
-    there is none and `create` is not set.
+def open_witness(folder: Path, empty_record: bytes) -> int:
+    """A descriptor to write the file with, in its full size. A new one has this head of a record.
+    Raises OSError.
     """
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_CREAT
     descriptor = os.open(folder / WITNESS, flags, 0o600)
     try:
-        if os.fstat(descriptor).st_size < FILE_BYTES:
+        size = os.fstat(descriptor).st_size
+        if size == 0:
+            os.pwrite(descriptor, empty_record, HEAD_AT)
+        if size < FILE_BYTES:
             os.posix_fallocate(descriptor, 0, FILE_BYTES)
     except BaseException:
         os.close(descriptor)

@@ -49,6 +49,7 @@ class Status(msgspec.Struct, array_like=True, gc=False):
     max_seq: int
     invalidations: int
     slowed: bool  # writes wait until the folder has shrunk
-    wiped: bool  # entries from before this child opened L3 are gone
+    wiped: bool  # nothing is left from before this child opened L3
     damaged: int = 0  # reads by this child that met a damaged block
+    gone: str = ""  # why entries from before are gone, for the log; empty if none are
     largest: int = 0xFFFFFFFF  # the size of the largest entry so far

@@ -324,7 +324,7 @@ class Store:
                 continue
             entry = entry_of(flight.key, answer, epoch)
             if entry is None:
-                self._drop_damaged(flight.key, answer.seq)
+                self._drop_damaged(flight.key)
                 land(flight, None)
                 continue
             if invalidations.any and invalidations.covers(entry.key, entry.seq):
@@ -336,12 +336,12 @@ class Store:
                 self._promote(entry)
             land(flight, Found(entry, L3))
 
-    def _drop_damaged(self, key: bytes, seq: int) -> None:
+    def _drop_damaged(self, key: bytes) -> None:
         """Delete a version from L3 that is not what was put."""
         self.stats.damaged += 1
         log.warning("L3 has given a value that was not put", key=key.decode(errors="replace"))
         if self.disk.state is UP and not self.disk.full:
-            self.disk.write(Delete(key, seq), None)
+            self.disk.write(Delete(key, self._write_clock.next()), None)
 
     def _redate(self, entry: Entry) -> Entry:
         """A version that was put while the clock was ahead, dated now. It is a new one, so that it
@@ -577,21 +577,19 @@ class Store:
         if hello:
             self._write_clock.observe(status.max_seq)
             self._disk_expirations = self._disk_damaged = 0
-            self._hand_over(status.max_seq)
+            self._hand_over()
             self._configure_disk()
         self._l3_counts.expirations += status.expirations - self._disk_expirations
         self._disk_expirations = status.expirations
         self.stats.damaged += status.damaged - self._disk_damaged
         self._disk_damaged = status.damaged
 
-    def _hand_over(self, max_seq: int) -> None:
+    def _hand_over(self) -> None:
         """Give L3, which was away, what it missed. Invalidations are believed here again first: a
         read may be answered before them (see `_land`), and memory may have been swept meanwhile.
         """
         missed = self.disk.missed.writes()
         for write in missed:
-            if write.seq <= max_seq:  # the clock was set back while L3 was away
-                write.seq = self._write_clock.next()
             if isinstance(write, Invalidate):
                 self.invalidations.add(write.scope, write.seq)
         self.disk.hand_over(missed)
@@ -650,6 +648,10 @@ class Store:
         return True
 
     # ---- L3, for callers outside the store
+
+    def number_after(self, seq: int) -> None:
+        """Number all writes from now on above `seq`, up to which L3 may have some."""
+        self._write_clock.observe(seq)
 
     def limit_pending(self, size_bytes: int) -> None:
         """Limit the writes that L3 has not acknowledged, from the next `apply` on."""

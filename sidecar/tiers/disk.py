@@ -96,7 +96,7 @@ class Unrecorded(msgspec.Struct, eq=False):
     """A missed write whose record is not on the volume yet."""
 
     issued_at: float
-    on_ack: OnAck | None
+    on_ack: OnAck
 
 
 class Read(msgspec.Struct, eq=False):
@@ -150,7 +150,7 @@ class Disk(Generic[Asked]):
         self._touched_at = 0.0
         self._waiting_for_room: deque[Callable[[], None]] = deque()
         self.missed = Missed()
-        self.handing_over = False  # L3 is back, and has not acknowledged all that it missed
+        self.handing_over = 0  # writes that L3 missed, and has not acknowledged: the first ones
         self.recording = False  # what is missed is recorded on the volume before it is answered
         self._unrecorded: deque[Unrecorded] = deque()  # in order
         self._wake_recorder: Callable[[], None] = _unheard
@@ -209,10 +209,8 @@ class Disk(Generic[Asked]):
         """Let L3, which is back, have what it missed, before any read, and on the disk."""
         self.missed.clear()
         for write in writes:
-            self.handing_over = True
+            self.handing_over += 1
             self.write(write, None)
-        if self.handing_over:
-            self._unacked[-1].on_ack = self._handed_over
 
     def touch(self, key: bytes) -> None:
         """Record a hit in memory, for the order of eviction in L3."""
@@ -334,7 +332,7 @@ class Disk(Generic[Asked]):
         if not (reads or writes or touches or call):
             return None
         deadline = now + self.timeout_seconds
-        sync = self.sync or self.handing_over
+        sync = self.sync or self.handing_over > 0
         return wire.framed_request(
             wire.Request(self.clock(), deadline, sync, reads, writes, touches, call)
         )
@@ -385,12 +383,8 @@ class Disk(Generic[Asked]):
             if pending.on_ack is not None:
                 on_ack, pending.on_ack = pending.on_ack, None
                 _tell(on_ack, UNANSWERED)
-        for missed in list(self._unrecorded):
-            if missed.issued_at + self.timeout_seconds > now:
-                break
-            if missed.on_ack is not None:
-                on_ack, missed.on_ack = missed.on_ack, None
-                _tell(on_ack, None)
+        if self._unrecorded and self._unrecorded[0].issued_at + self.timeout_seconds <= now:
+            self.recorded(len(self._unrecorded), recording=False)  # the volume does not answer
         return len(expired)
 
     def lost(self) -> None:
@@ -416,7 +410,7 @@ class Disk(Generic[Asked]):
         self.lost()
         self.state = DOWN
         self.started = True
-        self.handing_over = False
+        self.handing_over = 0
         self.recording = recording
         self.status = None
         self.pending.clear()
@@ -442,10 +436,8 @@ class Disk(Generic[Asked]):
     def recorded(self, count: int, *, recording: bool) -> None:
         """The first `count` of them are recorded, or nobody can, if `recording` is False."""
         self.recording = recording
-        for _ in range(count):
-            missed = self._unrecorded.popleft()
-            if missed.on_ack is not None:
-                _tell(missed.on_ack, None)
+        for _ in range(min(count, len(self._unrecorded))):
+            _tell(self._unrecorded.popleft().on_ack, None)
         self._give_room()
 
     # ---- inside
@@ -454,8 +446,9 @@ class Disk(Generic[Asked]):
         hello = self.state is not UP
         self.status = status
         if hello:
-            if status.wiped:
+            if status.gone or status.wiped:
                 self.epoch += 1
+            if status.wiped:
                 self.missed.clear()
             self.state = UP
             self.started = True
@@ -509,15 +502,14 @@ class Disk(Generic[Asked]):
             self.invalidating -= 1
         elif self.pending.get(write.key) is pending:
             del self.pending[write.key]
+        if self.handing_over:
+            self.handing_over -= 1
+            if not self.handing_over:
+                self._wake_recorder()
         if pending.entry is not None and effect != REFUSED:
             pending.entry.on_disk = self.epoch
         if pending.on_ack is not None:
             _tell(pending.on_ack, effect)
-
-    def _handed_over(self, ack: Ack) -> None:
-        if ack is not None and not isinstance(ack, Unanswered):
-            self.handing_over = False
-            self._wake_recorder()
 
     def _give_room(self) -> None:
         while self._waiting_for_room and self.accepts:

@@ -47,6 +47,8 @@ CLAIM_SECONDS = 0.5
 CALM_SECONDS = 60.0
 """A child that ran this long resets the back-off."""
 LAST_WORDS_SECONDS = 0.5
+END_SECONDS = 2.0
+"""How long to wait for a child that was killed."""
 CLOSE_SECONDS = 0.7
 """How long a stop waits for RocksDB to flush its memtables, whose contents are also in its log."""
 
@@ -118,16 +120,27 @@ class DiskProcess(asyncio.Protocol):
     async def run(self) -> None:
         """Keep a child running, and the record of what L3 misses, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            recording = tasks.create_task(self._recorder.run())
+            beside = [tasks.create_task(self._recorder.run()), tasks.create_task(self._tick())]
             await self._keep_running()
-            recording.cancel()
+            for task in beside:
+                task.cancel()
+
+    async def _tick(self) -> None:
+        """Nothing waits for ever, whatever the child, its end or its start is waiting for."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._disk.expire(self._disk.monotonic())
+            opening_seconds = time.monotonic() - self._closed_at
+            if self._disk.state is OPENING and opening_seconds > OPEN_SECONDS:
+                self._go_without(Trouble("opening", OPENS_SLOWLY))
+            self._send_what_is_due()
 
     async def _keep_running(self) -> None:
         failures = 0
         while True:
+            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             await self._claimed()
             await self._while_disabled()
-            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             born = time.monotonic()
             try:
                 trouble = await self._one_life()
@@ -197,6 +210,8 @@ class DiskProcess(asyncio.Protocol):
                 trouble = Trouble(*in_use(self._data_dir))
             except OSError as error:
                 trouble = Trouble(*explain(str(error), self._data_dir))
+            if not self._enabled.is_set():
+                trouble = Trouble("disabled", OFF)
             if time.monotonic() - since > CLAIM_SECONDS:
                 self._go_without(trouble)
             await asyncio.sleep(CLAIM_SECONDS)
@@ -214,7 +229,7 @@ class DiskProcess(asyncio.Protocol):
         allowed = trouble.reason != "locked"
         if is_new:
             self._disk.give_up(recording=allowed)
-        self._recorder.begin(allowed=allowed)
+        self._recorder.begin(allowed=allowed, anew=is_new)
         if is_new or not told:
             tell = log.info if trouble.reason == "disabled" else log.error
             tell("Running without L3", reason=trouble.reason, detail=trouble.message)
@@ -253,6 +268,8 @@ class DiskProcess(asyncio.Protocol):
         self._end_of_stream = self._loop.create_future()
         transport, _ = await self._loop.create_connection(lambda: self, sock=ours)
         self._transport = transport
+        if not self._enabled.is_set():  # disabled while it was started
+            self._kill()
         try:
             hung = await self._watch(process)
             if not hung:  # its last message is still in the socket
@@ -260,9 +277,11 @@ class DiskProcess(asyncio.Protocol):
         finally:
             transport.close()
             self._transport = None
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            status = await process.wait()
+            self._kill()
+            status = None
+            with contextlib.suppress(TimeoutError):  # it may wait for a disk that does not answer
+                async with asyncio.timeout(END_SECONDS):
+                    status = await process.wait()
             self._process = None
         if hung:
             return Trouble("hung", f"no progress for {self._stuck_seconds:g} s; killed")
@@ -277,11 +296,6 @@ class DiskProcess(asyncio.Protocol):
         try:
             while not ended.done():
                 await asyncio.wait([ended], timeout=TICK_SECONDS)
-                self._disk.expire(self._disk.monotonic())
-                opening_seconds = time.monotonic() - self._closed_at
-                if self._disk.state is OPENING and opening_seconds > OPEN_SECONDS:
-                    self._go_without(Trouble("opening", OPENS_SLOWLY))
-                self._send_what_is_due()
                 quiet = time.monotonic() - self._heard_at
                 owing = self._disk.waiting or self._disk.state is not UP
                 if not owing or quiet < self._stuck_seconds * QUIET_SHARE:
@@ -316,6 +330,8 @@ class DiskProcess(asyncio.Protocol):
                     self._kill()  # the next one is told to empty L3
                     return
                 self._recorder.back()
+                if reply.status.gone:
+                    log.warning("Entries of L3 are gone", reason=reply.status.gone)
             self._disk.feed(reply)
         self._flush()
 

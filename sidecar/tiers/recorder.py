@@ -16,6 +16,7 @@ import structlog
 
 from sidecar.l3.folder import CURRENT
 from sidecar.l3.record import LostRecordError, RecordFile, read_record
+from sidecar.model.writes import Write
 from sidecar.process.claim import Claim
 from sidecar.tiers.disk import DOWN, UP, Disk
 
@@ -38,13 +39,19 @@ class Recorder:
         """Why the record cannot be written; None if it is, or if there is nothing to record."""
         disk.record_by(self._due.set)
 
-    def begin(self, *, allowed: bool) -> None:
-        """L3 is away from now on. `allowed` is whether its folder may be written to."""
+    def begin(self, *, allowed: bool, anew: bool) -> None:
+        """L3 is away. `allowed` is whether its folder may be written to; `anew`, whether L3 was not
+        away before.
+        """
         self._forbidden = not allowed
+        if anew:
+            self._close()
         self._due.set()
 
     def back(self) -> None:
-        """L3 has been opened: the record is cleared once it has all."""
+        """L3 has been opened, and holds its lock: the record is cleared once L3 has all."""
+        self._forbidden = False
+        self._close()
         self._due.set()
 
     async def run(self) -> None:
@@ -61,55 +68,68 @@ class Recorder:
         disk = self._disk
         count = disk.unrecorded
         if self._forbidden or not self._claim.held:
-            self._tell("the folder is in use by another process")
+            self._tell("the folder is not this process's own")
             disk.recorded(count, recording=False)
             return disk.state is not DOWN
         try:
             if disk.state is DOWN:
-                recording = await self._record()
+                is_recorded = await self._record()
             elif disk.state is UP and not disk.handing_over:
                 await asyncio.to_thread(self._clear)
-                recording = False
+                is_recorded = disk.recording
             else:
                 return True
         except OSError as error:
-            self._file = None
+            self._close()
             self._tell(error.strerror or str(error))
             disk.recorded(count, recording=False)
             return False
         self.failure = None
-        disk.recorded(count, recording=recording and disk.state is DOWN)
+        disk.recorded(count, recording=is_recorded and disk.state is DOWN)
         return True
 
     async def _record(self) -> bool:
         """Write what is new, or all. Whether there is a database that can miss anything."""
-        missed = self._disk.missed
+        disk, missed = self._disk, self._disk.missed
         if (file := self._file) is not None:
             write = file.overflow if missed.overflowed else partial(file.append, missed.news())
             await asyncio.to_thread(write)
             return True
         if not await asyncio.to_thread((self._folder / CURRENT).exists):
             return False
-        try:  # an earlier process may have left one that L3 has not applied
-            earlier = await asyncio.to_thread(read_record, self._folder)
-        except LostRecordError:
+        lost, earlier = await asyncio.to_thread(_left_behind, self._folder)
+        if disk.state is not DOWN:
+            return disk.recording  # L3 is back, and has applied it
+        if lost:
             missed.overflow()
-        else:
-            for known in earlier:
-                missed.add(known)
-        file = await asyncio.to_thread(RecordFile, self._folder)
+        for known in earlier:
+            missed.add(known)
+        file = self._file = await asyncio.to_thread(RecordFile, self._folder)
         write = file.overflow if missed.overflowed else partial(file.write, missed.items())
         await asyncio.to_thread(write)
-        self._file = file
         return True
 
     def _clear(self) -> None:
-        file = self._file or RecordFile(self._folder)
-        self._file = None
-        file.clear()
-        file.close()
+        file = RecordFile(self._folder)
+        try:
+            file.clear()
+        finally:
+            file.close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _tell(self, failure: str) -> None:
         if self._disk.state is DOWN and self.failure is None:
             log.warning("What L3 misses cannot be recorded on its volume", reason=failure)
         self.failure = failure if self._disk.state is DOWN else None
+
+
+def _left_behind(folder: Path) -> tuple[bool, list[Write]]:
+    """What an earlier process recorded, and L3 has not applied: whether it is lost, and what."""
+    try:
+        return False, read_record(folder)
+    except LostRecordError:
+        return True, []

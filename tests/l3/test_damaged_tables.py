@@ -13,6 +13,7 @@ from sidecar.l3 import wire
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
 from sidecar.l3.folder import COPY, FOLDER, QUARANTINE
+from sidecar.l3.record import RecordFile, item_of
 from sidecar.model.answers import Record
 from sidecar.model.writes import Delete, Invalidate
 from tests.l3.children import RunningChild, put
@@ -104,7 +105,8 @@ def test_a_compaction_that_meets_it_is_followed_by_a_copy(
     child.close()
     again = start_child(tmp_path)
     status = again.hello()
-    assert status.wiped  # memory must not believe that L3 has what it had
+    assert "could not be read" in status.gone  # memory must not believe that L3 has what it had
+    assert not status.wiped
     lost = read_all(again, contents)
     assert 0 < lost < 0.05 * COUNT
     there = sum(value is not None for value in contents.values())
@@ -147,3 +149,40 @@ def test_without_room_for_a_copy_everything_is_put_aside(
     child = start_child(tmp_path, limit=7 << 20)
     assert child.hello().entries == 0
     assert (tmp_path / QUARANTINE).exists()
+
+
+def test_a_copy_has_the_record_of_what_was_missed(
+    tmp_path: Path, start_child: StartChild, contents: dict[bytes, bytes | None]
+) -> None:
+    """What was deleted while L3 was away is not in it; and it is no empty database."""
+    gone = next(key for key, value in contents.items() if value is not None)
+    database = Database(tmp_path / FOLDER)
+    database.note_damage()
+    database.release()
+    del database
+    record = RecordFile(tmp_path / FOLDER)
+    record.write(item_of(Delete(gone, 9 * COUNT)))
+    record.close()
+    child = start_child(tmp_path)
+    status = child.hello()
+    assert "were copied" in status.gone
+    assert not status.wiped
+    assert child.values([gone]) == [None]
+    assert read_all(child, {**contents, gone: None}) == 0
+
+
+def test_a_record_that_is_applied_again_spares_what_came_later(
+    tmp_path: Path, start_child: StartChild, contents: dict[bytes, bytes | None]
+) -> None:
+    """It may be found by several children before it is cleared."""
+    record = RecordFile(tmp_path / FOLDER)
+    record.write(item_of(Invalidate(b"ns/", 9 * COUNT)))
+    record.close()
+    child = start_child(tmp_path)
+    child.hello()
+    assert child.values(list(contents)[:50]) == [None] * 50
+    child.put(b"ns/1", b"later", 10 * COUNT)
+    child.kill()
+    again = start_child(tmp_path)
+    again.hello()
+    assert again.values([b"ns/1", b"ns/2"]) == [b"later", None]

@@ -436,7 +436,7 @@ def test_a_start_killed_at_any_point_is_gone_on_from(
         status = subprocess.run(
             [sys.executable, "-c", START, copy, str(changes)], check=False
         ).returncode
-        database, _ = opening.open_database(copy, empty=False)
+        database = opening.open_database(copy, empty=False).database
         engine = Engine(database, random.Random(1))
         assert engine.entries == 0
         assert engine.read([b"ns/1", b"ns/2000"]) == [None, None]

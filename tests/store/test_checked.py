@@ -12,6 +12,7 @@ from rocksdict import WriteBatch
 from sidecar.config.values import CacheConfig
 from sidecar.l3 import wire
 from sidecar.l3.records import disk_key
+from sidecar.l3.witness import last_write
 from sidecar.model.answers import Record
 from sidecar.store.upkeep import sweep
 from tests.store.harness import Harness
@@ -152,6 +153,7 @@ def test_what_was_missed_with_a_clock_set_back_is_later_all_the_same(harness: Ha
     harness.now -= MONTH
     harness.stop()
     harness.start_without_l3()
+    harness.store.number_after(last_write(harness.folder))
     harness.run_unserved(harness.store.delete(KEY))
     harness.open_l3()
     assert get(harness, KEY) is None

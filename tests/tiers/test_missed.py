@@ -84,7 +84,13 @@ def test_the_bound_is_that_of_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("at", "data"),
-    [(HEAD_AT, b"\xaa"), (HEAD_AT + 12, b"\xaa"), (RECORD_AT + 7, b"\xaa"), (RECORD_AT, bytes(9))],
+    [
+        (HEAD_AT, b"\xaa"),
+        (HEAD_AT + 12, b"\xaa"),
+        (HEAD_AT, bytes(64)),
+        (RECORD_AT + 7, b"\xaa"),
+        (RECORD_AT, bytes(9)),
+    ],
 )
 def test_a_damaged_record_is_lost(tmp_path: Path, at: int, data: bytes) -> None:
     """It is never half applied."""
@@ -98,13 +104,34 @@ def test_a_damaged_record_is_lost(tmp_path: Path, at: int, data: bytes) -> None:
         read_record(tmp_path)
 
 
-def test_a_record_that_was_cut_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [0, 100, HEAD_AT, HEAD_AT + 9, RECORD_AT, RECORD_AT + 5])
+def test_a_record_that_was_cut_is_lost(tmp_path: Path, size: int) -> None:
+    """Wherever, and also once the file has its size again."""
     record = RecordFile(tmp_path)
     record.write(b"".join(map(item_of, LACKS)))
     record.close()
-    os.truncate(tmp_path / WITNESS, RECORD_AT + 5)
-    with pytest.raises(LostRecordError, match="damaged"):
+    os.truncate(tmp_path / WITNESS, size)
+    with pytest.raises(LostRecordError):
         read_record(tmp_path)
+    if size:
+        RecordFile(tmp_path).close()
+        with pytest.raises(LostRecordError):
+            read_record(tmp_path)
+
+
+def test_without_a_witness_nothing_was_missed(tmp_path: Path) -> None:
+    assert read_record(tmp_path) == []
+    RecordFile(tmp_path).close()
+    assert read_record(tmp_path) == []
+
+
+def test_a_folder_that_was_replaced_is_not_written_to(tmp_path: Path) -> None:
+    """By the child, which has put it aside or copied it."""
+    record = RecordFile(tmp_path)
+    (tmp_path / WITNESS).unlink()
+    with pytest.raises(FileNotFoundError):
+        record.append(item_of(LACKS[0]))
+    record.close()
 
 
 def test_what_is_written_half_does_not_count(tmp_path: Path) -> None:

@@ -73,13 +73,9 @@ def open_database(data_dir: Path, *, empty: bool, data_limit: int | None = None)
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         _finish_what_was_begun(data_dir)
-<<<<<<< HEAD
         if folder.exists():  # else data_dir may be for something else, too
             narrow_folder(data_dir)
             narrow_folder(folder)
-        is_changed = not (folder / CURRENT).exists()
-=======
->>>>>>> e612062 (Apply what L3 missed exactly once, in its order, whoever dies meanwhile)
         if empty or _has_lost_its_record(folder):
             gone = "it missed more writes than are known"
             wipe(data_dir)

@@ -1,4 +1,7 @@
-"""The faults. Each is applied under load, lasts for a moment, and is healed by its end."""
+"""The faults. Each is applied under load, lasts for a moment, and is healed by its end.
+
+One file of more than 300 lines, since it is a list.
+"""
 
 from __future__ import annotations
 

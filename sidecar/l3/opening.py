@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,9 @@ from sidecar.process.private import narrow_folder
 
 LOCK_WAIT_SECONDS = 3.0
 LOCK_POLL_SECONDS = 0.05
+SMALL = (CURRENT, "IDENTITY", "OPTIONS-", "rocksdict-config.json")
+"""Files that are read as a whole."""
+MOST_SMALL_BYTES = MIB
 QUARANTINE_BYTES = 16 * MIB
 """The most bytes that a quarantined folder may keep; they are deducted from the data limit."""
 
@@ -76,6 +80,7 @@ def open_database(data_dir: Path, *, empty: bool, data_limit: int | None = None)
         if folder.exists():  # else data_dir may be for something else, too
             narrow_folder(data_dir)
             narrow_folder(folder)
+            _remove_strangers(folder)
         if empty or _has_lost_its_record(folder):
             gone = "it missed more writes than are known"
             wipe(data_dir)
@@ -195,10 +200,13 @@ def quarantine_bytes(data_dir: Path) -> int:
 
 
 def _finish_what_was_begun(data_dir: Path) -> None:
-    """Delete what a killed start has left. A link is no such thing, and is not followed."""
+    """Delete what a killed start has left. What is no folder is no such thing: it is removed, and
+    no link is followed.
+    """
     for name in (FOLDER, COPY, TRASH, QUARANTINE):
-        if (data_dir / name).is_symlink():
-            (data_dir / name).unlink()
+        path = data_dir / name
+        if path.is_symlink() or (name != FOLDER and path.exists() and not path.is_dir()):
+            path.unlink()
     if (data_dir / TRASH).exists():
         shutil.rmtree(data_dir / TRASH)
     if (data_dir / COPY).exists():
@@ -209,6 +217,20 @@ def _finish_what_was_begun(data_dir: Path) -> None:
             _move(data_dir, COPY, FOLDER)
     if (data_dir / QUARANTINE).exists():
         _strip(data_dir / QUARANTINE)
+
+
+def _remove_strangers(folder: Path) -> None:
+    """Remove what no RocksDB has made: it would follow links, wait for pipes, and read all of a
+    file that should be small. What is missing then is noticed when it is opened.
+    """
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # a predecessor that is ending may delete files
+            status = path.lstat()
+            is_too_large = path.name.startswith(SMALL) and status.st_size > MOST_SMALL_BYTES
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(path)
+            elif not stat.S_ISREG(status.st_mode) or is_too_large:
+                path.unlink()
 
 
 def _move(data_dir: Path, name: str, new_name: str) -> None:
@@ -262,7 +284,8 @@ def _locked(folder: Path) -> Iterator[None]:
 def _try_lock(folder: Path) -> int | None:
     """A descriptor that holds the lock; None if it is in use or was just renamed."""
     folder.mkdir(exist_ok=True)
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(folder / LOCK, flags, 0o600)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat()):

@@ -11,6 +11,7 @@ import errno
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -61,10 +62,21 @@ def read_record(folder: Path) -> list[Write]:
         raise LostRecordError(str(error)) from None
     if overflowed or len(data) < size or zlib.crc32(data) != checksum:
         raise LostRecordError("it overflowed" if overflowed else "it is damaged")
-    try:
-        return [_decode(payload) for payload in wire.Unframer().feed(data)]
-    except msgspec.DecodeError as error:
-        raise LostRecordError(str(error)) from None
+    return list(_writes(data))
+
+
+def _writes(data: bytes) -> Iterator[Write]:
+    """Raises LostRecordError."""
+    rest = memoryview(data)
+    while rest:
+        end = 4 + int.from_bytes(rest[:4], "little")
+        if end > len(rest):
+            raise LostRecordError("a part of it is missing")
+        try:
+            yield _decode(rest[4:end])
+        except msgspec.DecodeError as error:
+            raise LostRecordError(str(error)) from None
+        rest = rest[end:]
 
 
 class RecordFile:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -17,7 +18,7 @@ from sidecar.config.errors import FieldError
 from sidecar.config.values import Document
 from sidecar.documents.documents import FILE, MOST_FILE_BYTES, Documents, KeptDocument
 from sidecar.model.announcement import Announcement
-from sidecar.process.state_file import load
+from sidecar.process.state_file import load, save
 
 READ = partial(parse, vocabulary=CATALOGUE.vocabulary)
 BAD = {"cache.yaml": "promote_after: -1"}
@@ -216,3 +217,29 @@ async def test_a_volume_that_was_full_is_written_when_it_can_be(tmp_path: Path) 
                 await asyncio.sleep(0.002)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
+
+
+HOSTILE: dict[str, object] = {
+    "no text": {"texts": {"cache.yaml": 5}},
+    "no map": {"texts": ["cache.yaml"]},
+    "nothing": {},
+    "another shape": [1, 2, 3],
+    "an unknown key": {"texts": {"rule.yaml": "promote_after: 3"}},
+    "deep": {"texts": {"cache.yaml": "[" * 100_000}},
+    "deep in YAML": {"texts": {"rules.yaml": "a: " + "{a: " * 5_000 + "}" * 5_000}},
+    "sizes": {"texts": {"cache.yaml": f"tiers: {{l2: {{max_bytes: {1 << 70}}}}}"}},
+    "counts": {"texts": {"cache.yaml": "promote_after: -5"}},
+    "long": {"texts": {"cache.yaml": "# " + "x" * (2 << 20)}},
+    "a surrogate in YAML": {"texts": {"cache.yaml": 'default_ttl: "\\ud800"'}},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_whatever_the_volume_has_is_read_like_any_document(tmp_path: Path, name: str) -> None:
+    """It is rejected as a whole, the defaults stay, and the next document is taken."""
+    save(tmp_path / FILE, msgspec.msgpack.encode(HOSTILE[name]))
+    bench = Bench(tmp_path)
+    await bench.documents.recall()
+    assert bench.documents.source == "defaults"
+    await bench.documents.offer(good(3), "folder")
+    assert bench.applied == [3]

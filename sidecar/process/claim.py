@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 from sidecar.process import state_file
@@ -27,6 +28,7 @@ class Claim:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._descriptor: int | None = None
+        self._turn = threading.Lock()  # two threads that take it at once would refuse each other
 
     @property
     def held(self) -> bool:
@@ -36,8 +38,10 @@ class Claim:
         """Claim the folder, which is created if there is none. False if another process has it.
         Blocks. Raises OSError.
         """
-        if self._descriptor is not None:
-            return True
+        with self._turn:
+            return self.held or self._take()
+
+    def _take(self) -> bool:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -58,7 +62,7 @@ class Claim:
             self._descriptor = None
 
     def save(self, file: Path, data: bytes) -> None:
-        """`state_file.save`, in a folder that is claimed. Blocks. Raises OSError."""
-        if not self.held:
+        """`state_file.save`, in a folder that is claimed, or can be. Blocks. Raises OSError."""
+        if not self.take():
             raise FolderInUseError(errno.EBUSY, f"{self.folder} is in use by another process")
         state_file.save(file, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,34 @@ def test_a_file_cannot_be_claimed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="exists"):
         Claim(tmp_path / "file").take()
+
+
+def test_what_is_saved_first_claims_the_folder(tmp_path: Path) -> None:
+    """The document is kept before L3's process is started, which claims it too."""
+    claim = Claim(tmp_path / "data")
+    claim.save(tmp_path / "data" / "a.state", b"")
+    assert claim.held
+    with pytest.raises(FolderInUseError):
+        Claim(tmp_path / "data").save(tmp_path / "data" / "b.state", b"")
+    claim.release()
+
+
+def test_threads_that_claim_at_once_do_not_refuse_each_other(tmp_path: Path) -> None:
+    """They are of one process."""
+    for number in range(50):
+        claim, taken = Claim(tmp_path / str(number)), list[bool]()
+        start = threading.Barrier(4)
+
+        def take(
+            claim: Claim = claim, taken: list[bool] = taken, start: threading.Barrier = start
+        ) -> None:
+            start.wait()
+            taken.append(claim.take())
+
+        threads = [threading.Thread(target=take) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert taken == [True] * 4
+        claim.release()

@@ -29,7 +29,7 @@ QUICK := tests/api tests/config tests/contracts/test_agreements.py \
     tests/process tests/serving tests/signals tests/store/test_doorkeeper.py tests/store/test_facade.py \
     tests/store/test_listing.py tests/store/test_memory.py tests/tiers/test_packing.py
 
-.PHONY: run test chaos check setup tools lint format dashboards bench image push chart-docs lock clean
+.PHONY: run test chaos fuzz check setup tools lint format dashboards bench image push chart-docs lock clean
 
 run: setup
 	@mkdir -p $(DATA)
@@ -44,6 +44,10 @@ test: setup tools
 chaos: setup
 	@which gcc > /dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev)
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+# What reads bytes that it cannot trust, with as many examples as are stated.
+fuzz: setup
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/pytest -q --numprocesses $(WORKERS) tests/fuzz $(ARGS)
 
 # The inner loop.
 check: lint

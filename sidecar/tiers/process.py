@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 from sidecar.config.memory import MOST_BUFFERS_BYTES
@@ -322,7 +323,12 @@ class DiskProcess(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at = time.monotonic()
         for payload in self._unframer.feed(data):
-            reply = wire.decode_reply(payload)
+            try:
+                reply = wire.decode_reply(payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                self._fault = ("failed", f"a reply that cannot be decoded: {error}")
+                self._kill()
+                return
             if reply.fault is not None:
                 self._fault = reply.fault
             if reply.status is not None and self._disk.state is not UP:

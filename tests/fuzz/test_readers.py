@@ -33,11 +33,11 @@ from sidecar.optimizer.decisions import SavedState
 from sidecar.optimizer.tokens import ConditionError
 from sidecar.process import state_file
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 fuzzed = settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=EXAMPLES == 300,
+    derandomize=EXAMPLES == 100,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

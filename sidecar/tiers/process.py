@@ -162,6 +162,8 @@ class DiskProcess(asyncio.Protocol):
                 or failures >= STARTS_BEFORE_GIVING_UP
             ):
                 self._go_without(trouble)
+            else:
+                self.trouble = trouble
 
     def enable(self, *, enabled: bool) -> None:
         """Enable or disable L3 while running."""

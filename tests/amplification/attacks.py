@@ -82,7 +82,7 @@ class Client:
         return b"".join(pieces)
 
     def close(self) -> None:
-        self._writer.close()
+        self._writer.transport.abort()  # what was not sent would keep it open
 
 
 async def one(port: int, method: str, path: str, body: bytes = b"", fields: str = "") -> Outcome:
@@ -201,7 +201,9 @@ class Probe:
         probing = threading.Thread(target=self._probe)
         probing.start()
         try:
-            return await attack()
+            answers = await attack()
+            await asyncio.sleep(0.1)  # the event loop ends, and connections close in its turns
+            return answers
         finally:
             self._is_over.set()
             await asyncio.to_thread(probing.join)

@@ -7,9 +7,14 @@ import inspect
 import pytest
 
 from sidecar.api import errors
-from sidecar.api.errors import ConditionFailedError, RequestError, UnavailableError
+from sidecar.api.errors import (
+    ConditionFailedError,
+    RequestError,
+    TooLargeError,
+    UnavailableError,
+)
 from sidecar.http.problems import problem_of
-from sidecar.model.errors import PreconditionFailedError, WriteError
+from sidecar.model.errors import PreconditionFailedError, TooLargeForTiersError, WriteError
 
 ERRORS = [
     error
@@ -29,8 +34,8 @@ def test_each_error_of_a_request_is_a_problem(error: type[RequestError]) -> None
 
 @pytest.mark.parametrize("error", WriteError.__subclasses__())
 def test_each_way_that_a_write_fails_is_an_error_of_its_request(error: type[WriteError]) -> None:
-    """A failed condition stays false a second later; all others can be retried."""
+    """A failed condition stays false, and a value too large; all others can be retried."""
     found = errors.of_write(error(), "the value")
-    expected = ConditionFailedError if error is PreconditionFailedError else UnavailableError
-    assert type(found) is expected
+    lasting = {PreconditionFailedError: ConditionFailedError, TooLargeForTiersError: TooLargeError}
+    assert type(found) is lasting.get(error, UnavailableError)
     assert found.detail.endswith(".")

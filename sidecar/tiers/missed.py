@@ -33,15 +33,17 @@ class Missed:
             new, name = write, (True, write.scope)
         else:
             new, name = Delete(write.key, write.seq), (False, write.key)
-        is_known = name in self._writes
+        known = self._writes.get(name)
+        if known is not None and known.seq >= new.seq:  # of an earlier process
+            return False
         self._writes[name] = new
         self._items[name] = item = item_of(new)
-        if not is_known:
+        if known is None:
             self._bytes += len(item)
             self._news.append(item)
         if self._bytes > self._most_bytes:
             self.overflow()
-        return not is_known
+        return known is None
 
     def overflow(self) -> None:
         """More was missed than is known."""

@@ -30,6 +30,18 @@ def test_a_key_is_missed_once_with_its_last_number() -> None:
     assert missed.writes() == LACKS
 
 
+def test_what_an_earlier_process_recorded_lowers_no_number() -> None:
+    """It is merged after later writes to the same names, which L3 would keep otherwise."""
+    missed = Missed()
+    missed.add(Delete(b"ns/1", 9))
+    missed.add(Invalidate(b"ns/", 8))
+    items = missed.items()
+    assert not missed.add(Delete(b"ns/1", 3))
+    assert not missed.add(Invalidate(b"ns/", 2))
+    assert missed.writes() == [Invalidate(b"ns/", 8), Delete(b"ns/1", 9)]
+    assert missed.items() == items
+
+
 def test_the_record_gives_back_what_was_missed(tmp_path: Path) -> None:
     """Whether it is written at once or piece by piece."""
     missed = Missed()

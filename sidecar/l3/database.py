@@ -176,9 +176,13 @@ class Database:
 
     def close(self) -> None:
         """Flush, so that the next start has no log to replay, and release the lock."""
+        self.flush()
+        self.release()
+
+    def flush(self) -> None:
+        """Write what is only in the log to tables. Raises rocksdict's Exception."""
         self._db.flush()
         self._note(synced=True)
-        self.release()
 
     def release(self) -> None:
         """Release the lock, without a flush."""

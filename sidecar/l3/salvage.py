@@ -31,10 +31,22 @@ class Salvaged(NamedTuple):
 
 def salvage(damaged: Path, copy: Path) -> Salvaged:
     """Copy a database to a new folder. Raises rocksdict's Exception if its metadata is damaged, and
-    HoleError.
+    HoleError. Both are released in any case: the caller moves their folders.
     """
     source = Database(damaged, share=2)
-    target = Database(copy, share=2)
+    try:
+        target = Database(copy, share=2)
+        try:
+            salvaged = _copy(source, target)
+            target.flush()
+        finally:
+            target.release()
+    finally:
+        source.release()
+    return salvaged
+
+
+def _copy(source: Database, target: Database) -> Salvaged:
     counts = Counts(max_seq=_copy_state(source, target), largest=0)
     lost = 0
     start = b""
@@ -54,8 +66,6 @@ def salvage(damaged: Path, copy: Path) -> Salvaged:
             counts.largest = max(counts.largest, meta[SIZE])
         batch.put(COUNTS_ROW, msgspec.msgpack.encode(counts))
         target.write(batch, sync=False)
-    target.close()
-    source.release()
     return Salvaged(counts.entries, lost)
 
 

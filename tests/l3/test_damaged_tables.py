@@ -53,6 +53,13 @@ def damage(folder: Path) -> None:
             stream.write(b"\xaa" * 20)
 
 
+def note_damage(folder: Path) -> None:
+    """Let the next start make a copy."""
+    database = Database(folder)
+    database.note_damage()
+    database.release()
+
+
 def read_all(child: RunningChild, current: dict[bytes, bytes | None]) -> int:
     """Read all keys, many at a time; returns how many values are missing. None is another one."""
     missing = 0
@@ -121,10 +128,7 @@ def test_damaged_metadata_puts_everything_aside(
 ) -> None:
     """Nobody knows then which value is the current one."""
     del contents
-    database = Database(tmp_path / FOLDER)
-    database.note_damage()
-    database.release()
-    del database
+    note_damage(tmp_path / FOLDER)
     for table in (tmp_path / FOLDER).glob("*.sst"):
         if table.stat().st_size < 500_000:
             with table.open("r+b") as stream:
@@ -142,10 +146,7 @@ def test_without_room_for_a_copy_everything_is_put_aside(
 ) -> None:
     """The limit of the folder holds in any case."""
     del contents
-    database = Database(tmp_path / FOLDER)
-    database.note_damage()
-    database.release()
-    del database
+    note_damage(tmp_path / FOLDER)
     child = start_child(tmp_path, limit=7 << 20)
     assert child.hello().entries == 0
     assert (tmp_path / QUARANTINE).exists()
@@ -156,10 +157,7 @@ def test_a_copy_has_the_record_of_what_was_missed(
 ) -> None:
     """What was deleted while L3 was away is not in it; and it is no empty database."""
     gone = next(key for key, value in contents.items() if value is not None)
-    database = Database(tmp_path / FOLDER)
-    database.note_damage()
-    database.release()
-    del database
+    note_damage(tmp_path / FOLDER)
     record = RecordFile(tmp_path / FOLDER)
     record.write(item_of(Delete(gone, 9 * COUNT)))
     record.close()

@@ -205,10 +205,9 @@ def remount(volume: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", volume], check=True)
 
 
-def test_a_volume_that_is_read_only_for_a_while(
-    start_sidecar: StartSidecar, tmp_path: Path, volume: Path
-) -> None:
-    """What is missed is handed over when it can be written again."""
+@pytest.fixture
+def cut_off(start_sidecar: StartSidecar, tmp_path: Path, volume: Path) -> RunningSidecar:
+    """A sidecar whose volume became read-only, and that has changed some keys since."""
     config = Mount(tmp_path / "config")
     config.publish({"cache.yaml": TINY})
     sidecar = start_sidecar("--config", str(config.path), data_dir=volume / "data")
@@ -217,31 +216,26 @@ def test_a_volume_that_is_read_only_for_a_while(
     wait_until(lambda: _is_read_only(volume), "the volume is read-only")
     wait_until(lambda: state(sidecar) == "down", "it runs without L3")
     change(sidecar)
-    assert b"cannot be recorded" in sidecar.ops("/readyz").body
-    assert b"not writable" in sidecar.ops("/readyz").body
+    return sidecar
+
+
+def test_a_volume_that_is_read_only_for_a_while(cut_off: RunningSidecar, volume: Path) -> None:
+    """What is missed is handed over when it can be written again."""
+    assert b"cannot be recorded" in cut_off.ops("/readyz").body
+    assert b"not writable" in cut_off.ops("/readyz").body
     remount(volume, "rw")
-    check(sidecar)
-    sidecar.stop()
-    sidecar.start()
-    check(sidecar)
+    check(cut_off)
+    cut_off.stop()
+    cut_off.start()
+    check(cut_off)
 
 
-def test_it_is_recorded_as_soon_as_that_is_possible(
-    start_sidecar: StartSidecar, tmp_path: Path, volume: Path
-) -> None:
+def test_it_is_recorded_as_soon_as_that_is_possible(cut_off: RunningSidecar, volume: Path) -> None:
     """Also before the end, when L3 was not back in time."""
-    config = Mount(tmp_path / "config")
-    config.publish({"cache.yaml": TINY})
-    sidecar = start_sidecar("--config", str(config.path), data_dir=volume / "data")
-    fill(sidecar)
-    kill_child(sidecar)
-    wait_until(lambda: _is_read_only(volume), "the volume is read-only")
-    wait_until(lambda: state(sidecar) == "down", "it runs without L3")
-    change(sidecar)
     remount(volume, "rw")
-    assert sidecar.stop() == 0
-    sidecar.start()
-    check(sidecar)
+    assert cut_off.stop() == 0
+    cut_off.start()
+    check(cut_off)
 
 
 def _is_read_only(volume: Path) -> bool:

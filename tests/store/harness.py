@@ -53,7 +53,7 @@ class Harness:
         self.store.disk.give_up()
 
     def _start_empty(self) -> None:
-        disk = Client(lambda: self.now)
+        disk = Client(lambda: self.now, monotonic=lambda: self.now)
         self.store = Store(
             lambda: self.now, self._config, self._policy, SCORES, disk, spare=Budget()
         )

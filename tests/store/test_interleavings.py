@@ -292,7 +292,7 @@ SCORES = CATALOGUE.policies.scores
 
 def _store(durability: Durability) -> Store:
     config = replace(CacheConfig(), durability=durability, promote_after=1)
-    disk = Client(lambda: 1000.0)
+    disk = Client(lambda: 1000.0, monotonic=lambda: 1000.0)
     return Store(lambda: 1000.0, config, _policy, SCORES, disk, spare=Budget())
 
 

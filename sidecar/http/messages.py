@@ -42,7 +42,7 @@ UNCOUNTED_BYTES = 64 << 10
 what pauses it.
 """
 
-_STATUS_LINES = {
+STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
 _BODILESS = (204, 304)
@@ -273,9 +273,7 @@ def head_of(status: int, headers: str, size: int, connection: str = "") -> bytes
     that field, if there is one.
     """
     length = "" if status in _BODILESS else f"Content-Length: {size}\r\n"
-    return f"{_STATUS_LINES[status]}{headers}{length}{connection}{_http_date()}\r\n".encode(
-        "latin-1"
-    )
+    return f"{STATUS_LINES[status]}{headers}{length}{connection}{http_date()}\r\n".encode("latin-1")
 
 
 def write(transport: asyncio.Transport, head: bytes, body: bytes) -> None:
@@ -329,13 +327,13 @@ def _too_large(limit: int) -> ProblemError:
 
 
 class _Date:
-    """The Date header, formatted once a second."""
+    """The header field, formatted once a second."""
 
     second = 0
     line = ""
 
 
-def _http_date() -> str:
+def http_date() -> str:
     second = int(time.time())
     if second != _Date.second:
         _Date.second = second

@@ -2,15 +2,17 @@
 
 `Age`, `Cache-Control` and `Date` count seconds, so all hits of one entry within a second may be
 answered with the same head. Making it takes longer than everything else that a hit in L1 needs, so
-L1's are kept for that second: L1 keeps entries ready to be sent.
+L1's are kept for that second: L1 keeps entries ready to be sent. The others are made by one format,
+which takes a third of the time of `lines_of_hit` and `head_of`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.http.data import has_conditions, lines_of_hit, reply_to_miss
-from sidecar.http.messages import LARGE_BYTES, head_of
+from sidecar.api.values import MAX_TTL_SECONDS
+from sidecar.http.data import LINES_OF_HIT, has_conditions, lines_of_hit, reply_to_miss
+from sidecar.http.messages import LARGE_BYTES, STATUS_LINES, head_of, http_date
 from sidecar.model.clock import Clock
 from sidecar.model.entry import L1, Hit
 
@@ -21,12 +23,16 @@ MOST_HEADS = 1024
 """The most heads that are kept, of about 250 bytes each; L1 is meant for fewer entries."""
 
 
+_HIT = f"{STATUS_LINES[200]}Content-Type: %s\r\n{LINES_OF_HIT}Content-Length: %d\r\n%s\r\n"
+
+
 class ReadyHeads:
     """Makes the heads, and keeps those of this second: of hits in L1, by version, and of misses."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._second = 0
+        self._second = -1
+        self._date = ""
         self._heads: dict[int, bytes] = {}
         self._miss: tuple[bytes, bytes] | None = None
 
@@ -39,15 +45,15 @@ class ReadyHeads:
         if len(hit.value) > LARGE_BYTES or has_conditions(headers):
             return None
         now = self._clock()
-        if hit.tier is not L1:
-            return _head(hit, now)
         second = int(now)
         if second != self._second:
             self._begin(second)
+        if hit.tier is not L1:
+            return self._head(hit, now)
         seq = hit.entry.seq
         head = self._heads.get(seq)
         if head is None:
-            head = _head(hit, now)
+            head = self._head(hit, now)
             if head is not None and len(self._heads) < MOST_HEADS:
                 self._heads[seq] = head
         return head
@@ -64,13 +70,19 @@ class ReadyHeads:
 
     def _begin(self, second: int) -> None:
         self._second = second
+        self._date = http_date()
         self._heads.clear()
         self._miss = None
 
-
-def _head(hit: Hit, now: float) -> bytes | None:
-    try:
-        lines = f"Content-Type: {hit.entry.content_type}\r\n{lines_of_hit(hit, now)}"
-        return head_of(200, lines, len(hit.value))
-    except (ValueError, OverflowError):  # no times, or no content type
-        return None
+    def _head(self, hit: Hit, now: float) -> bytes | None:
+        entry, size = hit.entry, len(hit.value)
+        age, left = now - entry.times.real, entry.times.imag - now
+        try:
+            if age >= 0 and 0 <= left < MAX_TTL_SECONDS:
+                times = int(age), int(left)
+                head = _HIT % (entry.content_type, entry.seq, *times, hit.tier, size, self._date)
+                return head.encode("latin-1")
+            lines = f"Content-Type: {entry.content_type}\r\n{lines_of_hit(hit, now)}"
+            return head_of(200, lines, size)
+        except (ValueError, OverflowError):  # no times, or no content type
+            return None

@@ -43,7 +43,7 @@ from sidecar.model.errors import (
     TooManyInvalidationsError,
 )
 from sidecar.model.invalidations import Invalidations
-from sidecar.model.life import is_ahead, is_expired, redated
+from sidecar.model.life import CLOCK_SLACK_SECONDS, is_expired, redated
 from sidecar.model.stats import StoreStats
 from sidecar.model.writes import (
     RECORD_BYTES,
@@ -313,6 +313,7 @@ class Store:
         not have this race: no flight starts for a pending key.
         """
         land, now, epoch = self._flights.land, self._clock(), self.disk.epoch
+        latest = now + CLOCK_SLACK_SECONDS
         invalidations = self.invalidations
         for flight, answer in answers:
             if isinstance(answer, Unanswered):
@@ -330,9 +331,10 @@ class Store:
             if invalidations.any and invalidations.covers(entry.key, entry.seq):
                 land(flight, None)
                 continue
-            if is_ahead(answer.created_at, now):
+            # `life.is_ahead` and `is_expired` inlined, as in `look`.
+            if answer.created_at > latest:
                 entry = self._redate(entry)
-            if not is_expired(entry.times.imag, now):
+            if entry.times.imag > now:
                 self._promote(entry)
             land(flight, Found(entry, L3))
 

@@ -109,19 +109,22 @@ class Pipeline(RequestHandler):
         self.body: StreamReader = EMPTY_PAYLOAD  # of the request that the task handles
 
     def data_received(self, data: bytes) -> None:
-        if (
-            self._close
-            or self._parser is None
-            or (len(data) > LARGE_BYTES and not self.may_begin(len(data)))
-        ):
-            return  # no more is handled, or it is refused
-        if self._upgraded:
-            super().data_received(data)  # keeps it until the upgrade is declined
-            return
+        if self._close or self._parser is None:
+            return  # no more is handled
         queue, waiter = self._messages, self._waiter
         is_idle = waiter is not None and not waiter.done()
         is_free = is_idle and not (queue or self._asked or self._in_turn or self._paused)
-        if is_free and self._is_repeated(data):
+        if is_free and self._between_requests and not self._buffer_paused:
+            known = self._repeated.request(data)
+            if known is not None and self._taken(*known):
+                self._news = 0
+                self._request_count += 1
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                return
+        if len(data) > LARGE_BYTES and not self.may_begin(len(data)):
+            return  # it is refused
+        if self._upgraded:
+            super().data_received(data)  # keeps it until the upgrade is declined
             return
         messages = self._parse(data)
         self._count_crumbs(messages, data)
@@ -131,36 +134,24 @@ class Pipeline(RequestHandler):
         if messages:
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if is_free and len(messages) == 1:
-            self._in_turn = True  # reading a body parses what is behind it
-            message, payload = messages[0]
-            if self._taken(message, payload):
-                if self._parser is not None:
-                    self._parser.message_consumed()
-                if self._is_whole and self._repeated.add(data, message):
-                    self._news += 1
-            else:
-                queue.appendleft(messages[0])
-                self._wake()
-            self._in_turn = False
+            self._take_parsed(data, *messages[0])
         else:
             self._queue(messages)
         if queue and not (self._asked or self._in_turn):
             self._go_on()
 
-    def _is_repeated(self, data: bytes) -> bool:
-        """Whether it is a request with known fields, and is taken; else nothing has been done."""
-        if not self._between_requests or self._buffer_paused:
-            return False
-        request = self._repeated.request(data)
-        if request is None:
-            return False
-        message, body = request
-        if not self._taken(message, body or EMPTY_PAYLOAD):
-            return False
-        self._news = 0
-        self._request_count += 1
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        return True
+    def _take_parsed(self, data: bytes, message: Any, payload: StreamReader) -> None:
+        """Take a request that was parsed from `data`, or leave it to the task."""
+        self._in_turn = True  # reading a body parses what is behind it
+        if self._taken(message, payload):
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._is_whole and self._repeated.add(data, message):
+                self._news += 1
+        else:
+            self._messages.appendleft((message, payload))
+            self._wake()
+        self._in_turn = False
 
     def _parse(self, data: bytes) -> Sequence[Any]:
         """The requests in `data`, with their bodies."""

@@ -37,7 +37,7 @@ class Repeated:
         message has before its path and after it."""
         self._line = _LINE.fullmatch
 
-    def request(self, data: bytes) -> tuple[RawRequestMessage, bytes] | None:
+    def request(self, data: bytes) -> tuple[RawRequestMessage, bytes | StreamReader] | None:
         """The request that is all of `data`, which begins where a request does, with its body.
 
         None if it has to be parsed. The message has no `url`, which nobody reads.
@@ -53,7 +53,7 @@ class Repeated:
         if target is None:
             return None
         _, method, rest = known
-        return RawRequestMessage(method, target[2].decode(), *rest), body
+        return RawRequestMessage(method, target[2].decode(), *rest), body or EMPTY_PAYLOAD
 
     def add(self, data: bytes, message: RawRequestMessage) -> bool:
         """Keep the fields of the message that was parsed from `data`, and is all of it; whether

@@ -5,10 +5,11 @@ reads it, and its answer until the loop has read all others that are ready. That
 requests of one turn are the queue, and a turn takes as long as each of them waits.
 
 As in CoDel (K. Nichols, V. Jacobson: "Controlling Queue Delay", 2012) a queue that drains is no
-overload, only one that stands: many connections may ask at the same moment. If two turns in
-succession have more requests than can be answered in TARGET_SECONDS, those that come later in a
-turn are refused, until no turn has been as long for HOLD_SECONDS. What a request costs is measured,
-so that nobody has to state it. Few connections can't ask too much, and are not watched.
+overload, only one that stands: many connections may ask at the same moment, and are answered for
+BURST_SECONDS. If two turns in succession have more requests than can be answered in TARGET_SECONDS,
+those that come later in a turn are refused, until no turn has been as long for HOLD_SECONDS. What a
+request costs is measured, so that nobody has to state it. Few connections can't ask too much, and
+are not watched.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from time import perf_counter
 
 TARGET_SECONDS = 0.016
 """A request waits for the rest of one turn and for its own, so at most twice as long."""
+BURST_SECONDS = 0.032
+"""As long as a turn may take that follows no other long one."""
 HOLD_SECONDS = 2.0
 FEW_CONNECTIONS = 32
 LEAST_REQUESTS = 8
@@ -73,10 +76,13 @@ class Turns:
             self._began_at = self._clock()
             asyncio.get_running_loop().call_soon(self._end)
         self.requests += 1
-        return not self.refuses or (
-            self.requests <= self.most
-            and self.number > resumed_in + 1
-            and self._clock() - self._began_at < TARGET_SECONDS
+        if self.requests <= self.most and not self.refuses:
+            return True
+        seconds = self._clock() - self._began_at
+        if not self.refuses:
+            return seconds < (TARGET_SECONDS if self._was_long else BURST_SECONDS)
+        return (
+            self.requests <= self.most and self.number > resumed_in + 1 and seconds < TARGET_SECONDS
         )
 
     def _end(self) -> None:

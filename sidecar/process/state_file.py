@@ -73,6 +73,8 @@ def save(file: Path, data: bytes) -> None:
         opened.write(b"cache-sidecar %d\n" % FORMAT)
         opened.write(zlib.crc32(data).to_bytes(4, "little"))
         opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())  # a power cut may leave the new name without the new contents
     scratch.replace(file)
 
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,16 @@ def stop_in_a_hurry(world: World) -> None:
     world.sidecar.start()
 
 
+def cut_the_power(world: World) -> None:
+    """While everything is fsynced before it is answered."""
+    world.publish(CALM + "durability: disk\n")
+    world.pause(1.0, 2.0)
+    world.sidecar.kill_both()
+    world.shim.cut_power()
+    world.sidecar.start()
+    world.publish(CALM)
+
+
 def hang_up(world: World) -> None:
     world.sidecar.signal(signal.SIGHUP)
     world.pause(0.1, 0.5)
@@ -213,7 +224,7 @@ def slow_disk_and_l3_killed(world: World) -> None:
 
 def a_second_sidecar(world: World) -> None:
     first = world.sidecar
-    second = RunningSidecar(first.data_dir, first.flags).start()
+    second = RunningSidecar(first.data_dir, ("--config", str(world.config.path))).start()
     for number in range(20):
         second.ask("DELETE", f"/v1/cache/chaos0/key{number}")
         second.ask("PUT", f"/v1/cache/chaos0/key{number}", b"another")
@@ -260,6 +271,21 @@ def many_idle_connections(world: World) -> None:
                 address = ("127.0.0.1", world.sidecar.port)
                 opened.enter_context(socket.create_connection(address, timeout=1.0))
         world.pause(0.5, 1.0)
+
+
+def large_values_at_once(world: World) -> None:
+    """More than there is memory for. Some are refused."""
+    value = world.rng.randbytes(4 << 20)
+
+    def use(number: int) -> None:
+        path = f"/v1/cache/large/key{number % 8}"
+        for method, body in (("PUT", value), ("GET", None)):
+            with suppress(OSError):
+                status = world.sidecar.ask(method, path, body).status
+                assert status in {200, 201, 204, 404, 503}, status
+
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(use, range(80)))
 
 
 # ---- damage: whatever is left has to be current
@@ -316,11 +342,11 @@ WHAT = {
 KEEPS: list[Callable[[World], None]] = [
     *(kill_l3, kill_l3_three_times, kill_l3_until_it_is_given_up, freeze_l3, freeze_the_sidecar),
     *(kill_the_sidecar, kill_both, kill_both_while_l3_is_away, kill_both_several_times),
-    *(stop, stop_while_l3_is_away, hang_up),
+    *(stop, stop_while_l3_is_away, hang_up, cut_the_power),
     *(l3_off_and_on, small_memory, other_policies, durable_on_disk, a_bad_document),
     *(read_only_until_the_end, a_second_sidecar),
     *(clock_ahead, clock_behind, clock_behind_while_l3_is_stuck),
-    *(no_descriptors, many_idle_connections),
+    *(no_descriptors, many_idle_connections, large_values_at_once),
 ]
 """Faults after which everything that was answered as durable is still there."""
 VOLUME = {

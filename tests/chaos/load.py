@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +24,31 @@ HANG_SECONDS = 5.0
 """A longer answer is a violation, unless the sidecar was stopped by a fault."""
 GIVE_UP_SECONDS = 15.0
 REFUSED = frozenset({404, 412, 503})
+
+
+Dial = Callable[[], http.client.HTTPConnection]
+"""Makes a connection, which connects with its first request."""
+
+
+def over_tcp(port: int) -> Dial:
+    return lambda: http.client.HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_SECONDS)
+
+
+def over_unix(path: Path) -> Dial:
+    return lambda: OverUnix(path)
+
+
+class OverUnix(http.client.HTTPConnection):
+    """A connection to a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=GIVE_UP_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 @dataclass
@@ -36,10 +63,10 @@ class Tally:
 class Worker(threading.Thread):
     """Writes and reads the keys of one namespace, one request at a time."""
 
-    def __init__(self, number: int, port: int, seed: int) -> None:
+    def __init__(self, number: int, dial: Dial, seed: int) -> None:
         super().__init__(name=f"worker {number}", daemon=True)
         self._rng = random.Random(f"{seed}/{number}")
-        self._port = port
+        self._dial = dial
         self._namespace = f"chaos{number}"
         self._connection: http.client.HTTPConnection | None = None
         self._count = 0
@@ -176,9 +203,7 @@ class Worker(threading.Thread):
         self.tally.operations += 1
         try:
             if self._connection is None:
-                self._connection = http.client.HTTPConnection(
-                    "127.0.0.1", self._port, timeout=GIVE_UP_SECONDS
-                )
+                self._connection = self._dial()
             self._connection.request(method, path, body, headers or {})
             answer = self._connection.getresponse()
             status, found, data = answer.status, dict(answer.headers), answer.read()

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.faults import CALM, FAULTS, World
-from tests.chaos.load import Worker
+from tests.chaos.load import Worker, over_tcp, over_unix
 from tests.chaos.shim import Shim
 from tests.documents.kubelet import Mount
 from tests.running import RunningSidecar, anonymous_bytes, wait_until
 
 WORKERS = 3
+"""The first one uses the Unix socket."""
 BACK_SECONDS = 60.0
 """How soon L3 serves again after a fault."""
 BAD_FOR_LONG = ("volume", "writes fail", "read-only", "slow", "freeze", "stuck")
@@ -52,10 +53,12 @@ def run(scratch: Path, seconds: float, seed: int, names: list[str] | None = None
     data_dir = scratch / "data"
     shim, config = Shim(scratch, data_dir), Mount(scratch / "config")
     config.publish({"cache.yaml": CALM})
-    flags = ("--config", str(config.path), "--log-level", "warning")
+    unix = scratch / "socket"
+    flags = ("--config", str(config.path), "--log-level", "warning", "--data-socket", str(unix))
     sidecar = RunningSidecar(data_dir, flags, shim.environment).start()
     world = World(sidecar, shim, config, rng)
-    workers = [Worker(number, sidecar.port, seed) for number in range(WORKERS)]
+    dials = [over_unix(unix), *[over_tcp(sidecar.port)] * (WORKERS - 1)]
+    workers = [Worker(number, dial, seed) for number, dial in enumerate(dials)]
     for worker in workers:
         worker.begin()
     end = time.monotonic() + seconds

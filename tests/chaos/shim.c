@@ -1,6 +1,9 @@
 /* Faults below the sidecar, to be preloaded into both of its processes: errors and delays of all
  * files below CHAOS_FOLDER, and a wall clock that is set. What is in force is read from the file
- * CHAOS_CONTROL, which is mapped, so that it can change at any moment. */
+ * CHAOS_CONTROL, which is mapped, so that it can change at any moment.
+ *
+ * For power cuts, CHAOS_SYNCED gets a line for each file of the folder that was fsynced, with its
+ * inode and its size, and for each that is new; and the boot has the identity in CHAOS_BOOT. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,12 +28,16 @@ struct control {
 };
 
 static const struct control *control;
-static const char *folder;
+static const char *folder, *boot;
 static size_t folder_length;
+static int synced = -1;
 
 __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("CHAOS_CONTROL");
     folder = getenv("CHAOS_FOLDER");
+    boot = getenv("CHAOS_BOOT");
+    const char *record = getenv("CHAOS_SYNCED");
+    if (record) synced = open(record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (!path || !folder) return;
     folder_length = strlen(folder);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -79,6 +86,15 @@ static int write_fails(int fd) {
     return control->write_error;
 }
 
+static void note(int fd, long long size) {
+    char path[4096], line[64];
+    struct stat info;
+    if (synced < 0 || fd < 0 || !path_of(fd, path, sizeof path) || fstat(fd, &info) != 0) return;
+    int length = snprintf(line, sizeof line, "%llu %lld\n", (unsigned long long)info.st_ino,
+                          size < 0 ? (long long)info.st_size : size);
+    if (write(synced, line, length) != length) abort();
+}
+
 static int change_fails(const char *path) {
     if (!control || !control->write_error || !is_below(path)) return 0;
     errno = control->write_error;
@@ -103,10 +119,15 @@ WRITES(write, (int fd, const void *data, size_t size), (fd, data, size))
 WRITES(pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
 WRITES(pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at))
 
-#define SYNCS(name)                              \
-    int name(int fd) {                           \
-        REAL(name);                              \
-        return write_fails(fd) ? -1 : real(fd);  \
+/* The size from before: what is appended meanwhile may be lost. */
+#define SYNCS(name)                                           \
+    int name(int fd) {                                        \
+        REAL(name);                                           \
+        struct stat before;                                   \
+        if (write_fails(fd) || fstat(fd, &before)) return -1; \
+        int failed = real(fd);                                \
+        if (!failed) note(fd, before.st_size);                \
+        return failed;                                        \
     }
 SYNCS(fsync)
 SYNCS(fdatasync)
@@ -129,7 +150,12 @@ ssize_t pread64(int fd, void *data, size_t size, off64_t at) {
         mode_t mode = va_arg(rest, mode_t);                                               \
         va_end(rest);                                                                     \
         if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) && change_fails(path)) return -1;     \
-        return real(path, flags, mode);                                                   \
+        if (boot && strcmp(path, "/proc/sys/kernel/random/boot_id") == 0) path = boot;    \
+        int fd = real(path, flags, mode);                                                 \
+        struct stat info;                                                                 \
+        if ((flags & (O_CREAT | O_TRUNC)) && fd >= 0 && !fstat(fd, &info) && !info.st_size) \
+            note(fd, 0);                                                                  \
+        return fd;                                                                        \
     }
 OPENS(open)
 OPENS(open64)

@@ -45,6 +45,9 @@ CRUMB_BYTES, CRUMBS_AT_ONCE = 512, 8
 """A smaller piece that ends no request is a crumb. So many in a row are read at once."""
 CRUMB_SECONDS, MOST_CRUMB_SECONDS = 0.01, 1.0
 """The rest after a crumb, for each of those in a row; and the longest rest."""
+SMALL_HEAD_BYTES, HEAD_COPIES = 4096, 3
+"""An unfinished head of more bytes takes memory from the budget: so many times of them, since the
+parser has each field as bytes and as text."""
 MOST_NEWS = 16
 """A client that sends other header fields with each of so many requests in a row, such as the
 identifiers of traces, will go on so: they are no longer looked for, nor kept."""
@@ -72,6 +75,7 @@ class Pipeline(RequestHandler):
         "_draining",
         "_early",
         "_half_closed",
+        "_head_bytes",
         "_in_turn",
         "_is_whole",
         "_news",
@@ -98,6 +102,7 @@ class Pipeline(RequestHandler):
         self._resumed_in = -2  # the turn in which reading was resumed after a rest
         self._between_requests = True  # the parser has nothing of the next one
         self._is_whole = False  # what was parsed last is one request
+        self._head_bytes = 0  # at most so many of an unfinished head are in the parser
         self._crumbs = 0  # small pieces in a row without a request
         self._news = 0  # requests in a row whose header fields were not known
         self._asked = False  # a request that was taken is not answered yet
@@ -128,6 +133,8 @@ class Pipeline(RequestHandler):
             return
         messages = self._parse(data)
         self._count_crumbs(messages, data)
+        if not self._count_head(messages, data):
+            return  # it is refused
         if not is_idle:
             self._keep(messages)
             return
@@ -181,6 +188,17 @@ class Pipeline(RequestHandler):
             self._crumbs += 1
             if self._crumbs > CRUMBS_AT_ONCE:
                 self.rest(min(MOST_CRUMB_SECONDS, self._crumbs * CRUMB_SECONDS))
+
+    def _count_head(self, messages: Sequence[Any], data: bytes) -> bool:
+        """Hold memory for a head that has begun; False if there is none, so that it is refused."""
+        if self._parser is None:
+            self._head_bytes = 0
+        elif messages:
+            self._head_bytes = 0 if is_end(data, *messages[-1]) else len(data)
+        elif self._latest_body.is_eof():
+            self._head_bytes += len(data)
+        is_small = self._head_bytes <= SMALL_HEAD_BYTES
+        return self.hold_head(0 if is_small else HEAD_COPIES * self._head_bytes)
 
     def _refusal(self, error: HttpProcessingError) -> tuple[Any, StreamReader]:
         """What is answered with a 400. The requests in the same piece are lost with their parser.
@@ -321,6 +339,12 @@ class Pipeline(RequestHandler):
 
     def may_begin(self, size: int) -> bool:
         """Whether to handle a piece of this size; else it has been refused."""
+        raise NotImplementedError
+
+    def hold_head(self, size: int) -> bool:
+        """Hold so much memory for an unfinished head, instead of what was held for it before; False
+        if there is not as much, and it has been refused.
+        """
         raise NotImplementedError
 
     def hold(self, size: int) -> bool:

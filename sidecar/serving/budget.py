@@ -27,14 +27,15 @@ MOST_WAITING = 16
 class Budget:
     """Bytes to take and to give back. `most_bytes` is what there is while nothing else needs it."""
 
-    __slots__ = ("_pieces_bytes", "_waiting", "capacity_bytes", "most_bytes", "used_bytes")
+    __slots__ = ("_waiting", "capacity_bytes", "most_bytes", "pieces_bytes", "used_bytes")
 
     def __init__(self, most_bytes: int = UNLIMITED_BYTES) -> None:
         self.most_bytes = most_bytes
         self.capacity_bytes = most_bytes
         """What may be in use now; less than `most_bytes` while the processes need more."""
         self.used_bytes = 0
-        self._pieces_bytes = 0
+        self.pieces_bytes = 0
+        """Of `take_piece`."""
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def take(self, size: int) -> bool:
@@ -45,19 +46,20 @@ class Budget:
         return True
 
     def take_piece(self, size: int) -> bool:
-        """Take memory for the first piece of a request, until it has what it needs as a whole.
+        """Take memory for the first piece of a request, until it has what it needs as a whole, or
+        for a head, until it is complete.
 
         These pieces do not count as used: if they did, those who wait could keep each other from
         what they wait for.
         """
-        if self._pieces_bytes + size > self.most_bytes // PIECES_PART:
+        if self.pieces_bytes + size > self.most_bytes // PIECES_PART:
             return False
-        self._pieces_bytes += size
+        self.pieces_bytes += size
         return True
 
     def give_piece(self, size: int) -> None:
         """Give it back."""
-        self._pieces_bytes -= size
+        self.pieces_bytes -= size
 
     def give(self, size: int) -> None:
         """Give `size` bytes back, and let those go on who waited for them."""

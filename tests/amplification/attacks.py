@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -80,6 +81,10 @@ class Client:
             await self._reader.readexactly(2)
         await self._reader.readexactly(2)
         return b"".join(pieces)
+
+    def begin(self, data: bytes) -> None:
+        """Send this, and wait for nothing."""
+        self._writer.write(data)
 
     def close(self) -> None:
         self._writer.transport.abort()  # what was not sent would keep it open
@@ -182,6 +187,21 @@ async def _quiet(port: int, path: str) -> Client:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=KIB)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return Client(reader, writer)
+
+
+async def unfinished(port: int, *, begin: bytes, count: int = 2000) -> list[Outcome]:
+    """So many connections with the beginning of a request, and then one with a whole request."""
+    clients: list[Client] = []
+    for _ in range(count):
+        with suppress(OSError):
+            client = await Client.of(port)
+            clients.append(client)
+            client.begin(begin)
+    await asyncio.sleep(3)
+    outcomes = [await one(port, "PUT", "/v1/cache/finished/0", b"value")]
+    for client in clients:
+        client.close()
+    return outcomes
 
 
 async def _at_once(requests: Iterable[Awaitable[Outcome]]) -> list[Outcome]:

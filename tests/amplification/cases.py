@@ -58,6 +58,7 @@ class Result:
 EVERYWHERE = frozenset({96, 128, 321})
 START_SECONDS = 60.0
 """In little memory a start reads pages of the programs more than once."""
+GET = b"GET /v1/cache/a/b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LARGE_VALUE = "/v1/cache/large/0"
 
 
@@ -116,12 +117,49 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
             before=partial(attacks.large_puts, count=1, size=MIB),
         ),
         Case(
+            "2,000 heads of 30 KiB without an end",
+            partial(attacks.unfinished, begin=_head(30 * KIB), count=some(2000)),
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "2,000 heads of 4 KiB without an end",
+            partial(attacks.unfinished, begin=_head(4 * KIB)[:4096], count=some(2000)),
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "400 heads of 120 fields of 8 KiB without an end",
+            partial(attacks.unfinished, begin=_head(120 * 8 * KIB, 8 * KIB - 9), count=some(400)),
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "2,000 heads of 30 KiB without an end behind a GET",
+            partial(attacks.unfinished, begin=GET + _head(30 * KIB), count=some(2000)),
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "2,000 bodies of 15 KiB without an end",
+            partial(attacks.unfinished, begin=_body(15 * KIB), count=some(2000)),
+            fits=EVERYWHERE,
+        ),
+        Case(
             "reading 60 values of 1 MiB from L3, by 20",
             partial(attacks.scattered_gets, count=some(200), keys=60),
             before=partial(attacks.large_puts, count=60, size=MIB),
             fits=EVERYWHERE,
         ),
     )
+
+
+def _head(size: int, field: int = KIB) -> bytes:
+    """The beginning of a head, in fields of that size."""
+    fields = (b"X-%d: " % number + b"x" * field for number in range(size // field))
+    return GET.removesuffix(b"\r\n") + b"\r\n".join(fields)
+
+
+def _body(size: int) -> bytes:
+    """A PUT that lacks a byte."""
+    head = b"PUT /v1/cache/a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size
+    return head + bytes(size - 1)
 
 
 async def _bursts(port: int, count: int) -> list[Outcome]:

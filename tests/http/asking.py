@@ -96,3 +96,4 @@ async def idle(live: Sidecar) -> None:
     await eventually(lambda: admission.stats.in_flight == 0, "no request is in progress")
     await eventually(lambda: admission.connections == 0, "no connection is open")
     await eventually(lambda: admission.budget.used_bytes == 0, "no memory is held")
+    await eventually(lambda: admission.budget.pieces_bytes == 0, "nor for a first piece")

@@ -1,0 +1,56 @@
+"""The memory of heads that come in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sidecar.http.pipeline import HEAD_COPIES
+from sidecar.serving.budget import PIECES_PART, Budget
+from sidecar.serving.limits import Limits
+from tests.http.asking import path
+from tests.http.serving import Serve, eventually, raw_problem, request
+
+HEAD = request("GET", path("x"), *[f"X-{number}: {'x' * 1000}" for number in range(12)])
+BEGUN, REST = HEAD[:8000], HEAD[8000:]
+
+
+async def test_an_unfinished_head_takes_memory_until_it_is_complete(serve: Serve) -> None:
+    """Also if it begins behind a request, and whatever has come of it."""
+    served = await serve(Limits())
+    budget = served.admission.budget
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    for number, before in enumerate([b"", request("GET", path("y"))], 1):
+        writer.write(before + BEGUN)
+        await eventually(
+            lambda before=before: budget.pieces_bytes == HEAD_COPIES * len(before + BEGUN),  # type: ignore[misc]
+            "it is counted",
+        )
+        writer.write(REST[:2000])
+        await eventually(lambda: budget.pieces_bytes > HEAD_COPIES * 9000, "so is more of it")
+        writer.write(REST[2000:])
+        for _ in range(number):
+            answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+            raw_problem(answer, 404)
+        await eventually(lambda: budget.pieces_bytes == 0, "its memory is given back")
+    writer.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 4])
+async def test_a_head_without_memory_is_refused(serve: Serve, pieces: int) -> None:
+    """Another client's small request is answered meanwhile; the memory is given back."""
+    budget = Budget(PIECES_PART * HEAD_COPIES * (len(BEGUN) + 1000))
+    served = await serve(Limits(), budget)
+    first, second = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(2)]
+    first[1].write(BEGUN)
+    await eventually(lambda: budget.pieces_bytes, "the first one is counted")
+    step = len(BEGUN) // pieces
+    for start in range(0, len(BEGUN), step):
+        second[1].write(BEGUN[start : start + step])
+        await asyncio.sleep(0.02)
+    raw_problem(await asyncio.wait_for(second[0].read(), 5), 503)
+    assert served.admission.stats.shed["buffers"] == 1
+    for _, writer in (first, second):
+        writer.close()
+    await eventually(lambda: budget.pieces_bytes == 0, "nothing is held")

@@ -56,7 +56,7 @@ _BUSY = unavailable(BUSY)
 class Connection(Pipeline):
     """A connection that takes memory from the budget, and reports protocol errors as problems."""
 
-    __slots__ = ("_gave_way", "_head_held_bytes", "_held_bytes", "_piece_bytes", "admission")
+    __slots__ = ("_gave_way", "_held_bytes", "_piece_bytes", "_waiting_bytes", "admission")
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Connection(Pipeline):
         )
         self.admission = admission
         self._held_bytes = 0
-        self._head_held_bytes = 0
+        self._waiting_bytes = 0
         self._piece_bytes = 0
         self._gave_way = False
 
@@ -121,17 +121,17 @@ class Connection(Pipeline):
         self._loop.call_soon(self._release_when_idle)  # it may be many small requests
         return True
 
-    def hold_head(self, size: int) -> bool:
-        if size > self._head_held_bytes:
-            if not self.admission.admits_piece(size - self._head_held_bytes):
+    def hold_waiting(self, size: int) -> bool:
+        if size > self._waiting_bytes:
+            if not self.admission.admits_piece(size - self._waiting_bytes):
                 if self.is_at_work:
                     self.force_close()  # its answer is not due yet
                 else:
                     self._refuse()
                 return False
-        elif size < self._head_held_bytes:
-            self.admission.budget.give_piece(self._head_held_bytes - size)
-        self._head_held_bytes = size
+        elif size < self._waiting_bytes:
+            self.admission.budget.give_piece(self._waiting_bytes - size)
+        self._waiting_bytes = size
         return True
 
     def _refuse(self) -> None:
@@ -247,7 +247,7 @@ class Connection(Pipeline):
         if not self._gave_way:
             self.admission.count_connection(-1)
         self.release()
-        self.hold_head(0)
+        self.hold_waiting(0)
 
     def handle_error(
         self,

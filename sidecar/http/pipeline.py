@@ -45,9 +45,11 @@ CRUMB_BYTES, CRUMBS_AT_ONCE = 512, 8
 """A smaller piece that ends no request is a crumb. So many in a row are read at once."""
 CRUMB_SECONDS, MOST_CRUMB_SECONDS = 0.01, 1.0
 """The rest after a crumb, for each of those in a row; and the longest rest."""
-SMALL_HEAD_BYTES, HEAD_COPIES = 4096, 3
-"""An unfinished head of more bytes takes memory from the budget: so many times of them, since the
-parser has each field as bytes and as text."""
+SMALL_BYTES, HEAD_COPIES = 4096, 3
+"""Unfinished heads and queued requests of more bytes take memory from the budget: so many times of
+them, since each field is kept as bytes and as text."""
+RECOUNT_SECONDS = 0.1
+"""How often it is looked at whether queued requests have been handled."""
 MOST_NEWS = 16
 """A client that sends other header fields with each of so many requests in a row, such as the
 identifiers of traces, will go on so: they are no longer looked for, nor kept."""
@@ -77,9 +79,11 @@ class Pipeline(RequestHandler):
         "_half_closed",
         "_head_bytes",
         "_in_turn",
+        "_is_recounting",
         "_is_whole",
         "_news",
         "_on_answer",
+        "_queued_bytes",
         "_repeated",
         "_resumed_in",
         "_take",
@@ -103,6 +107,8 @@ class Pipeline(RequestHandler):
         self._between_requests = True  # the parser has nothing of the next one
         self._is_whole = False  # what was parsed last is one request
         self._head_bytes = 0  # at most so many of an unfinished head are in the parser
+        self._queued_bytes = 0  # and of requests that wait in the queue
+        self._is_recounting = False
         self._crumbs = 0  # small pieces in a row without a request
         self._news = 0  # requests in a row whose header fields were not known
         self._asked = False  # a request that was taken is not answered yet
@@ -131,20 +137,29 @@ class Pipeline(RequestHandler):
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
             return
-        messages = self._parse(data)
+        self._receive(self._parse(data), data, is_idle=is_idle, is_free=is_free)
+        if self._queued_bytes:
+            self._recount()
+
+    def _receive(
+        self, messages: Sequence[Any], data: bytes, *, is_idle: bool, is_free: bool
+    ) -> None:
+        """Handle what was parsed, or queue it. `is_free` is whether nothing is before it."""
+        is_next = is_free and len(messages) == 1
         self._count_crumbs(messages, data)
-        if not self._count_head(messages, data):
+        self._count_bytes(messages, data, is_next=is_next)
+        if not self._hold_waiting():
             return  # it is refused
         if not is_idle:
             self._keep(messages)
             return
         if messages:
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if is_free and len(messages) == 1:
+        if is_next:
             self._take_parsed(data, *messages[0])
         else:
             self._queue(messages)
-        if queue and not (self._asked or self._in_turn):
+        if self._messages and not (self._asked or self._in_turn):
             self._go_on()
 
     def _take_parsed(self, data: bytes, message: Any, payload: StreamReader) -> None:
@@ -189,16 +204,40 @@ class Pipeline(RequestHandler):
             if self._crumbs > CRUMBS_AT_ONCE:
                 self.rest(min(MOST_CRUMB_SECONDS, self._crumbs * CRUMB_SECONDS))
 
-    def _count_head(self, messages: Sequence[Any], data: bytes) -> bool:
-        """Hold memory for a head that has begun; False if there is none, so that it is refused."""
+    def _count_bytes(self, messages: Sequence[Any], data: bytes, *, is_next: bool) -> None:
+        """Count what has come and is not handled yet, other than bodies; `is_next` is whether it is
+        one request that is handled now.
+        """
+        if not data:
+            return  # it has been counted when it came
+        before = self._head_bytes
         if self._parser is None:
             self._head_bytes = 0
         elif messages:
             self._head_bytes = 0 if is_end(data, *messages[-1]) else len(data)
+            self._queued_bytes += 0 if is_next else before + len(data)
         elif self._latest_body.is_eof():
             self._head_bytes += len(data)
-        is_small = self._head_bytes <= SMALL_HEAD_BYTES
-        return self.hold_head(0 if is_small else HEAD_COPIES * self._head_bytes)
+
+    def _hold_waiting(self) -> bool:
+        """Hold memory for it; False if there is none, so that it is refused."""
+        size = self._head_bytes + self._queued_bytes
+        return self.hold_waiting(HEAD_COPIES * size if size > SMALL_BYTES else 0)
+
+    def _recount(self) -> None:
+        """Give the memory of queued requests back when they have been handled."""
+        if self.transport is None:
+            return
+        if not (self._messages or self._early or self._buffer_paused):
+            self._queued_bytes = 0
+            self._hold_waiting()
+        elif self._queued_bytes > SMALL_BYTES and not self._is_recounting:
+            self._is_recounting = True
+            self._loop.call_later(RECOUNT_SECONDS, self._recount_later)
+
+    def _recount_later(self) -> None:
+        self._is_recounting = False
+        self._recount()
 
     def _refusal(self, error: HttpProcessingError) -> tuple[Any, StreamReader]:
         """What is answered with a 400. The requests in the same piece are lost with their parser.
@@ -341,9 +380,9 @@ class Pipeline(RequestHandler):
         """Whether to handle a piece of this size; else it has been refused."""
         raise NotImplementedError
 
-    def hold_head(self, size: int) -> bool:
-        """Hold so much memory for an unfinished head, instead of what was held for it before; False
-        if there is not as much, and it has been refused.
+    def hold_waiting(self, size: int) -> bool:
+        """Hold so much memory for what is not handled yet, instead of what was held for it before;
+        False if there is not as much, and it has been refused.
         """
         raise NotImplementedError
 

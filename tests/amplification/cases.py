@@ -137,6 +137,12 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
             fits=EVERYWHERE,
         ),
         Case(
+            "20 readers that do not read, and 20 heads of 120 fields of 8 KiB behind each",
+            partial(attacks.unfinished, begin=_READ + 20 * _LARGE_HEAD, count=20),
+            before=partial(attacks.large_puts, count=1, size=MIB),
+            fits=EVERYWHERE,
+        ),
+        Case(
             "2,000 bodies of 15 KiB without an end",
             partial(attacks.unfinished, begin=_body(15 * KIB), count=some(2000)),
             fits=EVERYWHERE,
@@ -154,6 +160,10 @@ def _head(size: int, field: int = KIB) -> bytes:
     """The beginning of a head, in fields of that size."""
     fields = (b"X-%d: " % number + b"x" * field for number in range(size // field))
     return GET.removesuffix(b"\r\n") + b"\r\n".join(fields)
+
+
+_READ = GET.replace(b"/v1/cache/a/b", LARGE_VALUE.encode())
+_LARGE_HEAD = _head(120 * 8 * KIB, 8 * KIB - 9) + b"\r\n\r\n"
 
 
 def _body(size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The memory of heads that come in pieces."""
+"""The memory of heads that come in pieces, and of requests that wait behind one at work."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
+from sidecar.app.sidecar import Sidecar
 from sidecar.http.pipeline import HEAD_COPIES
 from sidecar.serving.budget import PIECES_PART, Budget
 from sidecar.serving.limits import Limits
-from tests.http.asking import path
+from tests.http.asking import connected, idle, only_in_l3, path, stopped
 from tests.http.serving import Serve, eventually, raw_problem, request
 
 HEAD = request("GET", path("x"), *[f"X-{number}: {'x' * 1000}" for number in range(12)])
@@ -35,6 +36,23 @@ async def test_an_unfinished_head_takes_memory_until_it_is_complete(serve: Serve
             raw_problem(answer, 404)
         await eventually(lambda: budget.pieces_bytes == 0, "its memory is given back")
     writer.close()
+
+
+async def test_queued_requests_take_memory_until_they_are_handled(live: Sidecar) -> None:
+    """However large their heads are: one may have 128 fields of 8 KiB."""
+    budget = live.admissions["http"].budget
+    await only_in_l3(live, "deep")
+    async with connected(live) as (reader, writer):
+        with stopped(live):
+            writer.write(request("GET", path("deep")))
+            writer.write(HEAD)
+            await eventually(lambda: budget.pieces_bytes, "it is counted")
+            writer.write(HEAD)
+            await eventually(lambda: budget.pieces_bytes >= HEAD_COPIES * 2 * len(HEAD), "so is it")
+        await asyncio.wait_for(reader.readuntil(b"deep......"), 10)
+        for _ in range(2):
+            raw_problem(await asyncio.wait_for(reader.readuntil(b"}"), 10), 404)
+    await idle(live)
 
 
 @pytest.mark.parametrize("pieces", [1, 4])

@@ -36,7 +36,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import LARGE_BYTES, Reply
-from sidecar.http.repeated import Repeated, is_all, is_end
+from sidecar.http.repeated import END, Repeated, is_all, is_end
 from sidecar.serving.turns import Turns
 
 HALF_CLOSED_SECONDS = 1.0
@@ -137,19 +137,25 @@ class Pipeline(RequestHandler):
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
             return
-        self._receive(self._parse(data), data, is_idle=is_idle, is_free=is_free)
+        begun, body = self._head_bytes, self._latest_body
+        has_come = body.total_bytes
+        messages = self._parse(data)
+        self._count_crumbs(messages, data)
+        self._count_head(messages, data, body, body.total_bytes - has_come)
+        is_next = is_free and len(messages) == 1
+        if messages and not is_next:
+            self._queued_bytes += begun + len(data)
+        if self._hold_waiting():  # else it is refused
+            self._receive(messages, data, is_idle=is_idle, is_next=is_next)
         if self._queued_bytes:
             self._recount()
 
     def _receive(
-        self, messages: Sequence[Any], data: bytes, *, is_idle: bool, is_free: bool
+        self, messages: Sequence[Any], data: bytes, *, is_idle: bool, is_next: bool
     ) -> None:
-        """Handle what was parsed, or queue it. `is_free` is whether nothing is before it."""
-        is_next = is_free and len(messages) == 1
-        self._count_crumbs(messages, data)
-        self._count_bytes(messages, data, is_next=is_next)
-        if not self._hold_waiting():
-            return  # it is refused
+        """Handle what was parsed, or queue it. `is_next` is whether it is one request, and nothing
+        is before it.
+        """
         if not is_idle:
             self._keep(messages)
             return
@@ -204,20 +210,22 @@ class Pipeline(RequestHandler):
             if self._crumbs > CRUMBS_AT_ONCE:
                 self.rest(min(MOST_CRUMB_SECONDS, self._crumbs * CRUMB_SECONDS))
 
-    def _count_bytes(self, messages: Sequence[Any], data: bytes, *, is_next: bool) -> None:
-        """Count what has come and is not handled yet, other than bodies; `is_next` is whether it is
-        one request that is handled now.
+    def _count_head(
+        self, messages: Sequence[Any], data: bytes, body: StreamReader, of_body: int
+    ) -> None:
+        """Count at least as many bytes as an unfinished head has, if there may be one at the end of
+        `data`, of which `of_body` bytes belong to the `body` that was arriving.
         """
-        if not data:
-            return  # it has been counted when it came
-        before = self._head_bytes
         if self._parser is None:
             self._head_bytes = 0
         elif messages:
-            self._head_bytes = 0 if is_end(data, *messages[-1]) else len(data)
-            self._queued_bytes += 0 if is_next else before + len(data)
-        elif self._latest_body.is_eof():
-            self._head_bytes += len(data)
+            message, payload = messages[-1]
+            if not payload.is_eof() or (len(messages) == 1 and is_all(data, message)):
+                self._head_bytes = 0
+            else:  # it has no end, so it is behind the last one
+                self._head_bytes = len(data.rpartition(END)[2])
+        elif body.is_eof():
+            self._head_bytes += len(data) - of_body
 
     def _hold_waiting(self) -> bool:
         """Hold memory for it; False if there is none, so that it is refused."""

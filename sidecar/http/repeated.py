@@ -24,7 +24,7 @@ MOST_KNOWN = 64
 """The most header fields that are kept, with 2 to 10 KiB each, over all connections. All are
 dropped for the next one: those that repeat are soon back."""
 
-_END = b"\r\n\r\n"
+END = b"\r\n\r\n"
 _LINE = re.compile(rb"(GET|PUT|DELETE) (/[A-Za-z0-9._~/%?=&:@!$'()*+,;-]{0,4000}) HTTP/1\.1")
 
 
@@ -44,7 +44,7 @@ class Repeated:
         """
         if len(data) > MOST_BYTES:
             return None
-        head, end, body = data.partition(_END)
+        head, end, body = data.partition(END)
         line, _, fields = head.partition(b"\r\n")
         known = self._known.get((line[:3], fields))
         if known is None or not end or known[0] != len(body):
@@ -61,7 +61,7 @@ class Repeated:
         """
         if len(data) > MOST_BYTES or len(message.raw_headers) > MOST_FIELDS:
             return False
-        head, _, body = data.partition(_END)
+        head, _, body = data.partition(END)
         line, _, fields = head.partition(b"\r\n")
         target = _LINE.fullmatch(line)
         if (
@@ -88,7 +88,7 @@ def is_all(data: bytes, message: RawRequestMessage) -> bool:
     By its Content-Length, in the usual form: of a body that is too long to be counted, aiohttp says
     that it is empty.
     """
-    _, end, body = data.partition(_END)
+    _, end, body = data.partition(END)
     length = message.headers.get(CONTENT_LENGTH, "0")
     has_other_end = message.should_close or message.chunked
     return bool(end) and not has_other_end and length == str(len(body))
@@ -102,5 +102,5 @@ def is_end(data: bytes, message: RawRequestMessage, payload: StreamReader) -> bo
         payload is EMPTY_PAYLOAD
         and not message.should_close
         and CONTENT_LENGTH not in message.headers
-        and data.endswith(_END)
+        and data.endswith(END)
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -14,28 +16,38 @@ from tests.http.asking import connected, idle, only_in_l3, path, stopped
 from tests.http.serving import Serve, eventually, raw_problem, request
 
 HEAD = request("GET", path("x"), *[f"X-{number}: {'x' * 1000}" for number in range(12)])
+LENGTH = "Content-Length: 10000"
 BEGUN, REST = HEAD[:8000], HEAD[8000:]
+
+
+@asynccontextmanager
+async def connection_to(
+    port: int,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
 
 
 async def test_an_unfinished_head_takes_memory_until_it_is_complete(serve: Serve) -> None:
     """Also if it begins behind a request, and whatever has come of it."""
     served = await serve(Limits())
     budget = served.admission.budget
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-    for number, before in enumerate([b"", request("GET", path("y"))], 1):
-        writer.write(before + BEGUN)
-        await eventually(
-            lambda before=before: budget.pieces_bytes == HEAD_COPIES * len(before + BEGUN),  # type: ignore[misc]
-            "it is counted",
-        )
-        writer.write(REST[:2000])
-        await eventually(lambda: budget.pieces_bytes > HEAD_COPIES * 9000, "so is more of it")
-        writer.write(REST[2000:])
-        for _ in range(number):
-            answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
-            raw_problem(answer, 404)
-        await eventually(lambda: budget.pieces_bytes == 0, "its memory is given back")
-    writer.close()
+    async with connection_to(served.port) as (reader, writer):
+        for number, before in enumerate([b"", request("GET", path("y"))], 1):
+            writer.write(before + BEGUN)
+            await eventually(
+                lambda: budget.pieces_bytes == HEAD_COPIES * len(BEGUN), "it is counted"
+            )
+            writer.write(REST[:2000])
+            await eventually(lambda: budget.pieces_bytes > HEAD_COPIES * 9000, "so is more of it")
+            writer.write(REST[2000:])
+            for _ in range(number):
+                answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+                raw_problem(answer, 404)
+            await eventually(lambda: budget.pieces_bytes == 0, "its memory is given back")
 
 
 async def test_queued_requests_take_memory_until_they_are_handled(live: Sidecar) -> None:
@@ -53,6 +65,22 @@ async def test_queued_requests_take_memory_until_they_are_handled(live: Sidecar)
         for _ in range(2):
             raw_problem(await asyncio.wait_for(reader.readuntil(b"}"), 10), 404)
     await idle(live)
+
+
+@pytest.mark.parametrize("cuts", [(), (-5000,), (50, -9000, -1)])
+async def test_a_body_is_no_head(serve: Serve, cuts: tuple[int, ...]) -> None:
+    """However it comes, and though the fields of each request differ."""
+    served = await serve(Limits())
+    async with connection_to(served.port) as (reader, writer):
+        for number in range(40):
+            data = request("PUT", path("x"), f"X: {number}", LENGTH, body=bytes(10_000))
+            ends = [*cuts, len(data)]
+            for start, end in zip([0, *cuts], ends, strict=True):
+                writer.write(data[start:end])
+                await asyncio.sleep(0.002 if cuts else 0)
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert answer.startswith(b"HTTP/1.1 20")
+            await eventually(lambda: served.admission.budget.pieces_bytes == 0, "none is counted")
 
 
 @pytest.mark.parametrize("pieces", [1, 4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -191,9 +192,16 @@ def anonymous_bytes(pid: int) -> int:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that the kernel gives to no client's connection: some
+    servers start on theirs again and again, beside thousands of connections of other tests.
+    """
+    given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = random.SystemRandom()
+    while True:
+        port = ports.randrange(10_000, given if given > 20_000 else 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _ask(url: str, method: str, body: bytes | None, headers: dict[str, str]) -> Answer:

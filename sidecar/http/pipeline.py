@@ -230,7 +230,10 @@ class Pipeline(RequestHandler):
     def _hold_waiting(self) -> bool:
         """Hold memory for it; False if there is none, so that it is refused."""
         size = self._head_bytes + self._queued_bytes
-        return self.hold_waiting(HEAD_COPIES * size if size > SMALL_BYTES else 0)
+        is_held = self.hold_waiting(HEAD_COPIES * size if size > SMALL_BYTES else 0)
+        if not is_held:
+            self._head_bytes = self._queued_bytes = 0
+        return is_held
 
     def _recount(self) -> None:
         """Give the memory of queued requests back when they have been handled."""

@@ -137,6 +137,8 @@ class Pipeline(RequestHandler):
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
             return
+        if self._queued_bytes and not (queue or self._early):
+            self._queued_bytes = 0  # they have been handled
         begun, body = self._head_bytes, self._latest_body
         has_come = body.total_bytes
         messages = self._parse(data)
@@ -144,7 +146,9 @@ class Pipeline(RequestHandler):
         self._count_head(messages, data, body, body.total_bytes - has_come)
         is_next = is_free and len(messages) == 1
         if messages and not is_next:
-            self._queued_bytes += begun + len(data)
+            latest = messages[-1][1]
+            arriving = 0 if latest.is_eof() else latest.total_bytes  # it counts when it is read
+            self._queued_bytes += begun + len(data) - arriving
         if self._hold_waiting():  # else it is refused
             self._receive(messages, data, is_idle=is_idle, is_next=is_next)
         if self._queued_bytes:

@@ -137,8 +137,8 @@ class Pipeline(RequestHandler):
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
             return
-        if self._queued_bytes and not (queue or self._early):
-            self._queued_bytes = 0  # they have been handled
+        if data and self._queued_bytes:  # without data, the parser goes on with what it has kept
+            self._recount()
         begun, body = self._head_bytes, self._latest_body
         has_come = body.total_bytes
         messages = self._parse(data)

@@ -90,8 +90,7 @@ static void note(int fd, long long size) {
     char path[4096], line[64];
     struct stat info;
     if (synced < 0 || fd < 0 || !path_of(fd, path, sizeof path) || fstat(fd, &info) != 0) return;
-    int length = snprintf(line, sizeof line, "%llu %lld\n", (unsigned long long)info.st_ino,
-                          size < 0 ? (long long)info.st_size : size);
+    int length = snprintf(line, sizeof line, "%llu %lld\n", (unsigned long long)info.st_ino, size);
     if (write(synced, line, length) != length) abort();
 }
 

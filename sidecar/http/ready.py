@@ -8,16 +8,11 @@ which takes a third of the time of `lines_of_hit` and `head_of`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sidecar.api.values import MAX_TTL_SECONDS
-from sidecar.http.data import LINES_OF_HIT, has_conditions, lines_of_hit, reply_to_miss
+from sidecar.http.data import LINES_OF_HIT, lines_of_hit, reply_to_miss
 from sidecar.http.messages import LARGE_BYTES, STATUS_LINES, head_of, http_date
 from sidecar.model.clock import Clock
 from sidecar.model.entry import L1, Hit
-
-if TYPE_CHECKING:
-    from multidict import CIMultiDictProxy
 
 MOST_HEADS = 1024
 """The most heads that are kept, of about 250 bytes each; L1 is meant for fewer entries."""
@@ -36,13 +31,12 @@ class ReadyHeads:
         self._heads: dict[int, bytes] = {}
         self._miss: tuple[bytes, bytes] | None = None
 
-    def of(self, hit: Hit, headers: CIMultiDictProxy[str]) -> bytes | None:
-        """The head of the answer to a GET with these header fields; the value follows it.
+    def of(self, hit: Hit) -> bytes | None:
+        """The head of the answer to a GET whose header fields do not matter; the value follows it.
 
-        None if the answer is another one, if the value is large, or if no head can be made of what
-        L3 gave.
+        None if the value is large, or if no head can be made of what L3 gave.
         """
-        if len(hit.value) > LARGE_BYTES or has_conditions(headers):
+        if len(hit.value) > LARGE_BYTES:
             return None
         now = self._clock()
         second = int(now)

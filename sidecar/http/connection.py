@@ -56,7 +56,15 @@ _BUSY = unavailable(BUSY)
 class Connection(Pipeline):
     """A connection that takes memory from the budget, and reports protocol errors as problems."""
 
-    __slots__ = ("_gave_way", "_held_bytes", "_piece_bytes", "_waiting_bytes", "admission")
+    __slots__ = (
+        "_closing_since",
+        "_gave_way",
+        "_held_bytes",
+        "_link",
+        "_piece_bytes",
+        "_waiting_bytes",
+        "admission",
+    )
 
     def __init__(
         self,
@@ -88,6 +96,8 @@ class Connection(Pipeline):
         self._waiting_bytes = 0
         self._piece_bytes = 0
         self._gave_way = False
+        self._link: Any = None  # the transport, also while it is closing
+        self._closing_since: float | None = None
 
     def refused(self, message: Any, payload: StreamReader | bytes) -> bool:
         """Refuse a request for which there is no time, unless its body is still arriving. The
@@ -125,7 +135,7 @@ class Connection(Pipeline):
         if size > self._waiting_bytes:
             if not self.admission.admits_piece(size - self._waiting_bytes):
                 if self.is_at_work:
-                    self.force_close()  # its answer is not due yet
+                    self.abort()  # its answer is not due yet
                 else:
                     self._refuse()
                 return False
@@ -216,6 +226,23 @@ class Connection(Pipeline):
         if idle_since <= moment and not self.is_at_work:
             self.force_close()
 
+    def end_if_closing(self, now: float) -> None:
+        """End it if it has been closing for too long: a transport closes when its client has read
+        what was sent, which may be never.
+        """
+        if self._link is None or not self._link.is_closing():
+            return
+        if self._closing_since is None:
+            self._closing_since = now
+        elif now - self._closing_since > self.admission.limits.send_seconds:
+            self._link.abort()
+
+    def abort(self) -> None:
+        """End it now, whatever its client has not read."""
+        self.force_close()
+        if self._link is not None:
+            self._link.abort()
+
     @property
     def source(self) -> str:
         """The address of the client; empty on a Unix socket."""
@@ -225,9 +252,10 @@ class Connection(Pipeline):
     @property
     def silent_since(self) -> float | None:
         """When it last began or answered a request; None while it waits for an answer. One whose
-        body is still arriving is silent, too.
+        body is still arriving is silent, too, and one that is closing.
         """
-        if self.transport is None or (self.is_at_work and self._latest_body.is_eof()):
+        is_open = self.transport is not None
+        if self._gave_way or (is_open and self.is_at_work and self._latest_body.is_eof()):
             return None
         return self._next_keepalive_close_time - self.admission.limits.idle_seconds
 
@@ -236,14 +264,16 @@ class Connection(Pipeline):
         self._gave_way = True
         self.admission.count_connection(-1)
         self.admission.stats.shed["silent"] += 1
-        self.force_close()
+        self.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._link = transport
         self.admission.count_connection(1)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        self._link = None
         if not self._gave_way:
             self.admission.count_connection(-1)
         self.release()

@@ -195,8 +195,11 @@ class Request:
     # aiohttp calls these methods on its own request class.
 
     def _finish(self) -> None:
-        """Called when the handler has returned, before the reply is sent."""
-        self.protocol.body = EMPTY_PAYLOAD
+        """Called when the handler has returned, before the reply is sent. A body that is still
+        arriving is dropped then, until its end.
+        """
+        if self.payload.is_eof():
+            self.protocol.body = EMPTY_PAYLOAD
 
     def _cancel(self, exc: BaseException) -> None:
         self.payload.set_exception(exc)

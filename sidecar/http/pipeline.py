@@ -36,7 +36,8 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import LARGE_BYTES, Reply
-from sidecar.http.repeated import END, Repeated, is_all, is_end
+from sidecar.http.repeated import Repeated, is_all, is_end
+from sidecar.http.unhandled import SMALL_BYTES, Unhandled
 from sidecar.serving.turns import Turns
 
 HALF_CLOSED_SECONDS = 1.0
@@ -45,9 +46,6 @@ CRUMB_BYTES, CRUMBS_AT_ONCE = 512, 8
 """A smaller piece that ends no request is a crumb. So many in a row are read at once."""
 CRUMB_SECONDS, MOST_CRUMB_SECONDS = 0.01, 1.0
 """The rest after a crumb, for each of those in a row; and the longest rest."""
-SMALL_BYTES, HEAD_COPIES = 4096, 3
-"""Unfinished heads and queued requests of more bytes take memory from the budget: so many times of
-them, since each field is kept as bytes and as text."""
 RECOUNT_SECONDS = 0.1
 """How often it is looked at whether queued requests have been handled."""
 MOST_NEWS = 16
@@ -77,17 +75,17 @@ class Pipeline(RequestHandler):
         "_draining",
         "_early",
         "_half_closed",
-        "_head_bytes",
         "_in_turn",
         "_is_recounting",
         "_is_whole",
         "_news",
         "_on_answer",
-        "_queued_bytes",
         "_repeated",
+        "_rests",
         "_resumed_in",
         "_take",
         "_turns",
+        "_unhandled",
         "body",
     )
 
@@ -106,9 +104,9 @@ class Pipeline(RequestHandler):
         self._resumed_in = -2  # the turn in which reading was resumed after a rest
         self._between_requests = True  # the parser has nothing of the next one
         self._is_whole = False  # what was parsed last is one request
-        self._head_bytes = 0  # at most so many of an unfinished head are in the parser
-        self._queued_bytes = 0  # and of requests that wait in the queue
+        self._unhandled = Unhandled()
         self._is_recounting = False
+        self._rests = 0  # in which nothing is read
         self._crumbs = 0  # small pieces in a row without a request
         self._news = 0  # requests in a row whose header fields were not known
         self._asked = False  # a request that was taken is not answered yet
@@ -136,23 +134,19 @@ class Pipeline(RequestHandler):
             return  # it is refused
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
+            self._unhandled.begun = len(self._message_tail)
+            self._hold_unhandled()
             return
-        if data and self._queued_bytes:  # without data, the parser goes on with what it has kept
-            self._recount()
-        begun, body = self._head_bytes, self._latest_body
+        self._recount()
+        body = self._latest_body
         has_come = body.total_bytes
         messages = self._parse(data)
-        self._count_crumbs(messages, data)
-        self._count_head(messages, data, body, body.total_bytes - has_come)
         is_next = is_free and len(messages) == 1
-        if messages and not is_next:
-            latest = messages[-1][1]
-            arriving = 0 if latest.is_eof() else latest.total_bytes  # it counts when it is read
-            self._queued_bytes += begun + len(data) - arriving
-        if self._hold_waiting():  # else it is refused
+        self._count_crumbs(messages, data)
+        self._count(messages, data, body.is_eof(), body.total_bytes - has_come, is_next=is_next)
+        if self._hold_unhandled():  # else it is refused
             self._receive(messages, data, is_idle=is_idle, is_next=is_next)
-        if self._queued_bytes:
-            self._recount()
+        self._recount()
 
     def _receive(
         self, messages: Sequence[Any], data: bytes, *, is_idle: bool, is_next: bool
@@ -214,39 +208,50 @@ class Pipeline(RequestHandler):
             if self._crumbs > CRUMBS_AT_ONCE:
                 self.rest(min(MOST_CRUMB_SECONDS, self._crumbs * CRUMB_SECONDS))
 
-    def _count_head(
-        self, messages: Sequence[Any], data: bytes, body: StreamReader, of_body: int
+    def _count(
+        self, messages: Sequence[Any], data: bytes, is_end: bool, of_body: int, *, is_next: bool
     ) -> None:
-        """Count at least as many bytes as an unfinished head has, if there may be one at the end of
-        `data`, of which `of_body` bytes belong to the `body` that was arriving.
+        """Count what came in `data`, of which `of_body` bytes belong to the body that was arriving;
+        `is_end` is whether that has its end now.
         """
+        unhandled, number = self._unhandled, self._request_count
         if self._parser is None:
-            self._head_bytes = 0
-        elif messages:
-            message, payload = messages[-1]
-            if not payload.is_eof() or (len(messages) == 1 and is_all(data, message)):
-                self._head_bytes = 0
-            else:  # it has no end, so it is behind the last one
-                self._head_bytes = len(data.rpartition(END)[2])
-        elif body.is_eof():
-            self._head_bytes += len(data) - of_body
+            unhandled.clear()  # only the error is left
+            return
+        before = len(self._messages) + len(self._early)
+        if of_body and before:
+            unhandled.body(number - len(messages), of_body)
+        if messages:
+            is_full = before + len(messages) >= self._max_msg_queue_size - 1
+            unhandled.requests(
+                number,
+                messages,
+                data,
+                of_body,
+                is_next=is_next,
+                is_whole=self._is_whole,
+                may_be_kept=is_full or not data,
+            )
+        else:
+            unhandled.goes_on(data, of_body, is_end=is_end)
 
-    def _hold_waiting(self) -> bool:
+    def _hold_unhandled(self) -> bool:
         """Hold memory for it; False if there is none, so that it is refused."""
-        size = self._head_bytes + self._queued_bytes
-        is_held = self.hold_waiting(HEAD_COPIES * size if size > SMALL_BYTES else 0)
+        is_held = self.hold_waiting(self._unhandled.memory)
         if not is_held:
-            self._head_bytes = self._queued_bytes = 0
+            self._unhandled.clear()
+            self.hold_waiting(0)
         return is_held
 
     def _recount(self) -> None:
-        """Give the memory of queued requests back when they have been handled."""
-        if self.transport is None:
+        """Give back the memory of requests that have been handled."""
+        unhandled = self._unhandled
+        if not unhandled.waiting or self.transport is None:
             return
-        if not (self._messages or self._early or self._buffer_paused):
-            self._queued_bytes = 0
-            self._hold_waiting()
-        elif self._queued_bytes > SMALL_BYTES and not self._is_recounting:
+        left = len(self._messages) + len(self._early) + self._is_one_at_work
+        unhandled.handled(self._request_count - left)
+        self._hold_unhandled()
+        if unhandled.waiting > SMALL_BYTES and not self._is_recounting:
             self._is_recounting = True
             self._loop.call_later(RECOUNT_SECONDS, self._recount_later)
 
@@ -334,13 +339,19 @@ class Pipeline(RequestHandler):
 
     def rest(self, seconds: float) -> None:
         """Read nothing for a time: what the client sends waits in the kernel."""
+        self._rests += 1
         self._pause_transport_reading()
         self._loop.call_later(seconds, self._read_again)
 
     def _read_again(self) -> None:
+        self._rests -= 1
         self._resumed_in = self._turns.number
         if not (self._reading_paused or self._buffer_paused):
             self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._rests:
+            super()._resume_transport_reading()
 
     def ask(self) -> None:
         """The answer to the request that was taken comes later, from `answer` or `leave`."""
@@ -458,11 +469,15 @@ class Pipeline(RequestHandler):
         return latest
 
     @property
-    def is_at_work(self) -> bool:
-        """Whether a request is not answered yet."""
+    def _is_one_at_work(self) -> bool:
         waiter = self._waiter
         in_task = self._request_count > 0 and (waiter is None or waiter.done())
-        return self._asked or in_task or bool(self._messages or self._early)
+        return self._asked or in_task
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a request is not answered yet."""
+        return self._is_one_at_work or bool(self._messages or self._early)
 
     @property
     def is_last(self) -> bool:

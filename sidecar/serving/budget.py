@@ -17,7 +17,8 @@ each would only take longer."""
 OPS_BYTES = 4 << 20
 """What scrapes may hold: their own, so that no load on the data API keeps them waiting."""
 PIECES_PART = 4
-"""First pieces may take a quarter of the budget in addition to it."""
+"""First pieces, heads and requests that wait behind another may take a quarter of the budget in
+addition to it."""
 WAIT_SECONDS = 0.5
 """How long a request waits for memory before it is refused."""
 MOST_WAITING = 16

@@ -97,6 +97,9 @@ class LineConnection(asyncio.Protocol):
         if not self._tasks and self._idle_since <= moment:
             self.transport.close()
 
+    def end_if_closing(self, _now: float) -> None:
+        """Its answers are short."""
+
     async def _answer(self, line: bytes) -> None:
         began_at = self._admission.begin()
         status: int | None = None

@@ -513,6 +513,10 @@ class Pipeline(RequestHandler):
         super().connection_lost(exc)
         if task is not None and not self._request_in_progress:
             task.cancel()  # woken in this turn, it would call handlers that are no longer set
+        # The connection is part of a cycle: what it keeps would stay until that is collected.
+        self._messages.clear()
+        self._early.clear()
+        self.body = EMPTY_PAYLOAD
         self._tell_answered()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  (aiohttp's)

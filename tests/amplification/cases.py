@@ -148,6 +148,19 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
             fits=EVERYWHERE,
         ),
         Case(
+            "1,000 PUTs with heads of 96 KiB, whose bodies do not end",
+            partial(attacks.unfinished, begin=_body(10, fields=12), count=some(1000)),
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "200 readers that do not read 90 KiB, and bodies of 1 MB behind",
+            partial(
+                attacks.unfinished, begin=31 * _READ + _body(10**6)[: 500 * KIB], count=some(200)
+            ),
+            before=partial(attacks.large_puts, count=1, size=90 * KIB),
+            fits=EVERYWHERE,
+        ),
+        Case(
             "reading 60 values of 1 MiB from L3, by 20",
             partial(attacks.scattered_gets, count=some(200), keys=60),
             before=partial(attacks.large_puts, count=60, size=MIB),
@@ -166,10 +179,11 @@ _READ = GET.replace(b"/v1/cache/a/b", LARGE_VALUE.encode())
 _LARGE_HEAD = _head(120 * 8 * KIB, 8 * KIB - 9) + b"\r\n\r\n"
 
 
-def _body(size: int) -> bytes:
-    """A PUT that lacks a byte."""
-    head = b"PUT /v1/cache/a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size
-    return head + bytes(size - 1)
+def _body(size: int, fields: int = 0) -> bytes:
+    """A PUT that lacks a byte, with so many fields of 8 KiB."""
+    head = _head(fields * 8 * KIB, 8 * KIB - 9).replace(b"GET", b"PUT", 1)
+    end = b"" if head.endswith(b"\r\n") else b"\r\n"
+    return head + end + b"Content-Length: %d\r\n\r\n" % size + bytes(size - 1)
 
 
 async def _bursts(port: int, count: int) -> list[Outcome]:

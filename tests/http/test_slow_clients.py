@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
-from tests.http.serving import request
+import pytest
+
+from sidecar.serving.limits import Limits
+from tests.http.serving import Serve, request
 from tests.running import PATIENCE_SECONDS, RunningSidecar, anonymous_bytes, wait_until
 
 CONNECTIONS = 'cache_sidecar_connections{protocol="http"}'
@@ -47,3 +51,16 @@ def two_thousand_clients(sidecar: RunningSidecar) -> None:
     for client in clients:
         client.close()
     wait_until(lambda: sidecar.metrics()[CONNECTIONS] == 0, "all are closed")
+
+
+async def test_a_rest_lasts_whatever_a_request_ends(serve: Serve) -> None:
+    """A body that has come as a whole has its reader go on reading, but not the connection."""
+    served = await serve(Limits(pace_seconds=1000.0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(request("PUT", "/v1/cache/test/x", "Content-Length: 2", body=b"xx"))
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert answer.startswith(b"HTTP/1.1 20")
+    writer.write(request("GET", "/v1/cache/test/x"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.5)
+    writer.close()

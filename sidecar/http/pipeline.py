@@ -37,7 +37,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import LARGE_BYTES, Reply
 from sidecar.http.repeated import Repeated, is_all, is_end
-from sidecar.http.unhandled import SMALL_BYTES, Unhandled
+from sidecar.http.unhandled import Unhandled
 from sidecar.serving.turns import Turns
 
 HALF_CLOSED_SECONDS = 1.0
@@ -251,7 +251,7 @@ class Pipeline(RequestHandler):
         left = len(self._messages) + len(self._early) + self._is_one_at_work
         unhandled.handled(self._request_count - left)
         self._hold_unhandled()
-        if unhandled.waiting > SMALL_BYTES and not self._is_recounting:
+        if unhandled.waiting and unhandled.memory and not self._is_recounting:
             self._is_recounting = True
             self._loop.call_later(RECOUNT_SECONDS, self._recount_later)
 

@@ -27,11 +27,12 @@ _LINE_BYTES, _FIELD_BYTES = 15, 3
 class Unhandled:
     """The bytes of one connection. Requests are numbered in the order in which they came."""
 
-    __slots__ = ("_pieces", "begun", "waiting")
+    __slots__ = ("_in_body", "_pieces", "begun", "waiting")
 
     def __init__(self) -> None:
         self.begun = 0
         """At most so many bytes of a head that has no end yet."""
+        self._in_body = False  # so that it is most likely of the body, which its reader counts
         self._pieces: deque[tuple[int, int]] = deque()
         """The number of the last request in each piece of data, and the memory that these take."""
         self.waiting = 0
@@ -40,12 +41,14 @@ class Unhandled:
     @property
     def memory(self) -> int:
         """What all of it takes, in bytes; 0 if it is little."""
-        size = self.waiting + HEAD_COPIES * self.begun
+        begun = 0 if self._in_body else self.begun
+        size = self.waiting + HEAD_COPIES * begun
         return size if size > SMALL_BYTES else 0
 
     def clear(self) -> None:
         """Nothing of it is kept."""
         self.begun = self.waiting = 0
+        self._in_body = False
         self._pieces.clear()
 
     def body(self, number: int, size: int) -> None:
@@ -57,6 +60,7 @@ class Unhandled:
         """A piece came without a request, of which `of_body` bytes are in a body. `is_end` is
         whether no body goes on behind it.
         """
+        self._in_body = not is_end
         if not is_end:  # what is not in the body yet is of its coding, or kept by the parser
             self.begun = max(0, (len(data) or self.begun) - of_body)
         elif not data:
@@ -92,6 +96,7 @@ class Unhandled:
         else:
             rest = min(heads, len(data.rpartition(END)[2]), len(data) - last.total_bytes)
         self.begun = rest
+        self._in_body = not last.is_eof()
         memory = HEAD_COPIES * (heads - rest) + (0 if is_next else bodies)
         self._pieces.append((number, memory))
         self.waiting += memory

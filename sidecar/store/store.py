@@ -311,32 +311,35 @@ class Store:
 
         So each answer is checked against the invalidations before it is promoted. Other writes do
         not have this race: no flight starts for a pending key.
+
+        All of this is done before the first answer is passed on. A client that is sent answers in
+        quick succession is awake for the next one, and to wake it takes longer than all of this.
         """
-        land, now, epoch = self._flights.land, self._clock(), self.disk.epoch
-        latest = now + CLOCK_SLACK_SECONDS
+        landed = [(flight, self._cargo_of(flight, answer)) for flight, answer in answers]
+        for flight, cargo in landed:
+            self._flights.land(flight, cargo)
+
+    def _cargo_of(self, flight: Flight[Cargo], answer: Answer) -> Cargo:
+        """What L3 has found, which is in memory from now on."""
+        if isinstance(answer, Unanswered):
+            self.stats.timeouts += 1
+            return UNANSWERED
+        if flight.overtaken or isinstance(answer, int):
+            return None
+        entry = entry_of(flight.key, answer, self.disk.epoch)
+        if entry is None:
+            self._drop_damaged(flight.key)
+            return None
         invalidations = self.invalidations
-        for flight, answer in answers:
-            if isinstance(answer, Unanswered):
-                self.stats.timeouts += 1
-                land(flight, UNANSWERED)
-                continue
-            if flight.overtaken or isinstance(answer, int):
-                land(flight, None)
-                continue
-            entry = entry_of(flight.key, answer, epoch)
-            if entry is None:
-                self._drop_damaged(flight.key)
-                land(flight, None)
-                continue
-            if invalidations.any and invalidations.covers(entry.key, entry.seq):
-                land(flight, None)
-                continue
-            # `life.is_ahead` and `is_expired` inlined, as in `look`.
-            if answer.created_at > latest:
-                entry = self._redate(entry)
-            if entry.times.imag > now:
-                self._promote(entry)
-            land(flight, Found(entry, L3))
+        if invalidations.any and invalidations.covers(entry.key, entry.seq):
+            return None
+        now = self._clock()
+        # `life.is_ahead` and `is_expired` inlined, as in `look`.
+        if answer.created_at > now + CLOCK_SLACK_SECONDS:
+            entry = self._redate(entry)
+        if entry.times.imag > now:
+            self._promote(entry)
+        return Found(entry, L3)
 
     def _drop_damaged(self, key: bytes) -> None:
         """Delete a version from L3 that is not what was put."""

@@ -16,8 +16,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Raw
-
 from sidecar.l3 import wire
 from sidecar.l3.engine import Engine
 from sidecar.l3.space import Space
@@ -189,7 +187,7 @@ class Child:
 
     def _answer(self, rows: list[bytes | None]) -> None:
         """Send records in few replies; a large one in one of its own, after which it is freed."""
-        answers: list[Any] = []
+        answers: list[Any] = []  # encoded alike, be they views or bytes
         size = 0
         rows.reverse()
         while rows:
@@ -199,9 +197,9 @@ class Child:
                 self._reply(wire.Reply(answers, [], []))
                 answers, size = [], 0
             if row is not None and length > wire.LARGE_BYTES:
-                self._send(wire.framed_record(row))
+                self._send(wire.framed_row(row))
                 continue
-            answers.append(ABSENT if row is None else Raw(row))
+            answers.append(ABSENT if row is None else row)
             size += length
         if answers:
             self._reply(wire.Reply(answers, [], []))

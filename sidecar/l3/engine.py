@@ -113,7 +113,7 @@ class Engine:
         invalidations = self._tier.invalidations
         if invalidations.any:
             for at, (key, row) in enumerate(zip(keys, rows, strict=True)):
-                if row is not None and invalidations.covers(key, wire.decode_record(row).seq):
+                if row is not None and invalidations.covers(key, _seq_of(row)):
                     rows[at] = None
         return rows
 
@@ -270,3 +270,11 @@ class Engine:
             self._tier.invalidations.add(rows.key()[len(SCOPE_ROW) :], seq)
             rows.next()
         rows.status()
+
+
+def _seq_of(row: bytes) -> int:
+    """The number of a version; 0 if the row is damaged, which whoever asked for it notices, too."""
+    try:
+        return wire.decode_record(row).seq
+    except wire.UNDECODABLE:
+        return 0

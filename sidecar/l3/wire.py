@@ -1,7 +1,7 @@
 """The protocol between the sidecar and the child process that runs L3.
 
 Both directions are streams of frames over a socket pair: four bytes of length, then MessagePack.
-Writes, records and pages are those of `model.writes` and `model.answers`, encoded as arrays; the
+Writes, rows and pages are those of `model.writes` and `model.answers`, encoded as arrays; the
 first element of a write or a call is its tag.
 Answers carry no request numbers. Reads, writes and calls are each answered in the order in which
 they were sent; within one frame reads come before writes. The store's guarantees depend on that
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from sidecar.model.answers import ABSENT, Page, Record, Status
+from sidecar.model.answers import ABSENT, Page, Record, Row, Status
 from sidecar.model.writes import Put, Write
 
 BUFFERS_VARIABLE = "L3_BUFFERS_BYTES"
@@ -73,7 +73,7 @@ class Request(msgspec.Struct, array_like=True):
 
 
 class Reply(msgspec.Struct, array_like=True):
-    reads: list[Record | int]
+    reads: list[Row | int]
     writes: list[int]
     evicted: list[bytes]  # keys that L3 evicted for these writes
     status: Status | None = None
@@ -90,6 +90,10 @@ encode_reply = msgspec.msgpack.Encoder().encode
 decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding raises."""
+
+
 def framed(payload: bytes) -> bytes:
     return len(payload).to_bytes(4, "little") + payload
 
@@ -100,7 +104,7 @@ def framed_request(request: Request) -> Pieces:
     if not isinstance(last, Put) or len(last.value) <= LARGE_BYTES:
         return (framed(encode_request(request)),)
     value = last.value
-    announced: Any = msgspec.Raw(b"\xc6" + len(value).to_bytes(4, "big"))  # MessagePack's `bin 32`
+    announced: Any = msgspec.Raw(_announced(value))
     writes = [*request.writes[:-1], replace(last, value=announced)]
     payload = encode_request(replace(request, writes=writes))
     behind = (last.checksum, request.touches, request.call)
@@ -108,11 +112,16 @@ def framed_request(request: Request) -> Pieces:
     return _framed_around(payload[:end], value, payload[end:])
 
 
-def framed_record(row: bytes) -> Pieces:
-    """The frame of the reply to one read with this encoded record."""
+def framed_row(row: bytes) -> Pieces:
+    """The frame of the reply to one read that found this row, which is a piece if it is large."""
     if len(row) <= LARGE_BYTES:
-        return (framed(encode_reply(Reply([msgspec.Raw(row)], [], []))),)  # type: ignore[list-item]
-    return _framed_around(_BEFORE_RECORD, row, _AFTER_RECORD)
+        return (framed(encode_reply(Reply([memoryview(row)], [], []))),)
+    return _framed_around(_BEFORE_ROW + _announced(row), row, _AFTER_ROW)
+
+
+def _announced(value: bytes) -> bytes:
+    """What MessagePack has before a `bin 32`."""
+    return b"\xc6" + len(value).to_bytes(4, "big")
 
 
 def _framed_around(before: bytes, large: bytes, after: bytes) -> Pieces:
@@ -120,7 +129,7 @@ def _framed_around(before: bytes, large: bytes, after: bytes) -> Pieces:
     return size.to_bytes(4, "little") + before, large, after
 
 
-_BEFORE_RECORD, _AFTER_RECORD = encode_reply(Reply([ABSENT], [], [])).split(b"\0", 1)
+_BEFORE_ROW, _AFTER_ROW = encode_reply(Reply([ABSENT], [], [])).split(b"\0", 1)
 
 
 class Unframer:

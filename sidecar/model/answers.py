@@ -6,38 +6,46 @@ default.
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Seq = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+"""The number of a write; those that follow it fit 64 bits, too."""
+Size = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
 
 
-class Record(msgspec.Struct, array_like=True, gc=False):
+class Record(Struct, array_like=True, gc=False):
     """A version in L3. It may have expired, which the sidecar's clock decides."""
 
-    seq: int
+    seq: Seq
     created_at: float
     expires_at: float
     content_type: str
-    size: int
+    size: Size
     value: bytes
     checksum: int = 0  # 0: it is from before there were any
 
 
 ABSENT, LATE = 0, 1
 """Why a read has no record."""
+Row = memoryview
+"""A record as it lies in L3; it may be damaged, whatever checksums the volume has."""
 
 
-class ListedKey(msgspec.Struct, array_like=True, gc=False):
+class ListedKey(Struct, array_like=True, gc=False):
     key: bytes
     size: int
     expires_at: float
     hits: int = 0  # those reported to L3 so far
 
 
-class Page(msgspec.Struct, array_like=True):
+class Page(Struct, array_like=True):
     keys: list[ListedKey]
     cursor: bytes | None
 
 
-class Status(msgspec.Struct, array_like=True, gc=False):
+class Status(Struct, array_like=True, gc=False):
     """The state of L3; sent after changes and at least once a second."""
 
     entries: int

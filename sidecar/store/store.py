@@ -335,7 +335,7 @@ class Store:
             return None
         now = self._clock()
         # `life.is_ahead` and `is_expired` inlined, as in `look`.
-        if answer.created_at > now + CLOCK_SLACK_SECONDS:
+        if entry.times.real > now + CLOCK_SLACK_SECONDS:
             entry = self._redate(entry)
         if entry.times.imag > now:
             self._promote(entry)

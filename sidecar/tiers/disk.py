@@ -36,7 +36,7 @@ import msgspec
 import structlog
 
 from sidecar.l3 import wire
-from sidecar.model.answers import LATE, Page, Record, Status
+from sidecar.model.answers import LATE, Page, Row, Status
 from sidecar.model.checksum import checksum_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry, Packed
@@ -75,7 +75,7 @@ class Unanswered:
 
 UNANSWERED = Unanswered()
 
-Answer = Record | int | Unanswered
+Answer = Row | int | Unanswered
 Ack = int | None | Unanswered
 OnAck = Callable[[Ack], None]
 """Called with the effect of the write (`NEW`...); with None if L3 went down and will not apply it;
@@ -528,8 +528,12 @@ def _unheard(*_: object) -> None:
     """For a callback that is not subscribed yet."""
 
 
-def entry_of(key: bytes, record: Record, epoch: int) -> Entry | None:
-    """The entry for a record of L3 in this epoch; None if it is not what was put."""
+def entry_of(key: bytes, row: Row, epoch: int) -> Entry | None:
+    """The entry for a row of L3 in this epoch; None if it is not what was put."""
+    try:
+        record = wire.decode_record(row)
+    except wire.UNDECODABLE:
+        return None
     if record.checksum and record.checksum != checksum_of(key, record):
         return None
     value = record.value

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from sidecar.config.memory import MOST_BUFFERS_BYTES
@@ -327,7 +326,7 @@ class DiskProcess(asyncio.Protocol):
         for payload in self._unframer.feed(data):
             try:
                 reply = wire.decode_reply(payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except wire.UNDECODABLE as error:
                 self._fault = ("failed", f"a reply that cannot be decoded: {error}")
                 self._kill()
                 return

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sidecar.l3 import wire
-from sidecar.model.answers import Record, Status
+from sidecar.model.answers import Record, Row, Status
 from sidecar.model.writes import Put, Write
 from sidecar.tiers.process import ENVIRONMENT
 
@@ -108,7 +108,7 @@ class RunningChild:
         acks: list[int] = []
         while len(records) < reads or len(acks) < writes:
             reply = self.receive()
-            records += reply.reads
+            records += map(record_of, reply.reads)
             acks += reply.writes
         assert (len(records), len(acks)) == (reads, writes)
         return records, acks
@@ -163,3 +163,7 @@ def request(
 
 def put(key: bytes, value: bytes, seq: int) -> Put:
     return Put(key, seq, 0.0, math.inf, "text/plain", len(value), value)
+
+
+def record_of(answer: Row | int) -> Record | int:
+    return answer if isinstance(answer, int) else wire.decode_record(answer)

@@ -17,7 +17,7 @@ from sidecar.l3.child import SidecarClock
 from sidecar.model.answers import ABSENT, LATE, Record
 from sidecar.model.writes import NEW, REPLACED, Delete, Invalidate, Put, Write
 from sidecar.process.descriptors import allow_many_files
-from tests.l3.children import RunningChild, put, request
+from tests.l3.children import RunningChild, put, record_of, request
 from tests.l3.conftest import StartChild
 from tests.running import wait_until
 
@@ -60,7 +60,7 @@ def test_large_values_travel_both_ways(tmp_path: Path, start_child: StartChild) 
     answers: list[Record | int] = []
     while len(answers) < 7:
         reply = child.receive()
-        answers += reply.reads
+        answers += map(record_of, reply.reads)
         largest = max(largest, len(reply.reads))
     assert largest <= 2
     assert answers[0] == ABSENT

@@ -16,7 +16,7 @@ import pytest
 from sidecar.l3 import wire
 from sidecar.l3.child import Child, look_pause
 from sidecar.l3.space import Space, most_live_bytes
-from sidecar.model.answers import Record
+from sidecar.model.answers import Row
 from sidecar.model.writes import Delete
 from tests.bench.space import MIB, SIZES, churn
 from tests.l3.children import PATIENCE_SECONDS, put, request
@@ -115,7 +115,7 @@ def test_reads_are_answered_while_tables_are_rewritten(
             reply = child.receive()
             waiting -= len(reply.writes)
             if reply.reads:
-                assert isinstance(reply.reads[0], Record)
+                assert isinstance(reply.reads[0], Row)
                 break
         if waiting > 8:
             break

@@ -57,19 +57,19 @@ def test_a_frame_in_pieces_is_the_same_frame(size: int) -> None:
         frame = wire.framed_request(request)
         assert b"".join(frame) == wire.framed(wire.encode_request(request))
         assert (put.value in frame) == (size > wire.LARGE_BYTES)
-    record = Record(7, 1.0, 2.0, "t", size, bytes(size))
-    row = wire.encode_record(record)
-    reply = wire.framed(wire.encode_reply(wire.Reply([record], [], [])))
-    assert b"".join(wire.framed_record(row)) == reply
+    row = wire.encode_record(Record(7, 1.0, 2.0, "t", size, bytes(size)))
+    reply = wire.framed(wire.encode_reply(wire.Reply([memoryview(row)], [], [])))
+    assert b"".join(wire.framed_row(row)) == reply
+    assert wire.decode_reply(reply[4:]).reads == [memoryview(row)]
 
 
 def test_a_reply_keeps_its_encoding() -> None:
-    """Records and pages are arrays; outcomes are numbers."""
-    record = Record(7, 1.0, 2.0, "t", 1, b"v", 5)
+    """Rows are bytes, pages are arrays; outcomes are numbers."""
+    row = memoryview(b"row")
     page = Page([ListedKey(b"n/k", 1, 2.0, 3)], None)
-    reply = wire.Reply([record, ABSENT, LATE], [NEW, REPLACED, REFUSED], [b"n/e"], page=page)
+    reply = wire.Reply([row, ABSENT, LATE], [NEW, REPLACED, REFUSED], [b"n/e"], page=page)
     assert wire.encode_reply(reply) == (
-        b"\x97\x93\x97\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v\x05\0\x01"
+        b"\x97\x93\xc4\x03row\0\x01"
         b"\x93\0\x01\x02\x91\xc4\x03n/e\xc0"
         b"\x92\x91\x94\xc4\x03n/k\x01\xcb\x40\0\0\0\0\0\0\0\x03\xc0\xc0\xc0"
     )

@@ -111,7 +111,7 @@ class Harness:
             request = wire.decode_request(b"".join(frame)[4:])
             if request.reads:
                 rows = self.engine.read(request.reads)
-                reads = [ABSENT if row is None else wire.decode_record(row) for row in rows]
+                reads = [ABSENT if row is None else memoryview(row) for row in rows]
                 disk.feed(wire.Reply(reads, [], []))
             match request.call:
                 case wire.Configure():

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any
 
 from sidecar.l3 import wire
-from sidecar.model.answers import ABSENT, Record, Status
+from sidecar.model.answers import ABSENT, Record, Row, Status
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.writes import NEW, REPLACED, Delete, Invalidate, Put, Write
 from sidecar.tiers.disk import Disk
@@ -69,12 +69,13 @@ class SteppedChild:
 
     # ---- L3
 
-    def _read(self, key: bytes) -> Record | int:
+    def _read(self, key: bytes) -> Row | int:
         row = self.rows.get(key)
         if row is None or self.invalidations.covers(key, row.seq):
             return ABSENT
         times = (row.created_at, row.expires_at)
-        return Record(row.seq, *times, row.content_type, row.size, row.value, row.checksum)
+        record = Record(row.seq, *times, row.content_type, row.size, row.value, row.checksum)
+        return memoryview(wire.encode_record(record))
 
     def _write(self, write: Write) -> int:
         self.max_seq = max(self.max_seq, write.seq)

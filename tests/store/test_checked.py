@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from sidecar.l3 import wire
 from sidecar.l3.records import disk_key
 from sidecar.l3.witness import last_write
 from sidecar.model.answers import Record
+from sidecar.model.entry import Hit
 from sidecar.store.upkeep import sweep
 from tests.store.harness import Harness
 
@@ -83,6 +85,47 @@ def test_a_record_that_was_changed_is_a_miss(harness: Harness, fields: dict[str,
     restart(harness)
     assert get(harness, KEY) == b"new"
     assert harness.store.stats.damaged == 0
+
+
+ROWS = {
+    "empty": b"",
+    "no MessagePack": b"\xc1",
+    "no array": b"\xa5value",
+    "too few fields": b"\x93\x01\x02\x03",
+    "a fraction": b"\x96\xcb\x3f\xf8\0\0\0\0\0\0\0\0\xa0\0\xc4\0",
+    "no text": b"\x96\x07\0\0\xa1\xff\0\xc4\0",
+    "a negative number": b"\x96\xff\0\0\xa0\0\xc4\0",
+    "a number without successors": b"\x96\xcf" + b"\xff" * 8 + b"\0\0\xa0\0\xc4\0",
+    "a negative size": b"\x96\x07\0\0\xa0\xff\xc4\0",
+    "a size beyond any": b"\x96\x07\0\0\xa0\xcf" + b"\x7f" * 8 + b"\xc4\0",
+}
+
+
+@pytest.mark.parametrize("is_invalidating", [False, True])
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_a_row_that_is_no_record_is_a_miss(
+    harness: Harness, row: bytes, is_invalidating: bool
+) -> None:
+    """It is counted, deleted, and can be put again, and the entries that are read with it come."""
+    put(harness, KEY, b"value")
+    put(harness, OTHER, b"other")
+    if is_invalidating:  # L3 itself looks at the row then
+        harness.run(harness.store.invalidate(b"another/"))
+    restart(harness)
+    set_row(harness, KEY, row)
+
+    async def both() -> list[Hit | None]:
+        return await asyncio.gather(*map(harness.store.get, (KEY, OTHER)))
+
+    damaged, other = harness.run(both())
+    assert damaged is None
+    assert other is not None
+    assert harness.store.stats.damaged == 1
+    assert get(harness, KEY) is None
+    assert harness.store.stats.damaged == 1
+    put(harness, KEY, b"new")
+    restart(harness)
+    assert get(harness, KEY) == b"new"
 
 
 def test_the_record_of_another_key_is_a_miss(harness: Harness) -> None:

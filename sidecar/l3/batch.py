@@ -26,6 +26,7 @@ from sidecar.l3.records import (
     unpack_meta,
     user_key,
 )
+from sidecar.model.answers import Seq, Size
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_expired
 from sidecar.model.metadata import EXPIRES_AT, SEQ, SIZE, Metadata
@@ -54,9 +55,17 @@ class Counts(msgspec.Struct, array_like=True):
 
     entries: int = 0
     used_bytes: int = 0
-    max_seq: int = 0
-    largest: int = 0xFFFFFFFF
+    max_seq: Seq = 0
+    largest: Size = 0xFFFFFFFF
     """The size of the largest entry so far; of any size where an older version has counted."""
+
+
+def counts_of(row: bytes) -> Counts:
+    """Raises ValueError, which says that L3 is corrupt."""
+    try:
+        return msgspec.msgpack.decode(row, type=Counts)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"Corruption: the counters: {error}") from None
 
 
 @dataclass(slots=True)

@@ -11,10 +11,8 @@ import random
 import sys
 from collections.abc import Iterator
 
-import msgspec
-
 from sidecar.l3 import wire
-from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, Counts, TierState
+from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, TierState, counts_of
 from sidecar.l3.database import Database, get_each, get_many, rows_from
 from sidecar.l3.records import (
     disk_key,
@@ -262,7 +260,7 @@ class Engine:
     def _load(self) -> None:
         stored = self._db.state.get(COUNTS_ROW)
         if stored is not None:
-            self._tier.counts = msgspec.msgpack.decode(stored, type=Counts)
+            self._tier.counts = counts_of(stored)
         rows = self._db.state.iter()
         rows.seek(SCOPE_ROW)
         while rows.valid() and rows.key().startswith(SCOPE_ROW):

@@ -7,6 +7,7 @@ has no older version of any.
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +15,10 @@ import msgspec
 from rocksdict import WriteBatch
 
 from sidecar.l3 import wire
-from sidecar.l3.batch import COUNTS_ROW, Counts
+from sidecar.l3.batch import COUNTS_ROW, Counts, counts_of
 from sidecar.l3.database import WITNESS_ROW, Database, get_each, rows_from
 from sidecar.l3.records import unpack_meta
-from sidecar.model.metadata import SEQ, SIZE
+from sidecar.model.metadata import SEQ, SIZE, Metadata
 
 ROWS_AT_ONCE = 64
 
@@ -55,8 +56,7 @@ def _copy(source: Database, target: Database) -> Salvaged:
         batch = WriteBatch(raw_mode=True)
         values, _ = get_each(source.value, [key for key, _ in rows])
         for (key, row), value in zip(rows, values, strict=True):
-            meta = unpack_meta(row)
-            if value is None or wire.decode_record(value).seq != meta[SEQ]:
+            if value is None or (meta := _meta_of(row, value)) is None:
                 lost += 1
                 continue
             batch.put(key, row, target.meta_family)
@@ -69,6 +69,15 @@ def _copy(source: Database, target: Database) -> Salvaged:
     return Salvaged(counts.entries, lost)
 
 
+def _meta_of(row: bytes, value: bytes) -> Metadata | None:
+    """The metadata of an entry with these rows; None unless both are of the same write."""
+    try:
+        meta = unpack_meta(row)
+        return meta if wire.decode_record(value).seq == meta[SEQ] else None
+    except (struct.error, *wire.UNDECODABLE):
+        return None
+
+
 def _copy_state(source: Database, target: Database) -> int:
     """Copy all but the counters, of which the highest write number is returned."""
     max_seq = 0
@@ -78,7 +87,7 @@ def _copy_state(source: Database, target: Database) -> int:
         start = rows[-1][0] + b"\0"
         for key, row in rows:
             if key == COUNTS_ROW:
-                max_seq = msgspec.msgpack.decode(row, type=Counts).max_seq
+                max_seq = counts_of(row).max_seq
             elif key != WITNESS_ROW:
                 batch.put(key, row)
     target.write(batch, sync=False)

@@ -8,12 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rocksdict import WriteBatch
 
 from sidecar.l3 import wire
+from sidecar.l3.batch import COUNTS_ROW
 from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
 from sidecar.l3.folder import COPY, FOLDER, QUARANTINE
 from sidecar.l3.record import RecordFile, item_of
+from sidecar.l3.records import disk_key
 from sidecar.model.answers import Record
 from sidecar.model.writes import Delete, Invalidate
 from tests.l3.children import RunningChild, put
@@ -139,6 +142,59 @@ def test_damaged_metadata_puts_everything_aside(
     child = start_child(tmp_path)
     assert child.hello().entries == 0
     assert (tmp_path / QUARANTINE).exists()
+
+
+def set_row(folder: Path, family: str, key: bytes, row: bytes) -> None:
+    """Change a row, of which RocksDB's own checksums are right."""
+    database = Database(folder)
+    batch = WriteBatch(raw_mode=True)
+    families = {"meta": database.meta_family, "value": database.value_family}
+    batch.put(key, row, families.get(family))
+    database.write(batch, sync=False)
+    database.close()
+
+
+@pytest.mark.parametrize("work", ["read many", "list", "sweep", "put"])
+def test_metadata_that_is_cut_costs_its_entry(
+    tmp_path: Path, start_child: StartChild, contents: dict[bytes, bytes | None], work: str
+) -> None:
+    """Whoever meets it first: the next start has a copy without it, or without all of its kind."""
+    key = next(key for key, value in contents.items() if value is not None)
+    set_row(tmp_path / FOLDER, "meta", disk_key(key), b"\x01")
+    child = start_child(tmp_path)
+    child.hello()
+    with suppress(BrokenPipeError):
+        match work:
+            case "read many":
+                child.send(reads=list(contents))
+            case "list":
+                for start in range(256):
+                    child.send(call=wire.ListKeys(b"ns/", bytes([start]), 1000))
+            case "put":
+                child.send(put(key, b"new", COUNT + 9))
+            case "sweep":
+                child.send(Invalidate(b"another/", COUNT + 9))
+    reason, message = child.fault()
+    assert reason == "corrupt"
+    assert "what can be read is copied" in message
+    child.close()
+    again = start_child(tmp_path)
+    assert "1 could not be read" in again.hello().gone
+    assert read_all(again, contents) == 1
+    assert again.close() == 0
+
+
+def test_counters_that_are_none_put_everything_aside(
+    tmp_path: Path, start_child: StartChild, contents: dict[bytes, bytes | None]
+) -> None:
+    """The numbers of the writes to come depend on them."""
+    del contents
+    set_row(tmp_path / FOLDER, "state", COUNTS_ROW, b"\x93\0\0\xff")
+    assert start_child(tmp_path).fault()[0] == "corrupt"
+    reason, message = start_child(tmp_path).fault()
+    assert reason == "corrupt"
+    assert "set aside" in message
+    assert start_child(tmp_path).hello().entries == 0
 
 
 def test_without_room_for_a_copy_everything_is_put_aside(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from random import uniform
 from typing import Any, cast
 
 import structlog
@@ -31,8 +32,10 @@ from sidecar.http.wording import HEAD_BYTES, MAX_HEADERS, of_head
 from sidecar.serving.admission import Admission
 
 BUSY = "There are more requests than can be answered in time; try again in a second."
-REST_SECONDS = 1.0
-"""How long a client that was refused is not read: as long as it was asked to wait."""
+REST_SECONDS = (0.65, 0.95)
+"""How long a client that was refused is not read: a little less than it was asked to wait. Many are
+refused at one moment, and should not come back at one.
+"""
 
 PIECE_SECONDS = 0.1
 """How often it is looked at whether requests that came in one large piece have been answered."""
@@ -115,7 +118,7 @@ class Connection(Pipeline):
             self.send(_BUSY, b"")
         else:
             self.answer(message, problem_reply(problem_of(UnavailableError(BUSY))))
-        self.rest(REST_SECONDS)
+        self.rest_refused(uniform(*REST_SECONDS))  # noqa: S311  (no secret)
         return True
 
     def may_begin(self, size: int) -> bool:

@@ -75,6 +75,7 @@ class Pipeline(RequestHandler):
         "_draining",
         "_early",
         "_half_closed",
+        "_has_waited",
         "_in_turn",
         "_is_recounting",
         "_is_whole",
@@ -82,10 +83,11 @@ class Pipeline(RequestHandler):
         "_on_answer",
         "_repeated",
         "_rests",
-        "_resumed_in",
+        "_seen_in",
         "_take",
         "_turns",
         "_unhandled",
+        "_was_refused",
         "body",
     )
 
@@ -101,7 +103,9 @@ class Pipeline(RequestHandler):
         self._take = take
         self._repeated = repeated
         self._turns = turns
-        self._resumed_in = -2  # the turn in which reading was resumed after a rest
+        self._seen_in = -1  # the last turn in which it was read
+        self._was_refused = False  # so that it rests
+        self._has_waited = False  # what is read now was sent while it rested
         self._between_requests = True  # the parser has nothing of the next one
         self._is_whole = False  # what was parsed last is one request
         self._unhandled = Unhandled()
@@ -125,11 +129,13 @@ class Pipeline(RequestHandler):
         is_free = is_idle and not (queue or self._asked or self._in_turn or self._paused)
         if is_free and self._between_requests and not self._buffer_paused:
             known = self._repeated.request(data)
-            if known is not None and self._taken(*known):
-                self._news = 0
-                self._request_count += 1
-                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-                return
+            if known is not None:
+                if self._taken(*known):
+                    self._news = 0
+                    self._request_count += 1
+                    self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                    return
+                self._seen_in = -1  # it is taken again below
         if len(data) > LARGE_BYTES and not self.may_begin(len(data)):
             return  # it is refused
         if self._upgraded:
@@ -299,11 +305,20 @@ class Pipeline(RequestHandler):
         if self._is_idle and not (self._asked or self._in_turn):
             self._go_on()
 
-    def _taken(self, message: Any, payload: StreamReader | bytes) -> bool:
+    def _taken(
+        self, message: Any, payload: StreamReader | bytes, *, is_queued: bool = False
+    ) -> bool:
         try:
             turns = self._turns
-            if turns.watched and not turns.admits(self._resumed_in):
-                return self.refused(message, payload) or self._take(self, message, payload)
+            if turns.watched:
+                if not is_queued:
+                    if self._seen_in == turns.number:
+                        turns.end()
+                    self._seen_in = turns.number
+                turns.left -= 1
+                has_waited = self._has_waited
+                if (turns.left < 0 or has_waited) and not turns.admits(has_waited=has_waited):
+                    return self.refused(message, payload) or self._take(self, message, payload)
             return self._take(self, message, payload)
         except Exception:
             log.exception("A request failed", path=getattr(message, "path", ""))
@@ -328,7 +343,7 @@ class Pipeline(RequestHandler):
         queue = self._messages
         while queue and not self._asked and self._is_idle:
             message, payload = queue.popleft()
-            if self._paused or not self._taken(message, payload):
+            if self._paused or not self._taken(message, payload, is_queued=True):
                 queue.appendleft((message, payload))
                 self._wake()
                 break
@@ -345,9 +360,26 @@ class Pipeline(RequestHandler):
 
     def _read_again(self) -> None:
         self._rests -= 1
-        self._resumed_in = self._turns.number
+        if self._was_refused and not self._rests:
+            self._was_refused = False
+            self._has_waited = True
+            # What waits in the kernel is read between this turn and the next one.
+            self._loop.call_soon(self._loop.call_soon, self._wait_no_more)
         if not (self._reading_paused or self._buffer_paused):
             self._resume_transport_reading()
+
+    def _wait_no_more(self) -> None:
+        self._has_waited = False
+
+    def rest_refused(self, seconds: float) -> None:
+        """Rest after a request was refused. What the client sends before it was to come back is
+        refused as well, but not followed by another rest.
+        """
+        if self._has_waited:
+            self._has_waited = bool(self._messages)  # which came with it
+        elif not self._was_refused:
+            self._was_refused = True
+            self.rest(seconds)
 
     def _resume_transport_reading(self) -> None:
         if not self._rests:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.http.connection import REST_SECONDS
 from sidecar.serving.limits import Limits
 from sidecar.serving.turns import FEW_CONNECTIONS, Turns
 from tests.http.serving import Serve, Served, eventually, exchange, raw_problem, request
@@ -83,6 +84,76 @@ async def test_a_body_that_is_arriving_is_not_refused_for_being_late(serve: Serv
         writer.write(b"vv")
         assert (await reader.read()).startswith(b"HTTP/1.1 201 ")
         writer.close()
+
+
+@asynccontextmanager
+async def refused_connection(
+    served: Served,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection of which a request was refused, and is followed by none: the overload is over,
+    though there are as many connections.
+    """
+    async with overloaded(served) as turns:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        assert await status_of(reader, writer) == 503
+        turns.refuses, turns.refuses_until, turns.most = False, 0.0, 1000
+        yield reader, writer
+        writer.close()
+
+
+async def status_of(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: int = 1
+) -> int:
+    """Of so many requests that are sent at once, which have the same."""
+    writer.write(request("GET", PATH) * requests)
+    statuses = set()
+    for _ in range(requests):
+        head = await reader.readuntil(b"\r\n\r\n")
+        [length] = re.findall(rb"Content-Length: (\d+)", head)
+        await reader.readexactly(int(length))
+        statuses.add(int(head.split()[1]))
+    [status] = statuses
+    return status
+
+
+@pytest.mark.parametrize("requests", [1, 2, 20])
+async def test_what_is_sent_before_the_client_was_to_come_back_is_refused(
+    serve: Serve, requests: int
+) -> None:
+    """It has waited for a second, so it is too late; it is read then, as is what follows."""
+    served = await serve(Limits())
+    async with refused_connection(served) as (reader, writer):
+        assert await status_of(reader, writer, requests) == 503
+        began = asyncio.get_running_loop().time()
+        assert await status_of(reader, writer, requests) == 404
+        assert asyncio.get_running_loop().time() - began < min(REST_SECONDS)
+    assert served.admission.stats.shed["late"] == 1 + requests
+
+
+async def test_a_client_that_comes_back_when_it_was_to_is_answered(serve: Serve) -> None:
+    """As soon as there is no overload any more."""
+    served = await serve(Limits())
+    async with refused_connection(served) as (reader, writer):
+        await asyncio.sleep(1.0)
+        assert await status_of(reader, writer) == 404
+
+
+async def test_a_turn_ends_when_a_connection_is_read_again(serve: Serve) -> None:
+    """libuv may read all connections several times before the loop goes on: none waits for that."""
+    served = await serve(Limits())
+    await exchange(served.port, request("PUT", PATH, "Content-Length: 1", CLOSE, body=b"v"))
+    async with overloaded(served) as turns, AsyncExitStack() as stack:
+        turns.refuses, turns.most = False, 1000
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            stack.callback(writer.close)
+            assert await status_of(reader, writer) == 200
+        connections: list[Any] = served.server.connections[-3:]
+        number = turns.number
+        for _ in range(4):
+            for connection in connections:
+                connection.data_received(request("GET", PATH))
+        assert turns.number - number == 3
 
 
 async def test_a_client_that_trickles_is_read_ever_less_often(serve: Serve) -> None:

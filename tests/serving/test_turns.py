@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from sidecar.serving.turns import (
+    AT_ONCE,
     BURST_SECONDS,
     FEW_CONNECTIONS,
     HOLD_SECONDS,
@@ -14,7 +15,6 @@ from sidecar.serving.turns import (
     Turns,
 )
 
-NEVER = -2
 COST = 0.0001
 MOST, BURST = int(TARGET_SECONDS / COST), int(BURST_SECONDS / COST)
 
@@ -26,14 +26,20 @@ class Loop:
         self.now = 100.0
         self.turns = Turns(lambda: self.now)
 
-    async def turn(self, requests: int, resumed_in: int = NEVER) -> int:
+    async def turn(self, requests: int) -> int:
         """How many of these requests of one turn are admitted."""
         admitted = 0
         for _ in range(requests):
-            admitted += self.turns.admits(resumed_in)
+            admitted += self.admits()
             self.now += COST
         await asyncio.sleep(0)
         return admitted
+
+    def admits(self, *, has_waited: bool = False) -> bool:
+        """As a connection asks."""
+        self.turns.left -= 1
+        is_sure = self.turns.left >= 0 and not has_waited
+        return is_sure or self.turns.admits(has_waited=has_waited)
 
 
 async def overloaded() -> Loop:
@@ -78,23 +84,23 @@ async def test_refusals_end_with_the_overload() -> None:
     assert await loop.turn(2 * MOST) < 2 * MOST
     loop.now += HOLD_SECONDS
     await loop.turn(10)
-    assert await loop.turn(2 * MOST) == 2 * MOST
+    assert await loop.turn(BURST) == BURST
 
 
-async def test_a_request_that_has_waited_is_refused_while_others_are() -> None:
-    """It was sent before the client was to come back, and its time is over; a later one of the same
-    connection is admitted.
-    """
-    loop = await overloaded()
-    resumed_in = loop.turns.number
-    assert await loop.turn(1, resumed_in) == 0
-    assert await loop.turn(1, resumed_in) == 0
-    assert await loop.turn(1, resumed_in) == 1
+@pytest.mark.parametrize("is_overloaded", [False, True])
+async def test_a_request_that_has_waited_is_refused(is_overloaded: bool) -> None:
+    """It was sent before the client was to come back, and its time is over."""
+    loop = await overloaded() if is_overloaded else Loop()
+    assert not loop.admits(has_waited=True)
+    assert loop.admits()
+    assert not loop.admits(has_waited=True)
+    assert await loop.turn(10) == 10
 
 
 async def test_a_turn_that_takes_longer_than_its_requests_usually_do_is_cut_short() -> None:
     """While there is an overload: the processor may have become slower."""
     loop = await overloaded()
-    assert loop.turns.admits(NEVER)
-    loop.now += TARGET_SECONDS
-    assert not loop.turns.admits(NEVER)
+    assert loop.admits()
+    loop.now += TARGET_SECONDS + COST
+    admitted = [loop.admits() for _ in range(2 * AT_ONCE)]
+    assert admitted == [True] * (AT_ONCE - 1) + [False] * (AT_ONCE + 1)

@@ -186,25 +186,31 @@ def test_the_chart_refuses_the_option_until_its_schema_is_generated() -> None:
         assert not takes(text, f"tiers: {{{wrong}}}")
 
 
-def test_memory_evicts_by_the_policy(sidecar: RunningSidecar) -> None:
-    """Of three entries, the two used last are spared: the oldest two never leave."""
+@pytest.fixture(scope="module")
+def filled(sidecar: RunningSidecar) -> RunningSidecar:
+    """Six entries were put, of which memory has room for three."""
     for number in range(6):
         assert sidecar.ask("PUT", f"/v1/cache/memory/{number}", b"value").status == 201
-    tiers = {n: sidecar.ask("GET", f"/v1/cache/memory/{n}").tier for n in (4, 5)}
+    return sidecar
+
+
+def test_memory_evicts_by_the_policy(filled: RunningSidecar) -> None:
+    """Of three entries, the two used last are spared: the oldest two never leave."""
+    tiers = {n: filled.ask("GET", f"/v1/cache/memory/{n}").tier for n in (4, 5)}
     assert tiers == {4: "l1", 5: "l1"}
-    metrics = sidecar.ops("/metrics").body.decode()
+    metrics = filled.ops("/metrics").body.decode()
     assert 'evictions_total{policy="mru",tier="l1"}' in metrics
 
 
-def test_l3_evicts_by_the_score(sidecar: RunningSidecar) -> None:
+def test_l3_evicts_by_the_score(filled: RunningSidecar) -> None:
     """L3's process imports it. Of 206 keys the second one stays: any sample of five has a key that
     was used later, as only one was used before.
     """
     for number in range(200):
-        sidecar.ask("PUT", f"/v1/cache/disk/{number}", b"value")
+        filled.ask("PUT", f"/v1/cache/disk/{number}", b"value")
 
     def tiers(namespace: str) -> dict[str, str]:
-        listed = asked(sidecar, f"/v1/keys?namespace={namespace}&limit=1000")["keys"]
+        listed = asked(filled, f"/v1/keys?namespace={namespace}&limit=1000")["keys"]
         assert isinstance(listed, list)
         return {key["key"]: key["tier"] for key in listed}
 
@@ -244,10 +250,16 @@ def test_the_rule_fires_and_is_shown(sidecar: RunningSidecar) -> None:
 
 def test_the_commands_show_its_unit(sidecar: RunningSidecar) -> None:
     """A ratio is shown as a percentage if the catalogue has it."""
-    result = run("optimizer", "--url", f"http://127.0.0.1:{sidecar.port}")
-    assert result.exit_code == 0, result.output
-    [row] = [line for line in result.stdout.splitlines() if "moon.light" in line]
-    assert row.split() == ["moon.light", "75.0%", "25.0%", "100.0%", "higher"]
+
+    def row() -> list[str]:
+        result = run("optimizer", "--url", f"http://127.0.0.1:{sidecar.port}")
+        assert result.exit_code == 0, result.output
+        lines = map(str.split, result.stdout.splitlines())
+        [found] = [line for line in lines if line[:1] == ["moon.light"]]
+        return found
+
+    wait_until(lambda: row()[1] != "-", "it is measured")
+    assert row() == ["moon.light", "75.0%", "25.0%", "100.0%", "higher"]
 
 
 def test_the_console_shows_them(sidecar: RunningSidecar) -> None:
@@ -259,23 +271,27 @@ def test_the_console_shows_them(sidecar: RunningSidecar) -> None:
             console.open("optimizer")
             console.until(lambda: "full_moon" in console.text("#optimizer-view"), "the rule")
             console.page.get_by_text("All signals and their meaning").click()
-            rows = {row[0]: row for row in console.rows("All signals")}
-            assert rows["moon.light"][1:] == ["75.0%", "How full the moon is."]
+
+            def row() -> list[str]:
+                return next(row for row in console.rows("All signals") if row[0] == "moon.light")
+
+            console.until(lambda: row()[1] != "–", "it is measured")  # noqa: RUF001  (the page's dash)
+            assert row()[1:] == ["75.0%", "How full the moon is."]
         finally:
             console.close()
             browser.close()
 
 
 def test_the_policy_can_be_left_and_taken_while_running(
-    sidecar: RunningSidecar, mount: Mount
+    filled: RunningSidecar, mount: Mount
 ) -> None:
     """A new document changes the policy; the entries stay."""
-    revision = asked(sidecar, "/v1/config")["revision"]
+    revision = asked(filled, "/v1/config")["revision"]
     mount.publish({**TEXTS, "cache.yaml": CACHE.replace("mru, spared: 2", "lru")})
-    wait_until(lambda: asked(sidecar, "/v1/config")["revision"] != revision, "it is applied")
-    assert '"policy":"lru"' in sidecar.ask("GET", "/v1/stats").body.decode()
+    wait_until(lambda: asked(filled, "/v1/config")["revision"] != revision, "it is applied")
+    assert '"policy":"lru"' in filled.ask("GET", "/v1/stats").body.decode()
     mount.publish(TEXTS)
-    wait_until(lambda: asked(sidecar, "/v1/config")["revision"] == revision, "it is back")
+    wait_until(lambda: asked(filled, "/v1/config")["revision"] == revision, "it is back")
     wait_until(
-        lambda: sidecar.ask("GET", "/v1/cache/memory/0").status == 200, "the oldest entry is read"
+        lambda: filled.ask("GET", "/v1/cache/memory/0").status == 200, "the oldest entry is read"
     )

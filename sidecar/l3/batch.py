@@ -12,6 +12,7 @@ import random
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from typing import Annotated
 
 import msgspec
 from rocksdict import WriteBatch
@@ -26,6 +27,7 @@ from sidecar.l3.records import (
     unpack_meta,
     user_key,
 )
+from sidecar.l3.wire import UNDECODABLE
 from sidecar.model.answers import Seq, Size
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_expired
@@ -50,11 +52,14 @@ LOT_SHARE = 1 / 256
 MOST_IN_LOT = 64
 
 
+Number = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Counts(msgspec.Struct, array_like=True):
     """The live entries and bytes, written in the same batch as the rows that they count."""
 
-    entries: int = 0
-    used_bytes: int = 0
+    entries: Number = 0
+    used_bytes: Number = 0
     max_seq: Seq = 0
     largest: Size = 0xFFFFFFFF
     """The size of the largest entry so far; of any size where an older version has counted."""
@@ -64,7 +69,7 @@ def counts_of(row: bytes) -> Counts:
     """Raises ValueError, which says that L3 is corrupt."""
     try:
         return msgspec.msgpack.decode(row, type=Counts)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise ValueError(f"Corruption: the counters: {error}") from None
 
 

@@ -90,7 +90,7 @@ encode_reply = msgspec.msgpack.Encoder().encode
 decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
-UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises."""
 
 

@@ -315,7 +315,13 @@ class Store:
         All of this is done before the first answer is passed on. A client that is sent answers in
         quick succession is awake for the next one, and to wake it takes longer than all of this.
         """
-        landed = [(flight, self._cargo_of(flight, answer)) for flight, answer in answers]
+        landed: list[tuple[Flight[Cargo], Cargo]] = []
+        for flight, answer in answers:
+            try:
+                landed.append((flight, self._cargo_of(flight, answer)))
+            except Exception:  # the others are still due
+                log.exception("An answer from L3 could not be used")
+                landed.append((flight, UNANSWERED))
         for flight, cargo in landed:
             self._flights.land(flight, cargo)
 

@@ -96,6 +96,15 @@ ROWS = {
     "no text": b"\x96\x07\0\0\xa1\xff\0\xc4\0",
     "a negative number": b"\x96\xff\0\0\xa0\0\xc4\0",
     "a number without successors": b"\x96\xcf" + b"\xff" * 8 + b"\0\0\xa0\0\xc4\0",
+    "more fields, one of them deep": (
+        b"\x98\x07\xcb"
+        + bytes(8)
+        + b"\xcb\x7f\xf0"
+        + bytes(6)
+        + b"\xa0\x01\xc4\x01v\0"
+        + b"\x91" * 2000
+        + b"\xc0"
+    ),
     "a negative size": b"\x96\x07\0\0\xa0\xff\xc4\0",
     "a size beyond any": b"\x96\x07\0\0\xa0\xcf" + b"\x7f" * 8 + b"\xc4\0",
 }

@@ -56,6 +56,7 @@ class Connection(Protocol):
 
     admission: Admission
     body: StreamReader
+    reads_body: bool
 
     @property
     def transport(self) -> asyncio.Transport | None: ...
@@ -97,6 +98,7 @@ class Request:
         self.payload = payload
         self.protocol = protocol
         protocol.body = payload
+        protocol.reads_body = False
         self._task = task
         self.method = message.method
         self.headers: CIMultiDictProxy[str] = message.headers
@@ -110,6 +112,7 @@ class Request:
         501 for an unknown coding.
         """
         headers = self.headers
+        self.protocol.reads_body = True
         limit = min(limit, self.protocol.admission.budget.most_bytes // copies)
         announced = headers.get("Content-Length")
         if announced is not None and exceeds(announced, limit):

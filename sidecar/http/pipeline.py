@@ -37,7 +37,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import LARGE_BYTES, Reply
 from sidecar.http.repeated import Repeated, is_all, is_end
-from sidecar.http.unhandled import Unhandled
+from sidecar.http.unhandled import HEAD_COPIES, SMALL_BYTES, Unhandled
 from sidecar.serving.turns import Turns
 
 HALF_CLOSED_SECONDS = 1.0
@@ -87,8 +87,10 @@ class Pipeline(RequestHandler):
         "_take",
         "_turns",
         "_unhandled",
+        "_unread",
         "_was_refused",
         "body",
+        "reads_body",
     )
 
     def __init__(
@@ -120,6 +122,8 @@ class Pipeline(RequestHandler):
         self._half_closed = False
         self._early: list[Any] = []  # requests that came just before the task waits for them
         self.body: StreamReader = EMPTY_PAYLOAD  # of the request that the task handles
+        self.reads_body = False  # its reader takes memory for all of it
+        self._unread = 0  # of a body without a reader, and behind an upgrade that is not declined
 
     def data_received(self, data: bytes) -> None:
         if self._close or self._parser is None:
@@ -140,8 +144,8 @@ class Pipeline(RequestHandler):
             return  # it is refused
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
-            self._unhandled.begun = len(self._message_tail)
             self._hold_unhandled()
+            self._recount()
             return
         self._recount()
         body = self._latest_body
@@ -222,7 +226,7 @@ class Pipeline(RequestHandler):
         """
         unhandled, number = self._unhandled, self._request_count
         if self._parser is None:
-            unhandled.clear()  # only the error is left
+            unhandled.end_parsing()  # of this piece, only the error is left
             return
         before = len(self._messages) + len(self._early)
         if of_body and before:
@@ -243,21 +247,26 @@ class Pipeline(RequestHandler):
 
     def _hold_unhandled(self) -> bool:
         """Hold memory for it; False if there is none, so that it is refused."""
-        is_held = self.hold_waiting(self._unhandled.memory)
+        unread = HEAD_COPIES * len(self._message_tail)
+        if not self.reads_body and self.body is not EMPTY_PAYLOAD:
+            unread += self.body._size
+        self._unread = unread if unread > SMALL_BYTES else 0
+        is_held = self.hold_waiting(self._unhandled.memory + self._unread)
         if not is_held:
             self._unhandled.clear()
             self.hold_waiting(0)
         return is_held
 
     def _recount(self) -> None:
-        """Give back the memory of requests that have been handled."""
+        """Give back the memory of requests that have been handled, and of bodies that were read."""
         unhandled = self._unhandled
-        if not unhandled.waiting or self.transport is None:
+        if not (unhandled.waiting or self._unread) or self.transport is None:
             return
         left = len(self._messages) + len(self._early) + self._is_one_at_work
         unhandled.handled(self._request_count - left)
         self._hold_unhandled()
-        if unhandled.waiting and unhandled.memory and not self._is_recounting:
+        is_much = (unhandled.waiting and unhandled.memory) or self._unread
+        if is_much and not self._is_recounting:
             self._is_recounting = True
             self._loop.call_later(RECOUNT_SECONDS, self._recount_later)
 

@@ -47,9 +47,14 @@ class Unhandled:
 
     def clear(self) -> None:
         """Nothing of it is kept."""
-        self.begun = self.waiting = 0
-        self._in_body = False
+        self.end_parsing()
+        self.waiting = 0
         self._pieces.clear()
+
+    def end_parsing(self) -> None:
+        """What had begun is not kept; the requests before it are still to be handled."""
+        self.begun = 0
+        self._in_body = False
 
     def body(self, number: int, size: int) -> None:
         """More of the body of the request of this number came, which is not being read yet."""

@@ -227,3 +227,54 @@ async def test_a_client_that_reads_nothing_holds_nothing_and_is_ended(
             await eventually(lambda: served.admission.stats.shed["buffers"], "it is refused")
         assert budget.pieces_bytes == 0
         await eventually(lambda: served.admission.connections == 0, "it is ended")
+
+
+async def test_an_error_of_the_parser_gives_nothing_back_of_what_is_queued(live: Sidecar) -> None:
+    """The requests before it are still to be answered."""
+    budget = live.admissions["http"].budget
+    await only_in_l3(live, "deep")
+    async with connected(live) as (reader, writer):
+        with stopped(live):
+            writer.write(request("GET", path("deep")))
+            writer.write(HEAD)
+            await eventually(lambda: budget.pieces_bytes >= HEAD_COPIES * len(HEAD), "it counts")
+            writer.write(b"\0\r\n\r\n")
+            await asyncio.sleep(3 * RECOUNT_SECONDS)
+            assert budget.pieces_bytes >= HEAD_COPIES * len(HEAD) - 1000
+        await asyncio.wait_for(reader.readuntil(b"deep......"), 10)
+        raw_problem(await asyncio.wait_for(reader.readuntil(b"}"), 10), 404)
+        raw_problem(await asyncio.wait_for(reader.read(), 10), 400)
+    await idle(live)
+
+
+async def test_a_body_that_its_request_does_not_read_takes_memory(live: Sidecar) -> None:
+    """Until the request is answered, and the rest of its body is dropped."""
+    budget = live.admissions["http"].budget
+    await only_in_l3(live, "deep")
+    async with connected(live) as (reader, writer):
+        with stopped(live):
+            writer.write(request("GET", path("deep"), "Content-Length: 100000"))
+            await asyncio.sleep(0.05)
+            for number in range(1, 11):
+                writer.write(bytes(10_000))
+                await eventually(lambda: budget.pieces_bytes >= 10_000 * number, "it counts")  # noqa: B023
+        await asyncio.wait_for(reader.readuntil(b"deep......"), 10)
+        await eventually(lambda: budget.pieces_bytes == 0, "nothing is held")
+        writer.write(request("GET", path("absent")))
+        raw_problem(await asyncio.wait_for(reader.readuntil(b"}"), 10), 404)
+    await idle(live)
+
+
+async def test_what_is_behind_an_upgrade_takes_memory_until_that_is_declined(live: Sidecar) -> None:
+    """Then it is requests like any others, and an idle connection holds nothing."""
+    budget = live.admissions["http"].budget
+    await only_in_l3(live, "deep")
+    async with connected(live) as (reader, writer):
+        with stopped(live):
+            upgrade = ("Connection: upgrade", "Upgrade: websocket")
+            writer.write(request("GET", path("deep"), *upgrade) + HEAD)
+            await eventually(lambda: budget.pieces_bytes >= HEAD_COPIES * len(HEAD), "it counts")
+        await asyncio.wait_for(reader.readuntil(b"deep......"), 10)
+        raw_problem(await asyncio.wait_for(reader.readuntil(b"}"), 10), 404)
+        await eventually(lambda: budget.pieces_bytes == 0, "nothing is held")
+    await idle(live)

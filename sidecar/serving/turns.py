@@ -30,6 +30,8 @@ LEAST_REQUESTS = 8
 """A turn with fewer says little about the cost of one."""
 WEIGHT = 0.1
 """Of one turn, in the mean cost of a request."""
+MOST_TIMES_MEAN = 4.0
+"""The most that one turn counts: the process may have been stopped for a moment."""
 AT_ONCE = 16
 """Requests that are admitted in an overload without another look at the clock."""
 
@@ -125,6 +127,7 @@ class Turns:
         if requests >= LEAST_REQUESTS:
             seconds = (now - self._began_at) / requests
             mean = self.request_seconds or seconds
+            seconds = min(seconds, MOST_TIMES_MEAN * mean)
             self.request_seconds = mean + WEIGHT * (seconds - mean)
             self.most = max(FEW_CONNECTIONS, int(TARGET_SECONDS / self.request_seconds))
         is_long = requests > self.most

@@ -311,6 +311,7 @@ class Child:
         self._last_status = time.monotonic()
         self._news = False
         engine = self._engine
+        engine.note_flushes()
         status = Status(
             entries=engine.entries,
             used_bytes=engine.used_bytes,

@@ -39,6 +39,7 @@ from rocksdict import (
     WriteOptions,
 )
 
+from sidecar.l3.folder import CURRENT
 from sidecar.l3.record import EMPTY_RECORD
 from sidecar.l3.wire import BUFFERS_VARIABLE
 from sidecar.l3.witness import WITNESS, DamagedWitnessError, Mark, Marked, boot_id, read_mark
@@ -114,6 +115,8 @@ class Database:
                 buffers // MEMTABLE_PART,
             ),
         }
+        self._path = path
+        _check_manifest(path)
         self._db = Rdict(str(path), _options(cache), column_families=families)
         self.meta = self._db.get_column_family("meta")
         self.value = self._db.get_column_family("value")
@@ -128,6 +131,7 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sync")
         try:
             self._mark = Mark(path, EMPTY_RECORD, self._check_history(path))
+            self._note_manifest()
             self._note(synced=True)  # opening has flushed what the logs had
             if self.state.get(WITNESS_ROW) is None:
                 self.state[WITNESS_ROW] = b""
@@ -148,10 +152,17 @@ class Database:
             self._db.write(batch)
             if self._unsynced_bytes >= SYNC_BYTES:
                 self._sync_aside()
-        self._close_log()
+        if self._has_switched():
+            self._close_log()
         if max_seq:
             self._mark.max_seq = max_seq
         self._note(synced=sync)
+
+    def note_flushes(self) -> None:
+        """Note those that ended since the last write. Raises OSError."""
+        if self._has_switched():
+            self._close_log()
+            self._note(synced=False)
 
     def note_damage(self) -> None:
         """Let the next start copy what can be read, instead of opening it. Raises OSError."""
@@ -194,6 +205,7 @@ class Database:
     def flush(self) -> None:
         """Write what is only in the log to tables. Raises rocksdict's Exception."""
         self._db.flush()
+        self._note_manifest()
         self._note(synced=True)
 
     def release(self) -> None:
@@ -209,20 +221,30 @@ class Database:
             self._unsynced_bytes = 0
             self._syncing = self._thread.submit(self._db.flush_wal, True)
 
-    def _close_log(self) -> None:
-        """If the write has begun another log, note the one before in the manifest, which fsyncs it.
-
-        RocksDB does so only when the log's memtables are flushed, and notices before neither that
-        it is missing nor that it is empty. Asking for the version costs half a microsecond.
+    def _has_switched(self) -> bool:
+        """Whether memtables were switched or flushed since the last call, which costs half a
+        microsecond.
         """
         version = self.state.property_int_value("rocksdb.current-super-version-number")
-        if version != self._version:
-            self._version = version
-            if self.state.property_int_value("rocksdb.num-immutable-mem-table"):
-                self._db.flush_wal(True)
+        has_switched = version != self._version
+        self._version = version
+        return has_switched
+
+    def _close_log(self) -> None:
+        """If the write has begun another log, note the one before in the manifest, which fsyncs it.
+        RocksDB does so only when the log's memtables are flushed, and notices before neither that
+        it is missing nor that it is empty.
+        """
+        if self.state.property_int_value("rocksdb.num-immutable-mem-table"):
+            self._db.flush_wal(True)
+        self._note_manifest()
 
     def _note(self, *, synced: bool) -> None:
         self._mark.note(self._db.latest_sequence_number(), synced=synced)
+
+    def _note_manifest(self) -> None:
+        with suppress(OSError, ValueError):  # it is being replaced: later then
+            self._mark.manifest = _manifest_of(self._path)
 
     def _check_history(self, path: Path) -> Marked | None:
         """What was noted last, if anything was. Raises HoleError."""
@@ -250,6 +272,25 @@ class Database:
         # RocksDB is closed with the last reference. Until then it holds the lock, and may delete
         # files by their paths, which may soon be those of another database.
         del self.meta, self.value, self.state, self.meta_family, self.value_family, self._db
+
+
+def _manifest_of(path: Path) -> tuple[int, int]:
+    """The number of the manifest, and its size. Raises OSError, and ValueError if there is none."""
+    name = (path / CURRENT).read_text().strip()
+    return int(name.removeprefix("MANIFEST-")), (path / name).stat().st_size
+
+
+def _check_manifest(path: Path) -> None:
+    """Raises HoleError if the manifest has become shorter, or is an earlier one. RocksDB begins a
+    new one when it opens a database, so it has to be looked at before.
+    """
+    try:
+        marked = read_mark(path)
+        number, size = _manifest_of(path)
+    except (DamagedWitnessError, OSError, ValueError):
+        return  # what that means is told later
+    if marked is not None and (number, size) < (marked.manifest, marked.manifest_bytes):
+        raise HoleError(f"Corruption: the manifest {number} has {size} bytes, and had more")
 
 
 def get_each(family: Rdict, keys: list[bytes]) -> tuple[list[bytes | None], int]:

@@ -92,6 +92,9 @@ class Engine:
     def pending_compaction_bytes(self) -> int:
         return self._db.pending_compaction_bytes()
 
+    def note_flushes(self) -> None:
+        self._db.note_flushes()
+
     def cap(self, live_bytes: int) -> None:
         """The most bytes that the volume has room for, whatever is configured."""
         self._cap_bytes = live_bytes

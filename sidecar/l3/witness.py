@@ -2,8 +2,9 @@
 
 A log that was damaged, cut or deleted is not noticed by RocksDB: it recovers an earlier state, in
 which values that were deleted or replaced are back. So the child notes here the sequence number of
-each write before it is answered (`Mark`), and a database that recovers fewer has a hole. The
-sidecar records here what L3 misses while it is away (`record`).
+each write before it is answered (`Mark`), and a database that recovers fewer has a hole. A manifest
+whose end was cut is no different: it lacks tables whose logs were deleted. Its size is noted after
+each flush. The sidecar records here what L3 misses while it is away (`record`).
 
 | bytes | what |
 |---|---|
@@ -35,7 +36,7 @@ MOST_RECORD_BYTES: Final = 1 << 20
 FILE_BYTES: Final = RECORD_AT + MOST_RECORD_BYTES
 MAGIC = b"witness1"
 
-_MARK = struct.Struct("<8s16sQQQ?")  # magic, then the fields of `Marked`
+_MARK = struct.Struct("<8s16sQQQ?QQ")  # magic, then the fields of `Marked`
 _CHECKSUM_BYTES = 4
 MARK_BYTES: Final = _MARK.size
 
@@ -56,6 +57,9 @@ class Marked(msgspec.Struct, frozen=True):
     synced_seq: int
     max_seq: int
     damaged: bool
+    manifest: int
+    """The number of the manifest, and its size."""
+    manifest_bytes: int
 
     def least_seq(self, boot: bytes) -> int:
         """The sequence number that the database must have reached."""
@@ -75,13 +79,15 @@ class Mark:
         self.max_seq = 0 if before is None else before.max_seq
         self.damaged = before is not None and before.damaged
         """Whether a block cannot be read, so that the database must be copied before it is used."""
+        self.manifest = (0, 0)
+        """The number of the manifest, and how many bytes it has at least."""
 
     def note(self, seq: int, *, synced: bool) -> None:
         """All writes up to `seq` are in the log, and on the disk if `synced`. Raises OSError."""
         if synced:
             self._synced_seq = seq
         numbers = (seq, self._synced_seq, self.max_seq)
-        content = _MARK.pack(MAGIC, self._boot, *numbers, self.damaged)
+        content = _MARK.pack(MAGIC, self._boot, *numbers, self.damaged, *self.manifest)
         os.pwrite(self._descriptor, sealed(content), 0)
 
     def close(self) -> None:

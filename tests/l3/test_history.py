@@ -59,6 +59,21 @@ def logs(folder: Path) -> list[Path]:
     return [file for file in found if file.stat().st_size]
 
 
+def manifest(folder: Path) -> Path:
+    return folder / (folder / "CURRENT").read_text().strip()
+
+
+def shorten(manifest: Path, records: int) -> None:
+    """Cut off its last records. Each has a head of 7 bytes, with its length in the fifth and sixth;
+    all are in the first block of 32 KiB.
+    """
+    data, ends = manifest.read_bytes(), [0]
+    while ends[-1] < len(data):
+        ends.append(ends[-1] + 7 + int.from_bytes(data[ends[-1] + 4 :][:2], "little"))
+    assert ends[-1] == len(data) < 32 << 10
+    os.truncate(manifest, ends[-1 - records])
+
+
 def overwrite(file: Path, at: float, data: bytes) -> None:
     with file.open("r+b") as stream:
         stream.seek(int(file.stat().st_size * at))
@@ -80,6 +95,11 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "the first log is emptied": lambda folder: cut(logs(folder)[0], 0.0),
     "the first log is gone": lambda folder: logs(folder)[0].unlink(),
     "all logs are gone": lambda folder: _unlink(logs(folder)),
+    "the manifest lacks a record": lambda folder: shorten(manifest(folder), 1),
+    "the manifest lacks two records": lambda folder: shorten(manifest(folder), 2),
+    "the manifest lacks four records": lambda folder: shorten(manifest(folder), 4),
+    "the manifest lacks most records": lambda folder: shorten(manifest(folder), 12),
+    "the manifest lacks a byte": lambda folder: cut(manifest(folder), 0.99999),
     "the witness is gone": lambda folder: (folder / WITNESS).unlink(),
     "the witness is empty": lambda folder: os.truncate(folder / WITNESS, 0),
     "the witness is zeroed": lambda folder: overwrite(folder / WITNESS, 0.0, bytes(FILE_BYTES)),

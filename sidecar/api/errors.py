@@ -43,6 +43,16 @@ class UnavailableError(RequestError):
         self.retry_seconds = retry_seconds
 
 
+TOO_LATE = "There are more requests than can be answered in time; try again in a second."
+
+
+class TooLateError(UnavailableError):
+    """The request would not be answered in time."""
+
+    def __init__(self, detail: str = TOO_LATE) -> None:
+        super().__init__(detail)
+
+
 def of_write(error: WriteError, what: str) -> RequestError:
     """The error of a request whose write failed; `what` is what it would have stored."""
     match error:

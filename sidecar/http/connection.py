@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import BadHttpMethod, InvalidURLError, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from sidecar.api.errors import UnavailableError
+from sidecar.api.errors import TooLateError
 from sidecar.http.messages import (
     Reply,
     draining,
@@ -31,7 +31,6 @@ from sidecar.http.repeated import Repeated
 from sidecar.http.wording import HEAD_BYTES, MAX_HEADERS, of_head
 from sidecar.serving.admission import Admission
 
-BUSY = "There are more requests than can be answered in time; try again in a second."
 REST_SECONDS = (0.65, 0.95)
 """How long a client that was refused is not read: a little less than it was asked to wait. Many are
 refused at one moment, and should not come back at one.
@@ -53,7 +52,7 @@ def unavailable(detail: str, headers: str = "") -> bytes:
     return head.encode() + body
 
 
-_BUSY = unavailable(BUSY)
+_TOO_LATE = unavailable(str(TooLateError()))
 
 
 class Connection(Pipeline):
@@ -115,9 +114,9 @@ class Connection(Pipeline):
         stats.observe("unknown", 503, 0.0)
         is_usual = message.version is HttpVersion11 and message.method != "HEAD"
         if is_usual and not message.should_close:
-            self.send(_BUSY, b"")
+            self.send(_TOO_LATE, b"")
         else:
-            self.answer(message, problem_reply(problem_of(UnavailableError(BUSY))))
+            self.answer(message, problem_reply(problem_of(TooLateError())))
         self.rest_refused(uniform(*REST_SECONDS))  # noqa: S311  (no secret)
         return True
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sidecar.api.conditions import Condition
-from sidecar.api.errors import InvalidRequestError, condition_failed, of_write
+from sidecar.api.errors import InvalidRequestError, TooLateError, condition_failed, of_write
 from sidecar.api.values import (
     MAX_TTL_SECONDS,
     content_type_of,
@@ -86,12 +86,15 @@ class EntryApi:
 
     async def get(self, request: Request) -> Reply:
         key = full_key(request.path)
+        if self.is_not_in_memory(request) and self._store.refuses_read():
+            raise TooLateError
         hit = await self._store.get(key, request.protocol.reserve)
         return self.reply_to_get(key, request.headers, hit)
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
         headers = request.headers
         key, content_type, ttl = self.check_put(request.path, headers, query)
+        self._check_wait()
         value = await request.body(self._store.config.max_value_bytes)
         condition = condition_of(headers)
         holds = None if condition is None else condition.holds
@@ -103,6 +106,7 @@ class EntryApi:
 
     async def delete(self, request: Request) -> Reply:
         key = checked_key(request.path)
+        self._check_wait()
         condition = condition_of(request.headers)
         holds = None if condition is None else partial(_where_there_is_one, condition)
         try:
@@ -110,6 +114,10 @@ class EntryApi:
         except WriteError as error:
             raise of_write(error, "the deletion") from None
         return reply_to_delete(written)
+
+    def _check_wait(self) -> None:
+        if self._store.refuses_write():
+            raise TooLateError
 
     def check_put(self, path: str, headers: Headers, query: PutQuery) -> tuple[bytes, str, float]:
         """The key, the media type and the life of what a PUT stores."""

@@ -76,6 +76,9 @@ class Connection(Protocol):
     def release(self) -> None:
         """Give it back."""
 
+    def refused(self, message: Any, payload: StreamReader | bytes) -> bool:
+        """Whether a request that can't be answered in time is refused now."""
+
     def ask(self) -> None:
         """The answer comes later: until `answer` or `leave`, other requests are queued."""
 
@@ -153,6 +156,8 @@ class DirectEntries:
         if isinstance(hit, Ask):
             if hit.found is not None or not (self._admission.has_room and is_full_key(key)):
                 return False
+            if self._store.refuses_read() and connection.refused(message, EMPTY_PAYLOAD):
+                return True
             asked = Asked(connection, message, "get", self._admission.begin())
             self._ask(asked, self._store.fetch, key)
         else:
@@ -193,6 +198,9 @@ class DirectEntries:
         except (RequestError, ProblemError):
             connection.release()
             return False
+        if self._store.refuses_write() and connection.refused(message, payload):
+            connection.release()
+            return True
         value = _whole(payload)
         asked = Asked(connection, message, "put", self._admission.begin())
         self._ask(asked, self._store.begin_put, key, value, content_type, ttl)
@@ -205,6 +213,8 @@ class DirectEntries:
             key = checked_key(message.path)
         except RequestError:
             return False
+        if self._store.refuses_write() and connection.refused(message, EMPTY_PAYLOAD):
+            return True
         asked = Asked(connection, message, "delete", self._admission.begin())
         self._ask(asked, self._store.begin_delete, key)
         return True

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from sidecar.api.errors import RequestError, UnavailableError
+from sidecar.api.errors import RequestError, TooLateError, UnavailableError
 from sidecar.http.connection import Connection, PacedConnection, Refusal
 from sidecar.http.messages import (
     LARGE_BYTES,
@@ -93,6 +93,8 @@ class Server(web.Server):
         except ProblemError as problem:
             reply = problem_reply(problem)
         except RequestError as error:
+            if isinstance(error, TooLateError):
+                admission.stats.shed["late"] += 1
             reply = problem_reply(problem_of(error))
         except (ConnectionError, asyncio.CancelledError):
             admission.end(operation, None, began_at)

@@ -455,6 +455,14 @@ class Store:
         """Whether a write may begin now: L3 has room, for which nobody waits, or was given up."""
         return self.disk.accepts_at_once
 
+    def refuses_read(self) -> bool:
+        """Whether a read of L3 would not be answered in time, and is to be refused."""
+        return self.disk.refuses_read()
+
+    def refuses_write(self) -> bool:
+        """Whether a write would not be answered in time, and is to be refused."""
+        return self.disk.refuses_write(until_applied=self.config.durability != "memory")
+
     def begin_put(
         self,
         key: bytes,

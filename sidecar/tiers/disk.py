@@ -42,6 +42,7 @@ from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry, Packed
 from sidecar.model.writes import REFUSED, Invalidate, Put, Write
 from sidecar.tiers.allowance import Allowance, pending_bytes
+from sidecar.tiers.crowd import Crowd
 from sidecar.tiers.missed import Missed
 
 MAX_PENDING_WRITES = 1024
@@ -146,6 +147,7 @@ class Disk(Generic[Asked]):
         self._calls: deque[Callable[[Page | None], None]] = deque()
         self._rewrites: deque[Callable[[bool | None], None]] = deque()
         self._calls_out: deque[wire.Call] = deque()
+        self._reading, self._writing = Crowd(), Crowd()
         self._touches: dict[bytes, int] = {}
         self._touched_at = 0.0
         self._waiting_for_room: deque[Callable[[], None]] = deque()
@@ -293,6 +295,17 @@ class Disk(Generic[Asked]):
             or self._pending_bytes >= self._most_pending_bytes
         )
 
+    def refuses_read(self) -> bool:
+        """Whether as many reads wait as can be answered in time: one more is to be refused."""
+        return self._reading.is_full(len(self._reads) + len(self._reads_out))
+
+    def refuses_write(self, *, until_applied: bool) -> bool:
+        """The same of writes, which wait for room, or until L3 has applied them."""
+        waiting = len(self._waiting_for_room)
+        if until_applied:
+            waiting += len(self._unacked)
+        return self._writing.is_full(waiting)
+
     def when_room(self, resume: Callable[[], None]) -> None:
         """Call `resume` when there is room again, in order of the calls."""
         self._waiting_for_room.append(resume)
@@ -339,8 +352,11 @@ class Disk(Generic[Asked]):
 
     def feed(self, reply: wire.Reply) -> None:
         """Process a reply: answers to reads, then acknowledgements, then evicted keys."""
+        now = self.monotonic()
         if reply.reads:
             asked = [self._reads.popleft() for _ in reply.reads]
+            waiting = len(self._reads) + len(self._reads_out)
+            self._reading.answered(now - asked[-1].asked_at, waiting, now)
             self._on_answers(
                 [
                     (read, UNANSWERED if answer == LATE else answer)
@@ -348,6 +364,8 @@ class Disk(Generic[Asked]):
                     if not read.answered
                 ]
             )
+        if reply.writes:
+            self._writing.answered(now - self._unacked[0].issued_at, len(self._unacked), now)
         for effect in reply.writes:
             self._acknowledge(effect)
         if reply.evicted:

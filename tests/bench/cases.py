@@ -229,19 +229,21 @@ def against_itself(sidecar: Sidecar) -> tuple[Case, ...]:
 
 def overload(sidecar: Sidecar) -> tuple[Case, ...]:
     """Connections that always ask again, against as many as never wait."""
-    few = ClosedLoop(sidecar, 16)
     bounds = (at_least(0.9, RATE), Bound(P99, 0.05, "ours", is_ceiling=True))
-    return tuple(
-        Case(
-            f"overload-{connections}",
-            f"GET, hit in L1, {connections:,} connections that always ask again",
-            replace(few, connections=connections),
-            few,
-            bounds,
-            figure=RATE,
-            rounds=7,
-        )
-        for connections in (64, 256, 1000, 2000)
+    in_l1 = ClosedLoop(sidecar, 16)
+    in_l3 = ClosedLoop(replace(sidecar, cache=ALL_IN_L3), 16, "l3", DEEP)
+    put = ClosedLoop(sidecar, 16, "written", 9_000)
+
+    def case(name: str, what: str, few: ClosedLoop, connections: int) -> Case:
+        what = f"{what}, {connections:,} connections that always ask again"
+        many = replace(few, connections=connections)
+        name = f"overload{name}-{connections}"
+        return Case(name, what, many, few, bounds, figure=RATE, rounds=7)
+
+    return (
+        *(case("", "GET, hit in L1", in_l1, count) for count in (64, 256, 1000, 2000)),
+        *(case("-l3", "GET, hit in L3", in_l3, count) for count in (256, 2000)),
+        *(case("-put", "PUT", put, count) for count in (256, 2000)),
     )
 
 

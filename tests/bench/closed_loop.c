@@ -1,6 +1,7 @@
-/* A closed loop of GETs: each connection asks again as soon as it is answered, refused or not.
+/* A closed loop of GETs, or of PUTs of so many BYTES: each connection asks again as soon as it is
+ * answered, refused or not.
  *
- * closed_loop PORT CONNECTIONS SECONDS KEYS PATH_PREFIX
+ * closed_loop PORT CONNECTIONS SECONDS KEYS PATH_PREFIX [BYTES]
  *
  * wrk counts refusals among its latencies; here they are apart. Prints one line: requests that were
  * accepted and refused, connections lost, microseconds measured, and of the accepted and of the
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_MICROS = 10 * 1000 * 1000, STEP = 10, BYTES = 64 << 10 };
+enum { MOST_MICROS = 10 * 1000 * 1000, STEP = 10, BYTES = 64 << 10, MOST_BODY = 32 << 10 };
 
 struct client {
   int descriptor, received;
@@ -31,7 +32,8 @@ struct outcome {
 static struct outcome accepted, refused;
 static struct sockaddr_in address;
 static const char *prefix;
-static int poll_descriptor, keys;
+static int poll_descriptor, keys, body_bytes;
+static const char body[MOST_BODY];
 static long lost, counts_from;
 
 static long now(void) {
@@ -41,9 +43,16 @@ static long now(void) {
 }
 
 static void ask(struct client *client) {
-  char request[300];
-  int size = snprintf(request, sizeof request, "GET %s%d HTTP/1.1\r\nHost: localhost\r\n\r\n", prefix,
-                      rand() % keys);
+  char request[300 + MOST_BODY];
+  int size, key = rand() % keys;
+  if (body_bytes) {
+    size = snprintf(request, 300, "PUT %s%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n",
+                    prefix, key, body_bytes);
+    memcpy(request + size, body, body_bytes);
+    size += body_bytes;
+  } else {
+    size = snprintf(request, 300, "GET %s%d HTTP/1.1\r\nHost: localhost\r\n\r\n", prefix, key);
+  }
   client->received = 0;
   client->asked_at = now();
   if (send(client->descriptor, request, size, MSG_NOSIGNAL) != size) lost++;
@@ -104,7 +113,9 @@ static void hear(struct client *client) {
 
 int main(int count, char **arguments) {
   struct epoll_event events[256];
-  if (count != 6) return 2;
+  if (count < 6 || count > 7) return 2;
+  body_bytes = count == 7 ? atoi(arguments[6]) : 0;
+  if (body_bytes < 0 || body_bytes > MOST_BODY) return 2;
   int connections = atoi(arguments[2]);
   struct client *clients = calloc(connections, sizeof *clients);
   address.sin_family = AF_INET;

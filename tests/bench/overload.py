@@ -17,13 +17,14 @@ from tempfile import mkdtemp
 from tests.bench.load import Load
 from tests.bench.measuring import Figures
 from tests.bench.servers import HERE, LOAD_CPU, ROOT, Running, Sidecar
-from tests.bench.sides import Http, measured
+from tests.bench.sides import Answered, Http, measured
 
 REFUSED_RATIO = "refused_ratio"
 """Requests that were refused, over all."""
 LIVEZ = "livez_seconds"
 """The slowest answer of /livez in a round."""
 PROBE_SECONDS = 0.1
+PUT_BYTES = 256
 ATTACK_BEFORE_SECONDS, ATTACK_AFTER_SECONDS = 1.0, 0.5
 
 
@@ -38,16 +39,17 @@ def closed_loop() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoop:
-    """GETs of keys in L1 from so many connections, each of which always asks again; what is counted
-    are those that are accepted.
+    """GETs of a tier, or PUTs, from so many connections, each of which always asks again; what is
+    counted are those that are accepted.
     """
 
     server: Sidecar
     connections: int
+    answered: Answered = "l1"
     keys: int = 100
 
     def prepare(self, server: Running) -> None:
-        Http(self.server, "l1", self.keys).prepare(server)
+        Http(self.server, self.answered, self.keys).prepare(server)
 
     def measure(self, server: Running, seconds: int) -> Figures:
         refused = 0.0
@@ -58,6 +60,8 @@ class ClosedLoop:
                 f"taskset -c {LOAD_CPU} {closed_loop()} {server.port} {self.connections} {seconds} "
                 f"{self.keys} /v1/cache/bench/key"
             )
+            if self.answered == "written":
+                command += f" {PUT_BYTES}"
             line = subprocess.check_output(command.split(), text=True)
             accepted, refusals, _, micros, p50, p99, *_ = map(int, line.split())
             refused = refusals / (accepted + refusals)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from math import inf
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.app.sidecar import Sidecar
 from sidecar.http.connection import REST_SECONDS
 from sidecar.serving.limits import Limits
 from sidecar.serving.turns import FEW_CONNECTIONS, Turns
@@ -84,6 +86,44 @@ async def test_a_body_that_is_arriving_is_not_refused_for_being_late(serve: Serv
         writer.write(b"vv")
         assert (await reader.read()).startswith(b"HTTP/1.1 201 ")
         writer.close()
+
+
+WAITING = (
+    request("GET", PATH),
+    request("PUT", PATH, "Content-Length: 1", body=b"v"),
+    request("DELETE", PATH),
+    request("GET", PATH, 'If-None-Match: "1"'),
+    request("PUT", PATH, "Content-Length: 1", "If-None-Match: *", body=b"v"),
+    request("DELETE", PATH, "If-Match: *"),
+    request("PUT", PATH, "Transfer-Encoding: chunked", body=b"1\r\nv\r\n0\r\n\r\n"),
+)
+
+
+@pytest.mark.parametrize("asked", WAITING, ids=lambda asked: asked.decode()[:60])
+async def test_what_would_wait_for_l3_is_refused_while_too_many_do(
+    serve: Serve, live: Sidecar, asked: bytes
+) -> None:
+    """503 with Retry-After, and nothing is changed; what is in memory is answered."""
+    served = await serve(Limits())
+    disk: Any = live.store.disk
+    kept = request("PUT", f"{PATH}-kept", "Content-Length: 1", CLOSE, body=b"v")
+    assert (await exchange(served.port, kept)).startswith(b"HTTP/1.1 201 ")
+    crowds = (disk._reading, disk._writing)
+    for crowd in crowds:
+        crowd.most = 0
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(asked)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"Retry-After: 1\r\n" in head
+    [length] = re.findall(rb"Content-Length: (\d+)", head)
+    assert "answered in time" in raw_problem(head + await reader.readexactly(int(length)), 503)
+    writer.close()
+    answer = await exchange(served.port, request("GET", f"{PATH}-kept", CLOSE))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert served.admission.stats.shed["late"] == 1
+    for crowd in crowds:
+        crowd.most = sys.maxsize
+    raw_problem(await exchange(served.port, request("GET", PATH, CLOSE)), 404)
 
 
 @asynccontextmanager

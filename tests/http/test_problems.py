@@ -29,7 +29,7 @@ def test_each_error_of_a_request_is_a_problem(error: type[RequestError]) -> None
     found = problem_of(error("It is wrong."))
     assert found.detail == "It is wrong."
     assert (found.status == 503) == ("Retry-After: 1\r\n" in found.headers)
-    assert (found.status == 503) == (error is UnavailableError)
+    assert (found.status == 503) == issubclass(error, UnavailableError)
 
 
 @pytest.mark.parametrize("error", WriteError.__subclasses__())

@@ -2,8 +2,9 @@
 
 That is the head of a request that has no end yet, and the requests that wait for their answer. What
 aiohttp's parser keeps cannot be asked for, so it is bounded by what came and what came out: all of
-a piece that is not in its requests may be the beginning of the next one. The body that is being
-read is not counted here: its reader takes memory for all of it.
+a piece that is not in its requests may be the beginning of the next one. The body of the request at
+work is not counted here: its reader takes memory for all of it, and `Pipeline` counts it if there
+is none.
 """
 
 from __future__ import annotations

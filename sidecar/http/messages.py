@@ -81,6 +81,10 @@ class Connection(Protocol):
     async def _drain_helper(self) -> None: ...
 
 
+_WITH_BODY = {"PUT", "POST"}
+"""Their handlers read it, or refuse the request."""
+
+
 class Request:
     """One request. `path` and `query` are as sent, still percent-encoded."""
 
@@ -98,7 +102,7 @@ class Request:
         self.payload = payload
         self.protocol = protocol
         protocol.body = payload
-        protocol.reads_body = False
+        protocol.reads_body = message.method in _WITH_BODY
         self._task = task
         self.method = message.method
         self.headers: CIMultiDictProxy[str] = message.headers

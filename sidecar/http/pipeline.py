@@ -37,7 +37,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import LARGE_BYTES, Reply
 from sidecar.http.repeated import Repeated, is_all, is_end
-from sidecar.http.unhandled import HEAD_COPIES, SMALL_BYTES, Unhandled
+from sidecar.http.unhandled import HEAD_COPIES, SMALL_BYTES, Unhandled, unread_bytes
 from sidecar.serving.turns import Turns
 
 HALF_CLOSED_SECONDS = 1.0
@@ -248,8 +248,8 @@ class Pipeline(RequestHandler):
     def _hold_unhandled(self) -> bool:
         """Hold memory for it; False if there is none, so that it is refused."""
         unread = HEAD_COPIES * len(self._message_tail)
-        if not self.reads_body and self.body is not EMPTY_PAYLOAD:
-            unread += self.body._size
+        if not self.reads_body:
+            unread += unread_bytes(self.body)
         self._unread = unread if unread > SMALL_BYTES else 0
         is_held = self.hold_waiting(self._unhandled.memory + self._unread)
         if not is_held:

@@ -3,8 +3,8 @@
 That is the head of a request that has no end yet, and the requests that wait for their answer. What
 aiohttp's parser keeps cannot be asked for, so it is bounded by what came and what came out: all of
 a piece that is not in its requests may be the beginning of the next one. The body of the request at
-work is not counted here: its reader takes memory for all of it, and `Pipeline` counts it if there
-is none.
+work is not counted here: its reader takes memory for all of it, and `Pipeline` counts it if the
+request is none that has a reader.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from aiohttp.streams import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from sidecar.http.repeated import END
 
@@ -117,3 +117,8 @@ class Unhandled:
 def _least_bytes(message: Any) -> int:
     fields = sum(len(name) + len(value) + _FIELD_BYTES for name, value in message.raw_headers)
     return _LINE_BYTES + len(message.path) + fields
+
+
+def unread_bytes(body: StreamReader) -> int:
+    """What has come of a body, and has not been read."""
+    return 0 if body is EMPTY_PAYLOAD else body._size

@@ -76,7 +76,7 @@ def test_a_request_handler_has_them() -> None:
 
 def test_a_body_and_a_message_have_theirs() -> None:
     """Taking a body in one piece, and making a message of known header fields, rest on them."""
-    assert {"_buffer", "total_bytes"} <= set(StreamReader.__slots__)
+    assert {"_buffer", "_size", "total_bytes"} <= set(StreamReader.__slots__)
     parts = (
         *("method", "path", "version", "headers", "raw_headers"),
         *("should_close", "compression", "upgrade", "chunked", "url"),

@@ -136,9 +136,11 @@ class Connection(Pipeline):
     def hold_waiting(self, size: int) -> bool:
         if size > self._waiting_bytes:
             if not self.admission.admits_piece(size - self._waiting_bytes):
-                if self.is_at_work:
+                if self._asked or self._request_in_progress:
                     self.abort()  # its answer is not due yet
                 else:
+                    self._messages.clear()  # the task may not have begun: it is refused instead
+                    self._early.clear()
                     self._refuse()
                 return False
         elif size < self._waiting_bytes:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sidecar.app.sidecar import Sidecar
+from sidecar.http.connection import Connection
 from sidecar.http.pipeline import RECOUNT_SECONDS
 from sidecar.http.unhandled import HEAD_COPIES, Unhandled
 from sidecar.serving.budget import PIECES_PART, Budget
@@ -159,6 +160,33 @@ async def test_a_body_behind_a_request_at_work_takes_memory(live: Sidecar) -> No
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
         assert answer.startswith(b"HTTP/1.1 201")
     await idle(live)
+
+
+class Eager(asyncio.Protocol):
+    """A connection whose first data comes before its task has begun."""
+
+    def __init__(self, connection: Connection, data: bytes) -> None:
+        self._connection, self._data = connection, data
+        self.data_received = connection.data_received  # type: ignore[method-assign]
+        self.connection_lost = connection.connection_lost  # type: ignore[method-assign]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection.connection_made(transport)
+        self._connection.data_received(self._data)
+
+
+async def test_a_first_request_without_memory_is_answered(serve: Serve) -> None:
+    """Nothing is before it, so that its client can be told."""
+    budget = Budget(PIECES_PART * 8000)
+    served = await serve(Limits(), budget)
+    put = request("PUT", path("y"), "Content-Length: 20000", body=bytes(12_000))
+    ours, theirs = socket.socketpair()
+    eager = Eager(served.server(), put)
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: eager, theirs)
+    reader, writer = await asyncio.open_connection(sock=ours)
+    raw_problem(await asyncio.wait_for(reader.read(), 5), 503)
+    writer.close()
+    await eventually(lambda: budget.pieces_bytes == 0, "nothing is held")
 
 
 @pytest.mark.parametrize("number", [1, 31, 32, 40])

@@ -176,7 +176,7 @@ class Disk(Generic[Asked]):
 
     def read(self, read: Asked) -> None:
         """Read a key that is not pending. Answered at once if L3 is not up."""
-        if self.state is not UP or len(self._reads) + len(self._reads_out) >= MAX_READS:
+        if self.state is not UP or self._reads_waiting >= MAX_READS:
             self._on_answers([(read, UNANSWERED)])
             return
         read.asked_at = self.monotonic()
@@ -297,7 +297,7 @@ class Disk(Generic[Asked]):
 
     def refuses_read(self) -> bool:
         """Whether as many reads wait as can be answered in time: one more is to be refused."""
-        return self._reading.is_full(len(self._reads) + len(self._reads_out))
+        return self._reading.is_full(self._reads_waiting)
 
     def refuses_write(self, *, until_applied: bool) -> bool:
         """The same of writes, which wait for room, or until L3 has applied them."""
@@ -316,9 +316,13 @@ class Disk(Generic[Asked]):
         return not (self._unacked or self._reads or self._reads_out or self._calls)
 
     @property
+    def _reads_waiting(self) -> int:
+        return len(self._reads) + len(self._reads_out)
+
+    @property
     def waiting(self) -> int:
         """The number of reads and writes that L3 has not answered."""
-        return len(self._unacked) + len(self._reads) + len(self._reads_out)
+        return len(self._unacked) + self._reads_waiting
 
     # ---- called by the link
 
@@ -355,8 +359,7 @@ class Disk(Generic[Asked]):
         now = self.monotonic()
         if reply.reads:
             asked = [self._reads.popleft() for _ in reply.reads]
-            waiting = len(self._reads) + len(self._reads_out)
-            self._reading.answered(now - asked[-1].asked_at, waiting, now)
+            self._reading.answered(now - asked[-1].asked_at, self._reads_waiting, now)
             self._on_answers(
                 [
                     (read, UNANSWERED if answer == LATE else answer)

@@ -156,7 +156,7 @@ def test_the_keyboard_goes_everywhere(open_console: OpenConsole) -> None:
     for _ in range(4):
         keyboard.press("Shift+Tab")
     keyboard.press("Enter")
-    assert console.at("#optimizer-view").is_visible()
+    console.at("#optimizer-view").wait_for()
     assert console.at("nav a[aria-current=page]").inner_text() == "Optimizer"
 
 

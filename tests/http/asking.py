@@ -79,15 +79,22 @@ def stopped(live: Sidecar) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 @asynccontextmanager
-async def connected(
-    live: Sidecar,
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", live.ports["http"])
+async def connection_to(port: int) -> AsyncIterator[Streams]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield reader, writer
     finally:
         writer.close()
+
+
+@asynccontextmanager
+async def connected(live: Sidecar) -> AsyncIterator[Streams]:
+    async with connection_to(live.ports["http"]) as streams:
+        yield streams
 
 
 async def idle(live: Sidecar) -> None:

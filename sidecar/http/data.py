@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import unquote_to_bytes
@@ -86,15 +87,15 @@ class EntryApi:
 
     async def get(self, request: Request) -> Reply:
         key = full_key(request.path)
-        if self.is_not_in_memory(request) and self._store.refuses_read():
-            raise TooLateError
+        if self.is_not_in_memory(request):
+            _check_wait(request, self._store.refuses_read)
         hit = await self._store.get(key, request.protocol.reserve)
         return self.reply_to_get(key, request.headers, hit)
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
         headers = request.headers
         key, content_type, ttl = self.check_put(request.path, headers, query)
-        self._check_wait()
+        _check_wait(request, self._store.refuses_write)
         value = await request.body(self._store.config.max_value_bytes)
         condition = condition_of(headers)
         holds = None if condition is None else condition.holds
@@ -106,7 +107,7 @@ class EntryApi:
 
     async def delete(self, request: Request) -> Reply:
         key = checked_key(request.path)
-        self._check_wait()
+        _check_wait(request, self._store.refuses_write)
         condition = condition_of(request.headers)
         holds = None if condition is None else partial(_where_there_is_one, condition)
         try:
@@ -114,10 +115,6 @@ class EntryApi:
         except WriteError as error:
             raise of_write(error, "the deletion") from None
         return reply_to_delete(written)
-
-    def _check_wait(self) -> None:
-        if self._store.refuses_write():
-            raise TooLateError
 
     def check_put(self, path: str, headers: Headers, query: PutQuery) -> tuple[bytes, str, float]:
         """The key, the media type and the life of what a PUT stores."""
@@ -201,6 +198,12 @@ def checked_key(path: str) -> bytes:
     if not is_full_key(key):
         raise _wrong_name(key)
     return key
+
+
+def _check_wait(request: Request, refuses: Callable[[], bool]) -> None:
+    """Raises TooLateError if it would wait for L3 too long."""
+    if not request.protocol.admission.has_few and refuses():
+        raise TooLateError
 
 
 def _wrong_name(key: bytes) -> InvalidRequestError:

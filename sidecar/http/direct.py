@@ -156,7 +156,8 @@ class DirectEntries:
         if isinstance(hit, Ask):
             if hit.found is not None or not (self._admission.has_room and is_full_key(key)):
                 return False
-            if self._store.refuses_read() and connection.refused(message, EMPTY_PAYLOAD):
+            refuses = not self._admission.has_few and self._store.refuses_read()
+            if refuses and connection.refused(message, EMPTY_PAYLOAD):
                 return True
             asked = Asked(connection, message, "get", self._admission.begin())
             self._ask(asked, self._store.fetch, key)
@@ -198,7 +199,7 @@ class DirectEntries:
         except (RequestError, ProblemError):
             connection.release()
             return False
-        if self._store.refuses_write() and connection.refused(message, payload):
+        if self._refuses_write() and connection.refused(message, payload):
             connection.release()
             return True
         value = _whole(payload)
@@ -213,7 +214,7 @@ class DirectEntries:
             key = checked_key(message.path)
         except RequestError:
             return False
-        if self._store.refuses_write() and connection.refused(message, EMPTY_PAYLOAD):
+        if self._refuses_write() and connection.refused(message, EMPTY_PAYLOAD):
             return True
         asked = Asked(connection, message, "delete", self._admission.begin())
         self._ask(asked, self._store.begin_delete, key)
@@ -226,6 +227,9 @@ class DirectEntries:
             and IF_MATCH not in headers
             and IF_NONE_MATCH not in headers
         )
+
+    def _refuses_write(self) -> bool:
+        return not self._admission.has_few and self._store.refuses_write()
 
     # ---- answers that come later
 

@@ -16,6 +16,9 @@ from sidecar.serving.limiter import Limiter, usual_seconds
 from sidecar.serving.limits import Limits
 from sidecar.serving.turns import Turns
 
+FEW_REQUESTS = 32
+"""So many in flight are no overload, whatever else waits for L3."""
+
 
 class Admission:
     """The limits of one listener and their current usage, over all of its sockets."""
@@ -116,6 +119,13 @@ class Admission:
     def has_room(self) -> bool:
         """Whether one more request in flight would be within their limit."""
         return self.limiter is None or self.stats.in_flight < self.limiter.limit
+
+    @property
+    def has_few(self) -> bool:
+        """Whether so few requests are in flight that none is refused for having to wait. Those for
+        many keys are never refused, and would crowd out all others else.
+        """
+        return self.stats.in_flight <= FEW_REQUESTS
 
     def admits_request(self, waits: Callable[[], bool]) -> bool:
         """Whether a request that has begun may continue. A request that does not wait always may,

@@ -14,6 +14,7 @@ import pytest
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.http.connection import REST_SECONDS
+from sidecar.serving.admission import FEW_REQUESTS
 from sidecar.serving.limits import Limits
 from sidecar.serving.turns import FEW_CONNECTIONS, Turns
 from tests.http.serving import Serve, Served, eventually, exchange, raw_problem, request
@@ -111,6 +112,7 @@ async def test_what_would_wait_for_l3_is_refused_while_too_many_do(
     crowds = (disk._reading, disk._writing)
     for crowd in crowds:
         crowd.most = 0
+    served.admission.stats.in_flight += FEW_REQUESTS + 1
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(asked)
     head = await reader.readuntil(b"\r\n\r\n")
@@ -124,6 +126,25 @@ async def test_what_would_wait_for_l3_is_refused_while_too_many_do(
     for crowd in crowds:
         crowd.most = sys.maxsize
     raw_problem(await exchange(served.port, request("GET", PATH, CLOSE)), 404)
+
+
+@pytest.mark.parametrize("asked", WAITING, ids=lambda asked: asked.decode()[:60])
+async def test_few_requests_wait_for_l3_whatever_else_does(
+    serve: Serve, live: Sidecar, asked: bytes
+) -> None:
+    """Some clients that ask for many keys at once fill the queue, and are not refused."""
+    served = await serve(Limits())
+    disk: Any = live.store.disk
+    for crowd in (disk._reading, disk._writing):
+        crowd.most = 0
+    served.admission.stats.in_flight += FEW_REQUESTS - 1
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(asked)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.split()[1] in (b"404", b"201", b"412")
+    writer.close()
+    assert not disk._reading._has_refused
+    assert not disk._writing._has_refused
 
 
 @asynccontextmanager

@@ -2,11 +2,11 @@
 
 As in CoDel (K. Nichols, V. Jacobson: "Controlling Queue Delay", 2012) a long queue that drains is
 no overload, such as that of one request for a thousand keys. If all that are answered during
-PATIENCE_SECONDS have waited for longer than WAIT_SECONDS, those that come are refused, so that
+PATIENCE_SECONDS have waited for longer than they should, those that come are refused, so that
 those that wait are as many as are answered in that time. By Little's law, that is the length of the
-queue times WAIT_SECONDS over the time that they wait; it is adjusted to that again and again, since
-L3 is slower if it has less to do at once. It ends when nobody has been refused for HOLD_SECONDS.
-A few may always wait, however slow L3 is.
+queue times the time they should wait over the time they do; it is adjusted to that again and again,
+since L3 is slower if it has less to do at once. It ends when nobody has been refused for
+HOLD_SECONDS. A few may always wait, however slow L3 is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from __future__ import annotations
 import sys
 
 WAIT_SECONDS = 0.02
+SYNCED_WAIT_SECONDS = 0.2
+"""The same of writes that are fsynced. All that come during an fsync wait for that and the next one
+or two, and would wait no less if they were fewer.
+"""
 PATIENCE_SECONDS = 0.1
 SPAN_SECONDS = 0.1
 HOLD_SECONDS = 2.0
@@ -33,11 +37,14 @@ class Crowd:
         "_until",
         "_waited",
         "most",
+        "wait_seconds",
     )
 
     def __init__(self) -> None:
         self.most = sys.maxsize
         """Requests that may wait; unlimited unless there is an overload."""
+        self.wait_seconds = WAIT_SECONDS
+        """The longest that a request should wait."""
         self._long_since: float | None = None
         self._has_refused = False
         self._until = 0.0  # the end of the overload
@@ -56,12 +63,12 @@ class Crowd:
         """Some were answered, the last of whom has waited for so many seconds, and so many still
         wait; `now` is of the monotonic clock.
         """
-        if waited < WAIT_SECONDS or waiting < FEW:
+        if waited < self.wait_seconds or waiting < FEW:
             self._long_since = None
         elif self._long_since is None:
             self._long_since = now
         elif now - self._long_since > PATIENCE_SECONDS and self.most == sys.maxsize:
-            self._limit(waiting, WAIT_SECONDS / waited, now)
+            self._limit(waiting, self.wait_seconds / waited, now)
         if self.most == sys.maxsize:
             return
         self._answers += 1
@@ -69,10 +76,10 @@ class Crowd:
         if now < self._span_ends:
             return
         mean = self._waited / self._answers
-        if self._has_refused and mean < WAIT_SECONDS / MOST_MORE:
+        if self._has_refused and mean < self.wait_seconds / MOST_MORE:
             self._limit(self.most, MOST_MORE, now)
         elif self._has_refused:
-            self._limit(self.most, max(MOST_LESS, WAIT_SECONDS / mean), now)
+            self._limit(self.most, max(MOST_LESS, self.wait_seconds / mean), now)
         elif now >= self._until:
             self.most = sys.maxsize
 

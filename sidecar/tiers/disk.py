@@ -42,7 +42,7 @@ from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry, Packed
 from sidecar.model.writes import REFUSED, Invalidate, Put, Write
 from sidecar.tiers.allowance import Allowance, pending_bytes
-from sidecar.tiers.crowd import Crowd
+from sidecar.tiers.crowd import SYNCED_WAIT_SECONDS, WAIT_SECONDS, Crowd
 from sidecar.tiers.missed import Missed
 
 MAX_PENDING_WRITES = 1024
@@ -349,9 +349,8 @@ class Disk(Generic[Asked]):
         if not (reads or writes or touches or call):
             return None
         deadline = now + self.timeout_seconds
-        sync = self.sync or self.handing_over > 0
         return wire.framed_request(
-            wire.Request(self.clock(), deadline, sync, reads, writes, touches, call)
+            wire.Request(self.clock(), deadline, self._syncs, reads, writes, touches, call)
         )
 
     def feed(self, reply: wire.Reply) -> None:
@@ -368,6 +367,7 @@ class Disk(Generic[Asked]):
                 ]
             )
         if reply.writes:
+            self._writing.wait_seconds = SYNCED_WAIT_SECONDS if self._syncs else WAIT_SECONDS
             self._writing.answered(now - self._unacked[0].issued_at, len(self._unacked), now)
         for effect in reply.writes:
             self._acknowledge(effect)
@@ -462,6 +462,11 @@ class Disk(Generic[Asked]):
         self._give_room()
 
     # ---- inside
+
+    @property
+    def _syncs(self) -> bool:
+        """Whether writes are fsynced."""
+        return self.sync or self.handing_over > 0
 
     def _take_status(self, status: Status) -> None:
         hello = self.state is not UP

@@ -6,7 +6,11 @@ from collections import deque
 
 import pytest
 
+from sidecar.l3 import wire
+from sidecar.model.answers import Status
+from sidecar.model.writes import NEW, Delete
 from sidecar.tiers.crowd import FEW, HOLD_SECONDS, WAIT_SECONDS, Crowd
+from sidecar.tiers.disk import Disk, Read
 
 AT_ONCE = 64
 """Requests that L3 answers in one reply."""
@@ -88,6 +92,29 @@ def test_a_few_may_wait_for_a_slow_disk() -> None:
     queue = Queue(5.0)
     queue.run(300.0, 16)
     assert not queue.refused
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_writes_that_are_fsynced_may_wait_for_that(*, sync: bool) -> None:
+    """100 clients that always write again, and 30 ms for all that are sent at once: to refuse some
+    would make nobody wait less.
+    """
+    now = 100.0
+    disk: Disk[Read] = Disk(lambda: now, lambda: now)
+    disk.feed(wire.Reply([], [], [], status=Status(0, 0, 0, 0, 0, 0, 0, 0, False, False)))
+    disk.sync = sync
+    for seq in range(100):
+        disk.write(Delete(b"a/%d" % seq, seq), None)
+    refused = 0
+    for turn in range(100):
+        now += 0.03
+        disk.take(at_once=True)
+        disk.feed(wire.Reply([], [NEW] * 50, []))
+        for seq in range(50):
+            if disk.refuses_write(until_applied=True):
+                refused += 1
+            disk.write(Delete(b"a/%d" % seq, 100 + 50 * turn + seq), None)
+    assert bool(refused) is not sync
 
 
 def test_it_ends_with_the_overload() -> None:

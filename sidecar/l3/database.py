@@ -39,7 +39,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from sidecar.l3.folder import CURRENT
+from sidecar.l3.manifest import has_manifest, manifest_of
 from sidecar.l3.record import EMPTY_RECORD
 from sidecar.l3.wire import BUFFERS_VARIABLE
 from sidecar.l3.witness import WITNESS, DamagedWitnessError, Mark, Marked, boot_id, read_mark
@@ -244,7 +244,7 @@ class Database:
 
     def _note_manifest(self) -> None:
         with suppress(OSError, ValueError):  # it is being replaced: later then
-            self._mark.manifest = _manifest_of(self._path)
+            self._mark.manifest = manifest_of(self._path, self._mark.manifest)
 
     def _check_history(self, path: Path) -> Marked | None:
         """What was noted last, if anything was. Raises HoleError."""
@@ -274,23 +274,17 @@ class Database:
         del self.meta, self.value, self.state, self.meta_family, self.value_family, self._db
 
 
-def _manifest_of(path: Path) -> tuple[int, int]:
-    """The number of the manifest, and its size. Raises OSError, and ValueError if there is none."""
-    name = (path / CURRENT).read_text().strip()
-    return int(name.removeprefix("MANIFEST-")), (path / name).stat().st_size
-
-
 def _check_manifest(path: Path) -> None:
-    """Raises HoleError if the manifest has become shorter, or is an earlier one. RocksDB begins a
-    new one when it opens a database, so it has to be looked at before.
+    """Raises HoleError if the manifest lacks something that it had, or is an earlier one. RocksDB
+    begins a new one when it opens a database, so it has to be looked at before.
     """
     try:
         marked = read_mark(path)
-        number, size = _manifest_of(path)
+        is_whole = marked is None or has_manifest(path, marked.manifest)
     except (DamagedWitnessError, OSError, ValueError):
         return  # what that means is told later
-    if marked is not None and (number, size) < (marked.manifest, marked.manifest_bytes):
-        raise HoleError(f"Corruption: the manifest {number} has {size} bytes, and had more")
+    if not is_whole:
+        raise HoleError("Corruption: the manifest lacks something that it had")
 
 
 def get_each(family: Rdict, keys: list[bytes]) -> tuple[list[bytes | None], int]:

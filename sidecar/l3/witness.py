@@ -3,8 +3,8 @@
 A log that was damaged, cut or deleted is not noticed by RocksDB: it recovers an earlier state, in
 which values that were deleted or replaced are back. So the child notes here the sequence number of
 each write before it is answered (`Mark`), and a database that recovers fewer has a hole. A manifest
-whose end was cut is no different: it lacks tables whose logs were deleted. Its size is noted after
-each flush. The sidecar records here what L3 misses while it is away (`record`).
+whose end was cut is no different: it lacks tables whose logs were deleted. Its size and checksum
+are noted after each flush. The sidecar records here what L3 misses while it is away (`record`).
 
 | bytes | what |
 |---|---|
@@ -30,13 +30,15 @@ from typing import Final
 
 import msgspec
 
+from sidecar.l3.manifest import Manifest
+
 WITNESS: Final = "witness"
 HEAD_AT, RECORD_AT = 2048, 4096
 MOST_RECORD_BYTES: Final = 1 << 20
 FILE_BYTES: Final = RECORD_AT + MOST_RECORD_BYTES
 MAGIC = b"witness1"
 
-_MARK = struct.Struct("<8s16sQQQ?QQ")  # magic, then the fields of `Marked`
+_MARK = struct.Struct("<8s16sQQQ?QQI")  # magic, then the fields of `Marked`
 _CHECKSUM_BYTES = 4
 MARK_BYTES: Final = _MARK.size
 
@@ -57,9 +59,8 @@ class Marked(msgspec.Struct, frozen=True):
     synced_seq: int
     max_seq: int
     damaged: bool
-    manifest: int
-    """The number of the manifest, and its size."""
-    manifest_bytes: int
+    manifest: Manifest
+    """What it has at least."""
 
     def least_seq(self, boot: bytes) -> int:
         """The sequence number that the database must have reached."""
@@ -79,8 +80,7 @@ class Mark:
         self.max_seq = 0 if before is None else before.max_seq
         self.damaged = before is not None and before.damaged
         """Whether a block cannot be read, so that the database must be copied before it is used."""
-        self.manifest = (0, 0)
-        """The number of the manifest, and how many bytes it has at least."""
+        self.manifest = Manifest()
 
     def note(self, seq: int, *, synced: bool) -> None:
         """All writes up to `seq` are in the log, and on the disk if `synced`. Raises OSError."""
@@ -99,7 +99,8 @@ def read_mark(folder: Path) -> Marked | None:
     data = read_at(folder, 0, MARK_BYTES + _CHECKSUM_BYTES)
     if data and not any(data):
         return None
-    return Marked(*_MARK.unpack(unsealed(data, MARK_BYTES))[1:])
+    _, boot, last, synced, highest, damaged, *manifest = _MARK.unpack(unsealed(data, MARK_BYTES))
+    return Marked(boot, last, synced, highest, damaged, Manifest(*manifest))
 
 
 def last_write(folder: Path) -> int:

@@ -63,6 +63,13 @@ def manifest(folder: Path) -> Path:
     return folder / (folder / "CURRENT").read_text().strip()
 
 
+def zero(manifest: Path, records: int) -> None:
+    """Its last records are zeros, as after the crash of a file system."""
+    size = manifest.stat().st_size
+    shorten(manifest, records)
+    os.truncate(manifest, size)
+
+
 def shorten(manifest: Path, records: int) -> None:
     """Cut off its last records. Each has a head of 7 bytes, with its length in the fifth and sixth;
     all are in the first block of 32 KiB.
@@ -99,6 +106,9 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "the manifest lacks two records": lambda folder: shorten(manifest(folder), 2),
     "the manifest lacks four records": lambda folder: shorten(manifest(folder), 4),
     "the manifest lacks most records": lambda folder: shorten(manifest(folder), 12),
+    "the manifest ends with a zeroed record": lambda folder: zero(manifest(folder), 1),
+    "the manifest ends with five zeroed records": lambda folder: zero(manifest(folder), 5),
+    "the manifest ends with six zeroed records": lambda folder: zero(manifest(folder), 6),
     "the manifest lacks a byte": lambda folder: cut(manifest(folder), 0.99999),
     "the witness is gone": lambda folder: (folder / WITNESS).unlink(),
     "the witness is empty": lambda folder: os.truncate(folder / WITNESS, 0),

@@ -142,6 +142,8 @@ class Connection(Pipeline):
                     self._messages.clear()  # the task may not have begun: it is refused instead
                     self._early.clear()
                     self._refuse()
+                    if self._task_handler is not None and not self._is_idle:
+                        self._task_handler.cancel()  # it would look for what was in the queue
                 return False
         elif size < self._waiting_bytes:
             self.admission.budget.give_piece(self._waiting_bytes - size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
 
@@ -155,6 +156,24 @@ async def test_a_first_request_without_memory_is_answered(serve: Serve) -> None:
     reader, writer = await asyncio.open_connection(sock=ours)
     raw_problem(await asyncio.wait_for(reader.read(), 5), 503)
     writer.close()
+    await eventually(lambda: budget.pieces_bytes == 0, "nothing is held")
+
+
+async def test_a_task_that_was_woken_for_what_is_refused_ends(serve: Serve) -> None:
+    """More may come in the turn in which it was woken, for which there is no memory."""
+    budget = Budget(PIECES_PART * HEAD_COPIES * (len(HEAD) + 1000))
+    served = await serve(Limits(), budget)
+    async with connection_to(served.port) as (reader, writer):
+        writer.write(request("GET", path("x")))
+        raw_problem(await asyncio.wait_for(reader.readuntil(b"}"), 5), 404)
+        connections: list[Any] = served.server.connections
+        [connection] = connections
+        task = connection._task_handler
+        connection.data_received(request("GET", path("x?left=to-the-task")))
+        for _ in range(2):
+            connection.data_received(HEAD)
+        raw_problem(await asyncio.wait_for(reader.read(), 5), 503)
+        assert task.cancelled()
     await eventually(lambda: budget.pieces_bytes == 0, "nothing is held")
 
 

@@ -117,8 +117,12 @@ class Connection(Pipeline):
             self.send(_TOO_LATE, b"")
         else:
             self.answer(message, problem_reply(problem_of(TooLateError())))
-        self.rest_refused(uniform(*REST_SECONDS))  # noqa: S311  (no secret)
+        self.rest_late()
         return True
+
+    def rest_late(self) -> None:
+        """Rest after a request was refused for which there is no time."""
+        self.rest_refused(uniform(*REST_SECONDS))  # noqa: S311  (no secret)
 
     def may_begin(self, size: int) -> bool:
         """Whether there is memory for the first piece of a large request, which comes before it is

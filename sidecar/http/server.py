@@ -95,6 +95,8 @@ class Server(web.Server):
         except RequestError as error:
             if isinstance(error, TooLateError):
                 admission.stats.shed["late"] += 1
+                if request.payload.is_eof():  # else the rest of its body is read, and dropped
+                    request.protocol.rest_late()
             reply = problem_reply(problem_of(error))
         except (ConnectionError, asyncio.CancelledError):
             admission.end(operation, None, began_at)

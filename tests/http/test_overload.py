@@ -119,6 +119,8 @@ async def test_what_would_wait_for_l3_is_refused_while_too_many_do(
     assert b"Retry-After: 1\r\n" in head
     [length] = re.findall(rb"Content-Length: (\d+)", head)
     assert "answered in time" in raw_problem(head + await reader.readexactly(int(length)), 503)
+    connections: list[Any] = served.server.connections
+    assert connections[-1]._was_refused  # it is not read for a time, whatever the request
     writer.close()
     answer = await exchange(served.port, request("GET", f"{PATH}-kept", CLOSE))
     assert answer.startswith(b"HTTP/1.1 200 ")

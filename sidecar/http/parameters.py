@@ -29,8 +29,10 @@ class Parameters(Generic[Q]):
     percent-decoded; bytes that are not UTF-8 become surrogates. The handler validates text.
     """
 
-    def __init__(self, shape: type[Q]) -> None:
+    def __init__(self, shape: type[Q], hint: str = "") -> None:
+        """`hint` is added where a parameter is not known."""
         self._shape = shape
+        self._hint = hint
         described = type_info(shape)
         assert isinstance(described, StructType)  # noqa: S101  (a Struct is one)
         self._readers = {field.encode_name: _reader(field) for field in described.fields}
@@ -47,7 +49,7 @@ class Parameters(Generic[Q]):
         found: dict[str, Any] = {}
         for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
             if name not in self._readers:
-                raise _unknown(name, self._readers)
+                raise _unknown(name, self._readers, self._hint)
             if name in found:
                 raise ProblemError(400, f"The parameter {name} is sent twice; send it once.")
             found[name] = self._readers[name](value)
@@ -57,16 +59,18 @@ class Parameters(Generic[Q]):
         return self._shape(**{self._attributes[name]: value for name, value in found.items()})
 
 
-def refused_query(query: str) -> ProblemError:
+def refused_query(query: str, hint: str = "") -> ProblemError:
     """The error of a route without parameters for a query."""
     for name, _ in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
-        return _unknown(name, ())
-    return ProblemError(400, "The query can't be parsed; write it as name=value, or leave it out.")
+        return _unknown(name, (), hint)
+    detail = "The query can't be parsed; write it as name=value, or leave it out."
+    return ProblemError(400, detail + hint)
 
 
-def _unknown(name: str, known: Collection[str]) -> ProblemError:
+def _unknown(name: str, known: Collection[str], hint: str) -> ProblemError:
     takes = f"takes only {', '.join(known)}" if known else "takes none"
-    return ProblemError(400, f"There is no parameter {name[:80]!r} here: this path {takes}.")
+    detail = f"There is no parameter {name[:80]!r} here: this path {takes}."
+    return ProblemError(400, detail + hint)
 
 
 def _reader(field: Field) -> Read:

@@ -27,6 +27,9 @@ DOT_SEGMENT = (
     "request would be for another key. Send such a key in a batch, such as POST /v1/mget."
 )
 
+NAME_WITH_QUERY = " If the '?' is part of the name, send it as %3F."
+"""A hint where a path ends with a name, such as a key, that was not percent-encoded."""
+
 Found = tuple[str, Handler, Waits]
 """The value of the `operation` label, the handler, and a function that tells whether the answer
 may have to wait. It is called only if too many requests are in progress.
@@ -176,7 +179,7 @@ def _methods(routes: Mapping[str, Route[Api]], api: Api) -> _Methods:
     routes = {"HEAD": routes["GET"], **routes} if "GET" in routes else routes
     plain = {method: _found(route, api) for method, route in routes.items()}
     queried = {
-        method: found if routes[method].query else (found[0], _refuse_query, found[2])
+        method: found if routes[method].query else (found[0], _refuser(routes[method]), found[2])
         for method, found in plain.items()
     }
     return plain, queried
@@ -195,7 +198,7 @@ def _handler(route: Route[Api], api: Api) -> Handler:
     handler: Any = route.handler(api)
     if route.query is None:
         return handler  # type: ignore[no-any-return]
-    parse = Parameters(route.query).parse
+    parse = Parameters(route.query, _hint(route)).parse
 
     def handle(request: Request) -> Awaitable[Reply]:
         answer: Awaitable[Reply] = handler(request, parse(request.query))
@@ -204,5 +207,15 @@ def _handler(route: Route[Api], api: Api) -> Handler:
     return handle
 
 
-def _refuse_query(request: Request) -> Awaitable[Reply]:
-    raise refused_query(request.query)
+def _refuser(route: Route[Api]) -> Handler:
+    """What refuses a query, where the path takes none."""
+    hint = _hint(route)
+
+    def refuse(request: Request) -> Awaitable[Reply]:
+        raise refused_query(request.query, hint)
+
+    return refuse
+
+
+def _hint(route: Route[Api]) -> str:
+    return NAME_WITH_QUERY if route.path_parameters else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +22,12 @@ _ENTITY_TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAG = re.compile(_ENTITY_TAG)
 _TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ \t]*)?)*")
 """RFC 9110, sections 8.8.3 and 5.6.1."""
-_DIRECTIVE = re.compile(r'([^\s,="]+)(?:=("(?:[^"\\]|\\.)*"|[^,]*))?')
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_DIRECTIVE = re.compile(rf'({_WORD})(?:=({_WORD}|"(?:[^"\\]|\\.)*"))?')
+_DIRECTIVES = re.compile(
+    rf"[ \t]*(?:{_DIRECTIVE.pattern}[ \t]*)?(?:,[ \t]*(?:{_DIRECTIVE.pattern}[ \t]*)?)*"
+)
+"""RFC 9111, section 5.2, and RFC 9110, section 5.6.1."""
 _STATE_IT = "To store it all the same, state its life: ?ttl=60."
 
 
@@ -88,7 +94,8 @@ def _seq(tag: str) -> int | None:
 
 def ttl_of(headers: Headers, default: float, now: float) -> float:
     """The lifetime of a value in seconds: max-age, else what is left until Expires, else `default`
-    (may be `inf`). Raises InvalidRequestError for a field that forbids to store the value.
+    (may be `inf`). Raises InvalidRequestError for a field that forbids to store the value, and for
+    one that cannot be read or contradicts itself, since it may have meant to.
 
     Of the other directives, `no-cache` and `private` concern those who answer others with it.
     """
@@ -99,13 +106,18 @@ def ttl_of(headers: Headers, default: float, now: float) -> float:
         raise InvalidRequestError(
             f"Cache-Control: no-store forbids to store the value. {_STATE_IT}"
         )
+    expires = headers.getall(EXPIRES, [])
+    if len(expires) > 1:
+        raise InvalidRequestError("There is more than one Expires field; send it once.")
     if "max-age" in directives:
-        digits = directives["max-age"]
+        [digits, *others] = directives["max-age"]
+        if others:
+            raise InvalidRequestError("Cache-Control has more than one max-age; send it once.")
         if not (digits.isascii() and digits.isdigit()):
             raise InvalidRequestError("Cache-Control: max-age takes whole seconds: max-age=60.")
         seconds = float(min(int(digits[:12]), MAX_TTL_SECONDS))
-    elif EXPIRES in headers:
-        seconds = min(_moment(headers[EXPIRES]) - now, MAX_TTL_SECONDS)
+    elif expires:
+        seconds = min(_moment(expires[0]) - now, MAX_TTL_SECONDS)
     else:
         return default
     if seconds <= 0:
@@ -113,21 +125,24 @@ def ttl_of(headers: Headers, default: float, now: float) -> float:
     return seconds
 
 
-def _directives(field: str) -> dict[str, str]:
-    """Cache directives by name, with their arguments (RFC 9111, section 5.2)."""
-    found = {}
-    for name, stated in _DIRECTIVE.findall(field):
-        argument = stated.strip(" \t")
-        is_quoted = len(argument) > 1 and argument[0] == argument[-1] == '"'
-        found[name.lower()] = argument[1:-1] if is_quoted else argument
+def _directives(field: str) -> dict[str, list[str]]:
+    """The arguments of each cache directive. Raises InvalidRequestError."""
+    if not _DIRECTIVES.fullmatch(field):
+        raise InvalidRequestError(
+            "Cache-Control is a list of directives with commas between them, such as max-age=60."
+        )
+    found: dict[str, list[str]] = {}
+    for name, argument in _DIRECTIVE.findall(field):
+        found.setdefault(name.lower(), []).append(argument.strip('"'))
     return found
 
 
 def _moment(date: str) -> float:
     """The time of an HTTP date, in seconds since the epoch; 0 if it is none, as in `Expires: 0`
-    (RFC 9111, section 5.3).
+    (RFC 9111, section 5.3). It is in GMT, also in the form of asctime, which has no zone.
     """
     try:
-        return parsedate_to_datetime(date).timestamp()
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return 0.0

@@ -19,7 +19,7 @@ import msgspec
 
 from sidecar.api.entries import Encoding
 from sidecar.http.messages import LARGE_BYTES, Reply, Request
-from sidecar.http.problems import ProblemError
+from sidecar.http.problems import NOT_KEPT, ProblemError
 from sidecar.http.wording import of_decoding
 
 JSON = "application/json"
@@ -89,7 +89,7 @@ def in_pieces(entries: list[bytes], missing: list[Any], left: list[Any], *, as_j
             pieces.append(between)
         pieces.append(entry)
     pieces += [names[1], encode(missing), names[2], encode(left), names[3]]
-    return Reply(200, f"Content-Type: {media_type}\r\n", pieces=grouped(pieces))
+    return Reply(200, f"Content-Type: {media_type}\r\n{NOT_KEPT}", pieces=grouped(pieces))
 
 
 def grouped(pieces: list[bytes]) -> list[bytes]:
@@ -108,8 +108,8 @@ def grouped(pieces: list[bytes]) -> list[bytes]:
 
 def encoded(answer: Any, *, as_json: bool) -> Reply:
     if as_json:
-        return Reply(200, f"Content-Type: {JSON}\r\n", _encode_json(answer))
-    return Reply(200, f"Content-Type: {MESSAGEPACK}\r\n", _encode_messagepack(answer))
+        return Reply(200, f"Content-Type: {JSON}\r\n{NOT_KEPT}", _encode_json(answer))
+    return Reply(200, f"Content-Type: {MESSAGEPACK}\r\n{NOT_KEPT}", _encode_messagepack(answer))
 
 
 def part(value: Any, *, as_json: bool) -> bytes:

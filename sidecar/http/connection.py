@@ -26,7 +26,7 @@ from sidecar.http.messages import (
     too_many_bytes,
 )
 from sidecar.http.pipeline import Pipeline, Take
-from sidecar.http.problems import ProblemError, problem_body, problem_of
+from sidecar.http.problems import PROBLEM_HEADERS, ProblemError, problem_body, problem_of
 from sidecar.http.repeated import Repeated
 from sidecar.http.wording import HEAD_BYTES, MAX_HEADERS, of_head
 from sidecar.serving.admission import Admission
@@ -46,7 +46,7 @@ def unavailable(detail: str, headers: str = "") -> bytes:
     """A 503 that is made in advance: it needs no Date (RFC 9110, section 6.6.1)."""
     body = problem_body(503, detail)
     head = (
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+        f"HTTP/1.1 503 Service Unavailable\r\n{PROBLEM_HEADERS}"
         f"Content-Length: {len(body)}\r\nRetry-After: 1\r\n{headers}\r\n"
     )
     return head.encode() + body

@@ -25,7 +25,7 @@ from sidecar.http.conditions import (
 )
 from sidecar.http.fields import CONTENT_RANGE, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, SEC_FETCH_DEST
 from sidecar.http.messages import Reply, Request
-from sidecar.http.problems import problem_body
+from sidecar.http.problems import PROBLEM_HEADERS, problem_body
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error
 from sidecar.model.errors import WriteError
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     Headers = CIMultiDictProxy[str]
 
 PREFIX = "/v1/cache/"
-_MISS_HEADERS = (
-    "Content-Type: application/problem+json\r\nCache-Status: cache-sidecar; fwd=miss\r\n"
-)
+_MISS_HEADERS = f"{PROBLEM_HEADERS}Cache-Status: cache-sidecar; fwd=miss\r\n"
 _MISS_BODY = problem_body(
     404, "There is no entry of this name: it was never put, or expired, evicted or deleted."
 )

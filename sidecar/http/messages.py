@@ -27,7 +27,13 @@ from msgspec import Struct
 
 from sidecar.api.errors import TooLargeError, UnavailableError
 from sidecar.http.codings import content_codings, decoded, refuse_transfer_codings
-from sidecar.http.problems import ProblemError, problem_body, problem_of
+from sidecar.http.problems import (
+    NOT_KEPT,
+    PROBLEM_HEADERS,
+    ProblemError,
+    problem_body,
+    problem_of,
+)
 from sidecar.http.wording import of_body
 from sidecar.serving.admission import Admission
 
@@ -48,7 +54,7 @@ STATUS_LINES = {
 _BODILESS = (204, 304)
 MOST_DIGITS = 17
 """Of a Content-Length that is read as a number: a longer one exceeds every limit, or has zeros."""
-JSON_HEADER = "Content-Type: application/json\r\n"
+JSON_HEADER = f"Content-Type: application/json\r\n{NOT_KEPT}"
 
 
 class Connection(Protocol):
@@ -297,7 +303,7 @@ def write(transport: asyncio.Transport, head: bytes, body: bytes) -> None:
 
 def problem_reply(problem: ProblemError) -> Reply:
     """A problem as a reply."""
-    headers = f"Content-Type: application/problem+json\r\n{problem.headers}"
+    headers = PROBLEM_HEADERS + problem.headers
     reply = Reply(problem.status, headers, problem_body(problem.status, problem.detail))
     return reply.closing() if problem.close else reply
 

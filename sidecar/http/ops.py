@@ -8,6 +8,7 @@ import msgspec
 
 from sidecar.api.state import Readiness
 from sidecar.http.messages import JSON_HEADER, Reply, Request
+from sidecar.http.problems import NOT_KEPT
 
 
 class OpsApi:
@@ -21,10 +22,10 @@ class OpsApi:
 
     async def metrics(self, request: Request) -> Reply:
         content_type, body = self._render_metrics(request.headers.get("Accept", ""))
-        return Reply(200, f"Content-Type: {content_type}\r\n", body)
+        return Reply(200, f"Content-Type: {content_type}\r\n{NOT_KEPT}", body)
 
     async def livez(self, _request: Request) -> Reply:
-        return Reply(200, "Content-Type: text/plain; charset=utf-8\r\n", b"ok\n")
+        return Reply(200, f"Content-Type: text/plain; charset=utf-8\r\n{NOT_KEPT}", b"ok\n")
 
     async def readyz(self, _request: Request) -> Reply:
         state = self._readiness()

@@ -14,6 +14,12 @@ from sidecar.api.errors import (
     UnavailableError,
 )
 
+NOT_KEPT = "Cache-Control: no-store\r\n"
+"""For all answers but hits: caches of clients may keep others, a 404 for example, for as long as
+they guess (RFC 9111, section 4.2.2).
+"""
+PROBLEM_HEADERS = f"Content-Type: application/problem+json\r\n{NOT_KEPT}"
+
 _STATUS: dict[type[RequestError], int] = {
     InvalidRequestError: 400,
     ConditionFailedError: 412,

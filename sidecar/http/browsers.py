@@ -8,6 +8,7 @@ them. This module also prevents writes by such a page, and DNS rebinding.
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from socket import gethostname
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ OWN_NAMES = frozenset(("", "localhost", "localhost.localdomain", "cache-sidecar"
 """Names of loopback: the last for pods that have it among their `hostAliases`. None is sent with an
 IPv6 address in brackets, and by clients of HTTP/1.0.
 """
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?P<name>[A-Za-z0-9._-]*))(?::[0-9]*)?")
 SANDBOX = "Content-Security-Policy: sandbox\r\nX-Content-Type-Options: nosniff\r\n"
 """For a value that a browser displays: otherwise HTML in it could send requests to this server."""
 
@@ -72,7 +74,10 @@ def is_rebindable(host: str) -> bool:
     Addresses are not resolved, and OWN_NAMES are those of this machine. All others may be resolved
     by somebody: a name of one label by a search domain, or by whoever answers first in a network.
     """
-    name = host.rpartition("]")[2].partition(":")[0].rstrip(".").lower()
+    found = _HOST.fullmatch(host)
+    if found is None:  # nobody can tell which part of it is the name
+        return True
+    name = (found["name"] or "").rstrip(".").lower()
     if name in OWN_NAMES or name.endswith(".localhost") or name == gethostname().lower():
         return False
     return not name.rpartition(".")[2].isdigit()

@@ -24,6 +24,9 @@ def test_a_name_that_is_not_ours_is_a_strangers() -> None:
     for name in (
         *("evil.example", "evil.example:7070", "127.0.0.1.evil.example", "EVIL.example.:80"),
         *("x", "cache:7070", "intranet.", "localhost.evil", "notlocalhost", "localdomain"),
+        *("[evil]", "evil]", "[evil]localhost", "x]localhost", "[::1", "::1", "[::1]evil"),
+        *("evil/127.0.0.1", "evil?.localhost", "evil#.1", "evil\\.1", "me@localhost", "evil .1"),
+        *("localhost:x", "localhost:80:80", "localhost:-1", "localhost, evil", "l%6fcalhost"),
     ):
         assert is_rebindable(name), name
     for name in (

@@ -16,7 +16,7 @@ from sidecar.app.running import run
 from sidecar.app.settings import Settings, StartError
 from sidecar.catalogue import Catalogue
 from sidecar.cli.known import pass_catalogue
-from sidecar.cli.values import URL_VARIABLE, Bind, ConfigMapName, Duration, Mode, Size
+from sidecar.cli.values import URL_VARIABLE, AnyPath, Bind, ConfigMapName, Duration, Mode, Size
 from sidecar.config.names import name_meant
 from sidecar.kube.settings import EventChoice, KubeSettings
 
@@ -45,7 +45,7 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
 )
 @click.option(
     "--data-socket",
-    type=click.Path(path_type=Path),
+    type=AnyPath(),
     help="Unix socket on which to serve the data API as well.",
 )
 @click.option(
@@ -64,7 +64,7 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
 )
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=AnyPath(),
     default="/var/lib/cache-sidecar",
     show_default=True,
     help="Directory of L3. It must not be shared with another sidecar.",
@@ -83,7 +83,7 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=AnyPath(),
     help="Directory with cache.yaml, reloaded when it changes.  [default: built-in defaults]",
 )
 @click.option(

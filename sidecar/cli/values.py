@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 
 from sidecar.config.quantities import parse_duration, parse_size
 
 URL_VARIABLE = "CACHE_SIDECAR_URL"
+
+
+class AnyPath(click.ParamType[Path]):
+    """A path, be it there or not. `click.Path` would refuse one that cannot be read; the sidecar
+    runs without such a volume.
+    """
+
+    name = "path"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        if not str(value):  # for Path, that is the current folder
+            self.fail("the path is empty; write one, or leave the option out", param, ctx)
+        return Path(str(value))
 
 
 class Bind(click.ParamType[tuple[str, int]]):
@@ -20,7 +36,7 @@ class Bind(click.ParamType[tuple[str, int]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
         host, colon, port = str(value).rpartition(":")
-        if not colon or not host or not port.isdigit() or int(port) > 65535:
+        if not colon or not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
             self.fail(f"{value!r} is not HOST:PORT; write for example 127.0.0.1:7070", param, ctx)
         return host.strip("[]"), int(port)
 

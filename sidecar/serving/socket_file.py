@@ -9,6 +9,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+MOST_PATH_BYTES = 107
+"""Of the address of a Unix socket; Python refuses more, without an error number."""
+
 
 class SocketFile:
     """What is at a path before, while and after a server listens there."""
@@ -21,6 +24,9 @@ class SocketFile:
         """Remove a socket that is no longer served. Raises OSError for anything else there:
         event loops remove whatever socket they find.
         """
+        if len(os.fsencode(self._path)) > MOST_PATH_BYTES:
+            told = f"the path of a socket takes {MOST_PATH_BYTES} bytes; choose a shorter one"
+            raise OSError(errno.ENAMETOOLONG, told)
         with suppress(FileNotFoundError):
             if not stat.S_ISSOCK(self._path.stat().st_mode):
                 raise FileExistsError(errno.EEXIST, "there is a file that is no socket")

@@ -20,6 +20,9 @@ from tests.running import free_port
         "check",
         "check missing",
         "serve --data-bind nonsense",
+        "serve --data-bind 127.0.0.1:\N{SUPERSCRIPT TWO}",
+        "serve --ops-bind 127.0.0.1:\N{ARABIC-INDIC DIGIT TWO}",
+        "serve --ops-bind 127.0.0.1:65536",
         "serve --data-limit -5",
         "serve --linger 5",
         "simulate trace.csv --policy lru --entries 0",
@@ -46,6 +49,14 @@ def test_a_wrong_call_is_one_line(call: str) -> None:
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.startswith("Error: ")
+
+
+@pytest.mark.parametrize("flag", ["--data-dir", "--config", "--data-socket"])
+def test_an_empty_path_is_refused(flag: str) -> None:
+    """As from a variable of the shell that is not set; it is not the current folder."""
+    result = CliRunner().invoke(main, ["serve", "--linger", "0s", flag, ""])
+    assert result.exit_code == 2
+    assert f"{flag}': the path is empty" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartSidecar
+from tests.hostile.volume import WITHOUT_OVERRIDE
 from tests.running import PATIENCE_SECONDS, RunningSidecar, free_port
 
 GROUP = 4711
@@ -29,6 +30,28 @@ def test_a_socket_has_the_mode_that_was_stated(
     start_sidecar("--data-socket", str(folder / "socket"), *flags)
     found = (folder / "socket").stat()
     assert (stat.S_IMODE(found.st_mode), found.st_gid) == (mode, GROUP)
+
+
+def test_a_socket_that_nobody_may_read_is_taken_over(tmp_path: Path) -> None:
+    """To connect, writing is enough; after kill -9 the file is still there."""
+    path = tmp_path / "socket"
+    flags = ("--data-socket", str(path), "--data-socket-mode", "0222")
+    wrapper = WITHOUT_OVERRIDE if os.geteuid() == 0 else ()
+    sidecar = RunningSidecar(tmp_path / "data", flags, wrapper=wrapper).start()
+    sidecar.kill_both()
+    assert path.is_socket()
+    sidecar.start()
+    assert sidecar.stop() == 0
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_one_line(tmp_path: Path) -> None:
+    """The error has no number in Python, and so no reason of the system."""
+    flags = ("--data-socket", str(tmp_path / ("s" * 120)))
+    sidecar = RunningSidecar(tmp_path / "data", flags)
+    sidecar.launch()
+    status, output = sidecar.wait()
+    assert status == 1
+    assert output.splitlines()[-1].endswith("takes 107 bytes; choose a shorter one")
 
 
 @pytest.mark.parametrize("mode", ["rw-rw----", "0999", "17777", ""])

@@ -36,6 +36,11 @@ def test_the_names_are_those_of_a_used_folder(volume: Volume) -> None:
     assert {name for part in parts for name, _ in part} == set(volume.names)
 
 
+def test_a_folder_that_cannot_be_read_changes_nothing_either(volume: Volume) -> None:
+    """The sidecar starts without L3; the rights of the whole folder are no reason not to."""
+    volume.attack(".", "mode 000")
+
+
 @pytest.mark.parametrize("part", range(len(DAMAGES)))
 def test_a_hostile_volume_changes_nothing_else(volume: Volume, part: int) -> None:
     """It is ready, answers, ends with status 0, touches nothing elsewhere, needs no more memory,

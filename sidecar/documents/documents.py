@@ -146,7 +146,7 @@ class Documents:
         self._announce(Announcement("ConfigurationRejected", "Configure", note))
 
     def wait_for(self, files: Iterable[str]) -> None:
-        """These files of the folder are empty or missing, which does not count yet."""
+        """These files of the folder are missing or without a text, which does not count yet."""
         awaited = tuple(files)
         if awaited and awaited != self._awaited:
             log.warning("Configuration files missing, for now without effect", files=list(awaited))
@@ -219,8 +219,8 @@ class Documents:
         if self._awaited:
             files = " and ".join(self._awaited)
             notes.append(
-                f"{files} in the configuration folder: empty or missing. The document in force"
-                " stays for a minute; SIGHUP reloads the folder at once."
+                f"{files} in the configuration folder: missing, or without a text. The document in"
+                " force stays for a minute; SIGHUP reloads the folder at once."
             )
         return notes
 

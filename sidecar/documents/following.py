@@ -1,15 +1,15 @@
 """Follows a folder: a mounted ConfigMap, or a local one during development.
 
-An editor or a copy may leave a file empty or missing for a moment, which would bring the defaults
-into force and evict most entries. So in a folder that is not swapped as a whole, such a file counts
-only when it has been so for a while. What was asked for (a start, SIGHUP) counts at once.
+An editor or a copy may leave a file missing, empty, or with its first comments only for a moment,
+which would bring the defaults into force and evict most entries. So in a folder that is not swapped
+as a whole, such a file counts only when it has been so for a while. What was asked for (a start,
+SIGHUP) counts at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,8 @@ from sidecar.model.clock import Clock
 
 ABSENCE_SECONDS = 60.0
 """How long a file has to be empty or missing before that counts."""
+
+_MARKS = ("", "---", "...")
 
 log = structlog.get_logger("sidecar.config")
 
@@ -94,7 +96,11 @@ class _Patience:
         absent: list[str] = []
         if not self._documents.led_by_api and not folder.is_swapped(self._path):
             in_force = self._documents.document.texts
-            absent = [key for key in in_force if _has_text(key, in_force, but_not=texts)]
+            absent = [
+                key
+                for key, text in in_force.items()
+                if _states_something(text) and not _states_something(texts.get(key, ""))
+            ]
         now = self._clock()
         self._since = {key: self._since.get(key, now) for key in absent}
         awaited = [key for key, since in self._since.items() if now - since < ABSENCE_SECONDS]
@@ -102,5 +108,7 @@ class _Patience:
         return not awaited
 
 
-def _has_text(key: str, texts: Mapping[str, str], *, but_not: Mapping[str, str]) -> bool:
-    return bool(texts[key].strip()) and not but_not.get(key, "").strip()
+def _states_something(text: str) -> bool:
+    """Whether a text has more than comments and marks of its begin and end."""
+    lines = (line.strip() for line in text.removeprefix("\ufeff").split("\n"))
+    return any(line not in _MARKS and not line.startswith("#") for line in lines)

@@ -72,6 +72,11 @@ class Folder:
         assert note.startswith(f"{' and '.join(files)} in the configuration folder")
 
 
+def writing(text: str) -> Callable[[Path], object]:
+    """What writes a text to a file."""
+    return lambda path: path.write_text(text)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     path = tmp_path / "config"
@@ -83,8 +88,15 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.mark.parametrize(
     "vanish",
-    [Path.unlink, lambda path: path.write_text(""), lambda path: path.write_text(" \n\n")],
-    ids=["missing", "empty", "blank"],
+    [
+        Path.unlink,
+        writing(""),
+        writing(" \n\n"),
+        writing("# of the shop\r\n\n  #"),
+        writing("\ufeff---\n# of the shop\n"),
+        writing("---\n..."),
+    ],
+    ids=["missing", "empty", "blank", "comments", "its begin", "marks"],
 )
 async def test_what_is_gone_counts_after_a_minute(
     folder: Folder, vanish: Callable[[Path], object]
@@ -97,6 +109,15 @@ async def test_what_is_gone_counts_after_a_minute(
         await folder.seen()
         assert folder.promote_after == 7
         folder.now += 1
+        await folder.until(lambda: folder.promote_after == DEFAULT)
+        assert folder.documents.notes() == []
+
+
+@pytest.mark.parametrize("text", ["{}", "--- {}\n", "# all defaults\nnull\n"])
+async def test_a_statement_of_nothing_counts_at_once(folder: Folder, text: str) -> None:
+    """No editor leaves it for a moment."""
+    async with folder.followed():
+        (folder.path / "cache.yaml").write_text(text)
         await folder.until(lambda: folder.promote_after == DEFAULT)
         assert folder.documents.notes() == []
 

@@ -29,17 +29,20 @@ async def run(
     allow_many_files()
     runtime.begin(mmap_threshold_bytes=MMAP_THRESHOLD_BYTES)
     loop = asyncio.get_running_loop()
-    asked, hurry = asyncio.Event(), asyncio.Event()
+    asked, hurry, changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
         (hurry if asked.is_set() else asked).set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
     sidecar = await prepare(settings, runtime, catalogue)
-    loop.add_signal_handler(signal.SIGHUP, sidecar.reload)
     try:
         await sidecar.start()
+        loop.add_signal_handler(signal.SIGHUP, sidecar.reload)
+        if changed.is_set():  # maybe after the start has read the folder
+            sidecar.reload()
         runtime.freeze()
         on_started()
         await asked.wait()

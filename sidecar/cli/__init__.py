@@ -31,6 +31,9 @@ class _Commands(click.Group):
             return None
         if os.getpid() == 1:
             _end_on_sigterm()
+        if cmd_name == "serve":
+            # It asks to read the folder, which is still to come; without a handler, it would kill.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         command = getattr(import_module(f"sidecar.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101
         return command

@@ -255,22 +255,6 @@ def test_settings_come_from_the_environment_too(start_sidecar: StartSidecar) -> 
     assert '"event":' in sidecar.wait()[1].replace('"event": ', '"event":')
 
 
-def test_a_hangup_reloads_the_configuration(tmp_path: Path) -> None:
-    """It does not end the process; without a folder it does nothing."""
-    folder = tmp_path / "config"
-    folder.mkdir()
-    (folder / "cache.yaml").write_text("promote_after: 3\n")
-    for flags in (("--config", str(folder)), ()):
-        sidecar = RunningSidecar(tmp_path / "data", flags)
-        sidecar.start()
-        sidecar.signal(signal.SIGHUP)
-        assert sidecar.put("key", b"v").status in {201, 204}
-        sidecar.signal(signal.SIGTERM)
-        status, output = sidecar.wait()
-        assert status == 0
-        assert ("Reloading the configuration" in output) == bool(flags)
-
-
 def _runs(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]

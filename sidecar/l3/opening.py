@@ -15,7 +15,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,14 +36,12 @@ from sidecar.l3.folder import (
 from sidecar.l3.record import LostRecordError, carry_over, read_record
 from sidecar.l3.salvage import salvage
 from sidecar.l3.space import folder_bytes
+from sidecar.l3.strangers import remove_strangers
 from sidecar.l3.witness import WITNESS, DamagedWitnessError, read_mark
 from sidecar.process.private import narrow_folder
 
 LOCK_WAIT_SECONDS = 3.0
 LOCK_POLL_SECONDS = 0.05
-SMALL = (CURRENT, "IDENTITY", "OPTIONS-", "rocksdict-config.json")
-"""Files that are read as a whole."""
-MOST_SMALL_BYTES = MIB
 QUARANTINE_BYTES = 16 * MIB
 """The most bytes that a quarantined folder may keep; they are deducted from the data limit."""
 
@@ -80,7 +77,7 @@ def open_database(data_dir: Path, *, empty: bool, data_limit: int | None = None)
         if folder.exists():  # else data_dir may be for something else, too
             narrow_folder(data_dir)
             narrow_folder(folder)
-            _remove_strangers(folder)
+            remove_strangers(folder)
         if empty or _has_lost_its_record(folder):
             gone = "it missed more writes than are known"
             wipe(data_dir)
@@ -217,20 +214,6 @@ def _finish_what_was_begun(data_dir: Path) -> None:
             _move(data_dir, COPY, FOLDER)
     if (data_dir / QUARANTINE).exists():
         _strip(data_dir / QUARANTINE)
-
-
-def _remove_strangers(folder: Path) -> None:
-    """Remove what no RocksDB has made: it would follow links, wait for pipes, and read all of a
-    file that should be small. What is missing then is noticed when it is opened.
-    """
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # a predecessor that is ending may delete files
-            status = path.lstat()
-            is_too_large = path.name.startswith(SMALL) and status.st_size > MOST_SMALL_BYTES
-            if stat.S_ISDIR(status.st_mode):
-                shutil.rmtree(path)
-            elif not stat.S_ISREG(status.st_mode) or is_too_large:
-                path.unlink()
 
 
 def _move(data_dir: Path, name: str, new_name: str) -> None:

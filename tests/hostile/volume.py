@@ -80,6 +80,7 @@ REPLACEMENTS: Mapping[str, Damage] = {
     "link to a file": _link_to_a_file,
     "link to a folder": _link_to_a_folder,
     "link to nothing": _link_to_nothing,
+    "other name of a file": lambda path, elsewhere, _: path.hardlink_to(elsewhere / "file"),
     "link to /dev/zero": lambda path, _elsewhere, _: path.symlink_to("/dev/zero"),
     "pipe": lambda path, _elsewhere, _: os.mkfifo(path),
     "folder": _folder,

@@ -73,3 +73,14 @@ def test_a_state_file_is_narrowed_when_it_is_read(tmp_path: Path) -> None:
     file.chmod(0o644)
     remembered(tmp_path)
     assert mode(file) == 0o600
+
+
+def test_a_file_with_another_name_is_read_and_stays(tmp_path: Path) -> None:
+    """It may be anybody's, whose rights are not ours to change; or of a backup by hard links."""
+    file = tmp_path / FILE
+    file.write_bytes(msgspec.msgpack.encode(SavedState(cooldowns={})))
+    file.chmod(0o644)
+    (tmp_path / "elsewhere").hardlink_to(file)
+    remembered(tmp_path)
+    assert mode(tmp_path / "elsewhere") == 0o644
+    assert file.exists()

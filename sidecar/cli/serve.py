@@ -23,6 +23,8 @@ from sidecar.kube.settings import EventChoice, KubeSettings
 _PREFIX = "CACHE_SIDECAR"
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_|$)")
 """Kubernetes sets such variables in every pod for a Service that is called cache-sidecar."""
+_OUR_BEGIN = re.compile(r"cache[^a-z]?sidecar", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(r"[^A-Z0-9]+")
 _GREETING = """\
 cache-sidecar listens on http://{host}:{port}. Try it from another terminal:
 
@@ -189,9 +191,11 @@ def _refuse_misspelt_variables() -> None:
     prefix = f"{_PREFIX}_"
     known = {str(option.name).upper() for option in serve.params}
     known.add(URL_VARIABLE.removeprefix(prefix))
+    ours = {prefix + name for name in known}
     for name in sorted(os.environ):
-        rest = name.removeprefix(prefix)
-        if rest in {name, *known} or _SERVICE_LINK.search(name):
+        begin = _OUR_BEGIN.match(name)
+        if begin is None or name in ours or _SERVICE_LINK.search(name):
             continue
+        rest = _BETWEEN_WORDS.sub("_", name[begin.end() :].upper()).strip("_")
         if meant := name_meant(rest, known):
             raise click.UsageError(f"There is no variable {name}; did you mean {prefix}{meant}?")

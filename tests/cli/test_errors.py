@@ -65,6 +65,13 @@ def test_an_empty_path_is_refused(flag: str) -> None:
         ("CACHE_SIDECAR_DATADIR", "CACHE_SIDECAR_DATA_DIR"),
         ("CACHE_SIDECAR_CONFIG_MAP", "CACHE_SIDECAR_CONFIGMAP"),
         ("CACHE_SIDECAR_LOG_LEVLE", "CACHE_SIDECAR_LOG_LEVEL"),
+        ("CACHE_SIDECAR_DATA-DIR", "CACHE_SIDECAR_DATA_DIR"),
+        ("CACHE_SIDECAR__DATA_DIR", "CACHE_SIDECAR_DATA_DIR"),
+        ("cache_sidecar_data_dir", "CACHE_SIDECAR_DATA_DIR"),
+        ("Cache_Sidecar_Linger", "CACHE_SIDECAR_LINGER"),
+        ("CACHESIDECAR_OPS_BIND", "CACHE_SIDECAR_OPS_BIND"),
+        ("CACHE_SIDECARCONFIG", "CACHE_SIDECAR_CONFIG"),
+        ("cache-sidecar.data-dir", "CACHE_SIDECAR_DATA_DIR"),
     ],
 )
 def test_a_misspelt_variable_is_refused(name: str, meant: str) -> None:

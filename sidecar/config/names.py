@@ -5,13 +5,15 @@ A misspelt name of a document's key or of an option would silently bring the def
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import PurePath
 
 from sidecar.config.values import DOCUMENT_KEYS
 
-_ENDINGS = {".yaml", ".yml", ".json"}
+_ENDINGS = (".yaml", ".yml", ".json")
+_NAME = re.compile(r"(?P<stem>.+)[-_ .](?P<ending>[a-z]+)")
 _STEMS = {PurePath(key).stem: key for key in DOCUMENT_KEYS}
 ALIKE = 0.8
 """The least similarity of a misspelt name: one wrong letter in five, or two in the wrong order."""
@@ -21,10 +23,12 @@ def key_meant(name: str) -> str | None:
     """The key of a document that a key of a ConfigMap, or a file, was meant to be; None if it is
     one, or something else. Files with a leading dot, and copies with another ending, are not meant.
     """
-    path = PurePath(name.lower())
-    if name in DOCUMENT_KEYS or name.startswith(".") or path.suffix not in _ENDINGS:
+    found = _NAME.fullmatch(name.lower().strip().removesuffix(".txt"))  # some editors add it
+    if name in DOCUMENT_KEYS or name.startswith(".") or found is None:
         return None
-    stem = name_meant(path.stem, _STEMS)
+    if name_meant(f".{found['ending']}", _ENDINGS) is None:
+        return None
+    stem = name_meant(found["stem"], _STEMS)
     return None if stem is None else _STEMS[stem]
 
 

@@ -12,6 +12,7 @@ import pytest
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
+from sidecar.config.names import key_meant
 from sidecar.config.tree import MAX_TEXT_BYTES
 from sidecar.documents import folder
 from tests.documents.kubelet import Mount, everywhere
@@ -50,6 +51,23 @@ def test_a_misspelt_file_is_an_error_and_no_default(tmp_path: Path) -> None:
             ("rule.yaml", "rules.yaml"),
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(("cache.yalm", "cache.yaml"), ("cache.yam", "cache.yaml"), ("RULES.YAML", "rules.yaml")),
+        *(("cache_yaml", "cache.yaml"), ("rules-yml", "rules.yaml"), ("cache yaml", "cache.yaml")),
+        *(("cache.yaml.txt", "cache.yaml"), ("cache.yaml ", "cache.yaml")),
+        *(("baselines.jsn", "baselines.yaml"), ("warmer.yml", "warmers.yaml")),
+        *((f"cache.yaml{end}", None) for end in ("~", ".bak", ".orig", ".1", ".gz", ".rpmnew", "")),
+        *((name, None) for name in (".cache.yaml", "cache", "cache.txt", "cache.xml", "cache.md")),
+        *((name, None) for name in ("#cache.yaml#", "values.yaml", "app.json", "yaml", "-", "")),
+    ],
+)
+def test_a_name_is_misspelt_in_its_ending_too(name: str, meant: str | None) -> None:
+    """Copies that editors and tools make are not meant, and neither are other things."""
+    assert key_meant(name) == meant
 
 
 def test_an_empty_folder_has_no_texts(tmp_path: Path) -> None:

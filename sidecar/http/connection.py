@@ -307,7 +307,10 @@ class Connection(Pipeline):
                 "This is not an HTTP method. If the request uses TLS, use http://, not https://."
             )
         elif isinstance(exc, InvalidURLError):
-            detail = "The path has an invalid character: percent-encode it."
+            detail = (
+                "The target of the request is no path, or has an invalid character: begin it with "
+                "'/', and percent-encode the character."
+            )
         elif status == 400:
             detail = of_head(message)
         else:

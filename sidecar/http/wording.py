@@ -18,6 +18,8 @@ NOT_CHUNKED = (
     "CR LF; send it with an HTTP client, or with Content-Length."
 )
 _HEADS = (
+    ("CRLF after version", "The request line does not end with HTTP/1.1 and CR LF; correct it."),
+    ("after start line", "The first header field begins with a space; remove it."),
     ("status line", "The version in the request line does not exist; send HTTP/1.1."),
     ("PRI/Upgrade", "This server does not speak HTTP/2; send HTTP/1.1."),
     ("Missing 'Host'", "There is no Host field; send it with the name of this server."),
@@ -35,6 +37,7 @@ _HEADS = (
     ("with Content-Length", "There are Content-Length and Transfer-Encoding; send one of them."),
     ("with Transfer-Encoding", "There are Content-Length and Transfer-Encoding; send one of them."),
     ("Duplicate Content-Length", "There is more than one Content-Length; send it once."),
+    ("Duplicate ", "A header field that may be sent once, such as Content-Type, is there twice."),
     ("Content-Length", "Content-Length is not a number of bytes in digits; correct it."),
     ("Transfer-Encoding", "The only Transfer-Encoding is chunked; send it once, and alone."),
     ("chunk", NOT_CHUNKED),

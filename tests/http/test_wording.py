@@ -61,3 +61,25 @@ async def test_no_error_is_in_the_words_of_a_library(
                 assert not LIBRARIES.search(OURS.sub("quoted", detail)), (sent[:200], detail)
                 assert provoke is provoking.heads or detail != NOT_HTTP, sent[:200]
     assert found > len(requests) / 3
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        *(
+            (f"GET / HTTP/1.1\r\nHost: a\r\n{name}: a\r\n{name}: b\r\n\r\n", "twice")
+            for name in ("Content-Type", "User-Agent", "Content-Range", "Max-Forwards", "ETag")
+        ),
+        ("GET / HTTP/1.1\nHost: localhost\n\n", "CR LF"),
+        ("GET / HTTP/1.1 \r\nHost: localhost\r\n\r\n", "CR LF"),
+        ("GET / HTTP/1.1\rHost: localhost\r\r", "CR LF"),
+        ("GET / HTTP/1.1\r\n Host: localhost\r\n\r\n", "begins with a space"),
+        ("GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", "begin it with '/'"),
+        ("GET http://a:99999/ HTTP/1.1\r\nHost: localhost\r\n\r\n", "begin it with '/'"),
+        ("GET / HTTP/1.9\r\nHost: localhost\r\n\r\n", "version"),
+    ],
+)
+async def test_a_malformed_head_is_told_what_is_wrong_with_it(
+    live: Sidecar, head: str, told: str
+) -> None:
+    assert told in (said(await exchange(live.ports["http"], head.encode())) or "")

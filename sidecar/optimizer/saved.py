@@ -20,7 +20,9 @@ from sidecar.optimizer.overlay import KeptTurn
 from sidecar.optimizer.standing import Cooldown
 
 MOST_LETTERS = 1000
-"""The longest name or sentence in an outcome."""
+"""The longest name or sentence in an outcome. All letters can be printed: others may be commands to
+the terminal that shows it.
+"""
 MOST_SECONDS = 1e11
 """In the year 5138: later times cannot be shown as a date."""
 
@@ -64,7 +66,11 @@ def _can_be_shown(outcome: Outcome) -> bool:
     values = (outcome.from_, outcome.to, outcome.reason)
     figures = (outcome.before, outcome.after, outcome.noise, outcome.effect_ratio, *values)
     return (
-        all(len(text) <= MOST_LETTERS for text in (*texts, *values) if isinstance(text, str))
+        all(
+            len(text) <= MOST_LETTERS and text.isprintable()
+            for text in (*texts, *values)
+            if isinstance(text, str)
+        )
         and not any(isinstance(it, float) and math.isnan(it) for it in figures)
         and all(0 <= at < MOST_SECONDS for at in (outcome.started_at, outcome.ended_at))
     )

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -17,7 +16,7 @@ from rich.console import Console
 
 from sidecar.cli.client import DEFAULT_URL, Address, Connection, Unreachable
 from sidecar.cli.palette import paint
-from sidecar.cli.values import URL_VARIABLE
+from sidecar.cli.values import URL_VARIABLE, AnyPath
 
 PIPED_COLUMNS = 120
 
@@ -44,7 +43,7 @@ def locates(command: Command) -> Command:
             default=_usual_url,
             help=f"URL of the data API.  [default: ${URL_VARIABLE}, or {DEFAULT_URL}]",
         ),
-        click.option("--socket", type=click.Path(path_type=Path), help="Unix socket of the API."),
+        click.option("--socket", type=AnyPath(), help="Unix socket of the API."),
     )
     for option in reversed(options):
         command = option(command)

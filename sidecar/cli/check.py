@@ -8,7 +8,7 @@ import click
 
 from sidecar.catalogue import Catalogue
 from sidecar.cli.known import pass_catalogue
-from sidecar.cli.values import Size
+from sidecar.cli.values import AnyPath, Size
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.quantities import format_size
@@ -17,7 +17,7 @@ from sidecar.documents import folder
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=AnyPath())
 @click.option(
     "--memory-limit", type=Size(), help="The container's memory limit.  [default: no limit]"
 )

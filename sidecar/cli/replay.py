@@ -29,6 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sidecar.cli import traces
 from sidecar.cli.asking import in_one_line, locates
 from sidecar.cli.client import Address, Connection, Unreachable
+from sidecar.cli.values import AnyPath
 from sidecar.store.turns import Turns
 
 DEFAULT_SIZE = 256
@@ -72,7 +73,7 @@ class Outcome:
 
 
 @click.command()
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=AnyPath())
 @locates
 @click.option("--namespace", default="replay", show_default=True, help="Namespace of the keys.")
 @click.option(

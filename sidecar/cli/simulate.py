@@ -23,6 +23,7 @@ from rich.table import Table
 from sidecar.catalogue import Catalogue
 from sidecar.cli import traces
 from sidecar.cli.known import catalogue_of, pass_catalogue
+from sidecar.cli.values import AnyPath
 from sidecar.config.vocabulary import Vocabulary
 from sidecar.model.option import Option
 from sidecar.policies.protocol import Item, Policy
@@ -42,7 +43,7 @@ class _Simulate(click.Command):
 
 
 @click.command(cls=_Simulate)
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=AnyPath())
 @click.option("--entries", type=click.IntRange(min=1), required=True, help="Capacity in entries.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after this many requests.")

@@ -51,12 +51,19 @@ def test_a_wrong_call_is_one_line(call: str) -> None:
     assert result.stderr.startswith("Error: ")
 
 
-@pytest.mark.parametrize("flag", ["--data-dir", "--config", "--data-socket"])
-def test_an_empty_path_is_refused(flag: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        *((f"serve {flag}", flag) for flag in ("--data-dir", "--config", "--data-socket")),
+        *(("check", "DIR"), ("replay", "TRACE"), ("stats --socket", "--socket")),
+        ("simulate --policy lru --entries 1", "TRACE"),
+    ],
+)
+def test_an_empty_path_is_refused(call: str, name: str) -> None:
     """As from a variable of the shell that is not set; it is not the current folder."""
-    result = CliRunner().invoke(main, ["serve", "--linger", "0s", flag, ""])
+    result = CliRunner().invoke(main, [*call.split(), ""])
     assert result.exit_code == 2
-    assert f"{flag}': the path is empty" in result.stderr
+    assert f"{name}': the path is empty" in result.stderr
 
 
 @pytest.mark.parametrize(

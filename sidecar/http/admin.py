@@ -15,7 +15,7 @@ from sidecar.api import entries, state
 from sidecar.api.errors import InvalidRequestError, UnavailableError, of_write
 from sidecar.api.names import full_scope
 from sidecar.api.values import seconds_left
-from sidecar.http.bodies import decoded, sends_messagepack
+from sidecar.http.bodies import decoded, refuse_repeated, sends_messagepack
 from sidecar.http.data import PREFIX
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.routing import has_dot_segment
@@ -57,6 +57,8 @@ class AdminApi:
         messagepack = sends_messagepack(request)
         sent = await request.body(SCOPE_BYTES)
         body = decoded(sent, entries.Scope, messagepack=messagepack)
+        if not messagepack:
+            refuse_repeated(sent)
         if (body.prefix is None) is not body.all:
             raise InvalidRequestError('Send either "prefix": "some/prefix" or "all": true.')
         prefix = (body.prefix or "").encode()

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import StartSidecar
-from tests.running import RunningSidecar
+from tests.running import RunningSidecar, problem
 
 JSON = {"Content-Type": "application/json"}
 MESSAGEPACK = {"Content-Type": "application/msgpack"}
@@ -105,6 +105,23 @@ def test_an_invalidation_is_exact_at_once(own_sidecar: RunningSidecar) -> None:
     assert sidecar.get("other").status == 404
     sidecar.put("other", b"new")
     assert sidecar.get("other").body == b"new"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '"namespace": "test", "prefix": "a/", "prefix": ""',
+        '"namespace": "other", "all": true, "namespace": "test"',
+        '"namespace": "test", "all": false, "all": true',
+        '"namespace": "test", "prefix": null, "all": true, "\\u0061ll": true',
+    ],
+)
+def test_an_invalidation_states_each_field_once(sidecar: RunningSidecar, fields: str) -> None:
+    """Of a repeated one the last would count, and nothing brings back what it covers."""
+    sidecar.put("key", b"v")
+    body = f"{{{fields}}}".encode()
+    assert "twice" in problem(sidecar.ask("POST", "/v1/invalidate", body), 400)
+    assert sidecar.get("key").body == b"v"
 
 
 def test_an_invalidation_says_what_it_wants(sidecar: RunningSidecar) -> None:

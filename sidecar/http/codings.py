@@ -42,9 +42,12 @@ def content_codings(headers: CIMultiDictProxy[str]) -> list[str]:
 
 
 def refuse_transfer_codings(headers: CIMultiDictProxy[str]) -> None:
-    """Raises ProblemError: 501 for a transfer coding beside `chunked`, which nobody undoes."""
-    codings = ",".join(headers.getall("Transfer-Encoding", ())).strip(" \t,")
-    if codings and codings.lower() != "chunked":
+    """Raises ProblemError: 501 for a transfer coding beside `chunked`, which nobody undoes. So is a
+    field without one: the parser takes it for no body, and what follows for a request.
+    """
+    lines = headers.getall("Transfer-Encoding", ())
+    codings = ",".join(lines).strip(" \t,")
+    if lines and codings.lower() != "chunked":
         detail = f"The only supported Transfer-Encoding is chunked, not {codings[:80]!r}."
         raise ProblemError(501, detail, close=True)
 

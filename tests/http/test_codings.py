@@ -104,14 +104,13 @@ async def test_a_bomb_in_a_coding_does_not_go_off(client: aiohttp.ClientSession)
         await problem(answer, 415)
 
 
-@pytest.mark.parametrize("coding", ["gzip, chunked", "gzip", "identity, chunked"])
+@pytest.mark.parametrize("coding", ["gzip, chunked", "gzip", "identity, chunked", "", ",", "\t"])
 async def test_a_transfer_coding_that_nobody_undoes_is_refused(live: Sidecar, coding: str) -> None:
     """Otherwise the coded bytes would be the value."""
-    sent = request(
-        "PUT", PATH, f"Transfer-Encoding: {coding}", CLOSE, body=b"3\r\nabc\r\n0\r\n\r\n"
-    )
-    answer = await exchange(live.ports["http"], sent)
-    assert answer[9:12] in {b"400", b"501"}, answer
+    head = request("PUT", PATH, f"Transfer-Encoding: {coding}", CLOSE)
+    for body in (b"3\r\nabc\r\n0\r\n\r\n", b""):  # which may come later
+        answer = await exchange(live.ports["http"], head + body)
+        assert answer[9:12] in {b"400", b"501"}, answer
     got = await exchange(live.ports["http"], request("GET", PATH, CLOSE))
     assert got.startswith(b"HTTP/1.1 404 ")
 

@@ -19,16 +19,21 @@ from sidecar.http.bodies import decoded, refuse_repeated, sends_messagepack
 from sidecar.http.data import PREFIX
 from sidecar.http.messages import JSON_HEADER, Reply, Request
 from sidecar.http.routing import has_dot_segment
+from sidecar.model.answers import PAGE_BYTES
 from sidecar.model.clock import Clock
 from sidecar.model.entry import split
 from sidecar.model.errors import WriteError
 from sidecar.model.snapshot import Snapshot, TierSnapshot
-from sidecar.store.listing import BadCursorError, Listed, page
+from sidecar.store.listing import BadCursorError, Listed, list_bytes, page
 from sidecar.store.snapshot import snapshot
 from sidecar.store.store import Store
 
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
 SCOPE_BYTES = 64 << 10
+PAGE_COPIES = 16
+"""What a page takes at most, over its keys: each is there as bytes and as text, and in JSON as a
+key (a control character takes six bytes) and in a path (three).
+"""
 
 
 class KeysQuery(msgspec.Struct, frozen=True):
@@ -69,10 +74,11 @@ class AdminApi:
             raise of_write(error, "the invalidation") from None
         return Reply(204)
 
-    async def keys(self, _request: Request, query: KeysQuery) -> Reply:
+    async def keys(self, request: Request, query: KeysQuery) -> Reply:
         namespace = query.namespace.encode("utf-8", "surrogateescape")
         prefix = query.prefix.encode("utf-8", "surrogateescape")
         scope, cursor = full_scope(namespace, prefix), _cursor(query.cursor)
+        await request.protocol.reserve(PAGE_COPIES * PAGE_BYTES + list_bytes(self._store))
         try:
             listed, following = await page(self._store, self._clock, scope, cursor, query.limit)
         except BadCursorError:
@@ -83,7 +89,9 @@ class AdminApi:
             keys=[self._described(row) for row in listed],
             cursor=None if following is None else _text(following),
         )
-        return Reply(200, JSON_HEADER, msgspec.json.encode(body))
+        page_bytes = msgspec.json.encode(body)
+        request.protocol.keep(len(page_bytes))
+        return Reply(200, JSON_HEADER, page_bytes)
 
     async def stats(self, _request: Request) -> Reply:
         return Reply(200, JSON_HEADER, msgspec.json.encode(described(snapshot(self._store))))

@@ -20,7 +20,7 @@ from sidecar.l3.records import (
     unpack_meta,
     user_key,
 )
-from sidecar.model.answers import ListedKey, Page
+from sidecar.model.answers import PAGE_BYTES, ListedKey, Page
 from sidecar.model.life import is_expired
 from sidecar.model.metadata import EXPIRES_AT, FREQUENCY, SEQ, SIZE
 from sidecar.model.writes import RECORD_BYTES, Put, Write
@@ -247,15 +247,17 @@ class Engine:
     def page(self, call: wire.ListKeys, now: float) -> Page:
         """Keys below a scope, in the order of their hashes; reads at most SWEEP_ROWS rows."""
         found: list[ListedKey] = []
+        size = 0
         covers = self._tier.invalidations.covers
         rows = rows_from(self._db.meta, call.cursor, SWEEP_ROWS + 1)
         for count, (row_key, row) in enumerate(rows):
-            if count == SWEEP_ROWS or len(found) == call.limit:
+            if count == SWEEP_ROWS or len(found) == call.limit or size >= PAGE_BYTES:
                 return Page(found, row_key)
             key, meta = user_key(row_key), unpack_meta(row)
             live = not is_expired(meta[EXPIRES_AT], now) and not covers(key, meta[SEQ])
             if live and key.startswith(call.scope):
                 found.append(ListedKey(key, meta[SIZE], meta[EXPIRES_AT], meta[FREQUENCY]))
+                size += len(key)
         return Page(found, None)
 
     # ---- state

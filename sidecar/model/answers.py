@@ -27,6 +27,10 @@ class Record(Struct, array_like=True, gc=False):
     checksum: int = 0  # 0: it is from before there were any
 
 
+PAGE_BYTES = 64 << 10
+"""The keys of a page are not more, by more than the last of them: each is there several times while
+the page is made and sent.
+"""
 ABSENT, LATE = 0, 1
 """Why a read has no record."""
 Row = memoryview

@@ -7,7 +7,7 @@ import heapq
 from dataclasses import dataclass
 from functools import partial
 
-from sidecar.model.answers import ListedKey, Page
+from sidecar.model.answers import PAGE_BYTES, ListedKey, Page
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Tier
 from sidecar.model.life import is_expired
@@ -16,6 +16,7 @@ from sidecar.tiers.disk import DOWN
 
 SLICE_KEYS = 2000
 """Keys examined before the event loop may run other tasks."""
+REFERENCE_BYTES = 8
 _IN_MEMORY, _ON_DISK = b"m", b"d"
 
 
@@ -33,10 +34,16 @@ class Listed:
     expires_at: float
 
 
+def list_bytes(store: Store) -> int:
+    """The memory of the list of all keys in memory, of which a page takes one."""
+    return REFERENCE_BYTES * (len(store.memory.held.order) + len(store.disk.pending))
+
+
 async def page(
     store: Store, clock: Clock, scope: bytes, cursor: bytes, limit: int
 ) -> tuple[list[Listed], bytes | None]:
-    """Up to `limit` keys below `scope`, and the cursor of the next page; None after the last.
+    """Up to `limit` keys below `scope`, of PAGE_BYTES in all, and the cursor of the next page; None
+    after the last.
 
     Raises BadCursorError, and TimeoutError if L3 does not answer in time or is opening: a list
     without the keys of L3 would appear complete.
@@ -47,9 +54,9 @@ async def page(
     """
     kind, position = cursor[:1] or _IN_MEMORY, cursor[1:]
     if kind == _IN_MEMORY:
-        found = await _in_memory(store, clock, scope, position, limit)
-        if found:
-            return found, _IN_MEMORY + found[-1].key
+        found, last = await _in_memory(store, clock, scope, position, limit)
+        if last is not None:
+            return found, _IN_MEMORY + last
         kind, position = _ON_DISK, b""
     if kind != _ON_DISK:
         raise BadCursorError
@@ -80,30 +87,41 @@ def _resolve_page(answer: asyncio.Future[Page | None], listed: Page | None) -> N
 
 async def _in_memory(
     store: Store, clock: Clock, scope: bytes, after: bytes, limit: int
-) -> list[Listed]:
-    """The first keys after `after`, in order, that L3 does not have."""
+) -> tuple[list[Listed], bytes | None]:
+    """The first keys after `after`, in order, that L3 does not have; and the last that was looked
+    at, None if there are no more.
+    """
     first: list[bytes] = []
     keys = [*store.memory.held.order.keys(), *store.disk.pending]
     for start in range(0, len(keys), SLICE_KEYS):
+        now = clock()
         wanted = {
             key
             for key in keys[start : start + SLICE_KEYS]
-            if key > after and key.startswith(scope) and _in_memory_only(store, key)
+            if key > after and key.startswith(scope) and _in_memory_only(store, key, now)
         }
         first = heapq.nsmallest(limit, wanted.union(first))
         await asyncio.sleep(0)
-    found = [store.locate(key) for key in first]
-    now = clock()
-    return [
-        Listed(each.entry.key, each.tier, each.entry.size, each.entry.expires_at)
-        for each in found
-        if isinstance(each, Found) and not is_expired(each.entry.expires_at, now)
-    ]
+    found: list[Listed] = []
+    last, size, now = None, 0, clock()
+    for last in first:
+        if listed := _in_memory_only(store, last, now):
+            found.append(listed)
+        size += len(last)
+        if size >= PAGE_BYTES:
+            break
+    return found, last
 
 
-def _in_memory_only(store: Store, key: bytes) -> bool:
+def _in_memory_only(store: Store, key: bytes, now: float) -> Listed | None:
+    """What is known of a key that L3 does not have."""
     found = store.locate(key)
-    return isinstance(found, Found) and found.entry.on_disk != store.disk.epoch
+    if not isinstance(found, Found) or found.entry.on_disk == store.disk.epoch:
+        return None
+    entry = found.entry
+    if is_expired(entry.expires_at, now):
+        return None
+    return Listed(key, found.tier, entry.size, entry.expires_at)
 
 
 def _on_disk(store: Store, row: ListedKey) -> Listed | None:

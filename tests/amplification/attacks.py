@@ -189,6 +189,22 @@ async def _quiet(port: int, path: str) -> Client:
     return Client(reader, writer)
 
 
+async def long_keys(port: int, *, count: int = 2000) -> list[Outcome]:
+    """Store small values with keys of a kibibyte."""
+    outcomes: list[Outcome] = []
+    for start in range(0, count, 500):
+        entries = [{"key": f"{start + n}".zfill(KIB), "value": "x"} for n in range(500)]
+        body = json.dumps({"namespace": "long", "entries": entries}).encode()
+        outcomes.append(await one(port, "POST", "/v1/mset", body))
+    return outcomes
+
+
+async def listings(port: int, *, count: int = 300) -> list[Outcome]:
+    """Pages of `long_keys` at once."""
+    path = "/v1/keys?namespace=long&limit=1000"
+    return await _at_once(one(port, "GET", path) for _ in range(count))
+
+
 async def unfinished(port: int, *, begin: bytes, count: int = 2000) -> list[Outcome]:
     """So many connections with the beginning of a request, and then one with a whole request."""
     clients: list[Client] = []

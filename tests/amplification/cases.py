@@ -117,6 +117,12 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
             before=partial(attacks.large_puts, count=1, size=MIB),
         ),
         Case(
+            "300 pages of keys of 1 KiB",
+            partial(attacks.listings, count=some(300)),
+            before=attacks.long_keys,
+            fits=EVERYWHERE,
+        ),
+        Case(
             "2,000 heads of 30 KiB without an end",
             partial(attacks.unfinished, begin=_head(30 * KIB), count=some(2000)),
             fits=EVERYWHERE,

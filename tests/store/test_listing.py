@@ -1,4 +1,6 @@
-"""Pages of keys if L3 is slow or down; other tests compare listings with a dict."""
+"""Pages of keys that are long or expired, or while L3 is slow or down; other tests compare listings
+with a dict.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.config.values import CacheConfig
+from sidecar.model.answers import PAGE_BYTES
 from sidecar.store.listing import page
 from tests.store.harness import Harness
 
@@ -49,3 +52,43 @@ def test_a_list_does_not_end_because_l3_is_away(harness: Harness) -> None:
         harness.run_unserved(rest())
     harness.store.disk.give_up()
     assert harness.run_unserved(rest()) == ([], None)
+
+
+def keys_of_pages(harness: Harness, limit: int) -> list[list[bytes]]:
+    """Those of all pages."""
+    pages: list[list[bytes]] = []
+    cursor: bytes | None = b""
+    while cursor is not None:
+        listed, cursor = harness.run(
+            page(harness.store, lambda: harness.now, b"ns/", cursor, limit)
+        )
+        pages.append([row.key for row in listed])
+    return pages
+
+
+@pytest.mark.parametrize("is_on_disk", [True, False], ids=["L3", "memory"])
+def test_a_page_of_long_keys_is_short(harness: Harness, *, is_on_disk: bool) -> None:
+    """Its keys take PAGE_BYTES, so that the memory for it is known."""
+    if not is_on_disk:
+        harness.store.disk.give_up()
+    keys = {b"ns/%04d" % number + bytes(1000) for number in range(200)}
+    for key in keys:
+        harness.run(harness.store.put(key, b"value", "text/plain", 60.0))
+    pages = keys_of_pages(harness, 1000)
+    assert {key for each in pages for key in each} == keys
+    assert max(sum(map(len, each)) for each in pages) < PAGE_BYTES + 1100
+    assert len(pages) < 6
+
+
+def test_a_list_goes_on_behind_keys_that_have_expired(harness: Harness) -> None:
+    """They are still in memory, and fill no page."""
+    harness.store.disk.give_up()
+    for number in range(6):
+        life = 1.0 if number < 3 else 60.0
+        harness.run(harness.store.put(b"ns/%d" % number, b"value", "text/plain", life))
+    harness.now += 2.0
+    assert [key for each in keys_of_pages(harness, 1) for key in each] == [
+        b"ns/3",
+        b"ns/4",
+        b"ns/5",
+    ]

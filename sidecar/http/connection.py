@@ -140,7 +140,10 @@ class Connection(Pipeline):
     def hold_waiting(self, size: int) -> bool:
         if size > self._waiting_bytes:
             if not self.admission.admits_piece(size - self._waiting_bytes):
-                if self._asked or self._request_in_progress:
+                if self._request_in_progress and not self.body.is_eof():
+                    self.body.set_exception(problem_of(too_many_bytes(), close=True))
+                    self.drop_input()  # it is the body of the request at work, which is refused
+                elif self._asked or self._request_in_progress:
                     self.abort()  # its answer is not due yet
                 else:
                     self._messages.clear()  # the task may not have begun: it is refused instead

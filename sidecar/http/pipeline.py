@@ -44,6 +44,11 @@ HALF_CLOSED_SECONDS = 1.0
 """How often a half-closed connection is looked at; mostly it ends with its last answer."""
 CRUMB_BYTES, CRUMBS_AT_ONCE = 512, 8
 """A smaller piece that ends no request is a crumb. So many in a row are read at once."""
+SLICE_BYTES, MOST_LINES = 2048, 512
+"""A piece of a body in small chunks, with more ends of lines than this, is handled in slices, one
+in each turn of the loop: a chunk of a byte takes as long as one of a kibibyte.
+"""
+NOTHING: Any = memoryview(b"")
 CRUMB_SECONDS, MOST_CRUMB_SECONDS = 0.01, 1.0
 """The rest after a crumb, for each of those in a row; and the longest rest."""
 RECOUNT_SECONDS = 0.1
@@ -77,13 +82,16 @@ class Pipeline(RequestHandler):
         "_half_closed",
         "_has_waited",
         "_in_turn",
+        "_is_chunked",
         "_is_recounting",
+        "_is_slice_due",
         "_is_whole",
         "_news",
         "_on_answer",
         "_repeated",
         "_rests",
         "_seen_in",
+        "_sliced",
         "_take",
         "_turns",
         "_unhandled",
@@ -113,6 +121,9 @@ class Pipeline(RequestHandler):
         self._unhandled = Unhandled()
         self._is_recounting = False
         self._rests = 0  # in which nothing is read
+        self._is_chunked = False  # the latest request has a body in chunks
+        self._sliced = NOTHING  # what is left of a piece that is handled in slices
+        self._is_slice_due = False
         self._crumbs = 0  # small pieces in a row without a request
         self._news = 0  # requests in a row whose header fields were not known
         self._asked = False  # a request that was taken is not answered yet
@@ -142,6 +153,15 @@ class Pipeline(RequestHandler):
                 self._seen_in = -1  # it is taken again below
         if len(data) > LARGE_BYTES and not self.may_begin(len(data)):
             return  # it is refused
+        if len(data) > SLICE_BYTES and self._has_many_chunks(data):
+            self._slice(data)
+        else:
+            self._handle(data, is_idle=is_idle, is_free=is_free)
+
+    def _handle(self, data: bytes, *, is_idle: bool, is_free: bool) -> None:
+        """Parse what was read, and handle the requests in it. `is_idle` is whether the task waits
+        for one, and `is_free` whether nothing is before them.
+        """
         if self._upgraded:
             super().data_received(data)  # keeps it until the upgrade is declined
             self._hold_unhandled()
@@ -198,6 +218,8 @@ class Pipeline(RequestHandler):
         except HttpProcessingError as error:
             messages = [self._refusal(error)]
         self._request_count += len(messages)
+        if messages:
+            self._is_chunked = getattr(messages[-1][0], "chunked", False)
         if self._upgraded:
             self._news = MOST_NEWS  # aiohttp gives the parser what follows, without telling
         if len(messages) == 1 and self._parser is not None and self._news < MOST_NEWS:
@@ -247,12 +269,13 @@ class Pipeline(RequestHandler):
 
     def _hold_unhandled(self) -> bool:
         """Hold memory for it; False if there is none, so that it is refused."""
-        unread = HEAD_COPIES * len(self._message_tail)
+        unread = HEAD_COPIES * len(self._message_tail) + len(self._sliced.obj)
         if not self.reads_body:
             unread += unread_bytes(self.body)
         self._unread = unread if unread > SMALL_BYTES else 0
         is_held = self.hold_waiting(self._unhandled.memory + self._unread)
         if not is_held:
+            self._sliced = NOTHING
             self._unhandled.clear()
             self.hold_waiting(0)
         return is_held
@@ -391,8 +414,46 @@ class Pipeline(RequestHandler):
             self.rest(seconds)
 
     def _resume_transport_reading(self) -> None:
-        if not self._rests:
+        if self._sliced:
+            self._plan_slice()
+        elif not self._rests:
             super()._resume_transport_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Called for each chunk that is read of a body, paused or not."""
+        if self._reading_paused or not self._sliced:  # else the next slice is parsed soon
+            super().resume_reading(resume_parser)
+
+    # ---- bodies in many small chunks
+
+    def _has_many_chunks(self, data: bytes) -> bool:
+        many = data.count(b"\r\n") > MOST_LINES
+        return many and (self._is_chunked or b"chunked" in data.lower())
+
+    def _slice(self, data: bytes) -> None:
+        """Handle it in slices. Nothing else is read until that is done."""
+        self._sliced = memoryview(data)
+        if self._hold_unhandled():  # else it is refused
+            self._pause_transport_reading()
+            self._plan_slice()
+
+    def _plan_slice(self) -> None:
+        if not self._is_slice_due:
+            self._is_slice_due = True
+            self._loop.call_soon(self._handle_slice)
+
+    def _handle_slice(self) -> None:
+        self._is_slice_due = False
+        if self._close or self._parser is None or self.transport is None:
+            self._sliced = NOTHING  # no more is handled
+        data = bytes(self._sliced[:SLICE_BYTES])
+        self._sliced = self._sliced[SLICE_BYTES:] or NOTHING
+        if data:
+            is_idle = self._is_idle
+            is_busy = self._messages or self._asked or self._in_turn or self._paused
+            self._handle(data, is_idle=is_idle, is_free=is_idle and not is_busy)
+        if not (self._reading_paused or self._buffer_paused):
+            self._resume_transport_reading()
 
     def ask(self) -> None:
         """The answer to the request that was taken comes later, from `answer` or `leave`."""
@@ -557,6 +618,7 @@ class Pipeline(RequestHandler):
         # The connection is part of a cycle: what it keeps would stay until that is collected.
         self._messages.clear()
         self._early.clear()
+        self._sliced = NOTHING
         self.body = EMPTY_PAYLOAD
         self._tell_answered()
 

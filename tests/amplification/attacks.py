@@ -44,7 +44,7 @@ class Client:
     ) -> tuple[int, bytes]:
         """The status and the body of the answer; (0, b"") if the connection ends before it."""
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {len(body)}"
-        send = asyncio.create_task(self._send(head.encode() + b"\r\n\r\n", body))
+        send = asyncio.create_task(self.send(head.encode() + b"\r\n\r\n", body))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self.answer()
@@ -53,7 +53,7 @@ class Client:
         finally:
             send.cancel()
 
-    async def _send(self, head: bytes, body: bytes) -> None:
+    async def send(self, head: bytes, body: bytes) -> None:
         """In pieces: asyncio would copy a large one as a whole, and keep the others waiting."""
         self._writer.write(head)
         try:
@@ -172,6 +172,30 @@ async def scattered_gets(
 
     done = await asyncio.gather(*(work() for _ in range(connections)))
     return [outcome for outcomes in done for outcome in outcomes]
+
+
+async def crumbled_puts(port: int, *, count: int = 200, size: int = 200_000) -> list[Outcome]:
+    """PUTs in chunks of a byte."""
+    head = (
+        "PUT /v1/cache/crumbled/{} HTTP/1.1\r\nHost: localhost\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+    body = b"1\r\nx\r\n" * size + b"0\r\n\r\n"
+
+    async def put(number: int) -> Outcome:
+        began = time.monotonic()
+        client = await Client.of(port)
+        sending = asyncio.create_task(client.send(head.format(number).encode(), body))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                status, _ = await client.answer()
+        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
+            status = 0
+        sending.cancel()
+        client.close()
+        return Outcome(status, time.monotonic() - began)
+
+    return await _at_once(put(number) for number in range(count))
 
 
 async def idle_readers(port: int, *, path: str, count: int = 100) -> list[Outcome]:

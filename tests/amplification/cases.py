@@ -117,6 +117,11 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
             before=partial(attacks.large_puts, count=1, size=MIB),
         ),
         Case(
+            "200 PUTs in chunks of a byte",
+            partial(attacks.crumbled_puts, count=some(200)),
+            fits=EVERYWHERE,
+        ),
+        Case(
             "300 pages of keys of 1 KiB",
             partial(attacks.listings, count=some(300)),
             before=attacks.long_keys,

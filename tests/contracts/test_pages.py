@@ -31,9 +31,12 @@ from sidecar.config.rules_schema import (
     MAX_WINDOW_SECONDS,
     MAX_WINDOWS,
 )
+from sidecar.http.admin import MAX_PAGE
 from sidecar.http.openapi import answers
+from sidecar.http.pipeline import MOST_LINES
 from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route
+from sidecar.model.answers import PAGE_BYTES
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
 from sidecar.serving.budget import UNLIMITED_BYTES
@@ -236,6 +239,10 @@ def test_the_limits_are_those_of_the_program() -> None:
     assert limits["a body"] == f"{served.body_seconds:g} s"
     assert limits["a client that does not read its answer"] == f"{served.send_seconds:g} s"
     assert limits["keys in a batch"] == f"{MAX_KEYS:,}"
+    page = limits["keys in a page of `/v1/keys`"]
+    assert page == f"{MAX_PAGE:,}, of {PAGE_BYTES >> 10} KiB in all"
+    chunked = limits["ends of lines in what is read at once of a body in chunks"]
+    assert chunked == f"{MOST_LINES}"
     assert MAX_WINDOW_SECONDS == 8 * 3600
     windows = limits["different windows of `p95` in conditions"]
     assert windows == f"{MAX_WINDOWS}, and 8 h together"

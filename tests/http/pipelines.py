@@ -201,8 +201,9 @@ class Model:
     def _put_chunked(self) -> Exchange:
         key, value = self._rng.choice(self._keys), self._value()
         body, at = b"", 0
+        most = self._rng.choice((3, 20_000)) if len(value) <= 20_000 else 20_000
         while at < len(value):
-            size = self._rng.randint(1, 20_000)
+            size = self._rng.randint(1, most)
             piece = value[at : at + size]
             body += b"%x\r\n%b\r\n" % (len(piece), piece)
             at += size

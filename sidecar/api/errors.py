@@ -43,7 +43,10 @@ class UnavailableError(RequestError):
         self.retry_seconds = retry_seconds
 
 
-TOO_LATE = "There are more requests than can be answered in time; try again in a second."
+TOO_LATE = (
+    "There are more requests than can be answered in time; nothing was changed. "
+    "Try again in a second."
+)
 
 
 class TooLateError(UnavailableError):

@@ -39,6 +39,7 @@ from sidecar.http.bodies import (
     wants_json,
 )
 from sidecar.http.conditions import etag
+from sidecar.http.data import check_wait
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import problem_of
 from sidecar.model.clock import Clock
@@ -110,6 +111,8 @@ class BatchApi:
         size = start = 0
         connection = request.protocol
         most = min(REPLY_BYTES, connection.admission.budget.most_bytes // REPLY_SHARE)
+        if self._would_wait(names[:AT_ONCE]):
+            check_wait(request, self._store.refuses_read)
         while start < len(names) and size < most:
             count, needed = self._at_once(names[start : start + AT_ONCE])
             needed = size + needed * ANSWER_COPIES
@@ -129,6 +132,9 @@ class BatchApi:
             connection.keep(size)
         return in_pieces(found, missing, keys[start:], as_json=as_json)
 
+    def _would_wait(self, names: list[bytes]) -> bool:
+        return any(isinstance(self._store.locate(name), Ask) for name in names)
+
     def _at_once(self, names: list[bytes]) -> tuple[int, int]:
         """How many of the first of these to look up at once, and the bytes of their values."""
         total = 0
@@ -140,6 +146,7 @@ class BatchApi:
         return len(names), total
 
     async def mset(self, request: Request) -> Reply:
+        check_wait(request, self._store.refuses_write)
         body = await _body(request, ENTRIES_BYTES, NewEntries, RawEntries)
         keys = [_text(entry.key, f"entries[{n}].key") for n, entry in enumerate(body.entries)]
         names = _names(body.namespace, keys, "entries[{}].key")
@@ -155,6 +162,7 @@ class BatchApi:
         return encoded(Written(written), as_json=wants_json(request))
 
     async def mdelete(self, request: Request) -> Reply:
+        check_wait(request, self._store.refuses_write)
         keys, names = await _wanted(request)
         written: list[WrittenEntry] = []
         for start in range(0, len(names), AT_ONCE):

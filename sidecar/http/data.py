@@ -86,14 +86,14 @@ class EntryApi:
     async def get(self, request: Request) -> Reply:
         key = full_key(request.path)
         if self.is_not_in_memory(request):
-            _check_wait(request, self._store.refuses_read)
+            check_wait(request, self._store.refuses_read)
         hit = await self._store.get(key, request.protocol.reserve)
         return self.reply_to_get(key, request.headers, hit)
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
         headers = request.headers
         key, content_type, ttl = self.check_put(request.path, headers, query)
-        _check_wait(request, self._store.refuses_write)
+        check_wait(request, self._store.refuses_write)
         value = await request.body(self._store.config.max_value_bytes)
         condition = condition_of(headers)
         holds = None if condition is None else condition.holds
@@ -105,7 +105,7 @@ class EntryApi:
 
     async def delete(self, request: Request) -> Reply:
         key = checked_key(request.path)
-        _check_wait(request, self._store.refuses_write)
+        check_wait(request, self._store.refuses_write)
         condition = condition_of(request.headers)
         holds = None if condition is None else partial(_where_there_is_one, condition)
         try:
@@ -198,7 +198,7 @@ def checked_key(path: str) -> bytes:
     return key
 
 
-def _check_wait(request: Request, refuses: Callable[[], bool]) -> None:
+def check_wait(request: Request, refuses: Callable[[], bool]) -> None:
     """Raises TooLateError if it would wait for L3 too long."""
     if not request.protocol.admission.has_few and refuses():
         raise TooLateError

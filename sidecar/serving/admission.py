@@ -122,8 +122,8 @@ class Admission:
 
     @property
     def has_few(self) -> bool:
-        """Whether so few requests are in flight that none is refused for having to wait. Those for
-        many keys are never refused, and would crowd out all others else.
+        """Whether so few requests are in flight that none is refused for having to wait. A few for
+        many keys would crowd out all others else.
         """
         return self.stats.in_flight <= FEW_REQUESTS
 

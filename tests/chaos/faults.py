@@ -20,8 +20,11 @@ from pathlib import Path
 
 from tests.chaos.shim import Shim
 from tests.documents.kubelet import Mount
+from tests.e2e.container import Container
 from tests.running import RunningSidecar, wait_until
 
+LIMIT_BYTES, LEAST_BYTES = 321 << 20, 128 << 20
+"""Of the container: the chart's default, and what it is resized to for a moment."""
 CALM = """
 tiers: {l1: {max_entries: 20}, l2: {max_entries: 60}, l3: {max_entries: 100000}}
 default_ttl: never
@@ -35,6 +38,7 @@ class World:
     sidecar: RunningSidecar
     shim: Shim
     config: Mount
+    container: Container
     rng: random.Random
 
     def pause(self, least: float, most: float) -> None:
@@ -198,6 +202,7 @@ read_only_volume = _failing(write_error=errno.EROFS)
 full_volume = _failing(write_error=errno.ENOSPC)
 writes_fail = _failing(write_error=errno.EIO)
 slow_disk = _failing(delay_ms=200)
+reads_fail = _failing(read_error=errno.EIO)
 
 
 def read_only_and_l3_killed(world: World) -> None:
@@ -213,6 +218,13 @@ def read_only_until_the_end(world: World) -> None:
     world.pause(2.0, 4.0)
     world.shim.heal()
     stop(world)
+
+
+def reads_fail_and_l3_killed(world: World) -> None:
+    world.shim.set(read_error=errno.EIO)
+    _send(world.sidecar.child, signal.SIGKILL)
+    world.pause(1.0, 3.0)
+    world.shim.heal()
 
 
 def slow_disk_and_l3_killed(world: World) -> None:
@@ -274,7 +286,7 @@ def many_idle_connections(world: World) -> None:
 
 
 def large_values_at_once(world: World) -> None:
-    """More than there is memory for. Some are refused."""
+    """More than there is memory for, some of which are refused; 413 where the limit is low."""
     value = world.rng.randbytes(4 << 20)
 
     def use(number: int) -> None:
@@ -282,10 +294,23 @@ def large_values_at_once(world: World) -> None:
         for method, body in (("PUT", value), ("GET", None)):
             with suppress(OSError):
                 status = world.sidecar.ask(method, path, body).status
-                assert status in {200, 201, 204, 404, 503}, status
+                assert status in {200, 201, 204, 404, 413, 503}, status
 
     with ThreadPoolExecutor(40) as pool:
         list(pool.map(use, range(80)))
+
+
+def less_memory(world: World) -> None:
+    """The pod is resized in place. Until the sidecar knows, it may take what it had."""
+    before = _largest_value(world)
+    if not world.container.is_real:
+        return
+    with suppress(OSError):  # the kernel may refuse it: there is not enough that it can free
+        world.container.resize(LEAST_BYTES)
+        wait_until(lambda: _largest_value(world) < before, "the sidecar knows", 10)
+    large_values_at_once(world)
+    world.container.resize(LIMIT_BYTES)
+    wait_until(lambda: _largest_value(world) == before, "it knows again", 10)
 
 
 # ---- damage: whatever is left has to be current
@@ -346,7 +371,7 @@ KEEPS: list[Callable[[World], None]] = [
     *(l3_off_and_on, small_memory, other_policies, durable_on_disk, a_bad_document),
     *(read_only_until_the_end, a_second_sidecar),
     *(clock_ahead, clock_behind, clock_behind_while_l3_is_stuck),
-    *(no_descriptors, many_idle_connections, large_values_at_once),
+    *(no_descriptors, many_idle_connections, large_values_at_once, less_memory),
 ]
 """Faults after which everything that was answered as durable is still there."""
 VOLUME = {
@@ -357,11 +382,16 @@ VOLUME = {
     "read-only and L3 killed": read_only_and_l3_killed,
     "slow disk and L3 killed": slow_disk_and_l3_killed,
 }
+UNREADABLE = {
+    "reads fail": reads_fail,
+    "reads fail and L3 killed": reads_fail_and_l3_killed,
+}
 LOSES: list[Callable[[World], None]] = [stop_in_a_hurry, durable_in_memory]
 
 FAULTS: dict[str, tuple[Callable[[World], None], bool]] = {
     **{fault.__name__.replace("_", " "): (fault, True) for fault in KEEPS},
     **{name: (fault, True) for name, fault in VOLUME.items()},
+    **{name: (fault, False) for name, fault in UNREADABLE.items()},
     **{fault.__name__.replace("_", " "): (fault, False) for fault in LOSES},
     **{
         f"{what} {how}": (_damaging(pattern, damage), False)
@@ -383,3 +413,7 @@ def _state(world: World) -> str:
         return str(world.sidecar.stats()["l3"]["state"])
     except OSError:
         return "unknown"
+
+
+def _largest_value(world: World) -> int:
+    return int(world.sidecar.stats()["max_value_bytes"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections import Counter
@@ -9,10 +10,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.faults import CALM, FAULTS, World
+from tests.chaos.faults import CALM, FAULTS, LIMIT_BYTES, World
 from tests.chaos.load import Worker, over_tcp, over_unix
 from tests.chaos.shim import Shim
 from tests.documents.kubelet import Mount
+from tests.e2e.container import Container
 from tests.running import RunningSidecar, anonymous_bytes, wait_until
 
 WORKERS = 3
@@ -34,13 +36,16 @@ class Report:
     violations: list[str] = field(default_factory=list)
     memory_bytes: list[int] = field(default_factory=list)
     """Of the sidecar's own process, after each fault."""
+    is_limited: bool = False
+    """Whether it ran in a control group with the limit of the chart."""
 
     def __str__(self) -> str:
         lines = [
             f"seed {self.seed}: {self.operations:,} operations, "
             f"{self.faults.total():,} faults of {len(self.faults)} kinds, "
             f"{len(self.violations)} violations",
-            f"memory: {', '.join(f'{size / 2**20:.0f}' for size in self.memory_bytes)} MiB",
+            f"memory: {', '.join(f'{size / 2**20:.0f}' for size in self.memory_bytes)} MiB, "
+            f"of {f'{LIMIT_BYTES >> 20} MiB' if self.is_limited else 'no limit'}",
         ]
         for fault, count in sorted(self.faults.items()):
             lines.append(f"  {fault}: {count}, {self.unavailable[fault]} without an answer or 503")
@@ -55,8 +60,11 @@ def run(scratch: Path, seconds: float, seed: int, names: list[str] | None = None
     config.publish({"cache.yaml": CALM})
     unix = scratch / "socket"
     flags = ("--config", str(config.path), "--log-level", "warning", "--data-socket", str(unix))
-    sidecar = RunningSidecar(data_dir, flags, shim.environment).start()
-    world = World(sidecar, shim, config, rng)
+    container = Container(f"cache-sidecar-chaos-{os.getpid()}", scratch / "group", LIMIT_BYTES)
+    report.is_limited = container.is_real
+    wrapper = container.wrapper if container.is_real else ()
+    sidecar = RunningSidecar(data_dir, flags, shim.environment, wrapper).start()
+    world = World(sidecar, shim, config, container, rng)
     dials = [over_unix(unix), *[over_tcp(sidecar.port)] * (WORKERS - 1)]
     workers = [Worker(number, dial, seed) for number, dial in enumerate(dials)]
     for worker in workers:
@@ -79,6 +87,9 @@ def run(scratch: Path, seconds: float, seed: int, names: list[str] | None = None
         assert sidecar.process is not None
         sidecar.process.terminate()
         status, log = sidecar.wait()
+        if container.kills:
+            report.violations.append(f"{container.kills} were killed for want of memory")
+        container.close()
     if status:
         report.violations.append(f"it ended with status {status}")
     if report.violations:

@@ -1,6 +1,8 @@
 /* A closed loop of GETs, or of PUTs of so many BYTES: each connection asks again as soon as it is
  * answered, refused or not.
  *
+ * One whose connection is refused or lost connects again at once.
+ *
  * closed_loop PORT CONNECTIONS SECONDS KEYS PATH_PREFIX [BYTES]
  *
  * wrk counts refusals among its latencies; here they are apart. Prints one line: requests that were
@@ -20,7 +22,7 @@
 enum { MOST_MICROS = 10 * 1000 * 1000, STEP = 10, BYTES = 64 << 10, MOST_BODY = 32 << 10 };
 
 struct client {
-  int descriptor, received;
+  int descriptor, received, is_joining;
   long asked_at;
   char answer[BYTES];
 };
@@ -58,16 +60,31 @@ static void ask(struct client *client) {
   if (send(client->descriptor, request, size, MSG_NOSIGNAL) != size) lost++;
 }
 
-static void join(struct client *client) {
+/* The first request is sent once it is connected. `flags` are those of the socket. */
+static void join(struct client *client, int flags) {
   int on = 1;
-  struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
-  client->descriptor = socket(AF_INET, SOCK_STREAM, 0);
-  if (connect(client->descriptor, (struct sockaddr *)&address, sizeof address)) {
+  struct epoll_event event = {.events = EPOLLOUT, .data.ptr = client};
+  client->descriptor = socket(AF_INET, SOCK_STREAM | flags, 0);
+  client->is_joining = 1;
+  if (connect(client->descriptor, (struct sockaddr *)&address, sizeof address) &&
+      errno != EINPROGRESS) {
     perror("connect");
     exit(1);
   }
   setsockopt(client->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   epoll_ctl(poll_descriptor, EPOLL_CTL_ADD, client->descriptor, &event);
+}
+
+static void joined(struct client *client) {
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+  client->is_joining = 0;
+  epoll_ctl(poll_descriptor, EPOLL_CTL_MOD, client->descriptor, &event);
+  ask(client);
+}
+
+static void leave(struct client *client) {
+  close(client->descriptor);
+  join(client, SOCK_NONBLOCK);
 }
 
 static void count(struct outcome *outcome, long micros) {
@@ -93,14 +110,16 @@ static int is_whole(struct client *client) {
 
 static void hear(struct client *client) {
   long at;
+  if (client->is_joining) {
+    joined(client);
+    return;
+  }
   int room = BYTES - 1 - client->received;
   int size = recv(client->descriptor, client->answer + client->received, room, MSG_DONTWAIT);
   if (size < 0 && errno == EAGAIN) return;
   if (size <= 0) {
     lost++;
-    close(client->descriptor);
-    join(client);
-    ask(client);
+    leave(client);
     return;
   }
   client->received += size;
@@ -108,7 +127,10 @@ static void hear(struct client *client) {
   at = now();
   if (at >= counts_from)
     count(strncmp(client->answer + 9, "503", 3) ? &accepted : &refused, at - client->asked_at);
-  ask(client);
+  if (strstr(client->answer, "\r\nConnection: close\r\n"))
+    leave(client);
+  else
+    ask(client);
 }
 
 int main(int count, char **arguments) {
@@ -124,8 +146,7 @@ int main(int count, char **arguments) {
   keys = atoi(arguments[4]);
   prefix = arguments[5];
   poll_descriptor = epoll_create1(0);
-  for (int each = 0; each < connections; each++) join(&clients[each]);
-  for (int each = 0; each < connections; each++) ask(&clients[each]);
+  for (int each = 0; each < connections; each++) join(&clients[each], 0);
   counts_from = now() + 1000000L;
   long until = counts_from + (long)(atof(arguments[3]) * 1e6);
   while (now() < until) {

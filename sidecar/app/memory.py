@@ -15,8 +15,10 @@ from sidecar.documents.documents import Documents
 from sidecar.process.cgroup import ControlGroup
 from sidecar.serving.budget import Budget
 
-LOOK_SECONDS = 0.1
-"""A look takes 0.2 ms. Until the next one, requests may take what a limit before allowed."""
+LOOK_SECONDS, UNLIMITED_LOOK_SECONDS = 0.1, 1.0
+"""Between two looks at the memory, with a limit and without. Until the next one, requests may take
+what a limit before allowed.
+"""
 MARGIN_BYTES = 6 << 20
 """Below the limit, for pages of the programs, which the kernel can free but has to read again."""
 
@@ -30,7 +32,7 @@ async def keep_within_limit(
     limit = group.memory_limit_bytes()
     say_if_little(documents.document.cache, limit)
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(UNLIMITED_LOOK_SECONDS if limit is None else LOOK_SECONDS)
         if limit is not None:
             shrink(budget, limit, group.unreclaimable_bytes())
         before, limit = limit, group.memory_limit_bytes()

@@ -33,24 +33,16 @@ from typing import Any
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
 
 from sidecar.http.messages import LARGE_BYTES, Reply
+from sidecar.http.reading import NOTHING, SLICE_BYTES, Reading
 from sidecar.http.repeated import Repeated, is_all, is_end
 from sidecar.http.unhandled import HEAD_COPIES, SMALL_BYTES, Unhandled, unread_bytes
 from sidecar.serving.turns import Turns
 
 HALF_CLOSED_SECONDS = 1.0
 """How often a half-closed connection is looked at; mostly it ends with its last answer."""
-CRUMB_BYTES, CRUMBS_AT_ONCE = 512, 8
-"""A smaller piece that ends no request is a crumb. So many in a row are read at once."""
-SLICE_BYTES, MOST_LINES = 2048, 512
-"""A piece of a body in small chunks, with more ends of lines than this, is handled in slices, one
-in each turn of the loop: a chunk of a byte takes as long as one of a kibibyte.
-"""
-NOTHING: Any = memoryview(b"")
-CRUMB_SECONDS, MOST_CRUMB_SECONDS = 0.01, 1.0
-"""The rest after a crumb, for each of those in a row; and the longest rest."""
 RECOUNT_SECONDS = 0.1
 """How often it is looked at whether queued requests have been handled."""
 MOST_NEWS = 16
@@ -70,33 +62,26 @@ def leave_all(_connection: Pipeline, _message: Any, _payload: StreamReader | byt
     return False
 
 
-class Pipeline(RequestHandler):
+class Pipeline(Reading):
     """The requests of one connection, and their answers in order."""
 
     __slots__ = (
         "_asked",
         "_between_requests",
-        "_crumbs",
         "_draining",
         "_early",
         "_half_closed",
-        "_has_waited",
         "_in_turn",
-        "_is_chunked",
         "_is_recounting",
-        "_is_slice_due",
         "_is_whole",
         "_news",
         "_on_answer",
         "_repeated",
-        "_rests",
         "_seen_in",
-        "_sliced",
         "_take",
         "_turns",
         "_unhandled",
         "_unread",
-        "_was_refused",
         "body",
         "reads_body",
     )
@@ -114,17 +99,10 @@ class Pipeline(RequestHandler):
         self._repeated = repeated
         self._turns = turns
         self._seen_in = -1  # the last turn in which it was read
-        self._was_refused = False  # so that it rests
-        self._has_waited = False  # what is read now was sent while it rested
         self._between_requests = True  # the parser has nothing of the next one
         self._is_whole = False  # what was parsed last is one request
         self._unhandled = Unhandled()
         self._is_recounting = False
-        self._rests = 0  # in which nothing is read
-        self._is_chunked = False  # the latest request has a body in chunks
-        self._sliced = NOTHING  # what is left of a piece that is handled in slices
-        self._is_slice_due = False
-        self._crumbs = 0  # small pieces in a row without a request
         self._news = 0  # requests in a row whose header fields were not known
         self._asked = False  # a request that was taken is not answered yet
         self._in_turn = False  # requests are being taken: an answer need not look for the next
@@ -157,6 +135,11 @@ class Pipeline(RequestHandler):
             self._slice(data)
         else:
             self._handle(data, is_idle=is_idle, is_free=is_free)
+
+    def _handle_slice(self, data: bytes) -> None:
+        is_idle = self._is_idle
+        is_busy = self._messages or self._asked or self._in_turn or self._paused
+        self._handle(data, is_idle=is_idle, is_free=is_idle and not is_busy)
 
     def _handle(self, data: bytes, *, is_idle: bool, is_free: bool) -> None:
         """Parse what was read, and handle the requests in it. `is_idle` is whether the task waits
@@ -228,17 +211,6 @@ class Pipeline(RequestHandler):
         else:
             self._is_whole = self._between_requests = False
         return messages
-
-    def _count_crumbs(self, messages: Sequence[Any], data: bytes) -> None:
-        """Read a client that trickles a request ever less often: each piece costs as much as a hit.
-        What it sends meanwhile comes in one.
-        """
-        if messages or not data or len(data) >= CRUMB_BYTES:
-            self._crumbs = 0
-        else:
-            self._crumbs += 1
-            if self._crumbs > CRUMBS_AT_ONCE:
-                self.rest(min(MOST_CRUMB_SECONDS, self._crumbs * CRUMB_SECONDS))
 
     def _count(
         self, messages: Sequence[Any], data: bytes, is_end: bool, of_body: int, *, is_next: bool
@@ -383,77 +355,6 @@ class Pipeline(RequestHandler):
                 self._parser.message_consumed()
             if self._buffer_paused and len(queue) <= self._msg_queue_resume_size:
                 self._resume_reading_if_drained()
-
-    def rest(self, seconds: float) -> None:
-        """Read nothing for a time: what the client sends waits in the kernel."""
-        self._rests += 1
-        self._pause_transport_reading()
-        self._loop.call_later(seconds, self._read_again)
-
-    def _read_again(self) -> None:
-        self._rests -= 1
-        if self._was_refused and not self._rests:
-            self._was_refused = False
-            self._has_waited = True
-            # What waits in the kernel is read between this turn and the next one.
-            self._loop.call_soon(self._loop.call_soon, self._wait_no_more)
-        if not (self._reading_paused or self._buffer_paused):
-            self._resume_transport_reading()
-
-    def _wait_no_more(self) -> None:
-        self._has_waited = False
-
-    def rest_refused(self, seconds: float) -> None:
-        """Rest after a request was refused. What the client sends before it was to come back is
-        refused as well, but not followed by another rest.
-        """
-        if self._has_waited:
-            self._has_waited = bool(self._messages)  # which came with it
-        elif not self._was_refused:
-            self._was_refused = True
-            self.rest(seconds)
-
-    def _resume_transport_reading(self) -> None:
-        if self._sliced:
-            self._plan_slice()
-        elif not self._rests:
-            super()._resume_transport_reading()
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """Called for each chunk that is read of a body, paused or not."""
-        if self._reading_paused or not self._sliced:  # else the next slice is parsed soon
-            super().resume_reading(resume_parser)
-
-    # ---- bodies in many small chunks
-
-    def _has_many_chunks(self, data: bytes) -> bool:
-        many = data.count(b"\r\n") > MOST_LINES
-        return many and (self._is_chunked or b"chunked" in data.lower())
-
-    def _slice(self, data: bytes) -> None:
-        """Handle it in slices. Nothing else is read until that is done."""
-        self._sliced = memoryview(data)
-        if self._hold_unhandled():  # else it is refused
-            self._pause_transport_reading()
-            self._plan_slice()
-
-    def _plan_slice(self) -> None:
-        if not self._is_slice_due:
-            self._is_slice_due = True
-            self._loop.call_soon(self._handle_slice)
-
-    def _handle_slice(self) -> None:
-        self._is_slice_due = False
-        if self._close or self._parser is None or self.transport is None:
-            self._sliced = NOTHING  # no more is handled
-        data = bytes(self._sliced[:SLICE_BYTES])
-        self._sliced = self._sliced[SLICE_BYTES:] or NOTHING
-        if data:
-            is_idle = self._is_idle
-            is_busy = self._messages or self._asked or self._in_turn or self._paused
-            self._handle(data, is_idle=is_idle, is_free=is_idle and not is_busy)
-        if not (self._reading_paused or self._buffer_paused):
-            self._resume_transport_reading()
 
     def ask(self) -> None:
         """The answer to the request that was taken comes later, from `answer` or `leave`."""

@@ -33,7 +33,7 @@ from sidecar.config.rules_schema import (
 )
 from sidecar.http.admin import MAX_PAGE
 from sidecar.http.openapi import answers
-from sidecar.http.pipeline import MOST_LINES
+from sidecar.http.reading import MOST_LINES
 from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route
 from sidecar.model.answers import PAGE_BYTES

@@ -16,9 +16,10 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from sidecar.http import connection, pipeline
+from sidecar.http import connection, pipeline, reading
 from sidecar.http.connection import Connection
 from sidecar.http.pipeline import Pipeline
+from sidecar.http.reading import Reading
 from tests.http.serving import request
 
 PARTS = {
@@ -54,17 +55,17 @@ def test_all_parts_that_are_used_are_listed() -> None:
     """Every private name of `self` and `super()` that is not the connection's own."""
     defined = {
         node.name: node
-        for module in (connection, pipeline)
+        for module in (connection, pipeline, reading)
         for node in ast.parse(Path(str(module.__file__)).read_text()).body
         if isinstance(node, ast.ClassDef)
     }
     used = {
         node.attr
-        for kind in (Connection, Pipeline)
+        for kind in (Connection, Pipeline, Reading)
         for node in ast.walk(defined[kind.__name__])
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr[1] != "_"
     }
-    own = set(vars(Connection)) | set(vars(Pipeline))
+    own = set(vars(Connection)) | set(vars(Pipeline)) | set(vars(Reading))
     assert used - (own - METHODS) == PARTS | METHODS
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sidecar.app.sidecar import Sidecar
-from sidecar.http.pipeline import SLICE_BYTES
+from sidecar.http.reading import SLICE_BYTES
 from sidecar.http.unhandled import HEAD_COPIES
 from sidecar.serving.budget import PIECES_PART, Budget
 from sidecar.serving.limits import Limits

@@ -22,6 +22,7 @@ from sidecar.kube.backoff import Backoff
 from sidecar.kube.configmap import ConfigMap, ConfigMapList, WatchEvent
 from sidecar.kube.lines import Lines
 from sidecar.kube.trouble import (
+    NOT_DECODED,
     Dropped,
     Forbidden,
     Gone,
@@ -30,7 +31,6 @@ from sidecar.kube.trouble import (
     Status,
     Trouble,
     Unauthorized,
-    Unresumable,
     refusal,
     refused,
 )
@@ -125,7 +125,7 @@ class Source:
             if isinstance(trouble, Silent) or (expected and not heard):
                 return  # at once: no request has failed since the last wait
             await self._recover(None if expected else trouble)
-            if isinstance(trouble, Unresumable) or not (heard or trouble):
+            if not (trouble.resumable if trouble else heard):
                 return
             listed = False
 
@@ -149,10 +149,9 @@ class Source:
                         self._on_contact()
                         if event.type in _KINDS:
                             yield event.type, _decode(event.object, ConfigMap)
-            except Gone:
-                raise
             except Refused as refused:  # resuming from the same version would give the same event
-                raise Unresumable(str(refused), refused.retry_after_seconds) from None
+                refused.resumable = False
+                raise
 
     async def _list(self) -> tuple[Sighting, str]:
         """The current state, and the version to watch from. Raises Trouble."""
@@ -206,5 +205,5 @@ class Source:
 def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except NOT_DECODED as error:
         raise Refused(f"The API server's response cannot be decoded: {error}.") from None

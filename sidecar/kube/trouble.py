@@ -9,6 +9,9 @@ MAX_STATUS_BYTES = 16 << 10
 MAX_MESSAGE_CHARACTERS = 300
 MOST_RETRY_AFTER_SECONDS = 300.0
 
+NOT_DECODED = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding JSON raises; the second for bytes in a string that are not UTF-8."""
+
 
 class CredentialsError(Exception):
     """There are no usable credentials. The message is one line that says what to do."""
@@ -21,6 +24,8 @@ class Trouble(Exception):  # noqa: N818  (a state that passes, told to the opera
     """The wait that the server requested."""
     shared = False
     """Whether all clients notice it at the same moment."""
+    resumable = True
+    """Whether a watch may resume from its version: not if its next event is an error."""
 
 
 class Dropped(Trouble):
@@ -61,25 +66,31 @@ class Forbidden(Refused):
     """403: a permission is missing. The message names the Role that grants it."""
 
 
-class Unresumable(Refused):
-    """The watch cannot resume from its version, since its next event is an error; list again."""
-
-
-class Gone(Unresumable):
+class Gone(Refused):
     """410: the version is too old. Routine: a server that was restarted knows no earlier one."""
+
+    resumable = False
+
+
+class Details(msgspec.Struct, rename="camel"):
+    """More about a failure."""
+
+    retry_after_seconds: float = 0.0
 
 
 class Status(msgspec.Struct):
-    """The server's description of a failure, also the object of an ERROR event."""
+    """The server's description of a failure, also the object of an ERROR event, which has no
+    header that says how long to wait."""
 
     code: int = 0
     message: str = ""
-    retry_after_seconds: float = 0.0
+    details: Details | None = None
 
 
 def refusal(status: Status) -> Refused:
     """The failure for a status."""
-    wait = status.retry_after_seconds
+    asked = status.details.retry_after_seconds if status.details else 0.0
+    wait = min(max(asked, 0.0), MOST_RETRY_AFTER_SECONDS)
     match status.code:
         case 401:
             return Unauthorized("The API server rejected the token (401).", wait)
@@ -100,10 +111,10 @@ async def refused(answer: aiohttp.ClientResponse) -> Status:
     retry_after = answer.headers.get("Retry-After", "")
     try:
         message = msgspec.json.decode(body, type=Status).message
-    except msgspec.MsgspecError:
+    except NOT_DECODED:
         message = answer.reason or ""
     return Status(
         answer.status,
         " ".join(message.split())[:MAX_MESSAGE_CHARACTERS],
-        min(float(retry_after), MOST_RETRY_AFTER_SECONDS) if retry_after.isdecimal() else 0.0,
+        Details(float(retry_after) if retry_after.isdecimal() else 0.0),
     )

@@ -118,6 +118,9 @@ class ApiServer:
             except RefusedError as refusal:
                 wait = self.faults.retry_after
                 headers = {} if wait is None else {"Retry-After": str(wait)}
+                if self.faults.error_body is not None:
+                    body = self.faults.error_body
+                    return web.Response(body=body, status=refusal.code, headers=headers)
                 return web.json_response(refusal.status(), status=refusal.code, headers=headers)
             return web.json_response(result) if isinstance(result, dict) else result
 

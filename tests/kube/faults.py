@@ -11,6 +11,8 @@ class Faults:
 
     statuses: dict[str, int] = field(default_factory=dict)
     """The status of answers, by verb (list, watch, create, patch)."""
+    error_body: bytes | None = None
+    """The body of the answers with these statuses, instead of a Status."""
     gone_as_event: bool = True
     """How a watch from a compacted version fails: an ERROR event after a 200, or HTTP 410."""
     end_watches: bool = False

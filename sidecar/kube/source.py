@@ -95,7 +95,7 @@ class Source:
             try:
                 sighting, version = await self._list()
             except Trouble as trouble:
-                await self._recover(trouble)
+                await self._recover(trouble, shared=False)
                 continue
             yield sighting
             async with aclosing(self._after(version)) as later:
@@ -112,8 +112,10 @@ class Source:
         listed = True
         while True:
             heard, trouble = False, None
+            longest = self._rng.randint(SHORTEST_WATCH_SECONDS, LONGEST_WATCH_SECONDS)
+            due = self._clock() + longest
             try:
-                async with aclosing(self._watch(version)) as events:
+                async with aclosing(self._watch(version, longest)) as events:
                     async for kind, found in events:
                         heard, version = True, found.metadata.resource_version
                         if kind != "BOOKMARK":
@@ -124,19 +126,22 @@ class Source:
             expected = isinstance(trouble, Gone) and (heard or not listed)
             if isinstance(trouble, Silent) or (expected and not heard):
                 return  # at once: no request has failed since the last wait
-            await self._recover(None if expected else trouble)
+            # A server that is going away ends the watches of all pods before they are due.
+            early = trouble is None and self._clock() < due
+            await self._recover(None if expected else trouble, shared=early)
             if not (trouble.resumable if trouble else heard):
                 return
             listed = False
 
-    async def _watch(self, version: str) -> AsyncGenerator[tuple[str, ConfigMap]]:
+    async def _watch(
+        self, version: str, longest_seconds: int
+    ) -> AsyncGenerator[tuple[str, ConfigMap]]:
         """The events of one watch; a bookmark has only a version. Raises Trouble."""
-        longest = self._rng.randint(SHORTEST_WATCH_SECONDS, LONGEST_WATCH_SECONDS)
         query = {
             "watch": "1",
             "resourceVersion": version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(longest),
+            "timeoutSeconds": str(longest_seconds),
         }
         lines = Lines()
         async with self._request("watch", query, self._silence_seconds) as answer:
@@ -188,13 +193,16 @@ class Source:
 
     # ---- between requests
 
-    async def _recover(self, trouble: Trouble | None) -> None:
-        """Report the failure, wait, and read the credentials and the address again if needed."""
+    async def _recover(self, trouble: Trouble | None, *, shared: bool) -> None:
+        """Report the failure, wait, and read the credentials and the address again if needed.
+
+        `shared` if all clients notice at the same moment that the watch ended, without a failure.
+        """
         if trouble is not None:
             self._on_trouble(trouble)
         wait = self._backoff.wait_seconds(
             self._clock(),
-            shared=trouble is not None and trouble.shared,
+            shared=shared or (trouble is not None and trouble.shared),
             at_least=trouble.retry_after_seconds if trouble else 0.0,
         )
         await self._sleep(wait)

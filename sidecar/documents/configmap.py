@@ -40,7 +40,7 @@ class ConfigMapFollower:
             rng=random.Random(),  # noqa: S311  (jitter, no secret)
         )
         self._heard_at = 0.0
-        self._version = ""
+        self._seen: tuple[object, ...] = ()
         self._trouble: str | None = "The API server has not answered yet."
         self._remarks: list[str] = []
 
@@ -58,9 +58,11 @@ class ConfigMapFollower:
         return [*([self._trouble] if self._trouble else []), *self._remarks]
 
     async def _on_found(self, configmap: ConfigMap) -> None:
-        if configmap.metadata.resource_version == self._version:
-            return  # a new list without a change
-        self._version = configmap.metadata.resource_version
+        # Not by version: every change of an annotation has a new one, and an etcd that was restored
+        # from a backup gives the same ones again.
+        seen, self._seen = self._seen, configmap.content()
+        if seen == self._seen:
+            return
         self._documents.led_by_api = True
         self._remark(_remarks(self._name, configmap))
         try:
@@ -71,7 +73,7 @@ class ConfigMapFollower:
             await self._documents.offer(texts, "api", heard_at=self._heard_at)
 
     async def _on_missing(self) -> None:
-        self._version = ""
+        self._seen = ()
         if self._documents.led_by_api:
             self._remark([f"ConfigMap {self._name} was deleted; its last document stays in force."])
             return

@@ -35,6 +35,11 @@ class ConfigMap(msgspec.Struct, rename="camel"):
         texts = {key: data[key] for key in DOCUMENT_KEYS if key in data}
         return texts | {key: "" for key in self.all_keys() if key_meant(key)}
 
+    def content(self) -> tuple[object, ...]:
+        """What of it concerns the sidecar: the same after a change of its metadata."""
+        data = {key: text for key, text in (self.data or {}).items() if key in DOCUMENT_KEYS}
+        return data, self.all_keys(), set(self.binary_data or {})
+
     def other_keys(self) -> list[str]:
         """The keys that are not part of a document, and not meant to be: for another program."""
         others = self.all_keys() - set(DOCUMENT_KEYS)
@@ -48,7 +53,7 @@ class ConfigMapList(msgspec.Struct):
     """The response to a list."""
 
     metadata: Metadata
-    items: list[ConfigMap] = []
+    items: list[ConfigMap] | None = None  # servers in Go send null for none
 
 
 class WatchEvent(msgspec.Struct):

@@ -118,7 +118,7 @@ class Source:
                 async with aclosing(self._watch(version, longest)) as events:
                     async for kind, found in events:
                         heard, version = True, found.metadata.resource_version
-                        if kind != "BOOKMARK":
+                        if kind != "BOOKMARK" and found.metadata.name == self._name:
                             yield None if kind == "DELETED" else found
             except Trouble as caught:
                 trouble = caught
@@ -162,7 +162,8 @@ class Source:
         """The current state, and the version to watch from. Raises Trouble."""
         async with self._request("list", {}) as answer:
             found = _decode(await answer.read(), ConfigMapList)
-        return next(iter(found.items), None), found.metadata.resource_version
+        named = (it for it in found.items or () if it.metadata.name == self._name)
+        return next(named, None), found.metadata.resource_version
 
     # ---- one request
 

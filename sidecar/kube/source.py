@@ -95,7 +95,7 @@ class Source:
             try:
                 sighting, version = await self._list()
             except Trouble as trouble:
-                await self._recover(trouble, shared=False)
+                await self._recover(trouble)
                 continue
             yield sighting
             async with aclosing(self._after(version)) as later:
@@ -128,7 +128,7 @@ class Source:
                 return  # at once: no request has failed since the last wait
             # A server that is going away ends the watches of all pods before they are due.
             early = trouble is None and self._clock() < due
-            await self._recover(None if expected else trouble, shared=early)
+            await self._recover(None if expected else trouble, ended=early)
             if not (trouble.resumable if trouble else heard):
                 return
             listed = False
@@ -194,16 +194,17 @@ class Source:
 
     # ---- between requests
 
-    async def _recover(self, trouble: Trouble | None, *, shared: bool) -> None:
+    async def _recover(self, trouble: Trouble | None, *, ended: bool = False) -> None:
         """Report the failure, wait, and read the credentials and the address again if needed.
 
-        `shared` if all clients notice at the same moment that the watch ended, without a failure.
+        `ended` if the watches of all clients ended at the same moment, without a failure.
         """
         if trouble is not None:
             self._on_trouble(trouble)
         wait = self._backoff.wait_seconds(
             self._clock(),
-            shared=shared or (trouble is not None and trouble.shared),
+            shared=trouble is not None and trouble.shared,
+            ended=ended,
             at_least=trouble.retry_after_seconds if trouble else 0.0,
         )
         await self._sleep(wait)

@@ -7,18 +7,18 @@ handles TLS; its generated API is not used (see the package's docstring for its 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
+import re
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
 
+from sidecar.kube.proxy import proxy_for, with_scheme
 from sidecar.kube.trouble import CredentialsError, Dropped, Silent, Trouble
 from sidecar.process.imports import hollow
 
@@ -37,6 +37,7 @@ ANSWER_SECONDS = 15.0
 
 _MALFORMED = (yaml.YAMLError, AttributeError, KeyError, TypeError)
 """The exceptions that the client raises for an invalid kubeconfig."""
+_USER_INFO = re.compile(r"[^\s/'\"]*@")
 _UNREADABLE = (ConfigException, OSError, ValueError, *_MALFORMED)
 
 
@@ -95,8 +96,12 @@ class Connection:
         else:
             async with asyncio.timeout(self._answer_seconds):  # it may run a command
                 await loader.load_and_set(configuration)
-        if _is_in_no_proxy(configuration.host, self._environ):
-            configuration.client_session_kwargs = {"trust_env": False}
+        configuration.client_session_kwargs = {"trust_env": False}
+        # That of the kubeconfig takes precedence, whatever NO_PROXY has, as for kubectl.
+        if configuration.proxy:
+            configuration.proxy = with_scheme(configuration.proxy)
+        else:
+            configuration.proxy = proxy_for(configuration.host, self._environ)
         return configuration
 
     async def close(self) -> None:
@@ -174,29 +179,15 @@ def namespace_of_pod() -> str | None:
         return None
 
 
-def _is_in_no_proxy(url: str, environ: Mapping[str, str]) -> bool:
-    """Whether NO_PROXY has a network that contains the server's address.
-
-    kubectl and other clients written in Go accept networks, such as 10.96.0.0/12; aiohttp accepts
-    only names and addresses.
-    """
-    excluded = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    try:
-        address = ipaddress.ip_address(urlsplit(url).hostname or "")
-    except ValueError:
-        return False
-    for entry in excluded.split(","):
-        with suppress(ValueError):
-            if "/" in entry and address in ipaddress.ip_network(entry.strip(), strict=False):
-                return True
-    return False
-
-
 def _dropped(error: Exception) -> Trouble:
     if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
         return Dropped(
             f"The proxy for the API server does not connect to it: {_line(error)}."
             " To connect without it, add the API server's address or network to NO_PROXY."
+        )
+    if isinstance(error, (aiohttp.NonHttpUrlClientError, ValueError)):
+        return Dropped(
+            f"The address of the API server, or of its proxy, is not valid: {_line(error)}"
         )
     if isinstance(error, TimeoutError):
         return Silent("The API server does not answer.")
@@ -208,4 +199,7 @@ def _dropped(error: Exception) -> Trouble:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """In one line. Without a name and a password, which a proxy's URL may have, since `/readyz`
+    shows it to every pod.
+    """
+    return _USER_INFO.sub("", " ".join(str(error).split())) or type(error).__name__

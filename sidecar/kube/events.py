@@ -134,9 +134,10 @@ class EventWriter:
             status = await refused(answer)
         if status.code == 403:
             raise Forbidden(
-                "The service account may not create Events (403). Bind it to a Role in namespace "
-                f"{self._pod.namespace} with the rule "
-                "{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}."
+                "The API server denied Events (403). Bind the service account to a Role in "
+                f"namespace {self._pod.namespace} with the rule "
+                "{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}. "
+                f"It answered: {status.message}"
             )
         raise refusal(status)
 

@@ -3,7 +3,8 @@
 A repeated announcement is not another Event but a series, whose count is patched. A token bucket
 limits both kinds of writes, since a thousand pods may have the same problem. Without a token a
 write is delayed and not dropped. Problems are written first, have tokens that nothing else takes,
-and are never dropped for what is none.
+and are never dropped for what is none. One that has no Event yet comes before those whose count has
+risen, so that problems which repeat do not delay it.
 """
 
 from __future__ import annotations
@@ -35,8 +36,14 @@ class Series:
     count: int = 1
     name: str | None = None
     """The name of the Event, once it exists."""
+    waits_since: float = 0.0
+    """When the first one happened that is not in the Event."""
     written: int = 0
     """The count in the Event."""
+
+    def order(self) -> tuple[bool, bool, float]:
+        """Its turn among those that wait."""
+        return not self.announcement.problem, self.written > 0, self.waits_since
 
 
 class Ledger:
@@ -54,12 +61,19 @@ class Ledger:
         now = self._wall()
         series = self._open.pop(announcement, None)
         if series is None or now - series.last_at > SERIES_SECONDS:
-            series = Series(announcement, now, now)
+            series = Series(announcement, now, now, waits_since=now)
         else:
+            if series.written == series.count:
+                series.waits_since = now
             series.count, series.last_at = series.count + 1, now
         self._open[announcement] = series
         if len(self._open) > MOST_OPEN:
-            del self._open[min(self._open, key=lambda it: it.problem)]
+            del self._open[min(self._open, key=self._worth)]
+
+    def _worth(self, announcement: Announcement) -> tuple[bool, bool]:
+        """What is written is in an Event, and only its count would be lost."""
+        series = self._open[announcement]
+        return series.written < series.count, announcement.problem
 
     def due(self) -> Series | None:
         """The next series to write, for one token: a problem, else the longest waiting."""
@@ -85,7 +99,7 @@ class Ledger:
 
     def _next(self) -> Series | None:
         waiting = (it for it in self._open.values() if it.written < it.count)
-        return min(waiting, key=lambda it: (not it.announcement.problem, it.last_at), default=None)
+        return min(waiting, key=Series.order, default=None)
 
     def forget(self) -> None:
         """Drop all pending writes."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from sidecar.kube.connection import Connection
 from sidecar.kube.events import FORBIDDEN_SECONDS, EventWriter, Pod
@@ -145,6 +146,18 @@ async def test_a_missing_right_is_said_once_and_then_left_alone_for_long(
     await until(lambda: stored(server))
     assert [event["note"] for event in stored(server)] == ["heard"]
     assert server.count("create") == 2
+
+
+async def test_whatever_is_forbidden_the_server_says_why(
+    server: ApiServer, writing: Writing
+) -> None:
+    """A right is not the only reason: a quota, or a namespace that is being deleted."""
+    server.faults.error_body = b'{"message": "exceeded quota: events"}'
+    server.faults.statuses = {"create": 403}
+    with capture_logs() as logs:
+        writing.put("refused")
+        await until(lambda: logs)
+    assert "It answered: exceeded quota: events" in logs[0]["why"]
 
 
 async def test_what_fails_is_tried_again_after_a_wait(server: ApiServer, writing: Writing) -> None:

@@ -120,3 +120,58 @@ def test_what_is_remembered_is_bounded() -> None:
         written += bench.write()
         bench.now += REFILL_SECONDS
     assert written == [(str(number), 1) for number in range(9 * MOST_OPEN, 10 * MOST_OPEN)]
+
+
+def test_a_problem_waits_for_no_count() -> None:
+    """Problems that repeat take a token for every count, and are behind one without an Event."""
+    bench = Bench()
+    for number in range(BURST):
+        bench.ledger.put(announcement(f"repeated {number}"))
+    bench.write()
+    for number in range(BURST):
+        bench.ledger.put(announcement(f"repeated {number}"))
+    bench.now += 1
+    bench.ledger.put(announcement("new"))
+    bench.now += REFILL_SECONDS
+    assert bench.write() == [("new", 1)]
+
+
+def test_what_is_repeated_keeps_its_turn() -> None:
+    """It does not go behind others each time that it happens again."""
+    bench = Bench()
+    for number in range(BURST):
+        bench.ledger.put(announcement(f"burst {number}"))
+    bench.write()
+    bench.ledger.put(announcement("lasting"))
+    written = []
+    for minute in range(3):
+        bench.now += REFILL_SECONDS / 2
+        bench.ledger.put(announcement(f"other {minute}"))
+        bench.now += REFILL_SECONDS / 2
+        bench.ledger.put(announcement("lasting"))
+        written += [note for note, _ in bench.write()]
+    assert written == ["lasting", "other 0", "other 1"]
+
+
+def test_one_that_is_written_is_forgotten_before_one_that_is_not() -> None:
+    bench = Bench()
+    for number in range(BURST):
+        bench.ledger.put(announcement(f"written {number}"))
+    bench.write()
+    bench.ledger.put(announcement("waits"))
+    for number in range(MOST_OPEN):
+        bench.ledger.put(announcement(f"written {number % BURST}"))
+        bench.ledger.put(announcement(f"applied {number}", problem=False))
+    bench.now += REFILL_SECONDS
+    assert bench.write() == [("waits", 1)]
+
+
+def test_a_written_problem_makes_room_for_one_that_waits() -> None:
+    bench = Bench()
+    bench.ledger.put(announcement("waits"))
+    for number in range(MOST_OPEN):
+        bench.ledger.put(announcement(f"written {number}"))
+        for series in bench.ledger._open.values():  # as if there had been tokens
+            if series.announcement.note != "waits":
+                series.written = series.count
+    assert ("waits", 1) in bench.write()

@@ -111,6 +111,17 @@ def test_the_chart_sets_the_flags_of_a_socket_that_is_asked_for(tmp_path: Path) 
         )
 
 
+@pytest.mark.parametrize(
+    "path", ["/run/a #b", '/run/"a"', "/run/{a}", "/run/a b", "/run/\\a", "/run/'a"]
+)
+def test_a_path_is_passed_on_as_it_is(tmp_path: Path, path: str) -> None:
+    """Not as YAML, to which ` #` begins a comment."""
+    values: Values = {"dataSocket": {"path": path}}
+    values["extraVolumeMounts"] = [{"name": "a", "mountPath": "/run"}]
+    found = render_shop(make_shop(tmp_path / "shop"), values)
+    assert flags_of(sidecar_of(found))["--data-socket"] == path
+
+
 def test_the_schema_knows_the_keys_of_cache_yaml() -> None:
     """Those of the program and the options of its policies, and no others; the program validates
     their values.

@@ -58,7 +58,7 @@ the application is terminated before the sidecar or together with it.
 - --data-bind=127.0.0.1:{{ .Values.ports.data }}
 {{- with .Values.dataSocket }}
 {{- if .path }}
-- --data-socket={{ .path }}
+- {{ printf "--data-socket=%s" .path | quote }}
 - --data-socket-mode={{ .mode }}
 {{- end }}
 {{- end }}

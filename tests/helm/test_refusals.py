@@ -14,6 +14,28 @@ LARGE_L2 = {"cache.yaml": "tiers: {l2: {max_bytes: 1GiB}}"}
 TWO = [{"name": "TZ", "value": "UTC"}, {"name": "TZ", "value": "CET"}]
 
 REFUSED: list[tuple[Values, str]] = [
+    ({"lifecycle": {"preStop": {}}}, "lifecycle.preStop has no handler"),
+    (
+        {"lifecycle": {"postStart": {"sleep": {"seconds": 1}, "exec": {"command": ["x"]}}}},
+        "lifecycle.postStart has exec and sleep",
+    ),
+    ({"envFrom": [{"prefix": "A_"}]}, "envFrom: number 0 has no source"),
+    (
+        {"envFrom": [{"secretRef": {"name": "a"}, "configMapRef": {"name": "b"}}]},
+        "envFrom: number 0 has both configMapRef and secretRef",
+    ),
+    (
+        {"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}] * 2},
+        "cpu is listed twice",
+    ),
+    (
+        {
+            "extraVolumeMounts": [
+                {"name": "a", "mountPath": "/a", "subPath": "b", "subPathExpr": "c"}
+            ]
+        },
+        "/a has both subPath and subPathExpr",
+    ),
     ({"probes": {"liveness": {"httpGet": None}}}, "probes.liveness has no handler"),
     ({"image": {}}, "image.repository is required"),
     ({"image": {"repository": "a.example:5000/b:1.0"}}, "set the tag as image.tag"),
@@ -129,6 +151,20 @@ def test_what_the_sentences_ask_for_is_taken(shop: Path) -> None:
     render_shop(shop, {"podMonitor": {"interval": "1m30s", "scrapeTimeout": "90000ms"}})
     fits = {"cache.yaml": {"tiers": {"l3": {"max_bytes": "1120MiB"}}}}
     render_shop(shop, {"config": {"documents": fits}})
+
+
+KEYED = ("commonLabels", "commonAnnotations", "podMonitor.labels", "dashboards.annotations")
+
+
+@pytest.mark.parametrize("key", ["a b", "/x", "x/", "a/b/c", "A.example/b", "-x", "x" * 64, ""])
+def test_a_key_that_is_none_of_a_label_or_annotation_is_refused(shop: Path, key: str) -> None:
+    """A part of the objects would be created before the API server refuses one."""
+    for path in KEYED:
+        outer, _, inner = path.partition(".")
+        values = {outer: {inner: {key: "1"}} if inner else {key: "1"}}
+        with pytest.raises(RefusedError) as refused:
+            render_shop(shop, values)
+        assert all(f"- {path} has the key " in said for said in refused.value.said.values())
 
 
 @pytest.mark.parametrize(

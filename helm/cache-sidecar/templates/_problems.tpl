@@ -13,6 +13,24 @@ reported at once. No values are validated while `enabled` is false.
 {{- include "cache-sidecar.problems.security" . }}
 {{- end }}
 {{- include "cache-sidecar.problems.monitoring" . }}
+{{- include "cache-sidecar.problems.metadata" . }}
+{{- end }}
+{{- end }}
+
+{{/* Keys that the API server refuses, perhaps after a part of the objects was created. */}}
+{{- define "cache-sidecar.problems.metadata" -}}
+{{- $maps := dict "commonLabels" .Values.commonLabels "commonAnnotations" .Values.commonAnnotations }}
+{{- range $section := list "podMonitor" "prometheusRule" "dashboards" }}
+{{- range $kind := list "labels" "annotations" }}{{ $_ := set $maps (printf "%s.%s" $section $kind) (index $.Values $section $kind) }}{{ end }}
+{{- end }}
+{{- $part := "[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?" }}
+{{- $domain := "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*" }}
+{{- range $name, $map := $maps }}
+{{- range $key, $_ := $map }}
+{{- if not (regexMatch (printf "^(%s/)?%s$" $domain $part) $key) }}
+- {{ $name }} has the key {{ $key | quote }}, which Kubernetes does not accept: use at most 63 letters, digits, '-', '_' and '.', after a domain and a slash if you like.
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -79,6 +79,26 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- end }}
 {{- end }}
 {{- end }}
+{{- range $name, $handler := .Values.lifecycle }}
+{{- $known := pick ($handler | default dict) "exec" "httpGet" "sleep" "tcpSocket" | keys | sortAlpha }}
+{{- if ne (len $known) 1 }}
+- lifecycle.{{ $name }} has {{ join " and " $known | default "no handler" }}, but Kubernetes requires one: set only one of exec, httpGet, sleep and tcpSocket.
+{{- end }}
+{{- end }}
+{{- range $index, $source := .Values.envFrom }}
+{{- if not (or (hasKey $source "configMapRef") (hasKey $source "secretRef")) }}
+- envFrom: number {{ $index }} has no source: set its configMapRef or secretRef.
+{{- else if and (hasKey $source "configMapRef") (hasKey $source "secretRef") }}
+- envFrom: number {{ $index }} has both configMapRef and secretRef, but Kubernetes allows only one: use two items.
+{{- end }}
+{{- end }}
+{{- $resized := list }}
+{{- range .Values.resizePolicy }}
+{{- if has .resourceName $resized }}
+- resizePolicy: {{ .resourceName }} is listed twice: remove one.
+{{- end }}
+{{- $resized = append $resized .resourceName }}
+{{- end }}
 {{- $flags := include "cache-sidecar.flags" . | fromYaml }}
 {{- if .Values.dataSocket.path }}{{ $flags = include "cache-sidecar.flagsOfSocket" . | fromYaml | merge $flags }}{{ end }}
 {{- range $argument := .Values.extraArgs }}
@@ -105,6 +125,9 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- range .Values.extraVolumeMounts }}
 {{- if has (trimSuffix "/" .mountPath) $paths }}
 - extraVolumeMounts: {{ .mountPath }} is already a mount point: set another mountPath.
+{{- end }}
+{{- if and .subPath .subPathExpr }}
+- extraVolumeMounts: {{ .mountPath }} has both subPath and subPathExpr, but Kubernetes allows only one: remove one.
 {{- end }}
 {{- $paths = append $paths (trimSuffix "/" .mountPath) }}
 {{- end }}

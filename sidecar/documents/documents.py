@@ -65,6 +65,8 @@ class Documents:
         self._offered: tuple[str, str, frozenset[str]] | None = None
         """Source, revision and keys of the last document seen, valid or not: a misspelt key is
         not in its revision."""
+        self._refused: tuple[Texts, str] | None = None
+        """The texts and the source of a document that was rejected by its content."""
         self._kept_revision: str | None = None
         self._unsaved = asyncio.Event()
         self.led_by_api = False
@@ -107,6 +109,7 @@ class Documents:
                 return
             if isinstance(parsed, InvalidDocument):
                 self.refuse(parsed.errors, source)
+                self._refused = texts, source
             else:
                 self._take(parsed, source, heard_at)
             self._offered = offered
@@ -121,6 +124,7 @@ class Documents:
             return error
 
     def _take(self, document: Document, source: str, heard_at: float | None) -> None:
+        self._refused = None
         before = self.source, self.rejected
         changed = self._in_force.take(document, source)
         self._awaited = ()
@@ -139,7 +143,7 @@ class Documents:
     def refuse(self, errors: Iterable[Exception | FieldError], source: str) -> None:
         """Record errors of a document, or of fetching it; the one in force stays."""
         self._in_force.refuse(errors, source)
-        self._offered = None
+        self._offered = self._refused = None
         sentences = self._in_force.rejected.errors if self._in_force.rejected else ()
         log.error("Configuration rejected", errors=list(sentences), source=source)
         note = "; ".join(sentences)
@@ -155,8 +159,18 @@ class Documents:
     async def refit(self) -> None:
         """Fit the document in force to other limits of the container. If sizes that it states do
         not fit any more, it stays as it is; what is in force is then less than it states.
+
+        One that was rejected is in force instead if it fits now, as it would be after a restart.
         """
         async with self._turn:
+            if self._refused is not None:
+                texts, source = self._refused
+                parsed = await asyncio.to_thread(self._parse_whole, texts)
+                if isinstance(parsed, Document) and not self._is_overruled(source):
+                    changed = parsed.revision != self.document.revision
+                    self._take(parsed, source, None)
+                    if changed:
+                        return
             parsed = await asyncio.to_thread(self._parse_whole, self.document.texts)
             if isinstance(parsed, InvalidDocument):
                 log.warning("Configuration does not fit its limits", errors=list(parsed.errors))

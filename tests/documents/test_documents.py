@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.document import parse
-from sidecar.config.errors import FieldError
+from sidecar.config.errors import FieldError, InvalidDocument
 from sidecar.config.values import Document
 from sidecar.documents.documents import FILE, MOST_FILE_BYTES, Documents, KeptDocument
 from sidecar.model.announcement import Announcement
@@ -243,3 +243,33 @@ async def test_whatever_the_volume_has_is_read_like_any_document(tmp_path: Path,
     assert bench.documents.source == "defaults"
     await bench.documents.offer(good(3), "folder")
     assert bench.applied == [3]
+
+
+async def test_one_that_was_rejected_for_a_limit_is_taken_when_the_limit_is_raised(
+    tmp_path: Path,
+) -> None:
+    """As a pod that starts with the new limit takes it; one that fits no better stays rejected."""
+    least = 5
+
+    def fits(texts: Mapping[str, str]) -> Document:
+        document = READ(texts)
+        if document.cache.promote_after > least:
+            raise InvalidDocument([FieldError("cache.yaml", 1, "promote_after", "does not fit")])
+        return document
+
+    applied: list[int] = []
+    documents = Documents(lambda: 1000.0, fits, tmp_path, lambda _: None)
+    documents.follow(lambda document: applied.append(document.cache.promote_after))
+    await documents.offer(good(3), "api")
+    await documents.offer(good(7), "api")
+    await documents.refit()
+    assert (applied, documents.rejected) == ([3, 3], True)
+    least = 10
+    await documents.refit()
+    assert (applied, documents.rejected) == ([3, 3, 7], False)
+    least = 5
+    await documents.refit()
+    assert (applied, documents.rejected) == ([3, 3, 7], False)
+    documents.refuse([FieldError("cache.yaml", 1, "", "binary")], "api")
+    await documents.refit()
+    assert documents.rejected

@@ -47,6 +47,8 @@ def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (shop / "Chart.yaml").write_text(f"apiVersion: v2\nname: shop\nversion: 1.0.0\n{dependencies}")
     (shop / "values.yaml").write_text(values)
     (shop / "templates" / "deployment.yaml").write_text(deployment)
+    [done] = helms("dependency", "update", str(shop), majors=[next(iter(HELMS))]).values()
+    assert done.returncode == 0, done.stderr
     return folder
 
 

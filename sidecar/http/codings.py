@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from sidecar.http.fields import list_field
 from sidecar.http.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def content_codings(headers: CIMultiDictProxy[str]) -> list[str]:
 
     Raises ProblemError: 415 for an unknown coding, or too many.
     """
-    listed = ",".join(headers.getall("Content-Encoding", ())).lower().split(",")
+    listed = (list_field(headers, "Content-Encoding") or "").lower().split(",")
     codings = [coding for name in listed if (coding := name.strip(" \t")) not in {"", "identity"}]
     unknown = [coding for coding in codings if coding not in CODINGS]
     if unknown or len(codings) > MAX_CODINGS:
@@ -45,9 +46,11 @@ def refuse_transfer_codings(headers: CIMultiDictProxy[str]) -> None:
     """Raises ProblemError: 501 for a transfer coding beside `chunked`, which nobody undoes. So is a
     field without one: the parser takes it for no body, and what follows for a request.
     """
-    lines = headers.getall("Transfer-Encoding", ())
-    codings = ",".join(lines).strip(" \t,")
-    if lines and codings.lower() != "chunked":
+    listed = list_field(headers, "Transfer-Encoding")
+    if listed is None:
+        return
+    codings = listed.strip(" \t,")
+    if codings.lower() != "chunked":
         detail = f"The only supported Transfer-Encoding is chunked, not {codings[:80]!r}."
         raise ProblemError(501, detail, close=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from sidecar.api.conditions import Condition, Versions
 from sidecar.api.errors import InvalidRequestError
 from sidecar.api.values import MAX_TTL_SECONDS
-from sidecar.http.fields import CACHE_CONTROL, EXPIRES, IF_MATCH, IF_NONE_MATCH
+from sidecar.http.fields import CACHE_CONTROL, EXPIRES, IF_MATCH, IF_NONE_MATCH, list_field
 from sidecar.model.entry import Entry
 
 if TYPE_CHECKING:
@@ -57,12 +57,6 @@ def status_of_read(headers: Headers, entry: Entry) -> Literal[200, 304, 412]:
     return 200
 
 
-def _field(headers: Headers, name: str) -> str | None:
-    """The value of a list field, which may have several lines (RFC 9110, section 5.3)."""
-    lines = headers.getall(name, [])
-    return ",".join(lines) if lines else None
-
-
 def _versions(headers: Headers, name: str, *, weak: bool) -> Versions | None:
     """The versions in a field; None if it is absent. Raises InvalidRequestError.
 
@@ -70,7 +64,7 @@ def _versions(headers: Headers, name: str, *, weak: bool) -> Versions | None:
     an error: read as a tag that no entry has, it would lead to a 412 that is hard to explain, or to
     a condition that is always true.
     """
-    field = _field(headers, name)
+    field = list_field(headers, name)
     if field is None:
         return None
     if field.strip(" \t") == "*":
@@ -101,7 +95,7 @@ def ttl_of(headers: Headers, default: float, now: float) -> float:
     """
     if CACHE_CONTROL not in headers and EXPIRES not in headers:
         return default
-    directives = _directives(_field(headers, "Cache-Control") or "")
+    directives = _directives(list_field(headers, "Cache-Control") or "")
     if "no-store" in directives:
         raise InvalidRequestError(
             f"Cache-Control: no-store forbids to store the value. {_STATE_IT}"

@@ -287,6 +287,8 @@ class DirectEntries:
                 raise too_many_bytes()
         except RequestError as error:
             reply = problem_reply(problem_of(error))
+        except ProblemError as problem:
+            reply = problem_reply(problem)
         except Exception:
             log.exception("A request failed", path=message.path)
             reply = internal_error()

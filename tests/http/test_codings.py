@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import gzip
+import random
+import threading
 import zlib
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
 
 from sidecar.app.sidecar import Sidecar
+from sidecar.http import codings
 from tests.http.serving import exchange, problem, request
 
 PATH = "/v1/cache/test/key"
 CLOSE = "Connection: close"
 MIB = 1 << 20
 gzipped = partial(gzip.compress, mtime=0)  # all test processes need the same parameters
+GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+END = b"\x01\0\0\xff\xff" + bytes(8)
+"""Of a gzip body without content: a last block without bytes, their checksum and their number."""
+EMPTY_BLOCKS = bytes.fromhex(
+    "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf06017020000000"
+    "0000e4ff1a04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf0601"
+    "70200000000000e4ff1a"
+)
+"""Eight blocks that have no bytes, but the tables of their code, which take long to build."""
 
 
 @pytest.mark.parametrize(
@@ -120,3 +134,44 @@ async def test_an_unknown_coding_is_refused(client: aiohttp.ClientSession) -> No
     async with client.put(PATH, data=b"x", headers={"Content-Encoding": "br"}) as answer:
         await problem(answer, 415)
         assert answer.headers["Accept-Encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzipped(random.Random(1).randbytes(MIB // 2))),
+        ("gzip", gzipped(bytes(64 * MIB))),
+        ("gzip", GZIP_HEAD + EMPTY_BLOCKS * 10_000 + END),
+        ("gzip", GZIP_HEAD + bytes((0, 0, 0, 0xFF, 0xFF)) * 100_000 + END),
+        ("gzip", GZIP_HEAD.replace(b"\x08\0", b"\x08\x10", 1) + b"x" * (MIB // 2) + b"\0" + END),
+        ("gzip", gzipped(b"value")[:-4] + bytes(MIB // 2)),
+        ("gzip", gzipped(b"value") * 10_000),
+        ("deflate", zlib.compress(b"")[:2] + EMPTY_BLOCKS * 10_000 + END[:-4]),
+        ("gzip, gzip", gzipped(GZIP_HEAD + EMPTY_BLOCKS * 10_000 + END)),
+    ],
+    ids=["noise", "bomb", "codes", "blocks", "comment", "rest", "members", "deflate", "twice"],
+)
+async def test_the_event_loop_decodes_little(
+    client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, coding: str, body: bytes
+) -> None:
+    """Whatever a body is made of: the time depends on what it takes, be it nothing in the end."""
+    on_loop = 0
+
+    class Decoder:
+        def __init__(self, window_bits: int) -> None:
+            self._decoder = zlib.decompressobj(window_bits)
+
+        def decompress(self, piece: bytes, limit: int) -> bytes:
+            nonlocal on_loop
+            decoded = self._decoder.decompress(piece, limit)
+            if threading.current_thread() is threading.main_thread():
+                on_loop += max(len(piece) - len(self._decoder.unconsumed_tail), len(decoded) // 16)
+            return decoded
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._decoder, name)
+
+    monkeypatch.setattr(codings, "zlib", SimpleNamespace(decompressobj=Decoder, error=zlib.error))
+    async with client.put(PATH, data=body, headers={"Content-Encoding": coding}) as answer:
+        assert answer.status in {201, 400, 413}
+    assert on_loop <= codings.LOOP_BYTES

@@ -49,7 +49,7 @@ class Fifo(Generic[N]):
         return len(self._queue)
 
     def keys(self) -> Iterable[bytes]:
-        return self._queue.keys()
+        return dict.keys(self._queue)
 
     def __iter__(self) -> Iterator[N]:
         return iter(self._queue.values())

@@ -52,7 +52,7 @@ class Lru(Generic[N]):
         return len(self._queue)
 
     def keys(self) -> Iterable[bytes]:
-        return self._queue.keys()
+        return dict.keys(self._queue)
 
     def __iter__(self) -> Iterator[N]:
         return iter(self._queue.values())

@@ -113,7 +113,7 @@ class S3Fifo(Generic[N]):
         return len(self._small) + len(self._main)
 
     def keys(self) -> Iterable[bytes]:
-        return chain(self._small, self._main)
+        return chain(dict.keys(self._small), dict.keys(self._main))
 
     def __iter__(self) -> Iterator[N]:
         """Small nodes that will leave, main ones by rounds left, other small ones; O(n log n)."""

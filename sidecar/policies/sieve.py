@@ -82,7 +82,7 @@ class Sieve(Generic[N]):
         return len(self._ahead) + len(self._passed)
 
     def keys(self) -> Iterable[bytes]:
-        return chain(self._ahead, self._passed)
+        return chain(dict.keys(self._ahead), dict.keys(self._passed))
 
     def __iter__(self) -> Iterator[N]:
         """Nodes in the order of eviction without further visits; the newest last."""

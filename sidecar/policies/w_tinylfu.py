@@ -111,7 +111,7 @@ class WTinyLfu(Generic[N]):
         return len(self._window) + len(self._probation) + len(self._protected)
 
     def keys(self) -> Iterable[bytes]:
-        return chain(*self._queues)
+        return chain(*map(dict.keys, self._queues))
 
     def __iter__(self) -> Iterator[N]:
         """Probation, window, protected; without a prediction of which candidates are admitted."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -53,3 +57,27 @@ def test_iteration_foretells_eviction(name: str, seed: int) -> None:
     trace = zipf(seed, requests=1_000 + seed, keys=200)
     replay(policy, trace, entries=64)
     assert list(policy) == [policy.evict() for _ in range(64)]
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.policies))
+def test_keys_are_not_listed_in_the_order_of_a_queue(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """All are listed at once, and the iterator of an OrderedDict looks each of them up."""
+    is_listing = False
+
+    class Queue(OrderedDict[Any, Any]):
+        def __iter__(self) -> Iterator[Any]:
+            assert not is_listing
+            return super().__iter__()
+
+        def keys(self) -> Any:
+            assert not is_listing
+            return super().keys()
+
+    module = sys.modules[type(CATALOGUE.policies.make(name, 64, rng=Random(1))).__module__]
+    monkeypatch.setattr(module, "OrderedDict", Queue, raising=False)
+    policy = Keyed(CATALOGUE.policies.make(name, 64, rng=Random(1)))
+    replay(policy, zipf(13, requests=2_000, keys=200), entries=64)
+    is_listing = True
+    assert len(list(policy.policy.keys())) == 64

@@ -80,7 +80,10 @@ class AdminApi:
         scope, cursor = full_scope(namespace, prefix), _cursor(query.cursor)
         await request.protocol.reserve(PAGE_COPIES * PAGE_BYTES + list_bytes(self._store))
         try:
-            listed, following = await page(self._store, self._clock, scope, cursor, query.limit)
+            pause = request.protocol.admission.slices.next
+            listed, following = await page(
+                self._store, self._clock, scope, cursor, query.limit, pause=pause
+            )
         except BadCursorError:
             raise InvalidRequestError("The cursor is invalid; start without one.") from None
         except TimeoutError:

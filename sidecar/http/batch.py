@@ -45,6 +45,7 @@ from sidecar.http.problems import problem_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit
 from sidecar.model.errors import WriteError
+from sidecar.serving.slices import Slices
 from sidecar.store.store import Ask, Store
 from sidecar.store.store import Written as StoreWritten
 
@@ -57,7 +58,9 @@ REPLY_BYTES = 32 << 20
 REPLY_SHARE = 4
 """An answer takes at most this part of the memory for requests."""
 AT_ONCE = 64
-"""Keys of one call in progress at the same time: about as many as fit a frame to L3."""
+"""Keys of one call in progress at the same time: about as many as fit a frame to L3, and a slice of
+work. Calls for more keys wait for each other after each slice.
+"""
 AT_ONCE_BYTES = 1 << 20
 """The same for their values; a larger one is read alone."""
 COPIES = 6
@@ -113,7 +116,10 @@ class BatchApi:
         most = min(REPLY_BYTES, connection.admission.budget.most_bytes // REPLY_SHARE)
         if self._would_wait(names[:AT_ONCE]):
             check_wait(request, self._store.refuses_read)
+        slices = connection.admission.slices
         while start < len(names) and size < most:
+            if start:
+                await slices.next()
             count, needed = self._at_once(names[start : start + AT_ONCE])
             needed = size + needed * ANSWER_COPIES
             if not found:
@@ -125,7 +131,7 @@ class BatchApi:
                 if hit is None:
                     missing.append(key)
                 else:
-                    found.append(await self._described(key, hit, as_json=as_json))
+                    found.append(await self._described(key, hit, slices, as_json=as_json))
                     size += len(found[-1])
             start += count
             del hits
@@ -148,14 +154,19 @@ class BatchApi:
     async def mset(self, request: Request) -> Reply:
         check_wait(request, self._store.refuses_write)
         body = await _body(request, ENTRIES_BYTES, NewEntries, RawEntries)
+        slices = request.protocol.admission.slices
+        if len(body.entries) > AT_ONCE:
+            await slices.next()
         keys = [_text(entry.key, f"entries[{n}].key") for n, entry in enumerate(body.entries)]
         names = _names(body.namespace, keys, "entries[{}].key")
         puts = [
-            (name, *await self._checked(entry, f"entries[{number}]"))
+            (name, *await self._checked(entry, f"entries[{number}]", slices))
             for number, (name, entry) in enumerate(zip(names, body.entries, strict=True))
         ]
         written: list[WrittenEntry] = []
         for start in range(0, len(puts), AT_ONCE):
+            if start:
+                await slices.next()
             batch = puts[start : start + AT_ONCE]
             writes = [self._store.put(*put) for put in batch]
             written += await _outcomes(keys[start:], writes, "the value")
@@ -166,6 +177,8 @@ class BatchApi:
         keys, names = await _wanted(request)
         written: list[WrittenEntry] = []
         for start in range(0, len(names), AT_ONCE):
+            if start:
+                await request.protocol.admission.slices.next()
             batch = names[start : start + AT_ONCE]
             writes = [self._store.delete(name) for name in batch]
             written += await _outcomes(keys[start:], writes, "the deletion")
@@ -184,7 +197,7 @@ class BatchApi:
             hits[at] = hit
         return hits
 
-    async def _described(self, key: Key, hit: Hit, *, as_json: bool) -> bytes:
+    async def _described(self, key: Key, hit: Hit, slices: Slices, *, as_json: bool) -> bytes:
         entry = hit.entry
         now = self._clock()
         described = FoundEntry(
@@ -197,15 +210,17 @@ class BatchApi:
             tier=hit.tier,
         )
         if as_json:
-            described.value, described.encoding = await json_string(hit.value)
+            described.value, described.encoding = await json_string(hit.value, slices)
         return part(described, as_json=as_json)
 
-    async def _checked(self, entry: NewEntry | RawEntry, path: str) -> tuple[bytes, str, float]:
+    async def _checked(
+        self, entry: NewEntry | RawEntry, path: str, slices: Slices
+    ) -> tuple[bytes, str, float]:
         """The value, media type and lifetime for `Store.put`. Raises RequestError."""
         value: Key | None = _text(entry.value, f"{path}.value")
         if isinstance(value, str):
             is_text = entry.encoding == "utf-8"
-            value = value.encode() if is_text else await from_base64(value)
+            value = value.encode() if is_text else await from_base64(value, slices)
         if value is None:
             raise InvalidRequestError(f"This is not base64 - at `$.{path}.value`.")
         config = self._store.config
@@ -229,6 +244,8 @@ async def _body(request: Request, limit: int, in_json: Any, in_messagepack: Any)
 async def _wanted(request: Request) -> tuple[list[Key], list[bytes]]:
     """The keys of a call as the client sent them, and the full keys."""
     body = await _body(request, KEYS_BYTES, Keys, RawKeys)
+    if len(body.keys) > AT_ONCE:
+        await request.protocol.admission.slices.next()
     keys = [_text(key, f"keys[{number}]") for number, key in enumerate(body.keys)]
     return keys, _names(body.namespace, keys, "keys[{}]")
 

@@ -8,7 +8,6 @@ and from JSON or base64 in slices, with other tasks running in between.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import codecs
@@ -22,6 +21,7 @@ from sidecar.api.entries import Encoding
 from sidecar.http.messages import LARGE_BYTES, Reply, Request
 from sidecar.http.problems import NOT_KEPT, ProblemError
 from sidecar.http.wording import of_decoding
+from sidecar.serving.slices import Slices
 
 JSON = "application/json"
 MESSAGEPACK = "application/msgpack"
@@ -132,7 +132,7 @@ def part(value: Any, *, as_json: bool) -> bytes:
     return _encode_json(value) if as_json else _encode_messagepack(value)
 
 
-async def json_string(value: bytes) -> tuple[str | msgspec.Raw, Encoding]:
+async def json_string(value: bytes, slices: Slices) -> tuple[str | msgspec.Raw, Encoding]:
     """A value for a JSON answer: text if it is UTF-8, else base64."""
     if len(value) <= SLICE_BYTES:
         try:
@@ -141,20 +141,20 @@ async def json_string(value: bytes) -> tuple[str | msgspec.Raw, Encoding]:
             return base64.b64encode(value).decode(), "base64"
     decode = codecs.getincrementaldecoder("utf-8")().decode
     try:
-        pieces = [_encode_json(decode(chunk))[1:-1] async for chunk in _in_turns(value)]
+        pieces = [_encode_json(decode(chunk))[1:-1] async for chunk in _in_slices(value, slices)]
         decode(b"", final=True)
         encoding: Encoding = "utf-8"
     except UnicodeDecodeError:
-        pieces = [base64.b64encode(chunk) async for chunk in _in_turns(value)]
+        pieces = [base64.b64encode(chunk) async for chunk in _in_slices(value, slices)]
         encoding = "base64"
     return msgspec.Raw(b"".join((b'"', *pieces, b'"'))), encoding
 
 
-async def from_base64(text: str) -> bytes | None:
+async def from_base64(text: str, slices: Slices) -> bytes | None:
     """Decode strict base64 (RFC 4648, section 4); None if the text is invalid."""
     pieces: list[bytes] = []
     try:
-        async for chunk in _in_turns(text.encode("ascii")):
+        async for chunk in _in_slices(text.encode("ascii"), slices):
             if pieces and len(pieces[-1]) % 3:
                 return None  # padding before the end
             pieces.append(binascii.a2b_base64(chunk, strict_mode=True))
@@ -163,11 +163,11 @@ async def from_base64(text: str) -> bytes | None:
     return b"".join(pieces)
 
 
-async def _in_turns(value: bytes) -> AsyncIterator[bytes]:
+async def _in_slices(value: bytes, slices: Slices) -> AsyncIterator[bytes]:
     """Slices of a value; other tasks run between them."""
     for start in range(0, len(value), SLICE_BYTES):
         if start:
-            await asyncio.sleep(0)
+            await slices.next()
         yield value[start : start + SLICE_BYTES]
 
 

@@ -5,7 +5,6 @@ It serves the optimizer's history, so a page that was just opened shows a whole 
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Collection
@@ -88,7 +87,7 @@ class SignalsApi:
             for start in range(0, len(ends), SLICE_POINTS):
                 part = ends[start : start + SLICE_POINTS]
                 column += [self._value(name, end - step, end) for end in part]
-                await asyncio.sleep(0)
+                await request.protocol.admission.slices.next()
         body = Course(step_seconds=step, ends=ends, values=values)
         return Reply(200, JSON_HEADER, msgspec.json.encode(body))
 

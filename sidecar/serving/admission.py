@@ -14,6 +14,7 @@ from sidecar.model.stats import RequestStats
 from sidecar.serving.budget import Budget
 from sidecar.serving.limiter import Limiter, usual_seconds
 from sidecar.serving.limits import Limits
+from sidecar.serving.slices import Slices
 from sidecar.serving.turns import Turns
 
 FEW_REQUESTS = 32
@@ -31,6 +32,7 @@ class Admission:
         "limiter",
         "limits",
         "refusals",
+        "slices",
         "stats",
         "turns",
     )
@@ -50,6 +52,8 @@ class Admission:
         """None if requests in flight are unlimited."""
         self.turns = Turns()
         """Whether requests are too many to be answered in time, whatever they are."""
+        self.slices = Slices()
+        """Of the requests that take long."""
         self.keepalive_seconds = self.limits.idle_seconds
         self._on_keepalive: list[Callable[[float], None]] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,10 +15,17 @@ from sidecar.model.life import is_expired
 from sidecar.store.store import Ask, Found, Store
 from sidecar.tiers.disk import DOWN
 
-SLICE_KEYS = 2000
-"""Keys examined before the event loop may run other tasks."""
+SLICE_KEYS = 500
+"""Keys examined before the event loop may run other tasks; some milliseconds if all are wanted."""
 REFERENCE_BYTES = 8
 _IN_MEMORY, _ON_DISK = b"m", b"d"
+
+Pause = Callable[[], Awaitable[None]]
+"""Awaited before each slice: others may run meanwhile."""
+
+
+async def _give_way() -> None:
+    await asyncio.sleep(0)
 
 
 class BadCursorError(Exception):
@@ -40,7 +48,13 @@ def list_bytes(store: Store) -> int:
 
 
 async def page(
-    store: Store, clock: Clock, scope: bytes, cursor: bytes, limit: int
+    store: Store,
+    clock: Clock,
+    scope: bytes,
+    cursor: bytes,
+    limit: int,
+    *,
+    pause: Pause = _give_way,
 ) -> tuple[list[Listed], bytes | None]:
     """Up to `limit` keys below `scope`, of PAGE_BYTES in all, and the cursor of the next page; None
     after the last.
@@ -54,7 +68,7 @@ async def page(
     """
     kind, position = cursor[:1] or _IN_MEMORY, cursor[1:]
     if kind == _IN_MEMORY:
-        found, last = await _in_memory(store, clock, scope, position, limit)
+        found, last = await _in_memory(store, clock, scope, position, limit, pause=pause)
         if last is not None:
             return found, _IN_MEMORY + last
         kind, position = _ON_DISK, b""
@@ -86,22 +100,28 @@ def _resolve_page(answer: asyncio.Future[Page | None], listed: Page | None) -> N
 
 
 async def _in_memory(
-    store: Store, clock: Clock, scope: bytes, after: bytes, limit: int
+    store: Store, clock: Clock, scope: bytes, after: bytes, limit: int, *, pause: Pause
 ) -> tuple[list[Listed], bytes | None]:
     """The first keys after `after`, in order, that L3 does not have; and the last that was looked
     at, None if there are no more.
     """
     first: list[bytes] = []
+    await pause()
     keys = [*store.memory.held.order.keys(), *store.disk.pending]
     for start in range(0, len(keys), SLICE_KEYS):
+        await pause()
         now = clock()
+        before = first[-1] if len(first) == limit else None
         wanted = {
             key
             for key in keys[start : start + SLICE_KEYS]
-            if key > after and key.startswith(scope) and _in_memory_only(store, key, now)
+            if after < key
+            and (before is None or key < before)  # else it is not among the first
+            and key.startswith(scope)
+            and _in_memory_only(store, key, now)
         }
-        first = heapq.nsmallest(limit, wanted.union(first))
-        await asyncio.sleep(0)
+        if wanted:
+            first = heapq.nsmallest(limit, wanted.union(first))
     found: list[Listed] = []
     last, size, now = None, 0, clock()
     for last in first:

@@ -4,6 +4,7 @@ with a dict.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from sidecar.config.values import CacheConfig
 from sidecar.model.answers import PAGE_BYTES
-from sidecar.store.listing import page
+from sidecar.store.listing import SLICE_KEYS, page
 from tests.store.harness import Harness
 
 
@@ -92,3 +93,25 @@ def test_a_list_goes_on_behind_keys_that_have_expired(harness: Harness) -> None:
         b"ns/4",
         b"ns/5",
     ]
+
+
+def test_a_page_looks_up_few_keys_of_many(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that may be among its first: to look all keys up takes seconds for a page."""
+    harness.store.disk.give_up()
+    numbers = list(range(1000))
+    random.Random(1).shuffle(numbers)
+    for number in numbers:
+        harness.run(harness.store.put(b"ns/%04d" % number, b"", "text/plain", 60.0))
+    looked_up: list[bytes] = []
+    locate = harness.store.locate
+
+    def counted(key: bytes) -> object:
+        looked_up.append(key)
+        return locate(key)
+
+    monkeypatch.setattr(harness.store, "locate", counted)
+    listed, _ = harness.run(page(harness.store, lambda: harness.now, b"ns/", b"", 10))
+    assert [row.key for row in listed] == [b"ns/%04d" % number for number in range(10)]
+    assert len(looked_up) < SLICE_KEYS + 200

@@ -90,7 +90,10 @@ class Found(Struct, kw_only=True):
     missing: list[SentKey]
     left: Annotated[
         list[SentKey],
-        Meta(description="Not looked up, since the answer is full; ask for them again."),
+        Meta(
+            description="Not looked up, since the answer is full or L3 did not answer in time; ask "
+            "for them again."
+        ),
     ]
 
 

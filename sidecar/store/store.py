@@ -446,7 +446,7 @@ class Store:
             await self._room()
         if condition is None:
             return await _written(begin)
-        async with self._turns.of(key):
+        async with self._turns.of(key, self.config.tiers.l3.timeout_seconds):
             await self._check(key, condition)
             return await _written(begin)
 

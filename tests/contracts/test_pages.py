@@ -32,16 +32,19 @@ from sidecar.config.rules_schema import (
     MAX_WINDOWS,
 )
 from sidecar.http.admin import MAX_PAGE
+from sidecar.http.batch import AT_ONCE
 from sidecar.http.openapi import answers
 from sidecar.http.reading import MOST_LINES
 from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route
+from sidecar.http.wording import HEAD_BYTES
 from sidecar.model.answers import PAGE_BYTES
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
 from sidecar.serving.budget import UNLIMITED_BYTES
 from sidecar.serving.limits import OPS_LIMITS, Limits
 from sidecar.serving.paced import CONNECTIONS_PER_SECOND
+from sidecar.store.listing import SLICE_KEYS
 from sidecar.telemetry.metrics import RENDERINGS_PER_SECOND
 from tests.cli.examples import IMPROVED, watched
 from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
@@ -241,6 +244,13 @@ def test_the_limits_are_those_of_the_program() -> None:
     assert limits["keys in a batch"] == f"{MAX_KEYS:,}"
     page = limits["keys in a page of `/v1/keys`"]
     assert page == f"{MAX_PAGE:,}, of {PAGE_BYTES >> 10} KiB in all"
+    listed = limits["all lines of a header field that is a list, such as `If-None-Match`"]
+    assert listed == f"{HEAD_BYTES:,} bytes together"
+    slices = limits[
+        "keys that a call for many looks up or writes, or a page of keys examines, before all "
+        "others have been looked at"
+    ]
+    assert slices == f"{AT_ONCE}, {SLICE_KEYS}"
     chunked = limits["ends of lines in what is read at once of a body in chunks"]
     assert chunked == f"{MOST_LINES}"
     assert MAX_WINDOW_SECONDS == 8 * 3600

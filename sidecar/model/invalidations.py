@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+FEW_LENGTHS = 16
+
 
 class Invalidations:
     """Scopes (prefixes of full keys), each with a write number that invalidates all earlier ones.
 
-    Keys in their order are divided into spans, each covered by the same scopes, so that `covers`
-    takes one search, however many scopes there are. The spans are made when one is asked for.
+    Most are of few lengths, and `covers` looks one up for each length. With more lengths, keys in
+    their order are divided into spans, each covered by the same scopes, and it takes one search.
+    The spans are made when one is asked for, which takes as long as some hundred lookups.
     """
 
     def __init__(self) -> None:
         self._seq_of: dict[bytes, int] = {}
+        self._lengths: dict[int, int] = {}  # length of a scope -> number of scopes
         self._starts: list[bytes] | None = []
         """The first key of each span but the first one; None where the scopes have changed."""
         self._seqs = [0]
@@ -26,12 +30,16 @@ class Invalidations:
         self.any = False  # an attribute, since every read needs it
 
     def add(self, scope: bytes, seq: int) -> None:
+        if scope not in self._seq_of:
+            self._lengths[len(scope)] = self._lengths.get(len(scope), 0) + 1
         self._seq_of[scope] = max(seq, self._seq_of.get(scope, 0))
         self._starts = None
         self.any = True
 
     def covers(self, key: bytes, seq: int) -> bool:
         """Whether the version `seq` of `key` has been invalidated."""
+        if len(self._lengths) <= FEW_LENGTHS:
+            return any(seq < self._seq_of.get(key[:length], 0) for length in self._lengths)
         starts = self._starts
         if starts is None:
             starts = self._divide()
@@ -42,6 +50,11 @@ class Invalidations:
         done = [scope for scope, seq in self._seq_of.items() if seq <= up_to_seq]
         for scope in done:
             del self._seq_of[scope]
+            left = self._lengths[len(scope)] - 1
+            if left:
+                self._lengths[len(scope)] = left
+            else:
+                del self._lengths[len(scope)]
         self._starts = None
         self.any = bool(self._seq_of)
         return done

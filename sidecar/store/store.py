@@ -74,7 +74,9 @@ from sidecar.tiers.memory import cost_of
 from sidecar.tiers.packing import LOOP_BYTES, UnpackError, unpack, unpack_aside
 
 MAX_INVALIDATIONS = 1024
-"""The most scopes waiting for their sweep; each new one costs a read the order of all of them."""
+"""The most scopes waiting for their sweep. If they are of many lengths, each new one costs a read
+the order of all of them.
+"""
 LEAST_PACE = 0.01
 """The lowest pace of background work: without a sweep, dead entries would keep their space."""
 MOST_OVERHEAD_BYTES = 16 << 10

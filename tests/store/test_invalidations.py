@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.model.invalidations import Invalidations
+from sidecar.model import invalidations as invalidations_module
+from sidecar.model.invalidations import FEW_LENGTHS, Invalidations
 from sidecar.store.store import MAX_INVALIDATIONS
 
 LETTERS = b"\x00a\xfe\xff"
@@ -32,9 +33,13 @@ class Counted(bytes):
         return super().startswith(*arguments)
 
 
+@pytest.mark.parametrize("few", [0, 2, FEW_LENGTHS])
 @pytest.mark.parametrize("seed", range(20))
-def test_a_scope_covers_what_begins_with_it(seed: int) -> None:
+def test_a_scope_covers_what_begins_with_it(
+    seed: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As if every scope were compared with every key, whatever is added and forgotten."""
+    monkeypatch.setattr(invalidations_module, "FEW_LENGTHS", few)
     rng = Random(seed)
 
     def text(longest: int) -> bytes:
@@ -67,3 +72,14 @@ def test_many_scopes_cost_a_read_no_more_than_a_few() -> None:
         Counted.uses = 0
         invalidations.covers(Counted(b"namespace/" + key), 1)
         assert Counted.uses < 16
+
+
+def test_a_new_scope_costs_the_next_read_nothing_among_few_lengths() -> None:
+    """An application may invalidate as often as it reads."""
+    invalidations = Invalidations()
+    for number in range(MAX_INVALIDATIONS):
+        invalidations.add(b"namespace/%04d/" % number, number)
+        Counted.uses = 0
+        invalidations.covers(Counted(b"namespace/0000/key"), number)
+        assert Counted.uses <= FEW_LENGTHS
+    assert invalidations._starts is None

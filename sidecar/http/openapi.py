@@ -67,12 +67,15 @@ class Description:
     def __init__(self, routes: Sequence[Route[Any]]) -> None:
         self._routes = routes
         self._encoded: bytes | None = None
+        self._encoding = asyncio.Lock()
 
     async def get(self, _request: Request) -> Reply:
         if self._encoded is None:
-            self._encoded = await asyncio.to_thread(
-                lambda: msgspec.json.encode(document(self._routes))
-            )
+            async with self._encoding:  # once, for all who ask meanwhile
+                if self._encoded is None:
+                    self._encoded = await asyncio.to_thread(
+                        lambda: msgspec.json.encode(document(self._routes))
+                    )
         return Reply(200, JSON_HEADER, self._encoded)
 
 

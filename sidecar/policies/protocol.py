@@ -18,6 +18,10 @@ import msgspec
 
 NEVER = float("inf")
 """The expiry of a node that does not expire."""
+MOST_STEPS = 4096
+"""Nodes that one call of `evict` may pass over: some milliseconds. A policy that is O(1) amortized
+may have a million of them to pass over otherwise, with the event loop waiting.
+"""
 
 
 class Node(Protocol):

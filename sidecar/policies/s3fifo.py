@@ -10,7 +10,7 @@ on bytes may never reach. Before the first eviction, the small queue takes only 
 new keys enter the main queue, as in the authors' later code. A ghost is the key's 64-bit hash;
 there are as many ghosts as the main queue has room for keys. The newest key is not counted, and is
 not evicted from the main queue while there is another, since the paper evicts before an insertion,
-and a tier afterwards.
+and a tier afterwards. After MOST_STEPS keys that stay, the next one leaves.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import ClassVar, Generic
 
-from sidecar.policies.protocol import N
+from sidecar.policies.protocol import MOST_STEPS, N
 from sidecar.policies.spec import PolicySpec
 
 _SMALL_SHARE = 0.1
@@ -86,10 +86,12 @@ class S3Fifo(Generic[N]):
         others = len(small) + len(main) - 1
         main_room = max(0, others - max(1, int(others * _SMALL_SHARE)))
         newcomers = newest in main
+        left = MOST_STEPS
         while True:
+            left -= 1
             if main and (len(main) - newcomers > main_room or not small):
                 key, node = main.popitem(last=False)
-                if node.mark:
+                if node.mark and left > 0:
                     node.mark -= 1
                     main[key] = node
                 elif key == newest and others:
@@ -98,7 +100,7 @@ class S3Fifo(Generic[N]):
                     return node
             else:
                 key, node = small.popitem(last=False)
-                if node.mark < _HITS_TO_PASS:
+                if node.mark < _HITS_TO_PASS or left <= 0:
                     self._ghosts.add(hash(key))
                     self._ghost_queue.append(hash(key))
                     self._bound_ghosts(main_room)

@@ -9,7 +9,7 @@ Deviations: the hand does not evict the newest key while there is another, since
 before an insertion, and a tier afterwards. The paper's linked list is two queues here, split at the
 hand: keys behind it, and keys ahead of it. A key that stays moves from one queue to the other and
 keeps its rank, so the order is the same. Both queues are implemented in C, and so faster than a
-linked list in Python.
+linked list in Python. A hand that has passed MOST_STEPS visited keys evicts the next one, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import ClassVar, Generic
 
-from sidecar.policies.protocol import N
+from sidecar.policies.protocol import MOST_STEPS, N
 from sidecar.policies.spec import PolicySpec
 
 
@@ -27,8 +27,8 @@ class Sieve(Generic[N]):
     """Two queues, oldest node first. A node's mark is 1 if it was visited.
 
     At least one node is ahead of the hand unless the policy is empty. `evict` is O(1) amortized:
-    each further step clears a mark that a hit has set, so after hits on n keys one call may take n
-    steps.
+    each further step clears a mark that a hit has set. After hits on all of a million keys one call
+    would take a second, so it ends after MOST_STEPS, with a node that was visited.
     """
 
     name: ClassVar[str] = "sieve"
@@ -64,9 +64,11 @@ class Sieve(Generic[N]):
 
     def evict(self) -> N:
         visited = True
+        left = MOST_STEPS
         while visited:
             key, node = self._ahead.popitem(last=False)
-            visited = bool(node.mark)
+            left -= 1
+            visited = bool(node.mark and left)
             if visited:
                 node.mark = 0
                 self._passed[key] = node

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar.catalogue import CATALOGUE
+from sidecar.policies.protocol import MOST_STEPS
 from sidecar.policies.spec import PolicySpec
 from sidecar.testing.policies import PolicyContract
 from sidecar.testing.traces import Keyed, insert, replay, zipf
@@ -81,3 +82,30 @@ def test_keys_are_not_listed_in_the_order_of_a_queue(
     replay(policy, zipf(13, requests=2_000, keys=200), entries=64)
     is_listing = True
     assert len(list(policy.policy.keys())) == 64
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.policies))
+def test_no_eviction_passes_over_all_keys(name: str) -> None:
+    """Whatever was used before it: the event loop waits for each."""
+    policy = Keyed(CATALOGUE.policies.make(name, 8 * MOST_STEPS, rng=Random(1)))
+    for key in range(8 * MOST_STEPS):
+        policy.insert(b"%d" % key)
+    for _ in range(4):
+        for key in range(8 * MOST_STEPS):
+            policy.hit(b"%d" % key)
+    lines = 0
+
+    def count(_frame: object, event: str, _argument: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        for _ in range(3):
+            policy.evict()
+    finally:
+        sys.settrace(before)
+    assert lines < 3 * 16 * MOST_STEPS
+    assert len(policy) == 8 * MOST_STEPS - 3

@@ -22,6 +22,10 @@ BACKLOG = 1024
 """Connections to the data API that may wait to be accepted: all clients may connect at once."""
 OTHER_DESCRIPTORS = 400
 """What connections to the data API leave: for those of the ops API, for refusals, and for files."""
+LEAST_SHARE, REFUSALS_SHARE = 1 / 4, 1 / 20
+"""Of all descriptors: the least for connections to the data API, and the most for its refusals. A
+refusal has one for a second, in which no probe could be accepted if there were no other.
+"""
 
 
 def data_limits() -> Limits:
@@ -31,7 +35,11 @@ def data_limits() -> Limits:
     most, limits = most_descriptors(), Limits()
     if most is None:
         return limits
-    return Limits(connections=max(1, min(limits.connections, most - OTHER_DESCRIPTORS)))
+    connections = max(int(most * LEAST_SHARE), most - OTHER_DESCRIPTORS)
+    return Limits(
+        connections=min(limits.connections, connections),
+        refusals=min(limits.refusals, int(most * REFUSALS_SHARE)),
+    )
 
 
 class Listeners:

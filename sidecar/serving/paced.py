@@ -24,7 +24,7 @@ BACKLOG = 4096
 GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 """The client has hung up, and would not read an answer."""
 FAILED_SECONDS = 0.1
-"""The pause after an error of the system, such as no free descriptor."""
+"""The pause after an error of the system where no socket waits, such as no free descriptor."""
 
 
 class PacedListener:
@@ -78,7 +78,10 @@ class PacedListener:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError:
-            self._stop_listening(FAILED_SECONDS)
+            if self._sources:
+                self._close_oldest()  # it may be the descriptor that is missing
+            else:
+                self._stop_listening(FAILED_SECONDS)
             return
         accepted.setblocking(False)
         source, descriptor = str(address[0]), accepted.fileno()
@@ -86,9 +89,13 @@ class PacedListener:
         self._sources[descriptor] = source
         self._heard.register(descriptor, select.EPOLLIN | select.EPOLLRDHUP)
         if len(self._sources) > MOST_WAITING:
-            crowd = max(self._waiting.values(), key=len)
-            self._taken(next(iter(crowd))).close()
+            self._close_oldest()
         self._stop_listening(self._accepts.take(self._loop.time()))
+
+    def _close_oldest(self) -> None:
+        """Of the source with the most."""
+        crowd = max(self._waiting.values(), key=len)
+        self._taken(next(iter(crowd))).close()
 
     def _stop_listening(self, seconds: float) -> None:
         if seconds:

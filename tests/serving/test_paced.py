@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -91,3 +93,23 @@ async def test_it_serves_on_after_the_clients_have_gone() -> None:
                     client(brief, port, FLOODER, sent)
             client(stack, port, PROBE, b"x")
             await eventually(lambda: PROBE in sources, "it is served")
+
+
+async def test_without_descriptors_those_that_wait_make_room() -> None:
+    """A flood that takes all of them would keep the probe out otherwise."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        async with listening() as (port, sources):
+            clients = [stack.enter_context(socket.socket()) for _ in range(100)]
+            probe = stack.enter_context(socket.socket())
+            free = os.dup(probe.fileno())
+            os.close(free)
+            before = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free + 20, most))
+            stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+            for each in clients:
+                each.bind((FLOODER, 0))
+                each.connect(("127.0.0.1", port))
+            probe.connect(("127.0.0.1", port))
+            probe.send(b"x")
+            await eventually(lambda: PROBE in sources, "the probe is served")

@@ -11,8 +11,9 @@ One file of more than 300 lines, since the three calls share their steps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
@@ -170,31 +171,16 @@ class BatchApi:
             (name, *await self._checked(entry, f"entries[{number}]", slices))
             for number, (name, entry) in enumerate(zip(names, body.entries, strict=True))
         ]
-        written: list[WrittenEntry] = []
-        for start in range(0, len(puts), AT_ONCE):
-            if start:
-                await slices.next()
-            if _is_unanswered(written[-AT_ONCE:]):
-                written += _not_written(keys[start:])
-                break
-            batch = puts[start : start + AT_ONCE]
-            writes = [self._store.put(*put) for put in batch]
-            written += await _outcomes(keys[start:], writes, "the value")
+        writes = (self._store.put(*put) for put in puts)
+        written = await _in_slices(keys, writes, "the value", slices)
         return encoded(Written(written), as_json=wants_json(request))
 
     async def mdelete(self, request: Request) -> Reply:
         check_wait(request, self._store.refuses_write)
         keys, names = await _wanted(request)
-        written: list[WrittenEntry] = []
-        for start in range(0, len(names), AT_ONCE):
-            if start:
-                await request.protocol.admission.slices.next()
-            if _is_unanswered(written[-AT_ONCE:]):
-                written += _not_written(keys[start:])
-                break
-            batch = names[start : start + AT_ONCE]
-            writes = [self._store.delete(name) for name in batch]
-            written += await _outcomes(keys[start:], writes, "the deletion")
+        writes = (self._store.delete(name) for name in names)
+        slices = request.protocol.admission.slices
+        written = await _in_slices(keys, writes, "the deletion", slices)
         for entry in written:
             if entry.status == 201:  # there was no entry
                 entry.status = 404
@@ -295,6 +281,20 @@ def _text(sent: str | Raw, path: str) -> Key:
 
 def _at(path: str, sentence: str) -> InvalidRequestError:
     return InvalidRequestError(f"{sentence.rstrip('.')} - at `$.{path}`.")
+
+
+async def _in_slices(
+    keys: list[Key], writes: Iterator[Awaitable[StoreWritten]], what: str, slices: Slices
+) -> list[WrittenEntry]:
+    """The results of all writes, each of which begins with its slice."""
+    written: list[WrittenEntry] = []
+    for start in range(0, len(keys), AT_ONCE):
+        if start:
+            await slices.next()
+        if _is_unanswered(written[-AT_ONCE:]):
+            return written + _not_written(keys[start:])
+        written += await _outcomes(keys[start:], [*islice(writes, AT_ONCE)], what)
+    return written
 
 
 async def _outcomes(

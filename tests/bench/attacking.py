@@ -1,16 +1,21 @@
-"""`python -m tests.bench.attacking KIND PORT CONNECTIONS SECONDS`: an attack on the ops port."""
+"""`python -m tests.bench.attacking KIND PORT CONNECTIONS SECONDS`: an attack on the ops port, or
+`nothing`, which takes the processor as often and sends nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PAUSE_SECONDS = 0.001
 """Between the bytes of a client that trickles, and after a connection that failed."""
+BUSY_SECONDS = 0.0005
+"""Between two pauses; real attackers take about as much of a processor at the lowest priority."""
 
 Attack = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -44,6 +49,15 @@ async def pipeline(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     await reader.read()
 
 
+async def be_busy() -> None:
+    """What attackers do to a load that shares a processor with them, whatever they attack."""
+    while True:
+        until = time.perf_counter() + BUSY_SECONDS
+        while time.perf_counter() < until:
+            pass
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
 KINDS: dict[str, Attack] = {
     "scrapes": scrape,
     "connections": scrape_once,
@@ -68,6 +82,8 @@ async def client(attack: Attack, port: int) -> None:
 async def main(kind: str, port: int, connections: int, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as clients:
+            if kind == "nothing":
+                await be_busy()
             for _ in range(connections):
                 clients.create_task(client(KINDS[kind], port))
 

@@ -248,18 +248,19 @@ def overload(sidecar: Sidecar) -> tuple[Case, ...]:
 
 
 def ops_attack(sidecar: Sidecar) -> tuple[Case, ...]:
-    """GETs beside an attack on the ops port, against GETs alone: by processor time, since those
-    that attack share a processor with those that ask.
+    """GETs beside an attack on the ops port, against GETs beside clients that take the load's
+    processor as often and do not attack.
     """
-    alone = Http(sidecar, "l1")
-    bounds = (at_least(0.8), Bound(LIVEZ, 1.0, "ours", is_ceiling=True))
+    load = Http(sidecar, "l1")
+    bounds = (at_least(0.8, RATE), Bound(LIVEZ, 1.0, "ours", is_ceiling=True))
     return tuple(
         Case(
             f"attack-{kind}",
             f"GET, hit in L1, beside {connections:,} clients that attack with {kind}",
-            Attacked(alone, kind, connections),
-            alone,
+            Attacked(load, kind, connections),
+            Attacked(load, "nothing", 1),
             bounds,
+            figure=RATE,
             rounds=7,
         )
         for kind, connections in (

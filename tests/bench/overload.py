@@ -73,7 +73,9 @@ class ClosedLoop:
 
 @dataclass(frozen=True, slots=True)
 class Attacked:
-    """Another side while the ops port is attacked, and probed."""
+    """Another side while the ops port is attacked, and probed; by clients that do `nothing`, as a
+    peer, which take the load's processor as well.
+    """
 
     side: Http
     kind: str
@@ -89,8 +91,7 @@ class Attacked:
 
     def measure(self, server: Running, seconds: int) -> Figures:
         lasts = ATTACK_BEFORE_SECONDS + seconds + ATTACK_AFTER_SECONDS
-        # It shares a processor with the load, whose rate it must not lower by that: at a lower rate
-        # each request takes the sidecar longer.
+        # It shares a processor with the load, and lowers its rate by that.
         attack = f"nice -n 19 taskset -c {LOAD_CPU} {sys.executable} -m tests.bench.attacking"
         numbers = [str(server.ops_port), str(self.connections), str(lasts)]
         with subprocess.Popen([*attack.split(), self.kind, *numbers], cwd=ROOT):

@@ -18,9 +18,12 @@ from contextlib import suppress
 from sidecar.serving.pace import Pace
 
 CONNECTIONS_PER_SECOND, CONNECTIONS_AT_ONCE = 100.0, 32
-ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE = 2000.0, 128
+ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE = 6000.0, 128
+PAUSE_SECONDS = 0.005
+"""The shortest pause: to stop listening and to go on takes as long as some accepts."""
 MOST_WAITING = 256
 BACKLOG = 4096
+"""All of them are accepted within a second, so that a probe behind them gets through."""
 GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 """The client has hung up, and would not read an answer."""
 FAILED_SECONDS = 0.1
@@ -90,7 +93,8 @@ class PacedListener:
         self._heard.register(descriptor, select.EPOLLIN | select.EPOLLRDHUP)
         if len(self._sources) > MOST_WAITING:
             self._close_oldest()
-        self._stop_listening(self._accepts.take(self._loop.time()))
+        if seconds := self._accepts.take(self._loop.time()):
+            self._stop_listening(max(seconds, PAUSE_SECONDS))
 
     def _close_oldest(self) -> None:
         """Of the source with the most."""
@@ -98,10 +102,9 @@ class PacedListener:
         self._taken(next(iter(crowd))).close()
 
     def _stop_listening(self, seconds: float) -> None:
-        if seconds:
-            for each in self._sockets:
-                self._loop.remove_reader(each)
-            self._pauses[self._listen] = self._loop.call_later(seconds, self._listen)
+        for each in self._sockets:
+            self._loop.remove_reader(each)
+        self._pauses[self._listen] = self._loop.call_later(seconds, self._listen)
 
     # ---- connections of those that have sent something
 

@@ -16,11 +16,16 @@ from typing import Any
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from sidecar.http.repeated import END
+from sidecar.http.wording import MAX_HEADERS
 
 SMALL_BYTES = 4096
 """Less than this is not worth counting: a connection takes more."""
 HEAD_COPIES = 3
 """What a byte of a head takes, since each field is kept as bytes and as text."""
+FIELD_BYTES, REQUEST_BYTES = 256, 768
+"""What a field, and a request, take besides: a field of five bytes is four objects and two pairs of
+them.
+"""
 _LINE_BYTES, _FIELD_BYTES = 15, 3
 """Of a request line without its path, and of a field without name and value; at least."""
 
@@ -28,11 +33,12 @@ _LINE_BYTES, _FIELD_BYTES = 15, 3
 class Unhandled:
     """The bytes of one connection. Requests are numbered in the order in which they came."""
 
-    __slots__ = ("_in_body", "_pieces", "begun", "waiting")
+    __slots__ = ("_in_body", "_lines", "_pieces", "begun", "waiting")
 
     def __init__(self) -> None:
         self.begun = 0
         """At most so many bytes of a head that has no end yet."""
+        self._lines = 0  # in it, at most
         self._in_body = False  # so that it is most likely of the body, which its reader counts
         self._pieces: deque[tuple[int, int]] = deque()
         """The number of the last request in each piece of data, and the memory that these take."""
@@ -42,8 +48,9 @@ class Unhandled:
     @property
     def memory(self) -> int:
         """What all of it takes, in bytes; 0 if it is little."""
-        begun = 0 if self._in_body else self.begun
-        size = self.waiting + HEAD_COPIES * begun
+        size = self.waiting
+        if self.begun and not self._in_body:
+            size += HEAD_COPIES * self.begun + FIELD_BYTES * min(self._lines, MAX_HEADERS)
         return size if size > SMALL_BYTES else 0
 
     def clear(self) -> None:
@@ -54,7 +61,7 @@ class Unhandled:
 
     def end_parsing(self) -> None:
         """What had begun is not kept; the requests before it are still to be handled."""
-        self.begun = 0
+        self.begun = self._lines = 0
         self._in_body = False
 
     def body(self, number: int, size: int) -> None:
@@ -72,9 +79,12 @@ class Unhandled:
         elif not data:
             self.begun = max(0, self.begun - of_body)
         elif of_body:
-            self.begun = min(len(data) - of_body, len(data.rpartition(END)[2]))
+            tail = data.rpartition(END)[2]
+            self.begun = min(len(data) - of_body, len(tail))
+            self._lines = tail.count(b"\n")
         else:
             self.begun += len(data)
+            self._lines += data.count(b"\n")
 
     def requests(
         self,
@@ -101,9 +111,11 @@ class Unhandled:
             rest = max(0, heads - sum(_least_bytes(message) for message, _ in messages))
         else:
             rest = min(heads, len(data.rpartition(END)[2]), len(data) - last.total_bytes)
-        self.begun = rest
+        self.begun, self._lines = rest, data.count(b"\n", len(data) - rest) if rest else 0
         self._in_body = not last.is_eof()
-        memory = HEAD_COPIES * (heads - rest) + (0 if is_next else bodies)
+        fields = sum(len(message.raw_headers) for message, _ in messages)
+        memory = HEAD_COPIES * (heads - rest) + FIELD_BYTES * fields
+        memory += REQUEST_BYTES * len(messages) + (0 if is_next else bodies)
         self._pieces.append((number, memory))
         self.waiting += memory
 

@@ -11,7 +11,7 @@ import pytest
 from sidecar.app.sidecar import Sidecar
 from sidecar.http.connection import Connection
 from sidecar.http.pipeline import RECOUNT_SECONDS
-from sidecar.http.unhandled import HEAD_COPIES
+from sidecar.http.unhandled import FIELD_BYTES, HEAD_COPIES, REQUEST_BYTES
 from sidecar.serving.budget import PIECES_PART, Budget
 from sidecar.serving.limits import Limits
 from tests.http.asking import connected, connection_to, idle, only_in_l3, path, stopped
@@ -20,6 +20,7 @@ from tests.http.serving import Serve, eventually, raw_problem, request
 HEAD = request("GET", path("x"), *[f"X-{number}: {'x' * 1000}" for number in range(12)])
 LENGTH = "Content-Length: 10000"
 BEGUN, REST = HEAD[:8000], HEAD[8000:]
+BEGUN_MEMORY = HEAD_COPIES * len(BEGUN) + FIELD_BYTES * BEGUN.count(b"\n")
 
 
 async def test_an_unfinished_head_takes_memory_until_it_is_complete(serve: Serve) -> None:
@@ -29,9 +30,7 @@ async def test_an_unfinished_head_takes_memory_until_it_is_complete(serve: Serve
     async with connection_to(served.port) as (reader, writer):
         for number, before in enumerate([b"", request("GET", path("y"))], 1):
             writer.write(before + BEGUN)
-            await eventually(
-                lambda: budget.pieces_bytes == HEAD_COPIES * len(BEGUN), "it is counted"
-            )
+            await eventually(lambda: budget.pieces_bytes == BEGUN_MEMORY, "it is counted")
             writer.write(REST[:2000])
             await eventually(lambda: budget.pieces_bytes > HEAD_COPIES * 9000, "so is more of it")
             writer.write(REST[2000:])
@@ -39,6 +38,30 @@ async def test_an_unfinished_head_takes_memory_until_it_is_complete(serve: Serve
                 answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
                 raw_problem(answer, 404)
             await eventually(lambda: budget.pieces_bytes == 0, "its memory is given back")
+
+
+async def test_short_fields_take_more_memory_than_their_bytes(serve: Serve) -> None:
+    """A field of five bytes is several objects; as many as may come in one head are counted."""
+    served = await serve(Limits())
+    budget = served.admission.budget
+    head = request("GET", path("x")).removesuffix(b"\r\n")
+    async with connection_to(served.port) as (_, writer):
+        writer.write(head + b"".join(b"%d: \r\n" % number for number in range(120)))
+        await eventually(lambda: budget.pieces_bytes > 120 * FIELD_BYTES, "they are counted")
+    await eventually(lambda: budget.pieces_bytes == 0, "their memory is given back")
+
+
+async def test_small_requests_that_wait_take_memory(live: Sidecar) -> None:
+    """Each is several objects, however few bytes it has."""
+    budget = live.admissions["http"].budget
+    await only_in_l3(live, "deep")
+    async with connected(live) as (_, writer):
+        with stopped(live):
+            writer.write(request("GET", path("deep")))
+            for _ in range(20):
+                writer.write(request("GET", path("y")))
+            await eventually(lambda: budget.pieces_bytes > 20 * REQUEST_BYTES, "they are counted")
+    await idle(live)
 
 
 async def test_queued_requests_take_memory_until_they_are_handled(live: Sidecar) -> None:

@@ -19,6 +19,7 @@ from aiohttp.streams import StreamReader
 
 from sidecar.api.errors import TooLateError
 from sidecar.http.messages import (
+    LARGE_BYTES,
     Reply,
     draining,
     head_of,
@@ -30,6 +31,7 @@ from sidecar.http.problems import PROBLEM_HEADERS, ProblemError, problem_body, p
 from sidecar.http.repeated import Repeated
 from sidecar.http.wording import HEAD_BYTES, MAX_HEADERS, of_head
 from sidecar.serving.admission import Admission
+from sidecar.serving.kernel import bound_kernel_buffer
 
 REST_SECONDS = (0.65, 0.95)
 """How long a client that was refused is not read: a little less than it was asked to wait. Many are
@@ -283,6 +285,11 @@ class Connection(Pipeline):
         super().connection_made(transport)
         self._link = transport
         self.admission.count_connection(1)
+        # What the kernel does not take at once is counted: many small answers are much memory, too.
+        cast(asyncio.Transport, transport).set_write_buffer_limits(0)
+        kernel_bytes = bound_kernel_buffer(transport, self.admission.kernel_bytes)
+        if kernel_bytes is not None:
+            self.uncounted_bytes = min(LARGE_BYTES, kernel_bytes)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)

@@ -37,6 +37,7 @@ from sidecar.http.messages import (
     Reply,
     exceeds,
     internal_error,
+    memory_of,
     problem_reply,
     too_many_bytes,
 )
@@ -69,6 +70,7 @@ class Connection(Protocol):
     """The part of a connection that is used here."""
 
     transport: Any
+    uncounted_bytes: int
 
     def hold(self, size: int) -> bool:
         """Take memory from the budget until the request that was taken is answered."""
@@ -149,7 +151,12 @@ class DirectEntries:
         key = full_key(path)
         began_at = perf_counter()
         hit = self._store.look(key)
-        if isinstance(hit, Hit) and self._is_plain(headers) and (head := self._heads.of(hit)):
+        if (
+            isinstance(hit, Hit)
+            and len(hit.value) <= connection.uncounted_bytes
+            and self._is_plain(headers)
+            and (head := self._heads.of(hit))
+        ):
             self._admission.record("get", 200, began_at)
             connection.send(head, hit.value)
             return True
@@ -252,6 +259,7 @@ class DirectEntries:
                 self._end(asked, None)
             elif (
                 isinstance(outcome, Hit)
+                and len(outcome.value) <= connection.uncounted_bytes
                 and self._is_plain(message.headers)
                 and (head := self._heads.of(outcome))
             ):
@@ -283,7 +291,8 @@ class DirectEntries:
         """The reply to a request with what the store gave, be it an error's."""
         try:
             reply = self._reply_to(message, outcome)
-            if len(reply.body) > LARGE_BYTES and not connection.hold(len(reply.body)):
+            size = len(reply.body)
+            if size > connection.uncounted_bytes and not connection.hold(memory_of(size)):
                 raise too_many_bytes()
         except RequestError as error:
             reply = problem_reply(problem_of(error))

@@ -43,10 +43,6 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 16 << 10
 """Up to this size, head and body are sent in one write; for larger bodies the copy costs more."""
-UNCOUNTED_BYTES = 64 << 10
-"""Unsent bytes of a connection that need no memory from the budget: those of small answers, up to
-what pauses it.
-"""
 
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
@@ -63,6 +59,7 @@ class Connection(Protocol):
     admission: Admission
     body: StreamReader
     reads_body: bool
+    uncounted_bytes: int
 
     @property
     def transport(self) -> asyncio.Transport | None: ...
@@ -315,16 +312,22 @@ def internal_error() -> Reply:
 
 @asynccontextmanager
 async def draining(connection: Connection, transport: asyncio.Transport) -> AsyncIterator[None]:
-    """For waits for a slow reader, up to a time limit: unsent bytes stay in memory. If there is no
-    memory for them, it is given up at once.
+    """For waits for a slow reader, up to a time limit: unsent bytes stay in memory, and a small
+    answer that was sent in part does as a whole. If there is no memory for them, it is given up at
+    once.
     """
-    if not connection.hold(transport.get_write_buffer_size() - UNCOUNTED_BYTES):
+    if not connection.hold(memory_of(transport.get_write_buffer_size())):
         transport.abort()
     try:
         async with asyncio.timeout(connection.admission.limits.send_seconds):
             yield
     except TimeoutError:
         transport.abort()
+
+
+def memory_of(unsent_bytes: int) -> int:
+    """What an answer holds of which so many bytes may be unsent."""
+    return max(unsent_bytes, LARGE_BYTES)
 
 
 def exceeds(content_length: str, limit: int) -> bool:

@@ -84,6 +84,7 @@ class Pipeline(Reading):
         "_unread",
         "body",
         "reads_body",
+        "uncounted_bytes",
     )
 
     def __init__(
@@ -112,6 +113,8 @@ class Pipeline(Reading):
         self._early: list[Any] = []  # requests that came just before the task waits for them
         self.body: StreamReader = EMPTY_PAYLOAD  # of the request that the task handles
         self.reads_body = False  # its reader takes memory for all of it
+        self.uncounted_bytes = LARGE_BYTES
+        """An answer with a larger body has memory from the budget before it is sent."""
         self._unread = 0  # of a body without a reader, and behind an upgrade that is not declined
 
     def data_received(self, data: bytes) -> None:

@@ -16,10 +16,10 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from sidecar.api.errors import RequestError, TooLateError, UnavailableError
 from sidecar.http.connection import Connection, PacedConnection, Refusal
 from sidecar.http.messages import (
-    LARGE_BYTES,
     Reply,
     Request,
     internal_error,
+    memory_of,
     problem_reply,
 )
 from sidecar.http.pipeline import Take, leave_all
@@ -88,8 +88,8 @@ class Server(web.Server):
             if admission.limiter is not None:
                 self._stay_within_limit(admission.limiter, partial(waits, request))
             reply = await handle(request)
-            if len(reply.body) > LARGE_BYTES:
-                await request.protocol.reserve(len(reply.body))
+            if len(reply.body) > request.protocol.uncounted_bytes:
+                await request.protocol.reserve(memory_of(len(reply.body)))
         except ProblemError as problem:
             reply = problem_reply(problem)
         except RequestError as error:

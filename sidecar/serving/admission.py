@@ -17,6 +17,8 @@ from sidecar.serving.limits import Limits
 from sidecar.serving.slices import Slices
 from sidecar.serving.turns import Turns
 
+KERNEL_PART = 8
+"""A part of the memory of requests is what the kernel may keep for one Unix socket."""
 FEW_REQUESTS = 32
 """So many in flight are no overload, whatever else waits for L3."""
 
@@ -90,6 +92,13 @@ class Admission:
         """A connection was opened (1) or closed (-1)."""
         self.connections += change
         self.turns.count_connections(self.connections)
+
+    @property
+    def kernel_bytes(self) -> int:
+        """What the kernel may keep for the latest connection, if that counts as our memory. The sum
+        over all connections grows with the logarithm of their number.
+        """
+        return self.budget.most_bytes // KERNEL_PART // max(1, self.connections)
 
     def admits_refusal(self) -> bool:
         """Whether another connection may get a refusal; otherwise it is closed without one."""

@@ -13,13 +13,13 @@ from itertools import count
 from pathlib import Path
 
 from tests.amplification import attacks
-from tests.amplification.attacks import KIB, MIB, Outcome, Probe
+from tests.amplification.attacks import KIB, MIB, Address, Outcome, Probe
 from tests.e2e.container import Container
 from tests.running import RunningSidecar, wait_until
 
 SERVED = {200, 201, 204, 404}  # not there, since it was refused before
 REFUSED = {413, 503}
-Attack = Callable[[int], Awaitable[list[Outcome]]]
+Attack = Callable[[Address], Awaitable[list[Outcome]]]
 
 _numbers = count()
 
@@ -33,6 +33,8 @@ class Case:
     before: Attack | None = None
     fits: frozenset[int] = frozenset()
     """The limits in MiB in which something has to be served."""
+    uses_socket: bool = False
+    """Whether it comes over the Unix socket."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,30 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
             fits=EVERYWHERE,
         ),
         Case(
+            "2,000 heads of 120 fields of 5 bytes without an end",
+            partial(attacks.unfinished, begin=_SHORT_FIELDS, count=2000),
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "1,900 readers that do not read 15 KiB",
+            partial(attacks.unread, path=LARGE_VALUE),
+            before=partial(attacks.large_puts, count=1, size=15 * KIB),
+            fits=EVERYWHERE,
+        ),
+        Case(
+            "1,900 readers that do not read 15 KiB from the Unix socket",
+            partial(attacks.unread, path=LARGE_VALUE),
+            before=partial(attacks.large_puts, count=1, size=15 * KIB),
+            uses_socket=True,
+        ),
+        Case(
+            "1,900 GETs of little, 50 times each, that are not read from the Unix socket",
+            partial(attacks.unread, path=LARGE_VALUE, times=50),
+            before=partial(attacks.large_puts, count=1, size=100),
+            fits=EVERYWHERE,
+            uses_socket=True,
+        ),
+        Case(
             "2,000 bodies of 15 KiB without an end",
             partial(attacks.unfinished, begin=_body(15 * KIB), count=some(2000)),
             fits=EVERYWHERE,
@@ -186,6 +212,7 @@ def _head(size: int, field: int = KIB) -> bytes:
     return GET.removesuffix(b"\r\n") + b"\r\n".join(fields)
 
 
+_SHORT_FIELDS = _head(0) + b"\r\n".join(b"%d: x" % number for number in range(120))
 _READ = GET.replace(b"/v1/cache/a/b", LARGE_VALUE.encode())
 _LARGE_HEAD = _head(120 * 8 * KIB, 8 * KIB - 9) + b"\r\n\r\n"
 
@@ -197,7 +224,7 @@ def _body(size: int, fields: int = 0) -> bytes:
     return head + end + b"Content-Length: %d\r\n\r\n" % size + bytes(size - 1)
 
 
-async def _bursts(port: int, count: int) -> list[Outcome]:
+async def _bursts(port: Address, count: int) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for _ in range(3):
         outcomes += await attacks.inflating_puts(port, count=count)
@@ -224,13 +251,15 @@ def contained(
 
 def run(case: Case, limit_mib: int, folder: Path) -> Result:
     """Run a case in a container of its own."""
-    with contained(folder, limit_mib) as (sidecar, container):
+    path = folder / "data.sock"
+    with contained(folder, limit_mib, "--data-socket", str(path)) as (sidecar, container):
         wait_until(lambda: sidecar.ready, "the sidecar is ready", START_SECONDS)
         child = sidecar.child
+        address: Address = path if case.uses_socket else sidecar.port
         if case.before is not None:
-            asyncio.run(case.before(sidecar.port))  # type: ignore[arg-type]
+            asyncio.run(case.before(address))  # type: ignore[arg-type]
         probe = Probe(sidecar.ops_port)
-        answers = asyncio.run(probe.during(partial(case.attack, sidecar.port)))
+        answers = asyncio.run(probe.during(partial(case.attack, address)))
         assert sidecar.process is not None
         is_alive = sidecar.process.poll() is None
         return Result(

@@ -182,6 +182,9 @@ class Recorder(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """It takes all at once."""
+
     def is_closing(self) -> bool:
         return self.is_closed
 

@@ -33,8 +33,14 @@ MOST_BYTES = 8 << 20
 """The most bytes of keys saved per tier, with what encodes them; the coldest are left out."""
 _ENCODING_BYTES = 5
 SAVE_SECONDS = 60.0
-BATCH_KEYS = 32
-"""Keys read at a time: one frame, answered in a millisecond or two."""
+BATCH_KEYS, BATCH_SECONDS = 32, 0.005
+"""Keys read at a time: one frame, answered in a millisecond or two. If that takes longer, since the
+values are large, the next one has half as many: the reads of requests wait behind it.
+"""
+MOST_IN_VAIN = 4
+"""Batches in a row that L3 had and that left memory with no more entries: it has no room for them.
+A tier with no entries does not know how large they are.
+"""
 PAGE_KEYS = 256
 MAX_FILE_BYTES = 2 * MOST_BYTES + 4096
 
@@ -124,15 +130,15 @@ def _first(hottest: Iterable[bytes]) -> list[bytes]:
 
 
 async def _bring(store: Store, keys: Iterable[bytes], rest: Rest, *, to_l1: bool) -> int:
-    brought = 0
-    for batch in _batches(keys):
-        began = time.monotonic()
-        brought += sum(await asyncio.gather(*(store.bring(key, to_l1=to_l1) for key in batch)))
-        await rest(time.monotonic() - began, store.pace)
+    brought, in_vain, size = 0, 0, 1
+    keys = iter(keys)
+    while in_vain < MOST_IN_VAIN and (batch := list(islice(keys, size))):
+        began, before = time.monotonic(), len(store.l1) + len(store.l2)
+        found = sum(await asyncio.gather(*(store.bring(key, to_l1=to_l1) for key in batch)))
+        seconds = time.monotonic() - began
+        is_in_vain = found and len(store.l1) + len(store.l2) <= before
+        in_vain = in_vain + 1 if is_in_vain else 0
+        size = min(BATCH_KEYS, 2 * size) if seconds < BATCH_SECONDS else max(1, size // 2)
+        brought += found
+        await rest(seconds, store.pace)
     return brought
-
-
-def _batches(keys: Iterable[bytes]) -> Iterable[list[bytes]]:
-    rest = iter(keys)
-    while batch := list(islice(rest, BATCH_KEYS)):
-        yield batch

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from sidecar.process.state_file import load, save
-from sidecar.store.warming import FILE, MAX_FILE_BYTES, MAX_KEYS, MOST_BYTES, Hot, _first
+from sidecar.store.warming import FILE, MAX_FILE_BYTES, MAX_KEYS, MOST_BYTES, Hot, _first, warm
+from tests.app.turning import Panel, small
 from tests.conftest import StartSidecar
+from tests.http.serving import running_sidecar
 from tests.running import wait_until
 
 
@@ -44,3 +47,14 @@ def test_the_hottest_are_saved_and_can_be_read(tmp_path: Path) -> None:
         assert len(kept) > 0.9 * count * size / (size + 10)
         save(tmp_path / FILE, msgspec.msgpack.encode(Hot(kept, kept)))
         assert load(tmp_path / FILE, Hot, MAX_FILE_BYTES) == Hot(kept, kept)
+
+
+async def test_warming_ends_when_memory_has_no_room(tmp_path: Path) -> None:
+    """L1 is empty, since no value fits it, and L2 is full: each value would evict another one."""
+    async with running_sidecar(tmp_path) as live:
+        Panel(live, small(l1={"max_bytes": 10_000}, l2={"max_entries": 3}))
+        keys = [b"test/%d" % number for number in range(200)]
+        for key in keys:
+            await live.store.put(key, random.Random(1).randbytes(20_000), "text/plain", 600.0)
+        save(tmp_path / FILE, msgspec.msgpack.encode(Hot(l1=keys, l2=[])))
+        assert await warm(live.store, tmp_path) < 20

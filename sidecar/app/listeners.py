@@ -27,6 +27,9 @@ LEAST_SHARE, REFUSALS_SHARE = 1 / 4, 1 / 20
 refusal has one for a second, in which no probe could be accepted if there were no other.
 """
 
+PROBES = (b"GET /livez", b"GET /readyz")
+"""How the requests begin that are answered before all others."""
+
 
 def data_limits() -> Limits:
     """The limits of the data API: with fewer connections where the system gives few descriptors, so
@@ -90,7 +93,7 @@ class Listeners:
             sockets = await _bound(*bind)
         except OSError as error:
             raise _not_bound(bind, "--ops-bind", error) from None
-        self._ops_listener = PacedListener(sockets, self._ops)
+        self._ops_listener = PacedListener(sockets, self._ops, _is_probe)
         self._ops_listener.start()
         return int(sockets[0].getsockname()[1])
 
@@ -110,6 +113,11 @@ class Listeners:
         await runner.setup()
         self._runners.append(runner)
         return runner
+
+
+def _is_probe(begin: bytes) -> bool:
+    """Whether it is the whole head of a probe: one that is half may stay so."""
+    return begin.startswith(PROBES) and begin.endswith(b"\r\n\r\n")
 
 
 async def _bound(host: str, port: int) -> list[socket.socket]:

@@ -28,21 +28,31 @@ GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 """The client has hung up, and would not read an answer."""
 FAILED_SECONDS = 0.1
 """The pause after an error of the system where no socket waits, such as no free descriptor."""
+LOOKED_AT_BYTES = 2048
+"""Of what a client sends first, to know whether it is urgent."""
 
 
 class PacedListener:
     """Listens on sockets, from `start` to `close`, and makes a protocol for each connection."""
 
     def __init__(
-        self, sockets: Sequence[socket.socket], protocol: Callable[[], asyncio.Protocol]
+        self,
+        sockets: Sequence[socket.socket],
+        protocol: Callable[[], asyncio.Protocol],
+        is_urgent: Callable[[bytes], bool],
     ) -> None:
-        """`sockets` are bound, and are closed here."""
+        """`sockets` are bound, and are closed here. `is_urgent` is asked for the first bytes that a
+        client sends.
+        """
         self._sockets = sockets
         self._protocol = protocol
+        self._is_urgent = is_urgent
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, dict[int, socket.socket]] = {}
         """By source and descriptor, in the order in which they came. All are in `_heard`."""
         self._sources: dict[int, str] = {}
+        self._urgent: dict[int, bool] = {}
+        """Of those that have sent something, by descriptor."""
         self._heard = select.epoll()
         self._accepts = Pace(ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE)
         self._connections = Pace(CONNECTIONS_PER_SECOND, CONNECTIONS_AT_ONCE)
@@ -120,7 +130,7 @@ class PacedListener:
             heard = [descriptor for descriptor, event in events if not event & GONE]
             if not heard:
                 return
-            first = min(heard, key=lambda each: len(self._waiting[self._sources[each]]))
+            first = min(heard, key=self._order)
             connected = self._loop.connect_accepted_socket(self._protocol, self._taken(first))
             task: asyncio.Task[object] = self._loop.create_task(connected)
             self._starting.add(task)
@@ -129,12 +139,27 @@ class PacedListener:
                 self._loop.remove_reader(self._heard)
                 self._pauses[self._hear] = self._loop.call_later(seconds, self._hear)
 
+    def _order(self, descriptor: int) -> tuple[bool, int]:
+        """Less for those that go first."""
+        waiting = self._waiting[self._sources[descriptor]]
+        if (is_urgent := self._urgent.get(descriptor)) is None:
+            is_urgent = self._urgent[descriptor] = self._is_urgent(_begin(waiting[descriptor]))
+        return not is_urgent, len(waiting)
+
     def _taken(self, descriptor: int) -> socket.socket:
         """A socket, which waits no longer."""
         source = self._sources.pop(descriptor)
+        self._urgent.pop(descriptor, None)
         waiting = self._waiting[source]
         taken = waiting.pop(descriptor)
         if not waiting:
             del self._waiting[source]
         self._heard.unregister(descriptor)
         return taken
+
+
+def _begin(waiting: socket.socket) -> bytes:
+    """The first bytes that it was sent, which stay where they are."""
+    with suppress(OSError):
+        return waiting.recv(LOOKED_AT_BYTES, socket.MSG_PEEK)
+    return b""

@@ -14,6 +14,7 @@ from sidecar.serving.paced import MOST_WAITING, PacedListener
 from tests.http.serving import eventually
 
 FLOODER, PROBE = "127.0.0.2", "127.0.0.1"
+URGENT = b"urgent"
 
 
 class Accepted(asyncio.Protocol):
@@ -37,7 +38,7 @@ async def listening() -> AsyncIterator[tuple[int, list[str]]]:
     sources: list[str] = []
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
-    listener = PacedListener([bound], lambda: Accepted(sources))
+    listener = PacedListener([bound], lambda: Accepted(sources), URGENT.__eq__)
     listener.start()
     try:
         yield bound.getsockname()[1], sources
@@ -82,6 +83,19 @@ async def test_the_source_with_the_fewest_goes_first() -> None:
             client(stack, port, PROBE, b"x")
             await eventually(lambda: PROBE in sources, "the probe is served")
             assert sources.index(PROBE) < 150
+
+
+async def test_an_urgent_request_goes_first_whoever_floods_the_port() -> None:
+    """From the address of those who do: all of them have sent something before it."""
+    async with listening() as (port, sources):
+        with ExitStack() as stack:
+            flood = [client(stack, port, PROBE, b"x") for _ in range(MOST_WAITING)]
+            before = len(sources)
+            urgent = client(stack, port, PROBE, URGENT)
+            loop = asyncio.get_running_loop()
+            urgent.setblocking(False)
+            assert await asyncio.wait_for(loop.sock_recv(urgent, 1), 5) == b""  # it was answered
+            assert before <= len(sources) < len(flood) // 2
 
 
 async def test_it_serves_on_after_the_clients_have_gone() -> None:

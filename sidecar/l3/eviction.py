@@ -13,7 +13,7 @@ import random
 from rocksdict import Rdict
 
 from sidecar.l3.database import rows_from
-from sidecar.l3.records import HASH_BYTES
+from sidecar.model.order import HASH_BYTES
 
 SAMPLES_PER_VICTIM = 5
 

@@ -13,19 +13,17 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
-from xxhash import xxh64_digest
-
 from sidecar.l3.wire import encode_record
 from sidecar.model.answers import Record
 from sidecar.model.metadata import Metadata
+from sidecar.model.order import HASH_BYTES, hash_of
 from sidecar.model.writes import RECORD_BYTES, Put
 
-HASH_BYTES = 8
 _META = struct.Struct("<QddII")
 
 
 def disk_key(key: bytes) -> bytes:
-    return xxh64_digest(key) + key
+    return hash_of(key) + key
 
 
 def user_key(row_key: bytes) -> bytes:

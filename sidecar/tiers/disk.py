@@ -27,7 +27,8 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice, takewhile
 from typing import Final, Generic, TypeVar
@@ -91,6 +92,8 @@ class Pending(msgspec.Struct, eq=False):
     entry: Entry | None
     issued_at: float
     on_ack: OnAck | None
+    group: int = 0
+    """Writes of one group, other than 0, are sent together."""
 
 
 class Unrecorded(msgspec.Struct, eq=False):
@@ -138,6 +141,7 @@ class Disk(Generic[Asked]):
         self.invalidating = 0  # invalidations that are pending, and older writes before them
         self._unacked: deque[Pending] = deque()  # in order; the first `_sent` are with the child
         self._sent = 0
+        self._group = self._groups = 0
         self._pending_bytes = 0
         self.most_pending_bytes = MAX_PENDING_BYTES  # where writes are not paced
         self._most_pending_bytes = MAX_PENDING_BYTES
@@ -186,7 +190,7 @@ class Disk(Generic[Asked]):
     def write(self, write: Write, entry: Entry | None, on_ack: OnAck | None = None) -> None:
         """Issue a write; never when `down`. It is pending until acknowledged."""
         size = len(write.value) if isinstance(write, Put) else 0
-        pending = Pending(write, size, entry, self.monotonic(), on_ack)
+        pending = Pending(write, size, entry, self.monotonic(), on_ack, self._group)
         self._unacked.append(pending)
         self._pending_bytes += size
         if isinstance(write, Invalidate):
@@ -195,6 +199,20 @@ class Disk(Generic[Asked]):
             self.pending[write.key] = pending
         if self.state is UP:
             self._wake()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Writes that are issued within are one batch in L3, if they fit a frame: a kill leaves all
+        of them or none.
+        """
+        around = self._group
+        if not around:
+            self._groups += 1
+            self._group = self._groups
+        try:
+            yield
+        finally:
+            self._group = around
 
     def miss(self, write: Write, on_ack: OnAck) -> None:
         """Note a write that only memory has; always when `down`. It is acknowledged with None, when
@@ -503,10 +521,30 @@ class Disk(Generic[Asked]):
                 break
             size += pending.size
             writes.append(pending.write)
+        size -= self._drop_begun_group(writes)
         if self._allowance is not None:
             self._allowance.spend(size)
         self._sent += len(writes)
         return writes
+
+    def _drop_begun_group(self, writes: list[Write]) -> int:
+        """Leave a group of which some writes do not fit to the next frame, unless it is alone in
+        this one. Returns the bytes that were dropped.
+        """
+        end = self._sent + len(writes)
+        if not writes or end == len(self._unacked):
+            return 0
+        group, dropped, size = self._unacked[end].group, 0, 0
+        while group and dropped < len(writes):
+            pending = self._unacked[end - 1 - dropped]
+            if pending.group != group:
+                break
+            dropped += 1
+            size += pending.size
+        if dropped in {0, len(writes)}:
+            return 0
+        del writes[-dropped:]
+        return size
 
     def touches_due(self, now: float) -> bool:
         return bool(self._touches) and now - self._touched_at >= TOUCH_SECONDS

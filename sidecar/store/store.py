@@ -23,7 +23,8 @@ wherever it waits, can restore a version that has been replaced.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -58,6 +59,7 @@ from sidecar.store.doorkeeper import Doorkeeper
 from sidecar.store.flights import Flight, Flights
 from sidecar.store.memory import MemoryTiers, PolicyFactory, Spare
 from sidecar.store.turns import Turns
+from sidecar.store.watching import Watched
 from sidecar.tiers.disk import (
     DOWN,
     UNANSWERED,
@@ -81,6 +83,8 @@ LEAST_PACE = 0.01
 """The lowest pace of background work: without a sweep, dead entries would keep their space."""
 MOST_OVERHEAD_BYTES = 16 << 10
 """More than an entry costs in memory beyond its value."""
+NO_KEY = b""
+"""A full key that there never is."""
 UNTUNED: Final = Tuning()
 T = TypeVar("T")
 
@@ -180,6 +184,7 @@ class Store:
         self._write_clock = WriteClock(clock)
         self._flights: Flights[Cargo] = Flights(self.disk.read)
         self._turns = Turns()
+        self.watched = Watched()
         self._doorkeeper: Doorkeeper | None = None  # with L3 admission `second`
         self._sure_bytes = _sure_bytes(config)
         self._disk_expirations = 0  # as counted by the child
@@ -195,19 +200,28 @@ class Store:
         hit = self.look(key)
         if not isinstance(hit, Ask):
             return hit
-        found: Cargo = hit.found or await self._resolve(key)
+        found, value = await self.read(key, reserve, hit.found)
+        return self._settle(key, None if isinstance(found, Unanswered) else found, value)
+
+    async def read(
+        self, key: bytes, reserve: Reserve = _nothing_reserved, found: Found | None = None
+    ) -> tuple[Cargo, bytes | None]:
+        """The version in force as of the moment when this returns; and its value, if it had to be
+        unpacked aside. `found` is what a look in memory has found. Not counted as a lookup.
+        """
+        version: Cargo = found or await self._resolve(key)
         while (
-            isinstance(found, Found)
-            and isinstance(packed := found.entry.value, Packed)
+            isinstance(version, Found)
+            and isinstance(packed := version.entry.value, Packed)
             and packed.size > LOOP_BYTES
         ):
             await reserve(packed.size)
             value = await unpack_aside(packed)
             again = await self._resolve(key)
-            if isinstance(again, Found) and again.entry.seq == found.entry.seq:
-                return self._settle(key, again, value)
-            found = again
-        return self._settle(key, None if isinstance(found, Unanswered) else found)
+            if isinstance(again, Found) and again.entry.seq == version.entry.seq:
+                return again, value
+            version = again
+        return version, None
 
     def fetch(self, key: bytes, on_hit: OnHit) -> None:
         """Ask L3 for a key that `look` did not find, and call `on_hit` with the answer, once.
@@ -258,6 +272,37 @@ class Store:
         if isinstance(found, Ask):
             return found
         return self._at_once(key, found)
+
+    def ready_values(self, keys: Iterable[bytes]) -> list[bytes]:
+        """The values of those keys that come first, as far as they are hits in L1: what `look`
+        would find, for many at once.
+        """
+        if self.invalidations.any:
+            return []
+        held = self.memory.held
+        find, hit_ready, hit_order = held.ready.get, held.ready.hit, held.order.hit
+        touch, now = self.disk.touch, self._clock()
+        values: list[bytes] = []
+        namespaces = self.stats.namespaces
+        for key in keys:
+            place = find(key)
+            if place is None or place.expires_at <= now:
+                break
+            entry = place.entry
+            value = entry.value
+            if type(value) is not bytes:
+                break
+            if entry.on_disk == UNUSED:
+                entry.on_disk = 0
+            hit_ready(place)
+            hit_order(entry)
+            touch(key)
+            if namespaces:
+                self.stats.count_in_namespace(key, hit=True)
+            values.append(value)
+        self._l1_counts.hits += len(values)
+        self.stats.hit_bytes += sum(map(len, values))
+        return values
 
     def _at_once(self, key: bytes, found: Found | None) -> Hit | Ask | None:
         """The answer, unless `get` has to unpack the value aside or to raise that it is damaged."""
@@ -436,16 +481,15 @@ class Store:
 
     async def invalidate(self, scope: bytes) -> Written:
         """Remove all entries below `scope` (a prefix of full keys), with immediate effect."""
-        if len(self.invalidations) >= MAX_INVALIDATIONS or self._disk_invalidations_full():
-            raise TooManyInvalidationsError
-        await self._room()
+        self._check_invalidations(1)
+        await self.room()
         return await _written(partial(self._begin_invalidate, scope))
 
     async def _write(
         self, key: bytes, begin: Callable[[OnWritten], None], condition: Condition | None
     ) -> Written:
         if not self.disk.accepts:
-            await self._room()
+            await self.room()
         if condition is None:
             return await _written(begin)
         async with self._turns.of(key, self.config.tiers.l3.timeout_seconds):
@@ -472,10 +516,13 @@ class Store:
         content_type: str,
         ttl_seconds: float,
         on_written: OnWritten,
+        *,
+        expires_at: float | None = None,
     ) -> None:
         """Store a version, and call `on_written` once, when the write is as durable as configured.
 
-        Reads return the version from now on. The caller has checked `accepts`. Raises
+        It lives for `ttl_seconds`, or until `expires_at` in seconds of the wall clock. Reads return
+        the version from now on. The caller has checked `accepts`. Raises
         TooLargeForTiersError for a value that no tier can hold, and changes nothing then.
         """
         if len(value) > self._sure_bytes and not self._fits(key, value, content_type):
@@ -487,12 +534,12 @@ class Store:
             value=value,
             content_type=content_type,
             seq=self._write_clock.next(),
-            times=complex(now, now + ttl_seconds),
+            times=complex(now, now + ttl_seconds if expires_at is None else expires_at),
             on_disk=UNUSED,  # not demoted if it does not fit, since L3 gets it below
         )
         old = self.memory.find(key)
         known = self._known(old)
-        self._flights.overtake(key)
+        self._overtake(key)
         self.memory.put(entry)
         if self._doorkeeper is not None and self._spares_l3(self._doorkeeper, key, old):
             self._to_disk(Delete(key, entry.seq), entry, on_written, known=known)
@@ -510,31 +557,77 @@ class Store:
             return False
         return self.memory.find(key) is not None
 
-    def begin_delete(self, key: bytes, on_written: OnWritten) -> None:
-        """Remove the current version; otherwise like `begin_put`."""
+    def together(self) -> AbstractContextManager[None]:
+        """Writes that begin within are one batch in L3 (see `Disk.together`)."""
+        return self.disk.together()
+
+    def begin_delete(self, key: bytes, on_written: OnWritten, *, certain: bool = False) -> None:
+        """Remove the current version; otherwise like `begin_put`. If `certain`, L3 is waited for,
+        which alone may know whether there was one, even where writes do not wait for it.
+        """
         known = self._known(self.memory.find(key))
-        self._flights.overtake(key)
+        self._overtake(key)
         self.memory.pop(key)
-        self._to_disk(Delete(key, self._write_clock.next()), None, on_written, known=known)
+        delete = Delete(key, self._write_clock.next())
+        self._to_disk(delete, None, on_written, known=known, certain=certain)
+
+    def begin_redate(self, entry: Entry, expires_at: float, on_written: OnWritten) -> None:
+        """Store an entry that is in force again, with another time of expiry; otherwise like
+        `begin_put`. Its value is kept in its form.
+        """
+        new = Entry(
+            key=entry.key,
+            value=entry.value,
+            content_type=entry.content_type,
+            seq=self._write_clock.next(),
+            times=complex(self._clock(), expires_at),
+        )
+        known = self._known(self.memory.find(entry.key))
+        self._overtake(entry.key)
+        self.memory.put(new)
+        self._to_disk(put_of(new), new, on_written, known=known)
+
+    def _overtake(self, key: bytes) -> None:
+        """The version in force is about to be replaced: tell those who have read it."""
+        self._flights.overtake(key)
+        if self.watched.any:
+            self.watched.tell(key)
+
+    def begin_invalidate(self, scopes: Mapping[bytes, OnWritten]) -> None:
+        """Remove all entries below these scopes; otherwise like `begin_put`. Raises
+        TooManyInvalidationsError, and changes nothing then.
+        """
+        self._check_invalidations(len(scopes))
+        for scope, on_written in scopes.items():
+            self._begin_invalidate(scope, on_written)
 
     def _begin_invalidate(self, scope: bytes, on_written: OnWritten) -> None:
         seq = self._write_clock.next()
         self._flights.overtake_scope(scope)
+        if self.watched.any:
+            self.watched.tell_scope(scope)
         self.invalidations.add(scope, seq)
         self._to_disk(Invalidate(scope, seq), None, on_written, known=False)
 
     def _to_disk(
-        self, write: Write, entry: Entry | None, on_written: OnWritten, *, known: bool
+        self,
+        write: Write,
+        entry: Entry | None,
+        on_written: OnWritten,
+        *,
+        known: bool,
+        certain: bool = False,
     ) -> None:
         """Make a write durable as configured, after memory has it.
 
-        `known` is whether memory had a version that L3 lacks.
+        `known` is whether memory had a version that L3 lacks; `certain`, whether L3's answer is
+        waited for in any case.
         """
         if self.disk.state is DOWN:
             self.disk.miss(write, lambda _: on_written(Written(entry, known, durable=False)))
             return
         for_l3 = entry if isinstance(write, Put) else None
-        if self.config.durability == "memory":
+        if self.config.durability == "memory" and not certain:
             self.disk.write(write, for_l3)
             on_written(Written(entry, True, durable=False))
             return
@@ -561,8 +654,11 @@ class Store:
         if not condition(entry):
             raise PreconditionFailedError
 
-    async def _room(self) -> None:
-        """Wait until a write can be issued. Each conditional writer may exceed the limit by one."""
+    async def room(self) -> None:
+        """Wait until a write may be issued. Each conditional writer may exceed the limit by one.
+
+        Raises NotReadyError.
+        """
         try:
             async with asyncio.timeout(self.config.tiers.l3.timeout_seconds):
                 await self.opened()
@@ -575,6 +671,21 @@ class Store:
             room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.disk.when_room(partial(_answer, room, None))
             await room
+
+    async def applied(self) -> None:
+        """Wait until L3 has applied all writes that have begun, to be as durable as configured.
+
+        Raises NotReadyError if L3 is not up, or does not answer in time.
+        """
+        await self.room()
+        if self.disk.state is not UP:
+            raise NotReadyError
+        # L3 applies writes in their order, so the answer to this one comes after all others.
+        done: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        nothing = Delete(NO_KEY, self._write_clock.next())
+        self.disk.write(nothing, None, partial(_answer, done))
+        if not isinstance(await done, int):
+            raise NotReadyError
 
     # ---- eviction from memory, and reports from L3
 
@@ -600,6 +711,9 @@ class Store:
             self._disk_expirations = self._disk_damaged = 0
             self._hand_over()
             self._configure_disk()
+            # What L3 has was absent while it was away, without a write that would have told so.
+            if self.watched.any:
+                self.watched.tell_scope(b"")
         self._l3_counts.expirations += status.expirations - self._disk_expirations
         self._disk_expirations = status.expirations
         self.stats.damaged += status.damaged - self._disk_damaged
@@ -719,9 +833,12 @@ class Store:
             or (l3.enabled and self.disk.state is not DOWN and size <= l3.max_bytes)
         )
 
-    def _disk_invalidations_full(self) -> bool:
+    def _check_invalidations(self, more: int) -> None:
+        """Raises TooManyInvalidationsError if there is no room for so many more."""
         status = self.disk.status
-        return status is not None and status.invalidations >= MAX_INVALIDATIONS
+        on_disk = 0 if status is None else status.invalidations
+        if max(len(self.invalidations), on_disk) + more > MAX_INVALIDATIONS:
+            raise TooManyInvalidationsError
 
 
 def _sure_bytes(config: CacheConfig) -> int:

@@ -136,14 +136,14 @@ class RequestStats:
         most, self.most_in_flight = self.most_in_flight, self.in_flight
         return most
 
-    def observe(self, operation: str, status: int, seconds: float) -> None:
+    def observe(self, operation: str, status: int, seconds: float, count: int = 1) -> None:
         try:  # cheaper than a check before, since every request runs this
             latency = self.answered[operation, status]
         except KeyError:
             latency = self.answered[operation, status] = Latency()
         # Most requests are hits in memory, which fall into the first bucket.
-        latency.buckets[bisect_left(LATENCY_BOUNDS, seconds) if seconds > SHORTEST else 0] += 1
-        latency.sum_seconds += seconds
+        latency.buckets[bisect_left(LATENCY_BOUNDS, seconds) if seconds > SHORTEST else 0] += count
+        latency.sum_seconds += seconds * count
 
     def outcomes(self) -> dict[tuple[str, int], int]:
         """The number of requests answered, by operation and status."""

@@ -17,6 +17,12 @@ def resident_bytes(pid: int) -> int | None:
         return None
 
 
+def cpu_seconds() -> tuple[float, float]:
+    """CPU time of this process, in user mode and in the kernel."""
+    times = os.times()
+    return times.user, times.system
+
+
 def disk_free_bytes(folder: Path) -> tuple[int, int] | None:
     """Bytes of the volume that are free for this user, and in total; None if unknown."""
     try:

@@ -36,6 +36,7 @@ OFFENCES = (
     ("serving/limits.py", "import sidecar.api.names", "Imports point downwards only"),
     ("app/sidecar.py", "import aiohttp", "Only http serves over aiohttp"),
     ("documents/documents.py", "import watchfiles", "Only documents watches folders"),
+    ("http/server.py", "import hiredis", "Only resp parses the Redis protocol"),
     ("app/running.py", "import uvloop", "Only the commands choose an event loop"),
     *(
         ("optimizer/trial.py", f"import {name}", "The optimizer decides and does nothing")
@@ -46,7 +47,17 @@ OFFENCES = (
 
 ROOMS = {
     *("api", "app", "cli", "config", "documents", "http", "kube", "l3", "model", "optimizer"),
-    *("policies", "process", "serving", "signals", "store", "telemetry", "testing", "tiers"),
+    *(
+        "policies",
+        "process",
+        "resp",
+        "serving",
+        "signals",
+        "store",
+        "telemetry",
+        "testing",
+        "tiers",
+    ),
 }
 
 

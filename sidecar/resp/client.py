@@ -1,0 +1,727 @@
+"""One client: its requests in order, and their replies in the same order.
+
+Bytes go in by `receive`, replies go out by the link; nothing here knows a socket. A command that
+needs nothing but memory is answered at once, and what one batch of requests is answered leaves in
+one piece. What has to wait for L3 leaves a slot in the order of replies:
+
+| command | waits for | meanwhile, of this client |
+|---|---|---|
+| GET of what is not in memory | L3's answer | other GETs are looked up |
+| a write that others do not depend on | L3's acknowledgement | all goes on: the value is in force |
+| any other that reads what is not in memory | L3's answers | nothing runs |
+
+So a client that sends many requests at once has them answered as if one came after the other.
+One class of more than 300 lines, since all of it keeps that order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import structlog
+
+from sidecar.api.errors import RequestError
+from sidecar.model.entry import DEFAULT_CONTENT_TYPE, MAX_KEY_BYTES, Hit
+from sidecar.model.errors import OutcomeUnknownError, WriteError
+from sidecar.resp.call import Call
+from sidecar.resp.channels import ALLOWED, refused
+from sidecar.resp.command import Command, Reply
+from sidecar.resp.errors import (
+    OUT_OF_MEMORY,
+    TOO_LATE,
+    RespError,
+    arity,
+    of_request,
+    of_write_error,
+)
+from sidecar.resp.replies import OK, QUEUED, bulk, error, null
+from sidecar.resp.requests import NoMemoryError, ProtocolError, Requests, fault_of
+from sidecar.resp.service import Service
+from sidecar.resp.session import Link, Session
+from sidecar.resp.times import NEVER
+from sidecar.resp.versions import Effects, Versions
+from sidecar.store.store import Ask
+
+AT_ONCE = 128
+"""Commands that one client may run in a turn of the loop."""
+MOST_OUT_BYTES = 64 << 10
+"""Replies leave in pieces of about this size."""
+MOST_READS = 32
+"""GETs of one client that may wait for L3."""
+MOST_SLOTS = 1024
+"""Replies of one client that may wait."""
+LARGE_BYTES = 16 << 10
+"""A larger reply takes memory from the budget until it has been sent."""
+MOST_UNREAD_BYTES = 32 << 20
+"""Messages that a client may leave unread, as `client-output-buffer-limit pubsub` of Redis."""
+PUSH_BYTES = 64
+"""What a message takes that waits, besides its bytes."""
+OF_HTTP = frozenset({b"post", b"host:"})
+"""Commands of a web page that makes a browser send them: the connection is closed, as in Redis."""
+GET, SET = frozenset({b"get", b"GET"}), frozenset({b"set", b"SET"})
+UNKNOWN = "unknown"
+NOTHING: list[list[bytes]] = []
+OK_STATUS, MISS, REJECTED, FAILED = 200, 404, 400, 503
+
+log = structlog.get_logger("sidecar.resp")
+
+
+class Slot:
+    """The place of a reply in the order; None until it is known."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes | None = None) -> None:
+        self.data = data
+
+
+class Client(Session):
+    """The order of a client's replies."""
+
+    def __init__(self, service: Service, link: Link) -> None:
+        self.service = service
+        self._store = service.store
+        self._admission = service.admission
+        self._queue: deque[list[bytes]] = deque()
+        self._partial: Requests | None = None
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+        self._slots: deque[Slot] = deque()
+        self._latest: list[bytes] = []  # the command that has begun last
+        self._waits_for_slots = False  # the next one runs when all before it are answered
+        self._reads = 0  # GETs that wait for L3
+        self._busy = 0  # commands that run, and that nothing may overtake
+        self._is_held_back = False  # the client does not read
+        self._is_running = False
+        self._is_due = False  # `_go_on` will be called
+        self._is_closing = False
+        self._held_bytes = 0
+        self._behind: list[bytes] = []  # messages that the reply to the running command goes before
+        needs_token = service.token is not None
+        super().__init__(link, service.clock, service.next_id(), needs_token=needs_token)
+
+    @property
+    def most_value_bytes(self) -> int:  # type: ignore[override]
+        return self._store.config.max_value_bytes
+
+    # ---- bytes in
+
+    def receive(self, data: bytes) -> None:
+        """Take what the client has sent."""
+        self.has_received = True
+        if self._partial is None and (commands := self.service.parse(data)) is not None:
+            if self.is_plain and not (self._queue or self._is_waiting):
+                if len(commands) == 1:
+                    if self._answer_one(commands[0]):
+                        return
+                elif not (commands := self._answer_at_once(commands)):
+                    return
+            self._queue.extend(commands)
+        elif not self._take_piece(data):
+            return
+        self.run()
+
+    def _take_piece(self, data: bytes) -> bool:
+        """Take what is not whole commands. False if it can't be taken."""
+        if self._is_closing:
+            return False
+        if self._partial is None:
+            budget = self._admission.budget
+            self._partial = Requests(lambda: self.most_value_bytes, budget.take, budget.give)
+        try:
+            self._partial.feed(data)
+        except NoMemoryError:
+            self._refuse_input(OUT_OF_MEMORY)
+            return False
+        return True
+
+    def _answer_one(self, command: list[bytes]) -> bool:
+        """Answer it if it is a GET that memory can answer, or a SET that need not wait for L3."""
+        began_at = perf_counter()
+        if len(command) == 2 and command[0] in GET and type(command[1]) is bytes:
+            key = self.prefix + command[1]
+            hit = self._store.look(key)
+            if type(hit) is Hit and (size := len(value := hit.value)) <= LARGE_BYTES:
+                self._admission.record("get", OK_STATUS, began_at)
+                self.link.send(b"$%d\r\n%b\r\n" % (size, value))
+            else:
+                self._got(key, hit, began_at)
+                self._flush()
+            return True
+        if not self._put_at_once(command):
+            return False
+        self._admission.record("set", OK_STATUS, began_at)
+        self.link.send(OK)
+        return True
+
+    def _answer_at_once(self, commands: list[list[bytes]]) -> list[list[bytes]]:
+        """Answer those that come first if they are hits in memory, or writes that need not wait for
+        L3, as most commands are; returns the others.
+        """
+        began_at = perf_counter()
+        out: list[bytes] = []
+        gets = sets = size = 0
+        count = len(commands)
+        while (done := gets + sets) < count and size < MOST_OUT_BYTES:
+            if values := self._ready_values(commands, done):
+                out += [b"$%d\r\n%b\r\n" % (len(value), value) for value in values]
+                gets += len(values)
+                size += sum(map(len, values))
+            elif self._put_at_once(commands[done]):
+                out.append(OK)
+                sets += 1
+            else:
+                break
+        if not out:
+            return commands
+        if gets:
+            self._admission.record_many("get", OK_STATUS, gets, began_at)
+        if sets:
+            self._admission.record_many("set", OK_STATUS, sets, began_at)
+        self.link.send(out[0] if done == 1 else b"".join(out))
+        return commands[done:] if done < count else NOTHING
+
+    def _ready_values(self, commands: list[list[bytes]], start: int) -> list[bytes]:
+        """The values that GETs have, from `start` on, which are hits in L1."""
+        prefix, keys = self.prefix, []
+        for command in commands[start : start + AT_ONCE] if start else commands[:AT_ONCE]:
+            if len(command) != 2 or command[0] not in GET or type(command[1]) is not bytes:
+                break
+            keys.append(prefix + command[1])
+        return self._store.ready_values(keys) if keys else []
+
+    def _put_at_once(self, command: list[bytes]) -> bool:
+        """Store a value if that is answered before L3 has it; else nothing was done."""
+        if len(command) != 3 or command[0] not in SET:
+            return False
+        store, key, value = self._store, command[1], command[2]
+        if (
+            store.config.durability != "memory"
+            or not store.accepts
+            or type(key) is not bytes
+            or type(value) is not bytes
+            or not 0 < len(key) <= MAX_KEY_BYTES
+            or len(value) > store.config.max_value_bytes
+        ):
+            return False
+        try:
+            store.begin_put(self.prefix + key, value, DEFAULT_CONTENT_TYPE, NEVER, _unheard)
+        except WriteError:
+            return False  # nothing was changed; it is tried again, to be refused
+        return True
+
+    @property
+    def _is_waiting(self) -> bool:
+        return bool(self._slots or self._busy or self._is_held_back or self._is_closing)
+
+    def lost(self) -> None:
+        """The client is gone."""
+        self._is_closing = True
+        self._queue.clear()
+        self._slots.clear()
+        self._out.clear()
+        if self._partial is not None:
+            self._partial.close()
+        self._partial = None
+        self._release()
+        self.end_transaction()
+        self.service.forget(self)
+
+    def hold_back(self) -> None:
+        """The client does not read what it was sent: nothing runs for it."""
+        self._is_held_back = True
+
+    def go_on(self) -> None:
+        """It has read it."""
+        self._is_held_back = False
+        self._release()
+        self.run()
+
+    @property
+    def has_half_a_request(self) -> bool:
+        return self._partial is not None and not self._queue
+
+    @property
+    def is_at_work(self) -> bool:
+        return bool(self._slots or self._queue or self._busy)
+
+    # ---- commands
+
+    def run(self) -> None:
+        """Run what has come, until something has to wait."""
+        if self._is_running:
+            return
+        self._is_running = True
+        try:
+            for _ in range(AT_ONCE):
+                if not self._may_run() or not (self._queue or self._parse()):
+                    break
+                if self._reads and not self._is_get(self._queue[0]):
+                    break
+                self._latest = self._queue.popleft()
+                self._begin(self._latest)
+                if self._behind:
+                    self._push_behind()
+                if self.ends:
+                    self.close()
+                if self._out_bytes > MOST_OUT_BYTES:
+                    self._flush()
+            else:
+                self._soon()
+        finally:
+            self._is_running = False
+        self._flush()
+        wants_more = not self._queue and self._may_run() and not self._is_due
+        self.link.read_on(wants_more)
+
+    def _may_run(self) -> bool:
+        return not (
+            self._busy
+            or self._waits_for_slots
+            or self._is_held_back
+            or self._is_closing
+            or self._reads >= MOST_READS
+            or len(self._slots) >= MOST_SLOTS
+        )
+
+    def _is_get(self, arguments: list[bytes]) -> bool:
+        return self.is_plain and len(arguments) == 2 and arguments[0].lower() == b"get"
+
+    def _soon(self) -> None:
+        """Run more in the next turn of the loop."""
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_due = False
+        self._flush_slots()
+        self.run()
+
+    def _parse(self) -> bool:
+        """Take the next command of what came in pieces; False if there is none."""
+        if self._partial is None:
+            return False
+        try:
+            command = self._partial.next()
+        except ProtocolError as wrong:
+            self._refuse_input(f"ERR Protocol error: {wrong}")
+            return False
+        except NoMemoryError:
+            self._refuse_input(OUT_OF_MEMORY)
+            return False
+        if command is not None:
+            self._queue.append(command)
+        elif self._partial.is_empty:
+            self._partial.close()
+            self._partial = None
+        return command is not None
+
+    def _refuse_input(self, text: str) -> None:
+        """What was sent can't be read on."""
+        self._admission.stats.observe(UNKNOWN, REJECTED, 0.0)
+        self._put(error(text))
+        self.close()
+
+    def close(self) -> None:
+        """Send what is due, and close."""
+        self._is_closing = True
+        self._queue.clear()
+        if self._partial is not None:
+            self._partial.close()
+            self._partial = None
+        self._flush()
+        if not self._slots:
+            self.link.close()
+
+    def kill(self, *, by: Session) -> None:
+        if by is self:
+            self.ends = True
+        else:
+            self.link.close()
+
+    def _begin(self, arguments: list[bytes]) -> None:
+        """Run a command, or leave a slot for its reply."""
+        began_at = perf_counter()
+        if fault := fault_of(arguments):
+            self._refuse_input(f"ERR Protocol error: {fault}")
+            return
+        name = arguments[0].lower()
+        if self.is_plain and len(arguments) == 2 and name == b"get":
+            self._get(self.prefix + arguments[1], began_at)
+            return
+        if name in OF_HTTP:
+            log.warning("HTTP was sent to the port of the Redis protocol", client=self.id)
+            self._is_closing = True
+            self.link.abort()
+            return
+        command, operation, status = None, UNKNOWN, OK_STATUS
+        try:
+            command = self.service.find(arguments)
+            operation = command.name.partition("|")[0]
+            self.last_command = command.name
+            if not command.takes(arguments):
+                raise arity(command.name)
+            if self._is_queued(command):
+                self._queue_up(command, arguments)
+                return
+            self._start(command, arguments, began_at)
+        except RespError as wrong:
+            self._spoil(command)
+            self._put(error(wrong.text))
+            status = REJECTED
+        except RequestError as wrong:
+            self._put(error(of_request(wrong).text))
+            status = REJECTED
+        except WriteError as wrong:
+            self._put(error(of_write_error(wrong)))
+            status = FAILED
+        except Exception:
+            log.exception("A command failed", command=operation)
+            self._put(error("ERR internal error of cache-sidecar; see its log"))
+            status = FAILED
+        else:
+            return
+        self._admission.record(operation, status, began_at)
+
+    # ---- transactions
+
+    def _is_queued(self, command: Command) -> bool:
+        if not self.is_authenticated and "no_auth" not in command.flags:
+            raise RespError("NOAUTH Authentication required.")
+        if self.subscribed is not None and self.protocol == 2 and command.name not in ALLOWED:
+            raise RespError(refused(command.name))
+        return self.transaction is not None and "immediate" not in command.flags
+
+    def _queue_up(self, command: Command, arguments: list[bytes]) -> None:
+        assert self.transaction is not None  # noqa: S101  (see `_is_queued`)
+        if command.run is None:
+            raise RespError("ERR Command not allowed inside a transaction")
+        if not self.transaction.add(command, arguments):
+            raise RespError(OUT_OF_MEMORY)
+        self._put(QUEUED)
+        self._admission.record(command.name.partition("|")[0], OK_STATUS, perf_counter())
+
+    def _spoil(self, command: Command | None) -> None:
+        """A command that can't be queued spoils the transaction."""
+        if self.transaction is not None and (command is None or "immediate" not in command.flags):
+            self.transaction.is_spoilt = True
+
+    # ---- a GET, which most commands are
+
+    def _get(self, key: bytes, began_at: float) -> None:
+        self._got(key, self._store.look(key), began_at)
+
+    def _got(self, key: bytes, hit: Hit | Ask | None, began_at: float) -> None:
+        """Answer with what a look in memory has found."""
+        if isinstance(hit, Ask):
+            self._ask(key, hit, began_at)
+        elif hit is None:
+            self._put(self._missing(key))
+            self._admission.record("get", MISS, began_at)
+        else:
+            self._put_value(hit.value)
+            self._admission.record("get", OK_STATUS, began_at)
+
+    def _missing(self, key: bytes) -> bytes:
+        size = len(key) - len(self.prefix)
+        if 1 <= size <= MAX_KEY_BYTES:
+            return null(self.protocol)
+        return error(f"ERR A key is 1 to {MAX_KEY_BYTES:,} bytes; this one has {size:,}.")
+
+    def _ask(self, key: bytes, ask: Ask, began_at: float) -> None:
+        """Ask L3, or have the value unpacked."""
+        if not 1 <= len(key) - len(self.prefix) <= MAX_KEY_BYTES:
+            self._put(self._missing(key))
+            self._admission.record("get", REJECTED, began_at)
+            return
+        if self._refuses(None, self._store.refuses_read):
+            return
+        slot = self._slot()
+        began_at = self._admission.begin()
+        if ask.found is not None:
+            self._work(self._get_slowly(key, slot, began_at))
+            return
+        self._reads += 1
+        self._store.fetch(key, partial(self._fetched, key, slot, began_at))
+
+    def _fetched(self, key: bytes, slot: Slot, began_at: float, hit: Hit | Ask | None) -> None:
+        self._reads -= 1
+        if isinstance(hit, Ask):
+            self._work(self._get_slowly(key, slot, began_at))
+            return
+        if hit is None:
+            self._fill(slot, null(self.protocol))
+        else:
+            self._fill_value(slot, hit.value)
+        self._admission.end("get", MISS if hit is None else OK_STATUS, began_at)
+
+    async def _get_slowly(self, key: bytes, slot: Slot, began_at: float) -> None:
+        status: int | None = None
+        try:
+            hit = await self._store.get(key, self.reserve)
+            if hit is None:
+                self._fill(slot, null(self.protocol))
+            else:
+                self._fill_value(slot, hit.value)
+            status = MISS if hit is None else OK_STATUS
+        except RespError as wrong:
+            self._fill(slot, error(wrong.text))
+            status = FAILED
+        finally:
+            self._admission.end("get", status, began_at)
+            self._done()
+
+    # ---- any other command
+
+    def _start(self, command: Command, arguments: list[bytes], began_at: float) -> None:
+        effects = Effects()
+        versions = Versions(self._store, self.clock, effects)
+        call = Call(command, arguments, self, versions, self.service)
+        keys: list[bytes] = []
+        if command.keys.first or command.looked_up is not None:
+            keys = call.full_keys() if command.looked_up is None else command.looked_up(call)
+        if command.writes and self._refuses(call, self._store.refuses_write):
+            return
+        reads = command.reads or (command.depends is not None and command.depends(arguments))
+        must_wait = command.later is not None or (
+            (command.writes and not self._store.accepts) or (reads and not versions.at_once(keys))
+        )
+        if must_wait:
+            if reads and self._refuses(call, self._store.refuses_read):
+                return
+            began_at = self._admission.begin()
+            slot = self._slot()
+            self._work(self._run_later(call, keys if reads else [], slot, began_at))
+            return
+        reply = self._perform(call)
+        operation = command.name.partition("|")[0]
+        if not effects.outstanding:
+            self._put(_known(reply, effects))
+            self._admission.record(operation, OK_STATUS, began_at)
+            return
+        self._admission.begin()
+        effects.on_known = partial(self._known, reply, effects, self._slot(), operation, began_at)
+
+    def _perform(self, call: Call) -> Reply:
+        """Run a command whose keys have been read."""
+        if self.tracking is not None:
+            return self.service.tracker.run(call)
+        assert call.command.run is not None  # noqa: S101  (a command has one or the other)
+        return call.command.run(call)
+
+    def _known(
+        self, reply: Reply, effects: Effects, slot: Slot, operation: str, began_at: float
+    ) -> None:
+        """All that the command has written is known."""
+        self._fill(slot, _known(reply, effects))
+        self._admission.end(operation, OK_STATUS if effects.are_certain else FAILED, began_at)
+
+    async def _run_later(self, call: Call, keys: list[bytes], slot: Slot, began_at: float) -> None:
+        command, effects = call.command, call.versions.effects
+        status: int | None = None
+        is_done = False
+        try:
+            if command.writes and not self._store.accepts:
+                await self._store.room()
+            if command.later is not None:
+                reply: Reply = await command.later(call)
+            else:
+                await call.versions.look_up(keys, self.reserve)
+                reply = self._perform(call)
+            if effects.outstanding:
+                known: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                effects.on_known = partial(_resolve, known)
+                self._done()  # what it has written is in force
+                is_done = True
+                await known
+            self._fill(slot, _known(reply, effects))
+            status = OK_STATUS if effects.are_certain else FAILED
+        except RespError as wrong:
+            self._fill(slot, error(wrong.text))
+            status = REJECTED
+        except RequestError as wrong:
+            self._fill(slot, error(of_request(wrong).text))
+            status = REJECTED
+        except WriteError as wrong:
+            self._fill(slot, error(of_write_error(wrong)))
+            status = FAILED
+        except Exception:
+            log.exception("A command failed", command=command.name)
+            self._fill(slot, error("ERR internal error of cache-sidecar; see its log"))
+            status = FAILED
+        finally:
+            self._admission.end(command.name.partition("|")[0], status, began_at)
+            if not is_done:
+                self._done()
+
+    def _work(self, work: Coroutine[Any, Any, None]) -> None:
+        self._busy += 1
+        self.link.spawn(work)
+
+    def _done(self) -> None:
+        """What the others had to wait for is done."""
+        self._busy -= 1
+        self._soon()
+
+    def _refuses(self, call: Call | None, refuses: Callable[[], bool]) -> bool:
+        """Whether it is refused, since it would not be answered in time. One of a client that has
+        sent many at once waits for its turn instead.
+        """
+        admission = self._admission
+        if admission.has_few or not (refuses() or not admission.has_room):
+            return False
+        if self._slots:
+            self._queue.appendleft(self._latest)
+            self._waits_for_slots = True
+            return True
+        operation = "get" if call is None else call.command.name
+        admission.stats.shed["late"] += 1
+        admission.stats.observe(operation.partition("|")[0], FAILED, 0.0)
+        self._put(error(TOO_LATE))
+        return True
+
+    # ---- replies out
+
+    def _put(self, reply: bytes) -> None:
+        """The reply to the latest command."""
+        if self.skips:
+            self.skips -= 1
+            if not self.skips:
+                self.note_state()
+            return
+        if self.replies:
+            self._out.append(reply)
+            self._out_bytes += len(reply)
+
+    def _put_value(self, value: bytes) -> None:
+        if len(value) > LARGE_BYTES and not self._hold(len(value)):
+            self._put(error(OUT_OF_MEMORY))
+        else:
+            self._put(bulk(value))
+
+    def push(self, message: bytes) -> None:
+        if self._is_running:
+            self._behind.append(message)
+        elif not self._is_closing:
+            self._put_push(message)
+            self._flush()
+
+    def _push_behind(self) -> None:
+        behind, self._behind = self._behind, []
+        for message in behind:
+            self._put_push(message)
+
+    def _put_push(self, message: bytes) -> None:
+        size = len(message)
+        if self._is_held_back or self._slots or size > LARGE_BYTES:
+            size += PUSH_BYTES
+            if not self._may_leave_unread(size) or not self._hold(size):
+                log.warning("A client that does not read its messages was closed", client=self.id)
+                self._is_closing = True
+                self._out.clear()
+                self._out_bytes = 0
+                self.link.abort()
+                return
+        self._out.append(message)
+        self._out_bytes += size
+
+    def _may_leave_unread(self, size: int) -> bool:
+        """The last quarter of the memory is for requests, so that who does not read can't keep
+        others from it.
+        """
+        budget = self._admission.budget
+        is_within = self._held_bytes + size <= min(MOST_UNREAD_BYTES, budget.most_bytes // 4)
+        return is_within and budget.used_bytes + size <= budget.capacity_bytes // 4 * 3
+
+    def rest(self) -> None:
+        self._busy += 1
+        self.service.deliveries.add((), lambda _: None)
+        self.service.deliveries.when_done(self._done)
+
+    def _slot(self) -> Slot:
+        """A place for a reply that is not known yet."""
+        if self._out:
+            self._flush()
+        slot = Slot()
+        self._slots.append(slot)
+        return slot
+
+    def _fill(self, slot: Slot, data: bytes) -> None:
+        slot.data = data if self.replies else b""
+        if self._slots and self._slots[0] is slot:
+            self._soon()
+
+    def _fill_value(self, slot: Slot, value: bytes) -> None:
+        if len(value) > LARGE_BYTES and not self._hold(len(value)):
+            self._fill(slot, error(OUT_OF_MEMORY))
+        else:
+            self._fill(slot, bulk(value))
+
+    def _flush(self) -> None:
+        """Send the replies that are known, in order."""
+        if not self._out:
+            return
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        self._out_bytes = 0
+        if self._slots:
+            self._slots.append(Slot(data))
+        else:
+            self.link.send(data)
+            if not self._is_held_back:
+                self._release()
+
+    def _flush_slots(self) -> None:
+        slots = self._slots
+        ready: list[bytes] = []
+        while slots and (data := slots[0].data) is not None:
+            slots.popleft()
+            ready.append(data)
+        if not slots:
+            self._waits_for_slots = False
+        if ready:
+            self.link.send(ready[0] if len(ready) == 1 else b"".join(ready))
+            if not self._is_held_back and not slots:
+                self._release()
+        if self._is_closing and not slots:
+            self.link.close()
+
+    # ---- memory
+
+    def _hold(self, size: int) -> bool:
+        if not self._admission.admits_bytes(size):
+            return False
+        self._held_bytes += size
+        return True
+
+    async def reserve(self, size: int) -> None:
+        """Take memory until what has been answered is sent. Raises RespError."""
+        if not await self._admission.wait_for_bytes(size):
+            raise RespError(OUT_OF_MEMORY)
+        self._held_bytes += size
+
+    def _release(self) -> None:
+        if self._held_bytes:
+            self._admission.budget.give(self._held_bytes)
+            self._held_bytes = 0
+
+
+def _unheard(_: object) -> None:
+    """Nobody waits for L3."""
+
+
+def _resolve(known: asyncio.Future[None]) -> None:
+    if not known.done():
+        known.set_result(None)
+
+
+def _known(reply: Reply, effects: Effects) -> bytes:
+    if not effects.are_certain:
+        return error(of_write_error(OutcomeUnknownError()))
+    return reply if isinstance(reply, bytes) else reply()

@@ -1,0 +1,71 @@
+"""What MULTI has queued, and what WATCH watches."""
+
+from __future__ import annotations
+
+from sidecar.resp.command import Command
+from sidecar.serving.budget import Budget
+from sidecar.store.store import Store
+from sidecar.store.watching import Watch
+
+MOST_UNCOUNTED_BYTES = 16 << 10
+ARGUMENT_BYTES = 64
+MOST_WATCHED = 10_000
+"""Keys that one client may watch."""
+
+
+class Transaction:
+    """Commands that were queued, from MULTI on."""
+
+    __slots__ = ("_budget", "_bytes", "_held_bytes", "commands", "is_spoilt")
+
+    def __init__(self, budget: Budget) -> None:
+        self.commands: list[tuple[Command, list[bytes]]] = []
+        self.is_spoilt = False
+        """Whether one could not be queued, so that EXEC is refused."""
+        self._budget = budget
+        self._bytes = 0
+        self._held_bytes = 0
+
+    def add(self, command: Command, arguments: list[bytes]) -> bool:
+        """False if there is no memory for it; the transaction is spoilt then."""
+        size = sum(map(len, arguments)) + ARGUMENT_BYTES * (len(arguments) + 1)
+        if self._bytes + size > MOST_UNCOUNTED_BYTES:
+            if not self._budget.take(size):
+                self.is_spoilt = True
+                return False
+            self._held_bytes += size
+        self._bytes += size
+        self.commands.append((command, arguments))
+        return True
+
+    def end(self) -> None:
+        """Give back what it holds."""
+        self._budget.give(self._held_bytes)
+        self._held_bytes = 0
+        self.commands = []
+
+
+class Watching:
+    """The keys that one client watches."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._watch = Watch()
+        self._keys: set[bytes] = set()
+
+    @property
+    def has_changed(self) -> bool:
+        return self._watch.has_changed
+
+    def add(self, keys: list[bytes]) -> bool:
+        """False if they are too many."""
+        if len(self._keys) + len(keys) > MOST_WATCHED:
+            return False
+        for key in keys:
+            self._store.watched.watch(key, self._watch)
+        self._keys.update(keys)
+        return True
+
+    def end(self) -> None:
+        self._store.watched.unwatch(self._keys, self._watch)
+        self._keys = set()

@@ -1,0 +1,215 @@
+"""The versions of a command's keys, all of one moment, and what it writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from sidecar.model.clock import Clock
+from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Packed
+from sidecar.model.errors import NotReadyError, WriteError
+from sidecar.model.life import is_expired
+from sidecar.store.store import Ask, Found, Reserve, Store, Written
+from sidecar.store.watching import Watch
+from sidecar.tiers.disk import Unanswered
+from sidecar.tiers.packing import LOOP_BYTES, unpack
+
+AT_ONCE = 64
+"""Keys that are read from L3 at the same time: about as many as fit a frame."""
+MOST_ROUNDS = 100
+"""How often the keys of one command are read again because others have written them meanwhile."""
+
+
+class Version(NamedTuple):
+    """An entry that is in force, and its value."""
+
+    entry: Entry
+    value: bytes
+
+
+class Versions:
+    """What a command reads and writes. Between `look_up`, or an `at_once` that is true, and the
+    next await it may read its keys and write: all of that happens at one moment.
+    """
+
+    __slots__ = ("_clock", "_flushed", "_held", "_store", "effects")
+
+    def __init__(self, store: Store, clock: Clock, effects: Effects) -> None:
+        self._store = store
+        self._clock = clock
+        self._held: dict[bytes, Version | None] = {}
+        """What was read with a wait; memory may not have had the room for it."""
+        self._flushed: tuple[bytes, ...] = ()
+        self.effects = effects
+
+    # ---- reading
+
+    def at_once(self, keys: Iterable[bytes]) -> bool:
+        """Whether all of them can be read without a wait."""
+        return all(self._is_at_hand(key) for key in keys)
+
+    async def look_up(self, keys: Iterable[bytes], reserve: Reserve) -> None:
+        """Read keys, with a wait where it takes one. Raises NotReadyError."""
+        wanted = list(dict.fromkeys(keys))
+        watch = Watch()
+        for key in wanted:
+            self._store.watched.watch(key, watch)
+        try:
+            for _ in range(MOST_ROUNDS):
+                watch.has_changed = False
+                # What is at hand is kept as well: it may leave memory during the wait.
+                self._held = {key: self.get(key) for key in wanted if self._is_at_hand(key)}
+                missing = [key for key in wanted if key not in self._held]
+                for start in range(0, len(missing), AT_ONCE):
+                    some = missing[start : start + AT_ONCE]
+                    await asyncio.gather(*(self._read(key, reserve) for key in some))
+                if not watch.has_changed:
+                    return
+        finally:
+            self._store.watched.unwatch(wanted, watch)
+        raise NotReadyError
+
+    def get(self, key: bytes) -> Version | None:
+        """The version in force."""
+        found = self._store.locate(key)
+        if isinstance(found, Ask):
+            if key.startswith(self._flushed):  # earlier in this transaction
+                return None
+            held = self._held[key]
+            return None if held is None or self._is_over(held.entry) else held
+        if found is None or self._is_over(found.entry):
+            return None
+        entry = found.entry
+        if not isinstance(entry.value, Packed):
+            return Version(entry, entry.value)
+        held = self._held.get(key)
+        if held is not None and held.entry.seq == entry.seq:
+            return held
+        return Version(entry, unpack(entry.value))
+
+    def entry(self, key: bytes) -> Entry | None:
+        """The entry in force, without its value being unpacked."""
+        found = self._store.locate(key)
+        if isinstance(found, Ask):
+            held = self._held.get(key)
+            entry = None if held is None else held.entry
+        else:
+            entry = None if found is None else found.entry
+        return None if entry is None or self._is_over(entry) else entry
+
+    def _is_at_hand(self, key: bytes) -> bool:
+        found = self._store.locate(key)
+        if isinstance(found, Ask):
+            return False
+        value = None if found is None else found.entry.value
+        return not isinstance(value, Packed) or value.size <= LOOP_BYTES
+
+    def _is_over(self, entry: Entry) -> bool:
+        return is_expired(entry.expires_at, self._clock())
+
+    async def _read(self, key: bytes, reserve: Reserve) -> None:
+        found, value = await self._store.read(key, reserve)
+        if isinstance(found, Unanswered):
+            raise NotReadyError
+        self._held[key] = None if found is None else _version(found, value)
+
+    # ---- writing
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written within is one batch in L3: see `Disk.together`."""
+        return self._store.together()
+
+    def put(
+        self, key: bytes, value: bytes, expires_at: float, content_type: str = DEFAULT_CONTENT_TYPE
+    ) -> None:
+        """Raises WriteError; nothing was changed then. A version that has expired already is not
+        there, as in Redis.
+        """
+        if is_expired(expires_at, self._clock()):
+            self.delete(key)
+            return
+        effect = self.effects.begin()
+        try:
+            self._store.begin_put(key, value, content_type, 0.0, effect, expires_at=expires_at)
+        except WriteError:
+            self.effects.withdraw(1)
+            raise
+
+    def redate(self, entry: Entry, expires_at: float) -> None:
+        """Give an entry that is in force another time of expiry."""
+        if is_expired(expires_at, self._clock()):
+            self.delete(entry.key)
+        else:
+            self._store.begin_redate(entry, expires_at, self.effects.begin())
+
+    def delete(self, key: bytes) -> Callable[[], bool]:
+        """Returns what says, once all effects are known, whether there was one."""
+        on_written = self.effects.begin()
+        self._store.begin_delete(key, on_written, certain=True)
+        return on_written.has_replaced
+
+    def flush(self, scopes: Iterable[bytes]) -> None:
+        """Remove all entries below these scopes. Raises WriteError; nothing was changed then."""
+        scopes = tuple(scopes)
+        effects = {scope: self.effects.begin() for scope in scopes}
+        try:
+            with self.together():
+                self._store.begin_invalidate(effects)
+        except WriteError:
+            self.effects.withdraw(len(effects))
+            raise
+        self._flushed += scopes
+
+
+def _version(found: Found, value: bytes | None) -> Version:
+    if value is None:
+        stored = found.entry.value
+        value = stored if isinstance(stored, bytes) else unpack(stored)
+    return Version(found.entry, value)
+
+
+class Effect:
+    """Of one write."""
+
+    __slots__ = ("_effects", "_written")
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self._written: Written | Unanswered | None = None
+
+    def __call__(self, written: Written | Unanswered) -> None:
+        self._written = written
+        self._effects.count(written)
+
+    def has_replaced(self) -> bool:
+        return isinstance(self._written, Written) and self._written.replaced
+
+
+class Effects:
+    """Of all writes of one command, or of one transaction."""
+
+    __slots__ = ("are_certain", "on_known", "outstanding")
+
+    def __init__(self) -> None:
+        self.outstanding = 0
+        self.are_certain = True
+        """Whether L3 has answered all that are known."""
+        self.on_known: Callable[[], None] | None = None
+        """Called when none is outstanding any more."""
+
+    def begin(self) -> Effect:
+        self.outstanding += 1
+        return Effect(self)
+
+    def withdraw(self, count: int) -> None:
+        """So many that have begun will not be known: their writes were refused."""
+        self.outstanding -= count
+
+    def count(self, written: Written | Unanswered) -> None:
+        self.outstanding -= 1
+        if isinstance(written, Unanswered):
+            self.are_certain = False
+        if not self.outstanding and self.on_known is not None:
+            self.on_known()

@@ -16,7 +16,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 # What the tests run besides; each is a package of Debian of the same name. Only root runs containers.
-PROGRAMS := curl openssl prometheus chromium gcc
+PROGRAMS := curl openssl prometheus chromium gcc redis-server
 ifeq ($(shell id -u),0)
 PROGRAMS += podman buildah runc mmdebstrap
 endif

@@ -68,6 +68,7 @@ class RunningSidecar:
     """The module to run."""
     port: int = 0
     ops_port: int = 0
+    resp_port: int = 0
     process: subprocess.Popen[str] | None = None
 
     def start(self) -> RunningSidecar:
@@ -78,11 +79,13 @@ class RunningSidecar:
     def launch(self) -> subprocess.Popen[str]:
         self.port = self.port or free_port()
         self.ops_port = self.ops_port or free_port()
+        self.resp_port = self.resp_port or free_port()
         command = [
             *self.wrapper,
             *(sys.executable, "-m", self.program, "serve"),
             *("--data-bind", f"127.0.0.1:{self.port}", "--ops-bind", f"127.0.0.1:{self.ops_port}"),
-            *("--data-dir", str(self.data_dir), *self.flags),
+            *("--resp-bind", f"127.0.0.1:{self.resp_port}", "--data-dir", str(self.data_dir)),
+            *self.flags,
         ]
         self.process = subprocess.Popen(
             command,

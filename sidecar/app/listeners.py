@@ -1,17 +1,21 @@
-"""The sockets of the data API and of the ops API: bound, and closed once requests are answered."""
+"""The sockets of all APIs: bound, and closed once requests are answered."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from aiohttp import web
 
 from sidecar.app.settings import Settings, StartError
 from sidecar.http.server import Server
 from sidecar.process.descriptors import most_descriptors
+from sidecar.resp.listener import Listener
 from sidecar.serving.limits import Limits
 from sidecar.serving.paced import PacedListener
 from sidecar.serving.socket_file import SocketFile
@@ -30,6 +34,8 @@ refusal has one for a second, in which no probe could be accepted if there were 
 PROBES = (b"GET /livez", b"GET /readyz")
 """How the requests begin that are answered before all others."""
 
+log = structlog.get_logger("sidecar.app")
+
 
 def data_limits() -> Limits:
     """The limits of the data API: with fewer connections where the system gives few descriptors, so
@@ -46,36 +52,47 @@ def data_limits() -> Limits:
 
 
 class Listeners:
-    """Both APIs, from `open` to `close`."""
+    """All APIs, from `open` to `close`."""
 
-    def __init__(self, settings: Settings, data: Server, ops: Server) -> None:
+    def __init__(self, settings: Settings, data: Server, ops: Server, resp: Listener) -> None:
         self._settings = settings
         self._data = data
         self._ops = ops
+        self._resp = resp
+        self._resp_servers: list[asyncio.Server] = []
         self._runners: list[web.BaseRunner] = []
         self._ops_listener: PacedListener | None = None
-        path = settings.data_socket
-        self._file = None if path is None else SocketFile(path)
+        self._files: list[SocketFile] = []
         self.ports: dict[str, int] = {}
-        """The ports of the data API (`http`) and the ops API (`ops`); for 0, the chosen one."""
+        """The ports of the data API (`http`), the ops API (`ops`) and the Redis protocol (`resp`);
+        for 0, the chosen one.
+        """
 
     async def open(self) -> None:
         """Raises StartError; `close` must be awaited in that case too."""
         settings = self._settings
         self.ports["http"] = await self._bind_data(settings.data_bind)
         self.ports["ops"] = await self._bind_ops(settings.ops_bind)
-        if settings.data_socket is not None and self._file is not None:
-            await self._bind_socket(settings.data_socket, self._file, settings.data_socket_mode)
+        if settings.data_socket is not None:
+            await self._bind_socket(settings.data_socket, settings.data_socket_mode)
+        if settings.resp_bind is not None:
+            await self._bind_resp(settings.resp_bind)
+        if settings.resp_socket is not None:
+            await self._bind_resp_socket(settings.resp_socket, settings.data_socket_mode)
 
     async def close(self) -> None:
         """Finish open requests within DRAIN_SECONDS, and remove the socket's file."""
         try:
             if self._ops_listener is not None:
                 self._ops_listener.close()
-            await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+            for server in self._resp_servers:
+                server.close()
+            await asyncio.gather(
+                self._resp.close(DRAIN_SECONDS), *(runner.cleanup() for runner in self._runners)
+            )
         finally:
-            if self._file is not None:
-                self._file.remove()
+            for file in self._files:
+                file.remove()
 
     async def _bind_data(self, bind: tuple[str, int]) -> int:
         runner = await self._runner(self._data)
@@ -97,15 +114,44 @@ class Listeners:
         self._ops_listener.start()
         return int(sockets[0].getsockname()[1])
 
-    async def _bind_socket(self, path: Path, file: SocketFile, mode: int) -> None:
+    async def _bind_resp(self, bind: tuple[str, int]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            sockets = await _bound(*bind)
+            for each in sockets:
+                server = await loop.create_server(self._resp, sock=each, backlog=BACKLOG)
+                self._resp_servers.append(server)
+        except OSError as error:
+            refused = _not_bound(bind, "--resp-bind", error)
+            if self._settings.resp_bind_is_stated:
+                raise refused from None
+            log.warning("The Redis protocol is not served", reason=str(refused))
+            return
+        self.ports["resp"] = int(sockets[0].getsockname()[1])
+
+    async def _bind_socket(self, path: Path, mode: int) -> None:
         """Listen on a Unix socket, replacing one that an earlier process left behind."""
+        runner = await self._runner(self._data)
+        with self._socket_file(path, mode, "--data-socket"):
+            await web.UnixSite(runner, str(path), backlog=BACKLOG).start()
+
+    async def _bind_resp_socket(self, path: Path, mode: int) -> None:
+        loop = asyncio.get_running_loop()
+        with self._socket_file(path, mode, "--resp-socket"):
+            server = await loop.create_unix_server(self._resp, str(path), backlog=BACKLOG)
+            self._resp_servers.append(server)
+
+    @contextmanager
+    def _socket_file(self, path: Path, mode: int, flag: str) -> Iterator[None]:
+        """The file of a Unix socket on which a server begins to listen. Raises StartError."""
+        file = SocketFile(path)
+        self._files.append(file)
         try:
             file.clear()
-            runner = await self._runner(self._data)
-            await web.UnixSite(runner, str(path), backlog=BACKLOG).start()
+            yield
             file.taken(mode)
         except OSError as error:
-            raise StartError(f"--data-socket {path}: {error.strerror}") from None
+            raise StartError(f"{flag} {path}: {error.strerror}") from None
 
     async def _runner(self, server: Server) -> web.BaseRunner:
         # aiohttp waits twice: for the handler, and once more when it has cut its body off.

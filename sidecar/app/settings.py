@@ -25,3 +25,7 @@ class Settings:
     config: Path | None
     kube: KubeSettings | None = None
     data_socket_mode: int = 0o660
+    resp_bind: tuple[str, int] | None = None
+    resp_bind_is_stated: bool = True
+    """A default port that is taken is skipped; one that is stated is an error."""
+    resp_socket: Path | None = None

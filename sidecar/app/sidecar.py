@@ -55,6 +55,9 @@ from sidecar.process.cgroup import ControlGroup
 from sidecar.process.claim import Claim
 from sidecar.process.garbage import Collections
 from sidecar.process.runtime import Runtime
+from sidecar.resp import commands as resp_commands
+from sidecar.resp.listener import Listener
+from sidecar.resp.service import Service
 from sidecar.serving.admission import Admission
 from sidecar.serving.budget import OPS_BYTES, Budget
 from sidecar.serving.limits import OPS_LIMITS
@@ -136,6 +139,7 @@ class Sidecar:
         self.admissions = {
             "http": Admission(RequestStats(), data_limits(), self.budget),
             "ops": Admission(RequestStats(), OPS_LIMITS, Budget(OPS_BYTES)),
+            "resp": Admission(RequestStats(), data_limits(), self.budget),
         }
         policies, cache = catalogue.policies, documents.document.cache
         disk = Client(self._clock)
@@ -150,13 +154,16 @@ class Sidecar:
         self.control = self._control(catalogue, saved)
         others = [] if self._follower is None else [self._follower.notes]
         self._readiness = ReadinessCheck(self.store, self.l3, [documents.notes, *others])
-        self._listeners = Listeners(settings, self._data_server(), self._ops_server())
+        self.resp = Service(self.store, self._clock, self.admissions["resp"], resp_commands.ALL)
+        self._listeners = Listeners(
+            settings, self._data_server(), self._ops_server(), Listener(self.resp)
+        )
         self._tasks: set[asyncio.Task[object]] = set()
         self._l3_task: asyncio.Task[None] | None = None
 
     @property
     def ports(self) -> dict[str, int]:
-        """The ports of the data API (`http`) and the ops API (`ops`); for 0, the chosen one."""
+        """See `Listeners.ports`."""
         return self._listeners.ports
 
     # ---- parts

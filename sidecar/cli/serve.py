@@ -16,7 +16,16 @@ from sidecar.app.running import run
 from sidecar.app.settings import Settings, StartError
 from sidecar.catalogue import Catalogue
 from sidecar.cli.known import pass_catalogue
-from sidecar.cli.values import URL_VARIABLE, AnyPath, Bind, ConfigMapName, Duration, Mode, Size
+from sidecar.cli.values import (
+    URL_VARIABLE,
+    AnyPath,
+    Bind,
+    BindOrOff,
+    ConfigMapName,
+    Duration,
+    Mode,
+    Size,
+)
 from sidecar.config.names import name_meant
 from sidecar.kube.settings import EventChoice, KubeSettings
 
@@ -56,6 +65,18 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
     default="0660",
     show_default=True,
     help="Permissions of the Unix socket. To connect, a process needs to write to it.",
+)
+@click.option(
+    "--resp-bind",
+    type=BindOrOff(),
+    default="127.0.0.1:6379",
+    show_default=True,
+    help="Address of the Redis protocol, or off. If the default is taken, it is left out.",
+)
+@click.option(
+    "--resp-socket",
+    type=AnyPath(),
+    help="Unix socket on which to serve the Redis protocol as well.",
 )
 @click.option(
     "--ops-bind",
@@ -126,6 +147,8 @@ def serve(
     data_bind: tuple[str, int],
     data_socket: Path | None,
     data_socket_mode: int,
+    resp_bind: tuple[str, int] | None,
+    resp_socket: Path | None,
     ops_bind: tuple[str, int],
     data_dir: Path,
     data_limit: int | None,
@@ -149,6 +172,9 @@ def serve(
         data_bind=data_bind,
         data_socket=data_socket,
         data_socket_mode=data_socket_mode,
+        resp_bind=resp_bind,
+        resp_bind_is_stated=_is_stated("resp_bind"),
+        resp_socket=resp_socket,
         ops_bind=ops_bind,
         data_dir=data_dir,
         data_limit=data_limit,
@@ -184,6 +210,11 @@ def serve(
         raise click.ClickException(str(error)) from None
     finally:
         handle.close()
+
+
+def _is_stated(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def _refuse_misspelt_variables() -> None:

@@ -41,6 +41,17 @@ class Bind(click.ParamType[tuple[str, int]]):
         return host.strip("[]"), int(port)
 
 
+class BindOrOff(click.ParamType["tuple[str, int] | None"]):
+    """HOST:PORT, or `off`."""
+
+    name = "host:port|off"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int] | None:
+        return None if value == "off" else Bind().convert(value, param, ctx)
+
+
 class Size(click.ParamType[int]):
     """Bytes: 10MiB, 2Gi, 1048576."""
 

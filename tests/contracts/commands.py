@@ -75,6 +75,10 @@ class Terminal:
         flags = "--silent --show-error --fail-with-body"
         self.shell(URL.sub(lambda url: self.here(url[0]), line).replace("curl", f"curl {flags}", 1))
 
+    def redis_cli(self, line: str) -> None:
+        """Against the port of this test; an error that is answered fails."""
+        self.shell(line.replace("-p 6379", f"-e -p {self.sidecar.resp_port}"))
+
     def here(self, url: str) -> str:
         """The URL with the port of this test instead of the usual one."""
         ports: dict[str, Callable[[], int]] = {
@@ -178,6 +182,7 @@ KINDS: dict[str, Callable[[Terminal, str], None]] = {
     **dict.fromkeys(PARSERS, Terminal.parse),
     "cache-sidecar": Terminal.cache_sidecar,
     "curl": Terminal.curl,
+    "redis-cli": Terminal.redis_cli,
     ".": Terminal.source,
     "echo": Terminal.shell,
     "mkdir": Terminal.shell,

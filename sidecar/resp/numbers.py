@@ -7,6 +7,7 @@ exact fractions here, rounded to that.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from fractions import Fraction
 
 from sidecar.resp.errors import NOT_A_FLOAT, NOT_AN_INTEGER, RespError
@@ -21,6 +22,7 @@ _HEX_FLOAT = re.compile(
 )
 MANTISSA_BITS, MOST_EXPONENT = 64, 16384
 MOST_FLOAT_CHARACTERS = 5 * 1024
+MOST_DECIMAL_EXPONENT = 5000
 MOST_DIGITS_OF_EXPONENT = 5
 DECIMALS = 17
 
@@ -45,27 +47,40 @@ def float_of(text: bytes) -> Fraction | None:
     """What `string2ld` reads, rounded; None for an infinity. Raises RespError."""
     if len(text) >= MOST_FLOAT_CHARACTERS:
         raise RespError(NOT_A_FLOAT)
-    if hexadecimal := _HEX_FLOAT.fullmatch(text):
-        sign, whole, part, exponent = hexadecimal.groups(b"")
-        if not (whole or part) or len(exponent) > MOST_DIGITS_OF_EXPONENT:
-            raise RespError(NOT_A_FLOAT)
-        number = Fraction(int(whole + part, 16)) * Fraction(2) ** (
-            int(exponent or b"0") - 4 * len(part)
-        )
-        number = -number if sign == b"-" else number
-    elif not _FLOAT.fullmatch(text):
-        raise RespError(NOT_A_FLOAT)
-    elif b"n" in text.lower():
+    number = _exact_of(text)
+    if number is None:
         return None
-    else:
-        mantissa, _, exponent = text.lower().partition(b"e")
-        if len(exponent.lstrip(b"+-0")) > MOST_DIGITS_OF_EXPONENT:
-            raise RespError(NOT_A_FLOAT)
-        number = Fraction((mantissa + b"e" + (exponent or b"0")).decode())
     rounded = _rounded(number)
     if rounded is None or (number and not rounded):
         raise RespError(NOT_A_FLOAT)  # beyond what there is
     return rounded
+
+
+def _exact_of(text: bytes) -> Fraction | None:
+    """A decimal or hexadecimal number; None for an infinity. Raises RespError, also for one that is
+    so large or so small that there is none, before it is computed.
+    """
+    if hexadecimal := _HEX_FLOAT.fullmatch(text):
+        sign, whole, part, exponent = hexadecimal.groups(b"")
+        if not (whole or part) or len(exponent.lstrip(b"+-0")) > MOST_DIGITS_OF_EXPONENT:
+            raise RespError(NOT_A_FLOAT)
+        digits = int(whole + part, 16)
+        scale = int(exponent or b"0") - 4 * len(part)
+        if digits and abs(digits.bit_length() + scale) > 2 * MOST_EXPONENT:
+            raise RespError(NOT_A_FLOAT)
+        number = Fraction(digits) * Fraction(2) ** scale if digits else Fraction(0)
+        return -number if sign == b"-" else number
+    if not _FLOAT.fullmatch(text):
+        raise RespError(NOT_A_FLOAT)
+    if b"n" in text.lower():
+        return None
+    exponent = text.lower().partition(b"e")[2]
+    if len(exponent.lstrip(b"+-0")) > MOST_DIGITS_OF_EXPONENT:
+        raise RespError(NOT_A_FLOAT)
+    decimal = Decimal(text.decode())  # unlike `int`, it takes any number of digits
+    if decimal and abs(decimal.adjusted()) > MOST_DECIMAL_EXPONENT:
+        raise RespError(NOT_A_FLOAT)
+    return Fraction(decimal) if decimal else Fraction(0)
 
 
 def sum_of(one: Fraction, other: Fraction) -> Fraction | None:
@@ -78,7 +93,8 @@ def text_of(number: Fraction) -> bytes:
     scaled = round(number * 10**DECIMALS)  # half to even
     whole, part = divmod(abs(scaled), 10**DECIMALS)
     decimals = f"{part:0{DECIMALS}}".rstrip("0")
-    text = f"{whole}.{decimals}" if decimals else f"{whole}"
+    digits = f"{Decimal(whole):f}"
+    text = f"{digits}.{decimals}" if decimals else digits
     return f"-{text}".encode() if scaled < 0 else text.encode()
 
 

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 
+from sidecar.resp.errors import RespError
+
+MOST_BYTES = 1_024
+"""As long as a key. It takes up to some 10 ms to compile."""
+MOST_BYTES_AT_ONCE = 4_096
+"""Of all patterns of one command."""
 _SPECIAL = re.compile(rb"[*?\[\\]")
+
+
+def check_together(patterns: Iterable[bytes]) -> None:
+    """Raises RespError if they are too long for one command."""
+    if sum(map(len, patterns)) > MOST_BYTES_AT_ONCE:
+        raise RespError(f"ERR The patterns of a command are up to {MOST_BYTES_AT_ONCE:,} bytes.")
 
 
 @lru_cache(maxsize=256)
 def matcher(pattern: bytes) -> re.Pattern[bytes]:
-    """An expression that matches what the pattern does, all of it."""
+    """An expression that matches what the pattern does, all of it. Raises RespError."""
+    if len(pattern) > MOST_BYTES:
+        raise RespError(
+            f"ERR A pattern is up to {MOST_BYTES:,} bytes; this one has {len(pattern):,}."
+        )
     parts: list[bytes] = []
     at = 0
     while at < len(pattern):
@@ -72,6 +89,13 @@ def _class(pattern: bytes, at: int, parts: list[bytes]) -> int:
             at += 1
     if negated:
         members = set(range(256)) - members
-    chosen = b"".join(b"\\x%02x" % member for member in sorted(members))
-    parts.append(b"[%b]" % chosen if chosen else b"(?!)")
+    parts.append(b"[%b]" % _ranges(members) if members else b"(?!)")
     return at
+
+
+def _ranges(members: set[int]) -> bytes:
+    """As few as there are: each takes a while to compile."""
+    firsts = [each for each in sorted(members) if each - 1 not in members]
+    lasts = [each for each in sorted(members) if each + 1 not in members]
+    pairs = zip(firsts, lasts, strict=True)
+    return b"".join(b"\\x%02x-\\x%02x" % (first, last) for first, last in pairs)

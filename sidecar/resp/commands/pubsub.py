@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from sidecar.resp.call import Call
 from sidecar.resp.command import Command, Reply, container
 from sidecar.resp.errors import RespError
+from sidecar.resp.patterns import check_together
 from sidecar.resp.replies import array, bulk, error, integer, null, push
 
 Change = Callable[[bytes], None]
@@ -16,6 +17,7 @@ def subscribe(call: Call) -> Reply:
     channels = call.service.channels
     if call.command.name == "subscribe":
         return _change(call, lambda name: channels.subscribe(call.client, name))
+    check_together(call.arguments[1:])
     return _change(call, lambda name: channels.subscribe_pattern(call.client, name))
 
 

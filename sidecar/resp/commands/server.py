@@ -14,7 +14,7 @@ from sidecar.resp.databases import DATABASES
 from sidecar.resp.errors import RespError
 from sidecar.resp.info import KEYSPACE, most_bytes, policy_of, sections_of, text_of
 from sidecar.resp.numbers import integer_or_none
-from sidecar.resp.patterns import matcher
+from sidecar.resp.patterns import check_together, matcher
 from sidecar.resp.replies import EMPTY, OK, ZERO, array, bulk, integer, map_of, simple, verbatim
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ _SETTINGS: dict[str, Callable[[Service], object]] = {
 
 
 def config_get(call: Call) -> Reply:
+    check_together(call.arguments[2:])
     patterns = [matcher(each.lower()) for each in call.arguments[2:]]
     service = call.service
     found = (

@@ -8,9 +8,17 @@ from sidecar.model.entry import MAX_KEY_BYTES
 from sidecar.resp.command import Command
 from sidecar.resp.errors import SYNTAX, RespError, arity
 from sidecar.resp.numbers import integer_of
+from sidecar.resp.replies import bulk
 from sidecar.resp.service import Service
 from sidecar.resp.session import Session
 from sidecar.resp.versions import Version, Versions
+
+LARGE_BYTES = 4 << 10
+"""A larger value takes memory from the budget until the reply has been sent."""
+REPLY_COPIES = 2
+"""Of a value: encoded, and joined with others."""
+MOST_KEYS = 10_000
+"""A command runs at one moment, in which nobody else is served: some 100 ms for so many."""
 
 
 class Call:
@@ -42,7 +50,12 @@ class Call:
 
     def full_keys(self) -> list[bytes]:
         """The full keys of all arguments that are keys. Raises RespError."""
-        return [self.full_key(each) for each in self.command.keys.of(self.arguments)]
+        keys = list(self.command.keys.of(self.arguments))
+        if len(keys) > MOST_KEYS:
+            raise RespError(
+                f"ERR A command has up to {MOST_KEYS:,} keys; this one has {len(keys):,}."
+            )
+        return [self.full_key(each) for each in keys]
 
     def key(self, index: int = 1) -> bytes:
         return self.full_key(self.arguments[index])
@@ -53,6 +66,12 @@ class Call:
     def get(self, index: int = 1) -> Version | None:
         """The version of the key that is this argument."""
         return self.versions.get(self.key(index))
+
+    def bulk(self, value: bytes) -> bytes:
+        """The reply that is a value, for which there is memory. Raises RespError."""
+        if len(value) > LARGE_BYTES:
+            self.client.hold(REPLY_COPIES * len(value))
+        return bulk(value)
 
     def integer(self, index: int) -> int:
         return integer_of(self.arguments[index])

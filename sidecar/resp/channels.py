@@ -22,7 +22,7 @@ MOST_OF_A_CLIENT = 10_000
 MOST_PATTERNS = 1_000
 """Different patterns of all clients: each message is matched with all of them."""
 LONGEST_PATTERN_BYTES = 1_024
-SUBSCRIPTION_BYTES = 512
+SUBSCRIPTION_BYTES = 1024
 """What a subscription takes besides its name."""
 PATTERN_PART = 16
 """A compiled pattern takes this many times its text."""
@@ -105,7 +105,7 @@ class Channels:
             raise RespError(
                 f"ERR A client may subscribe to {MOST_OF_A_CLIENT:,} channels and patterns."
             )
-        if not self._budget.take(size):
+        if not self._budget.take_for_long(size):
             raise RespError(OUT_OF_MEMORY)
         if client.subscribed is None:
             client.subscribed = Subscribed()
@@ -164,7 +164,7 @@ class Channels:
         receivers += sum(len(self._patterns[pattern].clients) for pattern in patterns)
         if receivers:
             size = len(channel) + len(payload)
-            if not self._budget.take(size):
+            if not self._budget.take_for_long(size):
                 raise RespError(OUT_OF_MEMORY)
             sends = self._sends(channel, patterns, payload, size)
             self._deliveries.add(sends, lambda send: send())

@@ -28,7 +28,7 @@ import structlog
 from sidecar.api.errors import RequestError
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, MAX_KEY_BYTES, Hit
 from sidecar.model.errors import OutcomeUnknownError, WriteError
-from sidecar.resp.call import Call
+from sidecar.resp.call import REPLY_COPIES, Call
 from sidecar.resp.channels import ALLOWED, refused
 from sidecar.resp.command import Command, Reply
 from sidecar.resp.errors import (
@@ -47,16 +47,22 @@ from sidecar.resp.times import NEVER
 from sidecar.resp.versions import Effects, Versions
 from sidecar.store.store import Ask
 
-AT_ONCE = 128
-"""Commands that one client may run in a turn of the loop."""
-MOST_OUT_BYTES = 64 << 10
+AT_ONCE, SLICE_SECONDS = 128, 0.002
+"""Commands that one client may run in a turn of the loop, and how long, but for the last one."""
+MOST_OUT_BYTES = 8 << 10
 """Replies leave in pieces of about this size."""
 MOST_READS = 32
 """GETs of one client that may wait for L3."""
 MOST_SLOTS = 1024
 """Replies of one client that may wait."""
-LARGE_BYTES = 16 << 10
-"""A larger reply takes memory from the budget until it has been sent."""
+COMMAND_BYTES = 256
+"""What a command that waits takes besides its bytes, and more if it has many arguments."""
+UNSENT_COPIES = 2
+"""Of what is not sent, with what the allocator loses by it."""
+MOST_UNCOUNTED_BYTES = 4 << 10
+"""Of commands that wait. Of a client that does not read, all is counted."""
+LARGE_BYTES = 4 << 10
+"""A larger value takes memory from the budget until it has been sent."""
 MOST_UNREAD_BYTES = 32 << 20
 """Messages that a client may leave unread, as `client-output-buffer-limit pubsub` of Redis."""
 PUSH_BYTES = 64
@@ -65,7 +71,7 @@ OF_HTTP = frozenset({b"post", b"host:"})
 """Commands of a web page that makes a browser send them: the connection is closed, as in Redis."""
 GET, SET = frozenset({b"get", b"GET"}), frozenset({b"set", b"SET"})
 UNKNOWN = "unknown"
-NOTHING: list[list[bytes]] = []
+NOTHING: list[Any] = []
 OK_STATUS, MISS, REJECTED, FAILED = 200, 404, 400, 503
 
 log = structlog.get_logger("sidecar.resp")
@@ -92,7 +98,7 @@ class Client(Session):
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._slots: deque[Slot] = deque()
-        self._latest: list[bytes] = []  # the command that has begun last
+        self._latest: list[bytes] = NOTHING  # the command that begins
         self._waits_for_slots = False  # the next one runs when all before it are answered
         self._reads = 0  # GETs that wait for L3
         self._busy = 0  # commands that run, and that nothing may overtake
@@ -100,7 +106,7 @@ class Client(Session):
         self._is_running = False
         self._is_due = False  # `_go_on` will be called
         self._is_closing = False
-        self._held_bytes = 0
+        self._held_bytes = self._queue_bytes = 0
         self._behind: list[bytes] = []  # messages that the reply to the running command goes before
         needs_token = service.token is not None
         super().__init__(link, service.clock, service.next_id(), needs_token=needs_token)
@@ -121,10 +127,24 @@ class Client(Session):
                         return
                 elif not (commands := self._answer_at_once(commands)):
                     return
+            if self._is_closing:
+                return
             self._queue.extend(commands)
         elif not self._take_piece(data):
             return
         self.run()
+        if self._queue:
+            self._hold_queue(len(data))
+
+    def _hold_queue(self, size: int) -> None:
+        """Take memory for commands that wait, whose bytes are at most so many."""
+        size += COMMAND_BYTES * len(self._queue) - self._queue_bytes
+        if size <= 0 or (not self._queue_bytes and size <= MOST_UNCOUNTED_BYTES):
+            return
+        if self._admission.admits_bytes(size):
+            self._queue_bytes += size
+        else:
+            self._refuse_input(OUT_OF_MEMORY)
 
     def _take_piece(self, data: bytes) -> bool:
         """Take what is not whole commands. False if it can't be taken."""
@@ -168,7 +188,7 @@ class Client(Session):
         gets = sets = size = 0
         count = len(commands)
         while (done := gets + sets) < count and size < MOST_OUT_BYTES:
-            if values := self._ready_values(commands, done):
+            if values := self._ready_values(commands, done, MOST_OUT_BYTES - size):
                 out += [b"$%d\r\n%b\r\n" % (len(value), value) for value in values]
                 gets += len(values)
                 size += sum(map(len, values))
@@ -186,14 +206,16 @@ class Client(Session):
         self.link.send(out[0] if done == 1 else b"".join(out))
         return commands[done:] if done < count else NOTHING
 
-    def _ready_values(self, commands: list[list[bytes]], start: int) -> list[bytes]:
+    def _ready_values(
+        self, commands: list[list[bytes]], start: int, most_bytes: int
+    ) -> list[bytes]:
         """The values that GETs have, from `start` on, which are hits in L1."""
         prefix, keys = self.prefix, []
         for command in commands[start : start + AT_ONCE] if start else commands[:AT_ONCE]:
             if len(command) != 2 or command[0] not in GET or type(command[1]) is not bytes:
                 break
             keys.append(prefix + command[1])
-        return self._store.ready_values(keys) if keys else []
+        return self._store.ready_values(keys, most_bytes) if keys else []
 
     def _put_at_once(self, command: list[bytes]) -> bool:
         """Store a value if that is answered before L3 has it; else nothing was done."""
@@ -229,12 +251,19 @@ class Client(Session):
             self._partial.close()
         self._partial = None
         self._release()
+        self._release_queue()
         self.end_transaction()
         self.service.forget(self)
 
-    def hold_back(self) -> None:
-        """The client does not read what it was sent: nothing runs for it."""
+    def hold_back(self, unsent_bytes: int) -> None:
+        """The client does not read what it was sent, of which so many bytes are left: nothing runs
+        for it until it does.
+        """
         self._is_held_back = True
+        size = UNSENT_COPIES * unsent_bytes
+        if size > self._held_bytes and not self._hold(size - self._held_bytes):
+            self._is_closing = True
+            self.link.abort()
 
     def go_on(self) -> None:
         """It has read it."""
@@ -257,6 +286,7 @@ class Client(Session):
         if self._is_running:
             return
         self._is_running = True
+        until = perf_counter() + SLICE_SECONDS
         try:
             for _ in range(AT_ONCE):
                 if not self._may_run() or not (self._queue or self._parse()):
@@ -265,16 +295,22 @@ class Client(Session):
                     break
                 self._latest = self._queue.popleft()
                 self._begin(self._latest)
+                self._latest = NOTHING  # it may be large
                 if self._behind:
                     self._push_behind()
                 if self.ends:
                     self.close()
                 if self._out_bytes > MOST_OUT_BYTES:
                     self._flush()
+                if perf_counter() > until:
+                    self._soon()
+                    break
             else:
                 self._soon()
         finally:
             self._is_running = False
+        if self._queue_bytes and not self._queue:
+            self._release_queue()
         self._flush()
         wants_more = not self._queue and self._may_run() and not self._is_due
         self.link.read_on(wants_more)
@@ -358,7 +394,8 @@ class Client(Session):
         if name in OF_HTTP:
             log.warning("HTTP was sent to the port of the Redis protocol", client=self.id)
             self._is_closing = True
-            self.link.abort()
+            self._out.clear()
+            self.link.close()
             return
         command, operation, status = None, UNKNOWN, OK_STATUS
         try:
@@ -600,7 +637,7 @@ class Client(Session):
             self._out_bytes += len(reply)
 
     def _put_value(self, value: bytes) -> None:
-        if len(value) > LARGE_BYTES and not self._hold(len(value)):
+        if len(value) > LARGE_BYTES and not self._hold(REPLY_COPIES * len(value)):
             self._put(error(OUT_OF_MEMORY))
         else:
             self._put(bulk(value))
@@ -658,7 +695,7 @@ class Client(Session):
             self._soon()
 
     def _fill_value(self, slot: Slot, value: bytes) -> None:
-        if len(value) > LARGE_BYTES and not self._hold(len(value)):
+        if len(value) > LARGE_BYTES and not self._hold(REPLY_COPIES * len(value)):
             self._fill(slot, error(OUT_OF_MEMORY))
         else:
             self._fill(slot, bulk(value))
@@ -700,11 +737,19 @@ class Client(Session):
         self._held_bytes += size
         return True
 
+    def hold(self, size: int) -> None:
+        if not self._hold(size):
+            raise RespError(OUT_OF_MEMORY)
+
     async def reserve(self, size: int) -> None:
         """Take memory until what has been answered is sent. Raises RespError."""
         if not await self._admission.wait_for_bytes(size):
             raise RespError(OUT_OF_MEMORY)
         self._held_bytes += size
+
+    def _release_queue(self) -> None:
+        self._admission.budget.give(self._queue_bytes)
+        self._queue_bytes = 0
 
     def _release(self) -> None:
         if self._held_bytes:

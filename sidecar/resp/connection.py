@@ -10,7 +10,9 @@ from sidecar.resp.client import Client
 from sidecar.resp.service import Service
 from sidecar.serving.kernel import bound_kernel_buffer
 
-LARGE_BYTES = 64 << 10
+LARGE_BYTES = 1 << 10
+"""More is sent at once: what is not read of it has to be known before anything else is run."""
+MOST_PUT_OFF_BYTES = 256 << 10
 
 
 class Outgoing:
@@ -21,15 +23,24 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._connections: list[Connection] = []
+        self._bytes = 0
         self._loop = asyncio.get_running_loop()
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Connection, size: int) -> None:
         self._connections.append(connection)
         if len(self._connections) == 1:
             self._loop.call_soon(self._flush)
+        self.count(size)
+
+    def count(self, size: int) -> None:
+        """So much more waits. Much is sent at once: what is not read of it has to be known."""
+        self._bytes += size
+        if self._bytes > MOST_PUT_OFF_BYTES:
+            self._flush()
 
     def _flush(self) -> None:
         connections, self._connections = self._connections, []
+        self._bytes = 0
         for connection in connections:
             connection.flush()
 
@@ -85,7 +96,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._is_held_back = True
-        self._client.hold_back()
+        self._client.hold_back(self._link.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         self._is_held_back = False
@@ -151,14 +162,15 @@ class Connection(asyncio.Protocol):
     # ---- Link
 
     def send(self, data: bytes) -> None:
-        if len(data) > LARGE_BYTES:  # what is not read of it has to be known at once
+        if len(data) > LARGE_BYTES:
             self.flush()
             self._link.write(data)
         elif self._unsent:
             self._unsent += data
+            self._outgoing.count(len(data))
         else:
             self._unsent = data
-            self._outgoing.add(self)
+            self._outgoing.add(self, len(data))
 
     def flush(self) -> None:
         """Send what was put off."""

@@ -27,7 +27,7 @@ ARGUMENT_BYTES = 64
 """What an argument takes beside its bytes."""
 COPIES = 2
 """Of an argument: as it comes in, and as it is handed on."""
-MOST_UNCOUNTED_BYTES = 64 << 10
+MOST_UNCOUNTED_BYTES = 4 << 10
 """What a request that is not complete may hold without the budget."""
 _MANY_ARGUMENTS = re.compile(rb"\*[0-9]{5}").search
 """hiredis takes memory for as many as are announced."""

@@ -178,5 +178,9 @@ class Session(ABC):
         """Close it on behalf of a client, which still gets its reply if it is this one."""
 
     @abstractmethod
+    def hold(self, size: int) -> None:
+        """Take memory for the reply now, until it has been sent. Raises RespError."""
+
+    @abstractmethod
     async def reserve(self, size: int) -> None:
         """Take memory for the reply, after a short wait if need be. Raises RespError."""

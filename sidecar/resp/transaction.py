@@ -9,8 +9,14 @@ from sidecar.store.watching import Watch
 
 MOST_UNCOUNTED_BYTES = 16 << 10
 ARGUMENT_BYTES = 64
+MOST_COMMANDS = 10_000
+"""They run at one moment, in which nobody else is served."""
 MOST_WATCHED = 10_000
 """Keys that one client may watch."""
+
+
+WATCH_BYTES = 512
+"""What a watched key takes besides its bytes."""
 
 
 class Transaction:
@@ -27,10 +33,13 @@ class Transaction:
         self._held_bytes = 0
 
     def add(self, command: Command, arguments: list[bytes]) -> bool:
-        """False if there is no memory for it; the transaction is spoilt then."""
+        """False if there is no room for it; the transaction is spoilt then."""
+        if len(self.commands) == MOST_COMMANDS:
+            self.is_spoilt = True
+            return False
         size = sum(map(len, arguments)) + ARGUMENT_BYTES * (len(arguments) + 1)
         if self._bytes + size > MOST_UNCOUNTED_BYTES:
-            if not self._budget.take(size):
+            if not self._budget.take_for_long(size):
                 self.is_spoilt = True
                 return False
             self._held_bytes += size
@@ -48,8 +57,10 @@ class Transaction:
 class Watching:
     """The keys that one client watches."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, budget: Budget) -> None:
         self._store = store
+        self._budget = budget
+        self._held_bytes = 0
         self._watch = Watch()
         self._keys: set[bytes] = set()
 
@@ -58,9 +69,12 @@ class Watching:
         return self._watch.has_changed
 
     def add(self, keys: list[bytes]) -> bool:
-        """False if they are too many."""
-        if len(self._keys) + len(keys) > MOST_WATCHED:
+        """False if they are too many, or there is no memory for them."""
+        size = sum(len(key) + WATCH_BYTES for key in keys)
+        is_within = len(self._keys) + len(keys) <= MOST_WATCHED
+        if not (is_within and self._budget.take_for_long(size)):
             return False
+        self._held_bytes += size
         for key in keys:
             self._store.watched.watch(key, self._watch)
         self._keys.update(keys)
@@ -68,4 +82,6 @@ class Watching:
 
     def end(self) -> None:
         self._store.watched.unwatch(self._keys, self._watch)
+        self._budget.give(self._held_bytes)
+        self._held_bytes = 0
         self._keys = set()

@@ -46,6 +46,12 @@ class Budget:
         self.used_bytes += size
         return True
 
+    def take_for_long(self, size: int) -> bool:
+        """Take memory that a client may keep as long as it is connected: half of all is left to
+        requests.
+        """
+        return self.used_bytes + size <= self.capacity_bytes // 2 and self.take(size)
+
     def take_piece(self, size: int) -> bool:
         """Take memory for the first piece of a request, until it has what it needs as a whole, or
         for a head, until it is complete.

@@ -273,9 +273,9 @@ class Store:
             return found
         return self._at_once(key, found)
 
-    def ready_values(self, keys: Iterable[bytes]) -> list[bytes]:
-        """The values of those keys that come first, as far as they are hits in L1: what `look`
-        would find, for many at once.
+    def ready_values(self, keys: Iterable[bytes], most_bytes: int) -> list[bytes]:
+        """The values of those keys that come first, as far as they are hits in L1 and take so many
+        bytes in all: what `look` would find, for many at once.
         """
         if self.invalidations.any:
             return []
@@ -290,8 +290,9 @@ class Store:
                 break
             entry = place.entry
             value = entry.value
-            if type(value) is not bytes:
+            if type(value) is not bytes or len(value) > most_bytes:
                 break
+            most_bytes -= len(value)
             if entry.on_disk == UNUSED:
                 entry.on_disk = 0
             hit_ready(place)

@@ -18,7 +18,7 @@ GETEX_OPTIONS = frozenset({b"ex", b"px", b"exat", b"pxat", b"persist"})
 
 def get(call: Call) -> Reply:
     version = call.get()
-    return null(call.protocol) if version is None else bulk(version.value)
+    return null(call.protocol) if version is None else call.bulk(version.value)
 
 
 def set_(call: Call) -> Reply:
@@ -27,7 +27,7 @@ def set_(call: Call) -> Reply:
     key = call.key()
     reads = options.nx or options.xx or options.get or options.keep
     old = call.versions.get(key) if reads else None
-    reply = null(call.protocol) if old is None else bulk(old.value)
+    reply = null(call.protocol) if old is None else call.bulk(old.value)
     if (options.nx and old is not None) or (options.xx and old is None):
         return reply if options.get else null(call.protocol)
     if options.keep and old is not None:
@@ -77,13 +77,13 @@ def getex(call: Call) -> Reply:
         call.versions.redate(version.entry, options.expires_at(call))
     elif options.persist and version.entry.expires_at != NEVER:
         call.versions.redate(version.entry, NEVER)
-    return bulk(version.value)
+    return call.bulk(version.value)
 
 
 def mget(call: Call) -> Reply:
     absent = null(call.protocol)
     versions = [call.versions.get(key) for key in call.full_keys()]
-    return array([absent if each is None else bulk(each.value) for each in versions])
+    return array([absent if each is None else call.bulk(each.value) for each in versions])
 
 
 def mset(call: Call) -> Reply:
@@ -166,7 +166,7 @@ def getrange(call: Call) -> Reply:
     length = len(value)
     start = max(0, start + length if start < 0 else start)
     end = max(0, end + length if end < 0 else end)
-    return bulk(value[start : end + 1])
+    return call.bulk(value[start : end + 1])
 
 
 def setrange(call: Call) -> Reply:

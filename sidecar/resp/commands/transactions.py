@@ -32,7 +32,7 @@ def watch(call: Call) -> Reply:
     if client.transaction is not None:
         raise RespError("ERR WATCH inside MULTI is not allowed")
     if client.watch is None:
-        client.watch = Watching(call.service.store)
+        client.watch = Watching(call.service.store, call.service.admission.budget)
     if not client.watch.add(call.full_keys()):
         raise RespError(OUT_OF_MEMORY)
     return OK

@@ -80,10 +80,12 @@ log = structlog.get_logger("sidecar.resp")
 class Slot:
     """The place of a reply in the order; None until it is known."""
 
-    __slots__ = ("data",)
+    __slots__ = ("data", "is_wanted")
 
-    def __init__(self, data: bytes | None = None) -> None:
+    def __init__(self, data: bytes | None = None, *, is_wanted: bool = True) -> None:
         self.data = data
+        self.is_wanted = is_wanted
+        """Whether the client wants the reply: it may ask for others before that is known."""
 
 
 class Client(Session):
@@ -627,14 +629,18 @@ class Client(Session):
 
     def _put(self, reply: bytes) -> None:
         """The reply to the latest command."""
+        if self._is_wanted():
+            self._out.append(reply)
+            self._out_bytes += len(reply)
+
+    def _is_wanted(self) -> bool:
+        """Whether the reply to the latest command is. Asked once for each."""
         if self.skips:
             self.skips -= 1
             if not self.skips:
                 self.note_state()
-            return
-        if self.replies:
-            self._out.append(reply)
-            self._out_bytes += len(reply)
+            return False
+        return self.replies
 
     def _put_value(self, value: bytes) -> None:
         if len(value) > LARGE_BYTES and not self._hold(REPLY_COPIES * len(value)):
@@ -685,12 +691,12 @@ class Client(Session):
         """A place for a reply that is not known yet."""
         if self._out:
             self._flush()
-        slot = Slot()
+        slot = Slot(is_wanted=self._is_wanted())
         self._slots.append(slot)
         return slot
 
     def _fill(self, slot: Slot, data: bytes) -> None:
-        slot.data = data if self.replies else b""
+        slot.data = data if slot.is_wanted else b""
         if self._slots and self._slots[0] is slot:
             self._soon()
 

@@ -117,7 +117,7 @@ class Session(ABC):
         self.is_plain = (
             self.is_authenticated
             and self.transaction is None
-            and not self.skips
+            and not self.is_silent
             and self.tracking is None
             and not self.is_subscribed_only
         )

@@ -203,6 +203,7 @@ def reply_mode(call: Call) -> Reply:
         return b""
     client.replies = mode == b"on"
     client.skips = 0
+    client.note_state()
     return OK if client.replies else b""
 
 

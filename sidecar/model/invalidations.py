@@ -45,6 +45,13 @@ class Invalidations:
             starts = self._divide()
         return seq < self._seqs[bisect_right(starts, key)]
 
+    def copy(self) -> Invalidations:
+        """Those of now, whatever is forgotten later."""
+        same = Invalidations()
+        for scope, seq in self._seq_of.items():
+            same.add(scope, seq)
+        return same
+
     def forget(self, up_to_seq: int) -> list[bytes]:
         """Drop the scopes numbered up to `up_to_seq` (a sweep has removed all they cover)."""
         done = [scope for scope, seq in self._seq_of.items() if seq <= up_to_seq]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sidecar.model.clock import Clock
 from sidecar.model.errors import NotReadyError
+from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_expired
 from sidecar.model.order import HASH_BYTES, HASHES, hash_of
 from sidecar.store.listing import page_on_disk
@@ -80,29 +81,46 @@ async def part(
     if store.disk.invalidating:
         await store.applied()  # L3 may list what it does not know to be invalidated yet
     places = _Places(start, limit)
-    in_memory = [*store.memory.held.order.keys(), *store.disk.pending]
+    in_memory = [*store.memory.held.order.keys(), *_pending_puts(store)]
+    invalidated = store.invalidations.copy()
     places.end = await _read_disk(store, clock, scope, places, most_pages)
-    in_memory += store.disk.pending  # what was written meanwhile may have left L3 for memory
+    in_memory += _pending_puts(store)  # what was written meanwhile may have left L3 for memory
     for first in range(0, len(in_memory), SLICE_KEYS):
         await pause()
         now = clock()
         for key in in_memory[first : first + SLICE_KEYS]:
             # The hash comes first, since most keys are of other parts.
             if key.startswith(scope) and places.wants(hash_of(key)):
-                expires_at = _expiry_in_memory(store, key)
+                expires_at = _expiry_in_memory(store, key, invalidated)
                 if expires_at is not None and not is_expired(expires_at, now):
                     places.add(key, expires_at)
         places.cut()
     return places.part()
 
 
-def _expiry_in_memory(store: Store, key: bytes) -> float | None:
-    """When a key that was in memory just now expires; None if it has been removed."""
+def _pending_puts(store: Store) -> list[bytes]:
+    """Of what is pending, deletes and invalidations are left out: once L3 has acknowledged them,
+    nothing here tells that they were no entries.
+    """
+    return [key for key, write in store.disk.pending.items() if write.entry is not None]
+
+
+def _expiry_in_memory(store: Store, key: bytes, invalidated: Invalidations) -> float | None:
+    """When a key that was in memory just now expires; None if it has been removed.
+
+    An entry that was invalidated before it was listed stays in memory until the sweep finds it:
+
+    1. The keys in memory are listed, those of dead entries among them.
+    2. The sweep frees these, and forgets the invalidation.
+    3. Nothing here or in `store` tells that the key went, but for what was `invalidated` at 1.
+    """
     found = store.locate(key)
     if not isinstance(found, Ask):
         return None if found is None else found.entry.expires_at
     # It went to L3, perhaps after that was read; or it was invalidated before that.
-    return None if store.invalidations.covers(key, 0) else math.inf
+    if invalidated.covers(key, 0) or store.invalidations.covers(key, 0):
+        return None
+    return math.inf
 
 
 class _Places:

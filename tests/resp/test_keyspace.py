@@ -6,7 +6,8 @@ More than 300 lines, since all of it is of one listing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from sidecar.config.values import CacheConfig
 from sidecar.model.order import HASHES, hash_of
 from sidecar.store import scanning
+from sidecar.store.upkeep import sweep
 from tests.resp.serving import Dialog, Served, serving
 
 MANY = 3000  # more than memory has by default
@@ -319,3 +321,40 @@ async def test_keys_after_a_flush_that_nobody_waited_for(tmp_path: Path) -> None
             await wire("flushall")
             assert await wire("keys", "*") == []
         await wire.close()
+
+
+async def test_keys_that_the_sweep_frees_while_they_are_listed(served: Served) -> None:
+    """They were flushed before, and are not taken for keys that went to L3."""
+    wire, store = await served.connect(), served.store
+    await put(wire, 600)
+    assert await wire("flushdb") == b"OK"
+    assert store.memory.held.order.keys()
+    assert (await listed_while(served, lambda: sweep(store))).keys == []
+    assert not store.invalidations.any
+    await wire.close()
+
+
+async def test_a_deletion_that_l3_acknowledges_while_keys_are_listed(served: Served) -> None:
+    """It is pending when the keys are listed, and is not taken for one of them."""
+    wire, store = await served.connect(), served.store
+    await put(wire, 1)
+    store.begin_delete(b"db0/key:0", lambda _: None)
+    assert b"db0/key:0" in store.disk.pending
+    assert (await listed_while(served, store.applied)).keys == []
+    assert not store.disk.pending
+    await wire.close()
+
+
+async def listed_while(served: Served, happens: Callable[[], Awaitable[None]]) -> scanning.Part:
+    """The keys of database 0; something happens after those in memory are listed."""
+    pauses = 0
+
+    async def pause() -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 2:
+            await happens()
+
+    return await scanning.part(
+        served.store, time.time, b"db0/", 0, limit=1000, most_pages=10, pause=pause
+    )

@@ -16,7 +16,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 # What the tests run besides; each is a package of Debian of the same name. Only root runs containers.
-PROGRAMS := curl openssl prometheus chromium gcc redis-server
+PROGRAMS := curl openssl prometheus chromium gcc redis-server prometheus-redis-exporter
 ifeq ($(shell id -u),0)
 PROGRAMS += podman buildah runc mmdebstrap
 endif
@@ -105,6 +105,7 @@ lock: setup
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --only-build-deps --build-deps-for wheel --constraint requirements-dev.lock \
 	    --output-file requirements-build.lock pyproject.toml
+	$(COMPILE) --output-file tests/e2e/clients/requirements.lock tests/e2e/clients/requirements.in
 
 clean:
 	rm -rf $(VENV) .artifacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -28,7 +28,7 @@ import structlog
 from sidecar.api.errors import RequestError
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, MAX_KEY_BYTES, Hit
 from sidecar.model.errors import OutcomeUnknownError, WriteError
-from sidecar.resp.call import REPLY_COPIES, Call
+from sidecar.resp.call import LARGE_BYTES, REPLY_COPIES, Call
 from sidecar.resp.channels import ALLOWED, refused
 from sidecar.resp.command import Command, Reply
 from sidecar.resp.errors import (
@@ -61,8 +61,6 @@ UNSENT_COPIES = 2
 """Of what is not sent, with what the allocator loses by it."""
 MOST_UNCOUNTED_BYTES = 4 << 10
 """Of commands that wait. Of a client that does not read, all is counted."""
-LARGE_BYTES = 4 << 10
-"""A larger value takes memory from the budget until it has been sent."""
 MOST_UNREAD_BYTES = 32 << 20
 """Messages that a client may leave unread, as `client-output-buffer-limit pubsub` of Redis."""
 PUSH_BYTES = 64
@@ -100,7 +98,6 @@ class Client(Session):
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._slots: deque[Slot] = deque()
-        self._latest: list[bytes] = NOTHING  # the command that begins
         self._waits_for_slots = False  # the next one runs when all before it are answered
         self._reads = 0  # GETs that wait for L3
         self._busy = 0  # commands that run, and that nothing may overtake
@@ -295,9 +292,7 @@ class Client(Session):
                     break
                 if self._reads and not self._is_get(self._queue[0]):
                     break
-                self._latest = self._queue.popleft()
-                self._begin(self._latest)
-                self._latest = NOTHING  # it may be large
+                self._begin(self._queue.popleft())
                 if self._behind:
                     self._push_behind()
                 if self.ends:
@@ -399,7 +394,7 @@ class Client(Session):
             self._out.clear()
             self.link.close()
             return
-        command, operation, status = None, UNKNOWN, OK_STATUS
+        command, operation = None, UNKNOWN
         try:
             command = self.service.find(arguments)
             operation = command.name.partition("|")[0]
@@ -410,23 +405,12 @@ class Client(Session):
                 self._queue_up(command, arguments)
                 return
             self._start(command, arguments, began_at)
-        except RespError as wrong:
-            self._spoil(command)
-            self._put(error(wrong.text))
-            status = REJECTED
-        except RequestError as wrong:
-            self._put(error(of_request(wrong).text))
-            status = REJECTED
-        except WriteError as wrong:
-            self._put(error(of_write_error(wrong)))
-            status = FAILED
-        except Exception:
-            log.exception("A command failed", command=operation)
-            self._put(error("ERR internal error of cache-sidecar; see its log"))
-            status = FAILED
-        else:
-            return
-        self._admission.record(operation, status, began_at)
+        except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
+            if isinstance(wrong, RespError):
+                self._spoil(command)
+            reply, status = _failure(wrong, operation)
+            self._put(reply)
+            self._admission.record(operation, status, began_at)
 
     # ---- transactions
 
@@ -464,7 +448,7 @@ class Client(Session):
             self._put(self._missing(key))
             self._admission.record("get", MISS, began_at)
         else:
-            self._put_value(hit.value)
+            self._put(self._bulk(hit.value))
             self._admission.record("get", OK_STATUS, began_at)
 
     def _missing(self, key: bytes) -> bytes:
@@ -479,7 +463,8 @@ class Client(Session):
             self._put(self._missing(key))
             self._admission.record("get", REJECTED, began_at)
             return
-        if self._refuses(None, self._store.refuses_read):
+        arguments = [b"get", key.removeprefix(self.prefix)]
+        if self._refuses("get", arguments, self._store.refuses_read):
             return
         slot = self._slot()
         began_at = self._admission.begin()
@@ -497,7 +482,7 @@ class Client(Session):
         if hit is None:
             self._fill(slot, null(self.protocol))
         else:
-            self._fill_value(slot, hit.value)
+            self._fill(slot, self._bulk(hit.value))
         self._admission.end("get", MISS if hit is None else OK_STATUS, began_at)
 
     async def _get_slowly(self, key: bytes, slot: Slot, began_at: float) -> None:
@@ -507,11 +492,11 @@ class Client(Session):
             if hit is None:
                 self._fill(slot, null(self.protocol))
             else:
-                self._fill_value(slot, hit.value)
+                self._fill(slot, self._bulk(hit.value))
             status = MISS if hit is None else OK_STATUS
-        except RespError as wrong:
-            self._fill(slot, error(wrong.text))
-            status = FAILED
+        except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
+            failure, status = _failure(wrong, "get")
+            self._fill(slot, failure)
         finally:
             self._admission.end("get", status, began_at)
             self._done()
@@ -525,14 +510,14 @@ class Client(Session):
         keys: list[bytes] = []
         if command.keys.first or command.looked_up is not None:
             keys = call.full_keys() if command.looked_up is None else command.looked_up(call)
-        if command.writes and self._refuses(call, self._store.refuses_write):
+        if command.writes and self._refuses(command.name, arguments, self._store.refuses_write):
             return
         reads = command.reads or (command.depends is not None and command.depends(arguments))
         must_wait = command.later is not None or (
             (command.writes and not self._store.accepts) or (reads and not versions.at_once(keys))
         )
         if must_wait:
-            if reads and self._refuses(call, self._store.refuses_read):
+            if reads and self._refuses(command.name, arguments, self._store.refuses_read):
                 return
             began_at = self._admission.begin()
             slot = self._slot()
@@ -581,19 +566,9 @@ class Client(Session):
                 await known
             self._fill(slot, _known(reply, effects))
             status = OK_STATUS if effects.are_certain else FAILED
-        except RespError as wrong:
-            self._fill(slot, error(wrong.text))
-            status = REJECTED
-        except RequestError as wrong:
-            self._fill(slot, error(of_request(wrong).text))
-            status = REJECTED
-        except WriteError as wrong:
-            self._fill(slot, error(of_write_error(wrong)))
-            status = FAILED
-        except Exception:
-            log.exception("A command failed", command=command.name)
-            self._fill(slot, error("ERR internal error of cache-sidecar; see its log"))
-            status = FAILED
+        except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
+            failure, status = _failure(wrong, command.name)
+            self._fill(slot, failure)
         finally:
             self._admission.end(command.name.partition("|")[0], status, began_at)
             if not is_done:
@@ -608,7 +583,7 @@ class Client(Session):
         self._busy -= 1
         self._soon()
 
-    def _refuses(self, call: Call | None, refuses: Callable[[], bool]) -> bool:
+    def _refuses(self, operation: str, arguments: list[bytes], refuses: Callable[[], bool]) -> bool:
         """Whether it is refused, since it would not be answered in time. One of a client that has
         sent many at once waits for its turn instead.
         """
@@ -616,10 +591,9 @@ class Client(Session):
         if admission.has_few or not (refuses() or not admission.has_room):
             return False
         if self._slots:
-            self._queue.appendleft(self._latest)
+            self._queue.appendleft(arguments)
             self._waits_for_slots = True
             return True
-        operation = "get" if call is None else call.command.name
         admission.stats.shed["late"] += 1
         admission.stats.observe(operation.partition("|")[0], FAILED, 0.0)
         self._put(error(TOO_LATE))
@@ -642,11 +616,11 @@ class Client(Session):
             return False
         return self.replies
 
-    def _put_value(self, value: bytes) -> None:
+    def _bulk(self, value: bytes) -> bytes:
+        """The reply that is a value, if there is memory for it."""
         if len(value) > LARGE_BYTES and not self._hold(REPLY_COPIES * len(value)):
-            self._put(error(OUT_OF_MEMORY))
-        else:
-            self._put(bulk(value))
+            return error(OUT_OF_MEMORY)
+        return bulk(value)
 
     def push(self, message: bytes) -> None:
         if self._is_running:
@@ -699,12 +673,6 @@ class Client(Session):
         slot.data = data if slot.is_wanted else b""
         if self._slots and self._slots[0] is slot:
             self._soon()
-
-    def _fill_value(self, slot: Slot, value: bytes) -> None:
-        if len(value) > LARGE_BYTES and not self._hold(REPLY_COPIES * len(value)):
-            self._fill(slot, error(OUT_OF_MEMORY))
-        else:
-            self._fill(slot, bulk(value))
 
     def _flush(self) -> None:
         """Send the replies that are known, in order."""
@@ -770,6 +738,19 @@ def _unheard(_: object) -> None:
 def _resolve(known: asyncio.Future[None]) -> None:
     if not known.done():
         known.set_result(None)
+
+
+def _failure(wrong: Exception, command: str) -> tuple[bytes, int]:
+    """The reply to a command that has raised this, and its status."""
+    match wrong:
+        case RespError():
+            return error(wrong.text), REJECTED
+        case RequestError():
+            return error(of_request(wrong).text), REJECTED
+        case WriteError():
+            return error(of_write_error(wrong)), FAILED
+    log.error("A command failed", command=command, exc_info=wrong)
+    return error("ERR internal error of cache-sidecar; see its log"), FAILED
 
 
 def _known(reply: Reply, effects: Effects) -> bytes:

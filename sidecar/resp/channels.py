@@ -12,7 +12,7 @@ from functools import partial
 
 from sidecar.resp.deliveries import Deliveries
 from sidecar.resp.errors import OUT_OF_MEMORY, RespError
-from sidecar.resp.patterns import matcher
+from sidecar.resp.patterns import MOST_BYTES, matcher
 from sidecar.resp.replies import bulk, push
 from sidecar.resp.session import Session, Subscribed
 from sidecar.serving.budget import Budget
@@ -21,7 +21,6 @@ MOST_OF_A_CLIENT = 10_000
 """Channels and patterns that one client may be subscribed to."""
 MOST_PATTERNS = 1_000
 """Different patterns of all clients: each message is matched with all of them."""
-LONGEST_PATTERN_BYTES = 1_024
 SUBSCRIPTION_BYTES = 1024
 """What a subscription takes besides its name."""
 PATTERN_PART = 16
@@ -91,8 +90,8 @@ class Channels:
         """Raises RespError."""
         if client.subscribed is not None and pattern in client.subscribed.patterns:
             return
-        if len(pattern) > LONGEST_PATTERN_BYTES:
-            raise RespError(f"ERR A pattern is at most {LONGEST_PATTERN_BYTES:,} bytes.")
+        if len(pattern) > MOST_BYTES:
+            raise RespError(f"ERR A pattern is at most {MOST_BYTES:,} bytes.")
         if pattern not in self._patterns and len(self._patterns) >= MOST_PATTERNS:
             raise RespError(f"ERR All clients together may have {MOST_PATTERNS:,} patterns.")
         subscribed = self._admit(client, _cost_of_pattern(pattern))

@@ -67,7 +67,7 @@ PUSH_BYTES = 64
 """What a message takes that waits, besides its bytes."""
 OF_HTTP = frozenset({b"post", b"host:"})
 """Commands of a web page that makes a browser send them: the connection is closed, as in Redis."""
-GET, SET = frozenset({b"get", b"GET"}), frozenset({b"set", b"SET"})
+GET, SET = (b"get", b"GET"), (b"set", b"SET")
 UNKNOWN = "unknown"
 NOTHING: list[Any] = []
 OK_STATUS, MISS, REJECTED, FAILED = 200, 404, 400, 503
@@ -95,6 +95,8 @@ class Client(Session):
         self._admission = service.admission
         self._queue: deque[list[bytes]] = deque()
         self._partial: Requests | None = None
+        self._parse_whole = service.requests.parse
+        self.has_arrived = False
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._slots: deque[Slot] = deque()
@@ -105,6 +107,7 @@ class Client(Session):
         self._is_running = False
         self._is_due = False  # `_go_on` will be called
         self._is_closing = False
+        self._has_ended = False  # nothing more will come
         self._held_bytes = self._queue_bytes = 0
         self._behind: list[bytes] = []  # messages that the reply to the running command goes before
         needs_token = service.token is not None
@@ -116,24 +119,44 @@ class Client(Session):
 
     # ---- bytes in
 
+    @property
+    def is_in_pieces(self) -> bool:
+        """Whether what it has sent last was no whole request."""
+        return self._partial is not None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a GET, or a SET, can be answered as soon as it comes."""
+        # `_is_waiting` inlined: most requests ask this.
+        return self.is_plain and not (
+            self._queue or self._slots or self._busy or self._is_held_back or self._is_closing
+        )
+
     def receive(self, data: bytes) -> None:
         """Take what the client has sent."""
         self.has_received = True
-        if self._partial is None and (commands := self.service.parse(data)) is not None:
-            if self.is_plain and not (self._queue or self._is_waiting):
-                if len(commands) == 1:
-                    if self._answer_one(commands[0]):
-                        return
-                elif not (commands := self._answer_at_once(commands)):
+        if self._partial is None and (commands := self._parse_whole(data)) is not None:
+            self.take(commands, len(data))
+        elif self._take_piece(data):
+            self._run_queue(len(data))
+
+    def take(self, commands: list[list[bytes]], size: int) -> None:
+        """Take whole commands that the client has sent, in so many bytes."""
+        if self.is_free:
+            if len(commands) == 1:
+                if self._answer_one(commands[0]):
                     return
-            if self._is_closing:
+            elif not (commands := self._answer_at_once(commands)):
                 return
-            self._queue.extend(commands)
-        elif not self._take_piece(data):
+        if self._is_closing:
             return
+        self._queue.extend(commands)
+        self._run_queue(size)
+
+    def _run_queue(self, size: int) -> None:
         self.run()
         if self._queue:
-            self._hold_queue(len(data))
+            self._hold_queue(size)
 
     def _hold_queue(self, size: int) -> None:
         """Take memory for commands that wait, whose bytes are at most so many."""
@@ -172,7 +195,7 @@ class Client(Session):
                 self._got(key, hit, began_at)
                 self._flush()
             return True
-        if not self._put_at_once(command):
+        if command[0] not in SET or not self.put_at_once(command):
             return False
         self._admission.record("set", OK_STATUS, began_at)
         self.link.send(OK)
@@ -187,13 +210,15 @@ class Client(Session):
         gets = sets = size = 0
         count = len(commands)
         while (done := gets + sets) < count and size < MOST_OUT_BYTES:
-            if values := self._ready_values(commands, done, MOST_OUT_BYTES - size):
+            if commands[done][0] in SET:
+                if not self.put_at_once(commands[done]):
+                    break
+                out.append(OK)
+                sets += 1
+            elif values := self._ready_values(commands, done, MOST_OUT_BYTES - size):
                 out += [b"$%d\r\n%b\r\n" % (len(value), value) for value in values]
                 gets += len(values)
                 size += sum(map(len, values))
-            elif self._put_at_once(commands[done]):
-                out.append(OK)
-                sets += 1
             else:
                 break
         if not out:
@@ -216,18 +241,18 @@ class Client(Session):
             keys.append(prefix + command[1])
         return self._store.ready_values(keys, most_bytes) if keys else []
 
-    def _put_at_once(self, command: list[bytes]) -> bool:
-        """Store a value if that is answered before L3 has it; else nothing was done."""
-        if len(command) != 3 or command[0] not in SET:
+    def put_at_once(self, command: list[bytes]) -> bool:
+        """Run a SET if it is answered before L3 has the value; else nothing was done."""
+        if len(command) != 3:
             return False
-        store, key, value = self._store, command[1], command[2]
+        store, config = self._store, self._store.config
+        _, key, value = command
         if (
-            store.config.durability != "memory"
-            or not store.accepts
-            or type(key) is not bytes
-            or type(value) is not bytes
+            config.durability != "memory"
+            or not (type(key) is type(value) is bytes)
             or not 0 < len(key) <= MAX_KEY_BYTES
-            or len(value) > store.config.max_value_bytes
+            or len(value) > config.max_value_bytes
+            or not store.accepts
         ):
             return False
         try:
@@ -253,6 +278,11 @@ class Client(Session):
         self._release_queue()
         self.end_transaction()
         self.service.forget(self)
+
+    def no_more(self) -> None:
+        """The client has sent its last byte: it is closed when it has its replies."""
+        self._has_ended = True
+        self.run()
 
     def hold_back(self, unsent_bytes: int) -> None:
         """The client does not read what it was sent, of which so many bytes are left: nothing runs
@@ -309,6 +339,9 @@ class Client(Session):
         if self._queue_bytes and not self._queue:
             self._release_queue()
         self._flush()
+        if self._has_ended and not (self.is_at_work or self._is_held_back):
+            self.close()
+            return
         wants_more = not self._queue and self._may_run() and not self._is_due
         self.link.read_on(wants_more)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
+from sidecar.resp.arrivals import Arrivals
 from sidecar.resp.client import Client
 from sidecar.resp.service import Service
 from sidecar.serving.kernel import bound_kernel_buffer
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
     """One connection. What its client has not read is bounded: nothing runs for it until then."""
 
     __slots__ = (
+        "_arrivals",
         "_busy_since",
         "_client",
         "_forget",
@@ -65,17 +68,22 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(
-        self, service: Service, outgoing: Outgoing, forget: Callable[[Connection], None]
+        self,
+        service: Service,
+        arrivals: Arrivals,
+        outgoing: Outgoing,
+        forget: Callable[[Connection], None],
     ) -> None:
         """`forget` is called when it has ended."""
         self._service = service
         self._forget = forget
         self._link: Any = None
+        self._arrivals = arrivals
         self._outgoing = outgoing
         self._unsent = b""
         self._client = Client(service, self)
         # Bound once: each request calls it.
-        self.data_received = self._client.receive  # type: ignore[method-assign]
+        self.data_received = partial(arrivals.add, self._client)  # type: ignore[method-assign]
         self._is_reading = True
         self._is_held_back = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +109,11 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._is_held_back = False
         self._client.go_on()
+
+    def eof_received(self) -> bool:
+        self._arrivals.answer()
+        self._client.no_more()
+        return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
         for task in self._tasks:
@@ -163,14 +176,18 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         if len(data) > LARGE_BYTES:
-            self.flush()
-            self._link.write(data)
+            self.send_now(data)
         elif self._unsent:
             self._unsent += data
             self._outgoing.count(len(data))
         else:
             self._unsent = data
             self._outgoing.add(self, len(data))
+
+    def send_now(self, data: bytes) -> None:
+        if self._unsent:
+            self.flush()
+        self._link.write(data)
 
     def flush(self) -> None:
         """Send what was put off."""

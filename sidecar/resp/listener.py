@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from sidecar.resp.arrivals import Arrivals
 from sidecar.resp.connection import Connection, Outgoing
 from sidecar.resp.service import Service
 from sidecar.serving.room import Room
@@ -29,6 +30,7 @@ class Listener:
         self._service = service
         self._connections: set[Connection] = set()
         self._room = Room(self._connections, service.admission.limits)
+        self._arrivals = Arrivals(service)
         self._outgoing = Outgoing()
         self._next_look: asyncio.TimerHandle | None = None
         self._are_gone: asyncio.Event | None = None  # the connections, while it closes
@@ -37,7 +39,7 @@ class Listener:
         if self._next_look is None:
             self._look()
         if self._service.admission.admits_connection(self._room.make):
-            connection = Connection(self._service, self._outgoing, self._forget)
+            connection = Connection(self._service, self._arrivals, self._outgoing, self._forget)
             self._connections.add(connection)
             return connection
         return Refusal()
@@ -47,6 +49,7 @@ class Listener:
         if self._next_look is not None:
             self._next_look.cancel()
         self._are_gone = asyncio.Event()
+        self._arrivals.answer()
         for connection in tuple(self._connections):
             connection.end()
         if self._connections:

@@ -68,23 +68,32 @@ class WholeRequests:
 
     def parse(self, data: bytes) -> list[Command] | None:
         """The commands; None if it is anything else, or not whole."""
+        parsed = self.parse_many([data])
+        return parsed[0] if parsed else None
+
+    def parse_many(self, pieces: list[bytes]) -> list[list[Command]] | None:
+        """The commands of each piece; None if one of them is anything else, or not whole."""
+        data = self._mark.join(pieces) if len(pieces) > 1 else pieces[0]
         if len(data) > MOST_WHOLE_BYTES or _MANY_ARGUMENTS(data):
             return None
         gets, end = self._gets, self._end
-        commands: list[Command] = []
+        parsed: list[list[Command]] = []
         try:
             self._feed(data)
             self._feed(self._mark)
-            while (command := gets()) != end:
-                if type(command) is not list:
+            for _ in pieces:
+                commands: list[Command] = []
+                while type(command := gets()) is list:
+                    if command:
+                        commands.append(command)
+                if command != end:
                     self._begin()
                     return None
-                if command:
-                    commands.append(command)
+                parsed.append(commands)
         except hiredis.HiredisError:
             self._begin()
             return None
-        return commands
+        return parsed
 
     def _begin(self) -> None:
         reader: Any = hiredis.Reader()

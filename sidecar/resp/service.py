@@ -39,7 +39,7 @@ class Service:
         self.commands = commands
         self.token = token
         """What AUTH has to be sent; None if nobody has to."""
-        self.parse = WholeRequests().parse
+        self.requests = WholeRequests()
         self.clients: dict[int, Session] = {}
         self.deliveries = Deliveries()
         self.channels = Channels(admission.budget, self.deliveries)

@@ -19,7 +19,12 @@ class Link(Protocol):
     """The way to a client."""
 
     def send(self, data: bytes) -> None:
-        """Send it. May call `hold_back` before it returns."""
+        """Send it, at the latest when all requests of this turn of the loop have been answered. May
+        call `hold_back` before it returns.
+        """
+
+    def send_now(self, data: bytes) -> None:
+        """Send it at once."""
 
     def close(self) -> None:
         """Close it once all has been sent."""

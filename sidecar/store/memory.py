@@ -109,7 +109,8 @@ class MemoryTiers:
         cost = cost_of(entry.key, entry.value)
         if self.l1.fits(cost):
             self.held.hold(entry, cost, L1)
-            self._fit()
+            if self.l1.over or self.l2.over:
+                self._fit()
         elif self._config.tiers.l2.enabled:
             self.bring(entry)
         else:

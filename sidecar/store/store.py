@@ -530,22 +530,26 @@ class Store:
             raise TooLargeForTiersError
         now = self._clock()
         self.stats.put_bytes += len(value)
+        seq = self._write_clock.at(now)
         entry = Entry(
             key=key,
             value=value,
             content_type=content_type,
-            seq=self._write_clock.next(),
+            seq=seq,
             times=complex(now, now + ttl_seconds if expires_at is None else expires_at),
             on_disk=UNUSED,  # not demoted if it does not fit, since L3 gets it below
         )
-        old = self.memory.find(key)
-        known = self._known(old)
+        old = self.memory.held.order.get(key)
+        known = old is not None and self._known(old)
         self._overtake(key)
         self.memory.put(entry)
         if self._doorkeeper is not None and self._spares_l3(self._doorkeeper, key, old):
-            self._to_disk(Delete(key, entry.seq), entry, on_written, known=known)
+            self._to_disk(Delete(key, seq), entry, on_written, known=known)
             return
         entry.on_disk = 0
+        if self.disk.state is DOWN:  # which notes the key
+            self._to_disk(Delete(key, seq), entry, on_written, known=known)
+            return
         self._to_disk(put_of(entry), entry, on_written, known=known)
 
     def _spares_l3(self, doorkeeper: Doorkeeper, key: bytes, old: Entry | None) -> bool:

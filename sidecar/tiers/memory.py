@@ -111,6 +111,11 @@ class Room:
         self.used_bytes -= cost + self._overhead
         self.over = self._entries > self.max_entries or self.used_bytes > self.max_bytes
 
+    def recount(self, more: int) -> None:
+        """An entry costs so much more than the version that it replaces, or less."""
+        self.used_bytes += more
+        self.over = self._entries > self.max_entries or self.used_bytes > self.max_bytes
+
     def charge(self, overhead_bytes: int) -> None:
         """Set what the policies take for each entry."""
         self.used_bytes += (overhead_bytes - self._overhead) * self._entries
@@ -148,24 +153,29 @@ class Memory:
 
     def hold(self, entry: Entry, cost: int, tier: Tier) -> None:
         """Add an entry of this cost to a tier, in place of an older version in either of them."""
-        key = entry.key
-        old, place = self.order.get(key), None
+        key, order = entry.key, self.order
+        old = order.get(key)
+        place = None
         if old is None:
-            self.order.insert(entry)
+            order.insert(entry)
         else:
+            order.replace(old, entry)
             place = self.ready.get(key)
-            self.order.replace(old, entry)
-            (self.l2 if place is None else self.l1).give(cost_of(key, old.value))
-        if tier is L2:
-            self.l2.take(cost)
-            if place is not None:
+            if place is None:
+                self.l2.give(cost_of(key, old.value))
+            elif tier is L1:  # as a rule: it was put not long ago
+                if cost != place.cost:
+                    self.l1.recount(cost - place.cost)
+                self.ready.replace(place, Ready(key, entry, entry.times.imag, cost))
+                return
+            else:
                 self.ready.remove(place)
-            return
-        self.l1.take(cost)
-        if place is None:
+                self.l1.give(place.cost)
+        if tier is L1:
+            self.l1.take(cost)
             self.ready.insert(Ready(key, entry, entry.times.imag, cost))
         else:
-            self.ready.replace(place, Ready(key, entry, entry.times.imag, cost))
+            self.l2.take(cost)
 
     def promote(self, entry: Entry, value: bytes | Packed) -> None:
         """Move an entry from L2 to L1, with its value in this form."""

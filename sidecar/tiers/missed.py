@@ -7,9 +7,15 @@ longer matters what else is missed, since L3 has to be emptied.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import starmap
+
 from sidecar.l3.record import item_of
 from sidecar.l3.witness import MOST_RECORD_BYTES
 from sidecar.model.writes import Delete, Invalidate, Write
+
+SEQ_BYTES = 8
+"""What an item may grow by, as its number does."""
 
 
 class Missed:
@@ -17,9 +23,9 @@ class Missed:
 
     def __init__(self, most_bytes: int = MOST_RECORD_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._writes: dict[tuple[bool, bytes], Delete | Invalidate] = {}
-        self._items: dict[tuple[bool, bytes], bytes] = {}
-        self._bytes = 0
+        self._keys: dict[bytes, int] = {}
+        self._scopes: dict[bytes, int] = {}
+        self._bytes = 0  # of all items, at most
         self._news: list[bytes] = []
         self.overflowed = False
         """Whether more was missed than it holds."""
@@ -28,22 +34,24 @@ class Missed:
         """Add a write. Whether that is news for the record."""
         if self.overflowed:
             return False
-        new: Delete | Invalidate
-        if isinstance(write, Invalidate):
-            new, name = write, (True, write.scope)
-        else:
-            new, name = Delete(write.key, write.seq), (False, write.key)
-        known = self._writes.get(name)
-        if known is not None and known.seq >= new.seq:  # of an earlier process
+        seqs, name = (
+            (self._scopes, write.scope)
+            if isinstance(write, Invalidate)
+            else (self._keys, write.key)
+        )
+        seq = write.seq
+        known = seqs.get(name)
+        if known is not None:
+            if seq > known:  # it may be of an earlier process
+                seqs[name] = seq
             return False
-        self._writes[name] = new
-        self._items[name] = item = item_of(new)
-        if known is None:
-            self._bytes += len(item)
-            self._news.append(item)
+        seqs[name] = seq
+        item = item_of(write if isinstance(write, Invalidate) else Delete(write.key, seq))
+        self._bytes += len(item) + SEQ_BYTES
+        self._news.append(item)
         if self._bytes > self._most_bytes:
             self.overflow()
-        return known is None
+        return True
 
     def overflow(self) -> None:
         """More was missed than is known."""
@@ -53,11 +61,11 @@ class Missed:
     @property
     def any(self) -> bool:
         """Whether L3 has missed anything."""
-        return bool(self._writes) or self.overflowed
+        return bool(self._keys or self._scopes) or self.overflowed
 
     def writes(self) -> list[Delete | Invalidate]:
         """All of them, in the order of their numbers."""
-        return sorted(self._writes.values(), key=lambda write: write.seq)
+        return sorted(self._all(), key=lambda write: write.seq)
 
     def news(self) -> bytes:
         """The items that were added since this was called last."""
@@ -68,12 +76,16 @@ class Missed:
     def items(self) -> bytes:
         """All items."""
         self._news.clear()
-        return b"".join(self._items.values())
+        return b"".join(map(item_of, self._all()))
 
     def clear(self) -> None:
         """L3 has all of it, or is empty."""
-        self._writes.clear()
-        self._items.clear()
+        self._keys.clear()
+        self._scopes.clear()
         self._news.clear()
         self._bytes = 0
         self.overflowed = False
+
+    def _all(self) -> Iterator[Delete | Invalidate]:
+        yield from starmap(Delete, self._keys.items())
+        yield from starmap(Invalidate, self._scopes.items())

@@ -31,6 +31,8 @@ SENT = {
     "a long length": b"*1\r\n$" + b"1" * (MOST_LINE_BYTES + 10),
     "a number for an argument": b"*2\r\n$3\r\nGET\r\n:5\r\n",
     "an array for an argument": b"*1\r\n*1\r\n",
+    "an array for a name": b"*2\r\n*0\r\n$1\r\na\r\n",
+    "an array for the name of a write": b"*3\r\n*0\r\n$1\r\na\r\n$1\r\nb\r\n",
     "a thousand arrays": b"*1\r\n" * 1000,
     "a map": b"%1\r\n+GET\r\n+a\r\nQUIT\r\n",
     "after good ones": b"PING\r\n" + encoded((b"PING",)) + b"*1\r\n+PING\r\n",

@@ -45,7 +45,8 @@ from sidecar.resp.service import Service
 from sidecar.resp.session import Link, Session
 from sidecar.resp.times import NEVER
 from sidecar.resp.versions import Effects, Versions
-from sidecar.store.store import Ask
+from sidecar.store.store import Ask, OnWritten, Written
+from sidecar.tiers.disk import Unanswered
 
 AT_ONCE, SLICE_SECONDS = 128, 0.002
 """Commands that one client may run in a turn of the loop, and how long, but for the last one."""
@@ -70,6 +71,7 @@ OF_HTTP = frozenset({b"post", b"host:"})
 GET, SET = (b"get", b"GET"), (b"set", b"SET")
 UNKNOWN = "unknown"
 NOTHING: list[Any] = []
+UNCERTAIN = error(of_write_error(OutcomeUnknownError()))
 OK_STATUS, MISS, REJECTED, FAILED = 200, 404, 400, 503
 
 log = structlog.get_logger("sidecar.resp")
@@ -195,11 +197,13 @@ class Client(Session):
                 self._got(key, hit, began_at)
                 self._flush()
             return True
-        if command[0] not in SET or not self.put_at_once(command):
+        if command[0] not in SET:
             return False
-        self._admission.record("set", OK_STATUS, began_at)
-        self.link.send(OK)
-        return True
+        if self.put_at_once(command):
+            self._admission.record("set", OK_STATUS, began_at)
+            self.link.send(OK)
+            return True
+        return self.put_durably(command, began_at)
 
     def _answer_at_once(self, commands: list[list[bytes]]) -> list[list[bytes]]:
         """Answer those that come first if they are hits in memory, or writes that need not wait for
@@ -243,23 +247,46 @@ class Client(Session):
 
     def put_at_once(self, command: list[bytes]) -> bool:
         """Run a SET if it is answered before L3 has the value; else nothing was done."""
+        return self._store.config.durability == "memory" and self._put(command, _unheard)
+
+    def put_durably(self, command: list[bytes], began_at: float) -> bool:
+        """Run a SET that is answered when L3 has the value; if it can't be, nothing was done."""
+        admission, store = self._admission, self._store
+        if not admission.has_few and (store.refuses_write() or not admission.has_room):
+            return False
+        slot = self._slot()
+        admission.begin()
+        if self._put(command, partial(self._written, slot, began_at)):
+            return True
+        admission.end("set", None, began_at)
+        self._slots.pop()
+        return False
+
+    def _put(self, command: list[bytes], on_written: OnWritten) -> bool:
         if len(command) != 3:
             return False
-        store, config = self._store, self._store.config
+        store = self._store
         _, key, value = command
         if (
-            config.durability != "memory"
-            or not (type(key) is type(value) is bytes)
+            not (type(key) is type(value) is bytes)
             or not 0 < len(key) <= MAX_KEY_BYTES
-            or len(value) > config.max_value_bytes
+            or len(value) > store.config.max_value_bytes
             or not store.accepts
         ):
             return False
         try:
-            store.begin_put(self.prefix + key, value, DEFAULT_CONTENT_TYPE, NEVER, _unheard)
+            store.begin_put(self.prefix + key, value, DEFAULT_CONTENT_TYPE, NEVER, on_written)
         except WriteError:
             return False  # nothing was changed; it is tried again, to be refused
         return True
+
+    def _written(self, slot: Slot, began_at: float, written: Written | Unanswered) -> None:
+        if isinstance(written, Written):
+            self._fill(slot, OK)
+            self._admission.end("set", OK_STATUS, began_at)
+        else:
+            self._fill(slot, UNCERTAIN)
+            self._admission.end("set", FAILED, began_at)
 
     @property
     def _is_waiting(self) -> bool:
@@ -391,7 +418,7 @@ class Client(Session):
     def _refuse_input(self, text: str) -> None:
         """What was sent can't be read on."""
         self._admission.stats.observe(UNKNOWN, REJECTED, 0.0)
-        self._put(error(text))
+        self._reply(error(text))
         self.close()
 
     def close(self) -> None:
@@ -421,6 +448,13 @@ class Client(Session):
         if self.is_plain and len(arguments) == 2 and name == b"get":
             self._get(self.prefix + arguments[1], began_at)
             return
+        if self.is_plain and name == b"set":
+            if self.put_at_once(arguments):
+                self._reply(OK)
+                self._admission.record("set", OK_STATUS, began_at)
+                return
+            if self.put_durably(arguments, began_at):
+                return
         if name in OF_HTTP:
             log.warning("HTTP was sent to the port of the Redis protocol", client=self.id)
             self._is_closing = True
@@ -442,7 +476,7 @@ class Client(Session):
             if isinstance(wrong, RespError):
                 self._spoil(command)
             reply, status = _failure(wrong, operation)
-            self._put(reply)
+            self._reply(reply)
             self._admission.record(operation, status, began_at)
 
     # ---- transactions
@@ -460,7 +494,7 @@ class Client(Session):
             raise RespError("ERR Command not allowed inside a transaction")
         if not self.transaction.add(command, arguments):
             raise RespError(OUT_OF_MEMORY)
-        self._put(QUEUED)
+        self._reply(QUEUED)
         self._admission.record(command.name.partition("|")[0], OK_STATUS, perf_counter())
 
     def _spoil(self, command: Command | None) -> None:
@@ -478,10 +512,10 @@ class Client(Session):
         if isinstance(hit, Ask):
             self._ask(key, hit, began_at)
         elif hit is None:
-            self._put(self._missing(key))
+            self._reply(self._missing(key))
             self._admission.record("get", MISS, began_at)
         else:
-            self._put(self._bulk(hit.value))
+            self._reply(self._bulk(hit.value))
             self._admission.record("get", OK_STATUS, began_at)
 
     def _missing(self, key: bytes) -> bytes:
@@ -493,7 +527,7 @@ class Client(Session):
     def _ask(self, key: bytes, ask: Ask, began_at: float) -> None:
         """Ask L3, or have the value unpacked."""
         if not 1 <= len(key) - len(self.prefix) <= MAX_KEY_BYTES:
-            self._put(self._missing(key))
+            self._reply(self._missing(key))
             self._admission.record("get", REJECTED, began_at)
             return
         arguments = [b"get", key.removeprefix(self.prefix)]
@@ -559,7 +593,7 @@ class Client(Session):
         reply = self._perform(call)
         operation = command.name.partition("|")[0]
         if not effects.outstanding:
-            self._put(_known(reply, effects))
+            self._reply(_known(reply, effects))
             self._admission.record(operation, OK_STATUS, began_at)
             return
         self._admission.begin()
@@ -629,12 +663,12 @@ class Client(Session):
             return True
         admission.stats.shed["late"] += 1
         admission.stats.observe(operation.partition("|")[0], FAILED, 0.0)
-        self._put(error(TOO_LATE))
+        self._reply(error(TOO_LATE))
         return True
 
     # ---- replies out
 
-    def _put(self, reply: bytes) -> None:
+    def _reply(self, reply: bytes) -> None:
         """The reply to the latest command."""
         if self._is_wanted():
             self._out.append(reply)
@@ -704,7 +738,14 @@ class Client(Session):
 
     def _fill(self, slot: Slot, data: bytes) -> None:
         slot.data = data if slot.is_wanted else b""
-        if self._slots and self._slots[0] is slot:
+        slots = self._slots
+        if not slots or slots[0] is not slot:
+            return
+        if len(slots) == 1 and not (
+            self._queue or self._busy or self._is_held_back or self._is_closing or self._has_ended
+        ):
+            self._flush_slots()  # as a rule: there is nothing that could go on
+        else:
             self._soon()
 
     def _flush(self) -> None:
@@ -788,5 +829,5 @@ def _failure(wrong: Exception, command: str) -> tuple[bytes, int]:
 
 def _known(reply: Reply, effects: Effects) -> bytes:
     if not effects.are_certain:
-        return error(of_write_error(OutcomeUnknownError()))
+        return UNCERTAIN
     return reply if isinstance(reply, bytes) else reply()

@@ -18,6 +18,8 @@ from sidecar.tiers.packing import LOOP_BYTES, unpack
 
 AT_ONCE = 64
 """Keys that are read from L3 at the same time: about as many as fit a frame."""
+UNCOUNTED_BYTES = 16 << 10
+"""Values that one command holds without the budget."""
 MOST_ROUNDS = 100
 """How often the keys of one command are read again because others have written them meanwhile."""
 
@@ -34,13 +36,22 @@ class Versions:
     next await it may read its keys and write: all of that happens at one moment.
     """
 
-    __slots__ = ("_clock", "_flushed", "_held", "_store", "effects")
+    __slots__ = (
+        "_clock",
+        "_flushed",
+        "_held",
+        "_held_bytes",
+        "_reserved_bytes",
+        "_store",
+        "effects",
+    )
 
     def __init__(self, store: Store, clock: Clock, effects: Effects) -> None:
         self._store = store
         self._clock = clock
         self._held: dict[bytes, Version | None] = {}
         """What was read with a wait; memory may not have had the room for it."""
+        self._held_bytes = self._reserved_bytes = 0
         self._flushed: tuple[bytes, ...] = ()
         self.effects = effects
 
@@ -51,7 +62,9 @@ class Versions:
         return all(self._is_at_hand(key) for key in keys)
 
     async def look_up(self, keys: Iterable[bytes], reserve: Reserve) -> None:
-        """Read keys, with a wait where it takes one. Raises NotReadyError."""
+        """Read keys, with a wait where it takes one. `reserve` is awaited for the values, which are
+        held until the command has run, and may raise. Raises NotReadyError.
+        """
         wanted = list(dict.fromkeys(keys))
         watch = Watch()
         for key in wanted:
@@ -61,6 +74,8 @@ class Versions:
                 watch.has_changed = False
                 # What is at hand is kept as well: it may leave memory during the wait.
                 self._held = {key: self.get(key) for key in wanted if self._is_at_hand(key)}
+                self._held_bytes = 0
+                await self._hold(sum(map(_size_of, self._held.values())), reserve)
                 missing = [key for key in wanted if key not in self._held]
                 for start in range(0, len(missing), AT_ONCE):
                     some = missing[start : start + AT_ONCE]
@@ -113,7 +128,16 @@ class Versions:
         found, value = await self._store.read(key, reserve)
         if isinstance(found, Unanswered):
             raise NotReadyError
-        self._held[key] = None if found is None else _version(found, value)
+        self._held[key] = version = None if found is None else _version(found, value)
+        await self._hold(_size_of(version), reserve)
+
+    async def _hold(self, size: int, reserve: Reserve) -> None:
+        """So many bytes more are held. Little is not counted."""
+        self._held_bytes += size
+        more = self._held_bytes - self._reserved_bytes
+        if more > UNCOUNTED_BYTES:
+            self._reserved_bytes += more
+            await reserve(more)
 
     # ---- writing
 
@@ -161,6 +185,10 @@ class Versions:
             self.effects.withdraw(len(effects))
             raise
         self._flushed += scopes
+
+
+def _size_of(version: Version | None) -> int:
+    return 0 if version is None else len(version.value)
 
 
 def _version(found: Found, value: bytes | None) -> Version:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+from sidecar.model.clock import Clock
+from sidecar.model.errors import NotReadyError
+from sidecar.model.life import is_expired
 from sidecar.resp.command import Command
 from sidecar.serving.budget import Budget
 from sidecar.store.store import Store
 from sidecar.store.watching import Watch
+from sidecar.tiers.disk import Unanswered
 
 MOST_UNCOUNTED_BYTES = 16 << 10
 ARGUMENT_BYTES = 64
@@ -63,10 +69,11 @@ class Watching:
         self._held_bytes = 0
         self._watch = Watch()
         self._keys: set[bytes] = set()
+        self._expires_at = math.inf
 
-    @property
-    def has_changed(self) -> bool:
-        return self._watch.has_changed
+    def has_changed(self, now: float) -> bool:
+        """Whether one of them has been written, or has expired, since it was watched."""
+        return self._watch.has_changed or is_expired(self._expires_at, now)
 
     def add(self, keys: list[bytes]) -> bool:
         """False if they are too many, or there is no memory for them."""
@@ -79,6 +86,17 @@ class Watching:
             self._store.watched.watch(key, self._watch)
         self._keys.update(keys)
         return True
+
+    async def read(self, keys: list[bytes], now: Clock) -> None:
+        """Note when those that were just added expire; of one that has, it does not matter. Raises
+        NotReadyError.
+        """
+        for key in keys:  # one by one: only one value is held
+            found = await self._store.resolve(key)
+            if isinstance(found, Unanswered):
+                raise NotReadyError
+            if found is not None and not is_expired(found.entry.expires_at, now()):
+                self._expires_at = min(self._expires_at, found.entry.expires_at)
 
     def end(self) -> None:
         self._store.watched.unwatch(self._keys, self._watch)

@@ -209,7 +209,7 @@ class Store:
         """The version in force as of the moment when this returns; and its value, if it had to be
         unpacked aside. `found` is what a look in memory has found. Not counted as a lookup.
         """
-        version: Cargo = found or await self._resolve(key)
+        version: Cargo = found or await self.resolve(key)
         while (
             isinstance(version, Found)
             and isinstance(packed := version.entry.value, Packed)
@@ -217,7 +217,7 @@ class Store:
         ):
             await reserve(packed.size)
             value = await unpack_aside(packed)
-            again = await self._resolve(key)
+            again = await self.resolve(key)
             if isinstance(again, Found) and again.entry.seq == version.entry.seq:
                 return again, value
             version = again
@@ -337,8 +337,10 @@ class Store:
         status = self.disk.status
         return 0 if status is None else min(status.largest, self.config.max_value_bytes)
 
-    async def _resolve(self, key: bytes) -> Cargo:
-        """The current version, as of the moment when this returns."""
+    async def resolve(self, key: bytes) -> Cargo:
+        """The current version, even if it has expired, as of the moment when this returns. Not
+        counted as a lookup.
+        """
         while True:
             found = self.locate(key)
             if not isinstance(found, Ask):
@@ -650,7 +652,7 @@ class Store:
 
     async def _check(self, key: bytes, condition: Condition) -> None:
         """Check a condition against the current version. The caller writes before it awaits."""
-        found = await self._resolve(key)
+        found = await self.resolve(key)
         if isinstance(found, Unanswered):
             raise NotReadyError
         entry = None if found is None else found.entry
@@ -777,7 +779,7 @@ class Store:
         room = self.l1 if to_l1 else self.l2
         if room.full or isinstance(self.locate(key), Found):
             return False
-        found = await self._resolve(key)
+        found = await self.resolve(key)
         if not isinstance(found, Found) or found.tier is not L3:
             return False
         entry, held = found.entry, self.memory.held

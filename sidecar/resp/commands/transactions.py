@@ -27,14 +27,16 @@ def discard(call: Call) -> Reply:
     return OK
 
 
-def watch(call: Call) -> Reply:
+async def watch(call: Call) -> bytes:
     client = call.client
     if client.transaction is not None:
         raise RespError("ERR WATCH inside MULTI is not allowed")
     if client.watch is None:
         client.watch = Watching(call.service.store, call.service.admission.budget)
-    if not client.watch.add(call.full_keys()):
+    keys = call.full_keys()
+    if not client.watch.add(keys):
         raise RespError(OUT_OF_MEMORY)
+    await client.watch.read(keys, client.clock)
     return OK
 
 
@@ -49,7 +51,7 @@ def exec_(call: Call) -> Reply:
     transaction = client.transaction
     if transaction is None:
         raise RespError("ERR EXEC without MULTI")
-    has_changed = client.watch is not None and client.watch.has_changed
+    has_changed = client.watch is not None and client.watch.has_changed(client.clock())
     commands, is_spoilt = transaction.commands, transaction.is_spoilt
     client.end_transaction()
     if is_spoilt:
@@ -115,6 +117,6 @@ COMMANDS = (
     Command("multi", 1, multi, flags=IMMEDIATE),
     Command("exec", 1, exec_, reads=True, writes=True, looked_up=exec_keys, flags=IMMEDIATE),
     Command("discard", 1, discard, flags=IMMEDIATE),
-    Command("watch", -2, watch, ALL_KEYS, flags=IMMEDIATE),
+    Command("watch", -2, keys=ALL_KEYS, later=watch, flags=IMMEDIATE),
     Command("unwatch", 1, unwatch, flags=frozenset({"noscript", "loading", "stale", "fast"})),
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
+from sidecar.config.values import TiersConfig
 from sidecar.model.clock import Clock
+from sidecar.model.entry import L1, L2, L3
 from sidecar.model.stats import Latency, RequestStats, StoreStats
 
 FAILURES = 400
@@ -25,7 +28,14 @@ class Calls(NamedTuple):
 class Counts:
     """Counters of the commands, the connections and the keys."""
 
-    def __init__(self, cache: StoreStats, requests: RequestStats, clock: Clock) -> None:
+    def __init__(
+        self,
+        cache: StoreStats,
+        requests: RequestStats,
+        clock: Clock,
+        tiers: Callable[[], TiersConfig],
+    ) -> None:
+        self._tiers = tiers
         self._cache = cache
         self._requests = requests
         self._clock = clock
@@ -70,14 +80,15 @@ class Counts:
     def _all(self) -> Counter[str]:
         stats, requests = self._cache, self._requests
         commands = self._commands().values()
-        tiers = stats.tiers.values()
+        tiers = self._tiers()
+        last = next((tier for tier in (L3, L2, L1) if tiers.of(tier).enabled), L1)
         return Counter(
             {
                 "total_connections_received": self.connections,
                 "total_commands_processed": sum(each.calls for each in commands),
                 "rejected_connections": requests.shed["connections"],
-                "expired_keys": sum(tier.expirations for tier in tiers),
-                "evicted_keys": sum(tier.evictions for tier in tiers),
+                "expired_keys": sum(tier.expirations for tier in stats.tiers.values()),
+                "evicted_keys": stats.tiers[last].evictions,  # others are in the next tier still
                 "keyspace_hits": stats.hits,
                 "keyspace_misses": stats.misses,
                 "total_error_replies": sum(each.failed for each in commands),

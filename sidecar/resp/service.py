@@ -46,7 +46,7 @@ class Service:
         self.tracker = Tracker(store, self.clients, admission.budget, self.deliveries)
         self.started_at = clock()
         self.run_id = secrets.token_hex(20)
-        self.counts = Counts(store.stats, admission.stats, clock)
+        self.counts = Counts(store.stats, admission.stats, clock, lambda: store.config.tiers)
         self.saves = Saves(store, clock)
         self.scripts: Loaded[Any] = Loaded()
         self._ids = itertools.count(1)

@@ -10,6 +10,7 @@ from typing import Any
 import hiredis
 import pytest
 
+from sidecar.model.entry import L1
 from sidecar.resp.commands import ALL
 from sidecar.resp.versioned import REDIS_VERSION
 from tests.resp.serving import Dialog, Served
@@ -66,6 +67,13 @@ async def test_info_counts(here: Dialog) -> None:
     found = await info(here, "stats", "commandstats")
     assert (found["keyspace_hits"], found["keyspace_misses"]) == ("0", "0")
     assert "cmdstat_set" not in found
+
+
+async def test_what_the_next_tier_has_is_not_evicted(here: Dialog, served: Served) -> None:
+    for number in range(300):
+        await here("set", f"key{number}", "v")
+    assert served.store.stats.tiers[L1].evictions
+    assert (await info(here))["evicted_keys"] == "0"
 
 
 async def test_sections_of_info(here: Dialog, there: Dialog) -> None:

@@ -18,6 +18,8 @@ from sidecar.tiers.packing import LOOP_BYTES, unpack
 
 AT_ONCE = 64
 """Keys that are read from L3 at the same time: about as many as fit a frame."""
+AT_ONCE_BYTES = 1 << 20
+"""The same for their values; a larger one is read alone."""
 UNCOUNTED_BYTES = 16 << 10
 """Values that one command holds without the budget."""
 MOST_ROUNDS = 100
@@ -74,17 +76,39 @@ class Versions:
                 watch.has_changed = False
                 # What is at hand is kept as well: it may leave memory during the wait.
                 self._held = {key: self.get(key) for key in wanted if self._is_at_hand(key)}
-                self._held_bytes = 0
-                await self._hold(sum(map(_size_of, self._held.values())), reserve)
+                self._held_bytes = sum(map(_size_of, self._held.values()))
                 missing = [key for key in wanted if key not in self._held]
-                for start in range(0, len(missing), AT_ONCE):
-                    some = missing[start : start + AT_ONCE]
+                while missing:
+                    some, size = self._at_once(missing)
+                    missing = missing[len(some) :]
+                    if len(wanted) > 1:  # else it is held as shortly as for a GET
+                        await self._reserve(size, reserve)
                     await asyncio.gather(*(self._read(key, reserve) for key in some))
+                await self._reserve(0, reserve)
                 if not watch.has_changed:
                     return
         finally:
             self._store.watched.unwatch(wanted, watch)
         raise NotReadyError
+
+    def _at_once(self, keys: list[bytes]) -> tuple[list[bytes], int]:
+        """The first of these keys, which are read at the same time, and the bytes that their values
+        take at the most.
+        """
+        total = 0
+        for count, key in enumerate(keys[:AT_ONCE]):
+            size = self._store.size_of(key)
+            if count and total + size > AT_ONCE_BYTES:
+                return keys[:count], total
+            total += size
+        return keys[:AT_ONCE], total
+
+    async def _reserve(self, more: int, reserve: Reserve) -> None:
+        """Take memory for what is held, and so many bytes more. Little is not counted."""
+        size = self._held_bytes + more - self._reserved_bytes
+        if size > UNCOUNTED_BYTES:
+            self._reserved_bytes += size
+            await reserve(size)
 
     def get(self, key: bytes) -> Version | None:
         """The version in force."""
@@ -129,15 +153,7 @@ class Versions:
         if isinstance(found, Unanswered):
             raise NotReadyError
         self._held[key] = version = None if found is None else _version(found, value)
-        await self._hold(_size_of(version), reserve)
-
-    async def _hold(self, size: int, reserve: Reserve) -> None:
-        """So many bytes more are held. Little is not counted."""
-        self._held_bytes += size
-        more = self._held_bytes - self._reserved_bytes
-        if more > UNCOUNTED_BYTES:
-            self._reserved_bytes += more
-            await reserve(more)
+        self._held_bytes += _size_of(version)
 
     # ---- writing
 

@@ -1,6 +1,7 @@
 """Runs all cases in full, in control groups, and prints a table: `python -m tests.amplification`.
 
-The arguments are limits in MiB, 96, 128 and 321 by default. The times are those of this machine.
+The arguments are limits in MiB, 96, 128 and 321 by default, and parts of the names of cases, all by
+default. The times are those of this machine.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from pathlib import Path
 from tests.amplification.cases import REFUSED, SERVED, cases, run
 
 
-def main(limits: list[int]) -> int:
+def main(limits: list[int], names: list[str]) -> int:
     broken = 0
     print("| MiB | case | alive | answers | refused within | /livez within |")  # noqa: T201
     print("|---|---|---|---|---|---|")  # noqa: T201
     for case in cases():
+        if names and not any(name in case.name for name in names):
+            continue
         for limit in limits:
             with tempfile.TemporaryDirectory() as folder:
                 result = run(case, limit, Path(folder))
@@ -35,4 +38,5 @@ def main(limits: list[int]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main([int(argument) for argument in sys.argv[1:]] or [96, 128, 321]))
+    numbers = [int(each) for each in sys.argv[1:] if each.isdigit()]
+    sys.exit(main(numbers or [96, 128, 321], [each for each in sys.argv[1:] if not each.isdigit()]))

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
-from tests.amplification import attacks
+from tests.amplification import attacks, resp
 from tests.amplification.attacks import KIB, MIB, Address, Outcome, Probe
 from tests.e2e.container import Container
 from tests.running import RunningSidecar, wait_until
 
 SERVED = {200, 201, 204, 404}  # not there, since it was refused before
 REFUSED = {413, 503}
-Attack = Callable[[Address], Awaitable[list[Outcome]]]
+Attack = Callable[[Any], Awaitable[list[Outcome]]]
+"""Takes an Address."""
 
 _numbers = count()
 
@@ -35,6 +37,8 @@ class Case:
     """The limits in MiB in which something has to be served."""
     uses_socket: bool = False
     """Whether it comes over the Unix socket."""
+    speaks_resp: bool = False
+    """Whether it comes over the Redis protocol."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,14 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
             before=partial(attacks.large_puts, count=60, size=MIB),
             fits=EVERYWHERE,
         ),
+        *(
+            Case(f"Redis protocol: {name}", attack, before, fits=EVERYWHERE, speaks_resp=True)
+            for before, attacks_after in (
+                (resp.filled, resp.ATTACKS),
+                (resp.filled_l3, resp.ATTACKS_ON_L3),
+            )
+            for name, attack in attacks_after.items()
+        ),
     )
 
 
@@ -256,6 +268,8 @@ def run(case: Case, limit_mib: int, folder: Path) -> Result:
         wait_until(lambda: sidecar.ready, "the sidecar is ready", START_SECONDS)
         child = sidecar.child
         address: Address = path if case.uses_socket else sidecar.port
+        if case.speaks_resp:
+            address = sidecar.resp_port
         if case.before is not None:
             asyncio.run(case.before(address))  # type: ignore[arg-type]
         probe = Probe(sidecar.ops_port)

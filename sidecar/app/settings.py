@@ -29,3 +29,4 @@ class Settings:
     resp_bind_is_stated: bool = True
     """A default port that is taken is skipped; one that is stated is an error."""
     resp_socket: Path | None = None
+    token_file: Path | None = None

@@ -21,6 +21,7 @@ from sidecar.app.memory import keep_within_limit, refuse_too_little
 from sidecar.app.readiness import ReadinessCheck
 from sidecar.app.settings import Settings, StartError
 from sidecar.app.tasks import attempt, cancel, supervise, unless_hurried
+from sidecar.app.token_file import TokenFile
 from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.config.document import parse
 from sidecar.config.errors import UnreadableFolderError
@@ -30,6 +31,7 @@ from sidecar.control import Control, remembered, usable
 from sidecar.documents import following
 from sidecar.documents.documents import Documents
 from sidecar.http.admin import AdminApi
+from sidecar.http.authorization import Authorization
 from sidecar.http.batch import BatchApi
 from sidecar.http.browsers import refuse_cross_site
 from sidecar.http.console import Console
@@ -61,6 +63,7 @@ from sidecar.resp.service import Service
 from sidecar.serving.admission import Admission
 from sidecar.serving.budget import OPS_BYTES, Budget
 from sidecar.serving.limits import OPS_LIMITS
+from sidecar.serving.token import Token, TokenFileError, read_token
 from sidecar.signals.history import History
 from sidecar.signals.sampler import Sampler
 from sidecar.signals.sources import Sources
@@ -94,6 +97,7 @@ async def prepare(
         )
 
     announce = _unannounced if api is None else api.announce
+    token = await _token(settings)
     claim = Claim(settings.data_dir)
     documents = Documents(time.time, parse_here, settings.data_dir, announce, claim.save)
     await _take_first(documents, settings)
@@ -108,6 +112,7 @@ async def prepare(
         documents=documents,
         saved=saved,
         api=api,
+        token=token,
     )
 
 
@@ -125,6 +130,7 @@ class Sidecar:
         documents: Documents,
         saved: SavedState,
         api: Api | None,
+        token: Token | None,
     ) -> None:
         """See `prepare`."""
         self._settings = settings
@@ -153,8 +159,14 @@ class Sidecar:
             raise ValueError(f"nothing makes the one-shot changes {', '.join(sorted(missing))}")
         self.control = self._control(catalogue, saved)
         others = [] if self._follower is None else [self._follower.notes]
+        self._token, self._token_file = token, None
+        if token is not None and settings.token_file is not None:
+            self._token_file = TokenFile(settings.token_file, token)
+            others.append(self._token_file.notes)
         self._readiness = ReadinessCheck(self.store, self.l3, [documents.notes, *others])
-        self.resp = Service(self.store, self._clock, self.admissions["resp"], resp_commands.ALL)
+        self.resp = Service(
+            self.store, self._clock, self.admissions["resp"], resp_commands.ALL, token
+        )
         self._listeners = Listeners(
             settings, self._data_server(), self._ops_server(), Listener(self.resp)
         )
@@ -208,7 +220,11 @@ class Sidecar:
     def _data_server(self) -> Server:
         api, admission = self.data_api(), self.admissions["http"]
         direct = DirectEntries(api.entries, self.store, admission, self._clock)
-        return Server("http", Table(DATA, api, refuse_cross_site), admission, direct.take)
+        if self._token is None:
+            return Server("http", Table(DATA, api, refuse_cross_site), admission, direct.take)
+        allowed = Authorization(self._token)
+        table = Table(DATA, api, refuse_cross_site, allowed.check)
+        return Server("http", table, admission, allowed.guard(direct.take))
 
     def data_api(self) -> DataApi:
         """What serves the data API."""
@@ -278,6 +294,8 @@ class Sidecar:
         self._start("warming", attempt("warming", lambda: warm(self.store, data_dir)))
         write = self._claim.save
         self._supervise("hot keys", lambda: keep_saving(self.store, data_dir, write))
+        if self._token_file is not None:
+            self._supervise("token file", self._token_file.follow)
         self._follow_sources()
 
     def _follow_sources(self) -> None:
@@ -339,6 +357,16 @@ def _api(kube: KubeSettings) -> Api:
         return Api(kube)
     except CredentialsError as error:
         raise StartError(f"--configmap {kube.name}: {error}") from None
+
+
+async def _token(settings: Settings) -> Token | None:
+    """What clients have to send; None if nothing. Raises StartError."""
+    if settings.token_file is None:
+        return None
+    try:
+        return Token(await asyncio.to_thread(read_token, settings.token_file))
+    except TokenFileError as error:
+        raise StartError(f"--token-file {error}") from None
 
 
 def _unannounced(_: Announcement) -> None:

@@ -52,7 +52,7 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
     type=Bind(),
     default="127.0.0.1:7070",
     show_default=True,
-    help="Address of the data API. Use a loopback address, since there is no authentication.",
+    help="Address of the data API. Use a loopback address: there is no TLS.",
 )
 @click.option(
     "--data-socket",
@@ -77,6 +77,11 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
     "--resp-socket",
     type=AnyPath(),
     help="Unix socket on which to serve the Redis protocol as well.",
+)
+@click.option(
+    "--token-file",
+    type=AnyPath(),
+    help="File with the token that clients of both APIs have to send, read again when it changes.",
 )
 @click.option(
     "--ops-bind",
@@ -149,6 +154,7 @@ def serve(
     data_socket_mode: int,
     resp_bind: tuple[str, int] | None,
     resp_socket: Path | None,
+    token_file: Path | None,
     ops_bind: tuple[str, int],
     data_dir: Path,
     data_limit: int | None,
@@ -175,6 +181,7 @@ def serve(
         resp_bind=resp_bind,
         resp_bind_is_stated=_is_stated("resp_bind"),
         resp_socket=resp_socket,
+        token_file=token_file,
         ops_bind=ops_bind,
         data_dir=data_dir,
         data_limit=data_limit,

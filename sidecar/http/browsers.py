@@ -1,8 +1,8 @@
 """Restrictions for browsers: the console may send any request, pages of other sites none.
 
-There is no authentication, and every page that a user opens can send requests to loopback and,
-through `kubectl port-forward`, into a pod. Answers have no CORS headers, so such a page cannot read
-them. This module also prevents writes by such a page, and DNS rebinding.
+Without a token there is no authentication, and every page that a user opens can send requests to
+loopback and, through `kubectl port-forward`, into a pod. Answers have no CORS headers, so such a
+page cannot read them. This module also prevents writes by such a page, and DNS rebinding.
 """
 
 from __future__ import annotations

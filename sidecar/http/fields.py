@@ -14,6 +14,7 @@ from sidecar.http.wording import HEAD_BYTES
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
+AUTHORIZATION: Final = istr("Authorization")
 CACHE_CONTROL: Final = istr("Cache-Control")
 CONTENT_ENCODING: Final = istr("Content-Encoding")
 CONTENT_LENGTH: Final = istr("Content-Length")

@@ -21,12 +21,14 @@ INFO = {
     "title": "cache-sidecar",
     "version": "1",
     "description": "A three-tier cache over localhost. Every error is a problem document "
-    "(RFC 9457). A request from a page of another site in a browser gets 403, and one for a public "
-    "name that resolves to loopback 421.",
+    "(RFC 9457). If the sidecar runs with `--token-file`, all requests but those for the console's "
+    "files need `Authorization: Bearer TOKEN`. A request from a page of another site in a browser "
+    "gets 403, and one for a public name that resolves to loopback 421.",
 }
 
 # The errors that every route of a kind may answer. The table of routes does not repeat them.
 BAD_REQUEST = "A name, a parameter or the body is invalid; `detail` states what is valid."
+NO_TOKEN = "The sidecar has a token, and the request does not have it."  # noqa: S105
 LONG_HEAD = "The request line or a header is too long."
 SLOW_BODY = "The body took longer than 30 s."
 LARGE_BODY = "The body is larger than `max_value_bytes`, or 32 MiB for calls with many keys."
@@ -51,6 +53,9 @@ def answers(route: Route[Any]) -> list[Answer]:
 
 def _errors(route: Route[Any]) -> Iterator[Answer]:
     yield problem(400, BAD_REQUEST)
+    if route.needs_token:
+        challenge = Header('`Bearer realm="cache-sidecar"`')
+        yield problem(401, NO_TOKEN, WWW_Authenticate=challenge)
     yield problem(431, LONG_HEAD)
     if route.body is not None:
         yield problem(408, SLOW_BODY)

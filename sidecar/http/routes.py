@@ -433,6 +433,7 @@ CONSOLE = (
         "GET",
         "/",
         operation="console",
+        needs_token=False,  # it holds no data
         id="console",
         summary="The console, a page for people",
         handler=lambda api: api.console.page,
@@ -446,6 +447,7 @@ CONSOLE = (
         "GET",
         "/console/{file}",
         operation="console",
+        needs_token=False,  # it holds no data
         id="consoleFile",
         summary="A file of the console",
         handler=lambda api: api.console.file,

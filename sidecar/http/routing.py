@@ -76,7 +76,7 @@ class Route(Struct, Generic[Api], frozen=True):
     `handler` finds the handler in what serves the API. `operation` is the value of that label,
     which routes may share. `waits`: whether the answer may have to wait, for L3 or for its turn;
     such a request is shed if too many are in progress. If that depends on the request, a function
-    decides.
+    decides. `needs_token`: whether the token has to be sent, where there is one.
     """
 
     method: str
@@ -91,6 +91,7 @@ class Route(Struct, Generic[Api], frozen=True):
     query: type[Struct] | None = None
     headers: type[Struct] | None = None
     body: Body | None = None
+    needs_token: bool = True
     waits: bool | Callable[[Api], Waits] = False
 
 
@@ -108,7 +109,8 @@ def by_path(routes: Iterable[Route[Api]]) -> dict[str, dict[str, Route[Api]]]:
 class Table(Generic[Api]):
     """Finds the operation of a request, in the routes that `api` serves.
 
-    `check` is called for every request first, and raises ProblemError for one to be refused.
+    `check` is called for every request first, and raises ProblemError for one to be refused. So
+    is then `authorize`, but for routes that need no token: for paths that there are not, too.
     """
 
     def __init__(
@@ -116,9 +118,12 @@ class Table(Generic[Api]):
         routes: Sequence[Route[Api]],
         api: Api,
         check: Callable[[Request], None] = lambda _request: None,
+        authorize: Callable[[Request], None] | None = None,
     ) -> None:
         self._check = check
+        self._authorize = authorize
         paths = by_path(routes)
+        self._public, self._public_prefixes = _public(paths)
         _check_prefixes(paths)
         found = {path: _methods(of_path, api) for path, of_path in paths.items()}
         self._paths = ", ".join(sorted(found))
@@ -128,8 +133,12 @@ class Table(Generic[Api]):
         ]
 
     def find(self, request: Request) -> Found:
-        """Raises ProblemError: 404, 405, 400 for a query that the path does not take."""
+        """Raises ProblemError: 401, 404, 405, 400 for a query that the path does not take."""
+        if not request.path.startswith("/"):
+            request.to_origin_form()
         self._check(request)
+        if self._authorize is not None and not self._is_public(request.path):
+            self._authorize(request)
         plain, queried = self._of_path(request)
         found = (queried if request.query else plain).get(request.method)
         if found is None:
@@ -146,10 +155,22 @@ class Table(Generic[Api]):
         found = self._exact.get(path)
         if found is not None:
             return found
-        if request.to_origin_form():
-            self._check(request)
-            return self._of_path(request)
         raise ProblemError(404, f"There is nothing at {path[:80]}. There is: {self._paths}.")
+
+    def _is_public(self, path: str) -> bool:
+        """Whether nobody needs the token for it, whatever the method."""
+        return path in self._public or path.startswith(self._public_prefixes)
+
+
+def _public(paths: Mapping[str, Mapping[str, Route[Any]]]) -> tuple[set[str], tuple[str, ...]]:
+    """The paths that need no token, and what those begin with that have parameters."""
+    public = {path for path, of_path in paths.items() if not _any_needs_token(of_path)}
+    exact = {path for path in public if "{" not in path}
+    return exact, tuple(path.partition("{")[0] for path in public - exact)
+
+
+def _any_needs_token(routes: Mapping[str, Route[Any]]) -> bool:
+    return any(route.needs_token for route in routes.values())
 
 
 def has_dot_segment(path: str) -> bool:

@@ -36,6 +36,7 @@ from sidecar.resp.errors import (
     TOO_LATE,
     RespError,
     arity,
+    no_auth,
     of_request,
     of_write_error,
 )
@@ -115,6 +116,12 @@ class Client(Session):
         needs_token = service.token is not None
         super().__init__(link, service.clock, service.next_id(), needs_token=needs_token)
 
+    def begin(self, *, needs_token: bool) -> None:
+        super().begin(needs_token=needs_token)
+        if needs_token and self._partial is None:
+            # Until it has authenticated, so that its limits hold command by command.
+            self._partial = self._requests()
+
     @property
     def most_value_bytes(self) -> int:  # type: ignore[override]
         return self._store.config.max_value_bytes
@@ -175,14 +182,22 @@ class Client(Session):
         if self._is_closing:
             return False
         if self._partial is None:
-            budget = self._admission.budget
-            self._partial = Requests(lambda: self.most_value_bytes, budget.take, budget.give)
+            self._partial = self._requests()
         try:
             self._partial.feed(data)
         except NoMemoryError:
             self._refuse_input(OUT_OF_MEMORY)
             return False
         return True
+
+    def _requests(self) -> Requests:
+        budget = self._admission.budget
+        return Requests(
+            lambda: self.most_value_bytes,
+            budget.take,
+            budget.give,
+            lambda: not self.is_authenticated,
+        )
 
     def _answer_one(self, command: list[bytes]) -> bool:
         """Answer it if it is a GET that memory can answer, or a SET that need not wait for L3."""
@@ -329,7 +344,8 @@ class Client(Session):
 
     @property
     def has_half_a_request(self) -> bool:
-        return self._partial is not None and not self._queue
+        partial = self._partial
+        return partial is not None and not partial.is_empty and not self._queue
 
     @property
     def is_at_work(self) -> bool:
@@ -410,7 +426,7 @@ class Client(Session):
             return False
         if command is not None:
             self._queue.append(command)
-        elif self._partial.is_empty:
+        elif self._partial.is_empty and self.is_authenticated:
             self._partial.close()
             self._partial = None
         return command is not None
@@ -483,7 +499,7 @@ class Client(Session):
 
     def _is_queued(self, command: Command) -> bool:
         if not self.is_authenticated and "no_auth" not in command.flags:
-            raise RespError("NOAUTH Authentication required.")
+            raise no_auth(command.name)
         if self.subscribed is not None and self.protocol == 2 and command.name not in ALLOWED:
             raise RespError(refused(command.name))
         return self.transaction is not None and "immediate" not in command.flags

@@ -40,6 +40,13 @@ def arity(name: str) -> RespError:
     return RespError(f"ERR wrong number of arguments for '{name}' command")
 
 
+def no_auth(name: str) -> RespError:
+    text = "NOAUTH Authentication required."
+    if name == "exec":
+        text = f"EXECABORT Transaction discarded because of: {text}"
+    return RespError(text)
+
+
 def expire_time(name: str) -> RespError:
     return RespError(f"ERR invalid expire time in '{name}' command")
 

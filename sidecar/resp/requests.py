@@ -19,6 +19,8 @@ Command = list[bytes]
 
 MOST_ARGUMENTS = 1024 * 1024
 MOST_LINE_BYTES = 64 << 10
+STRANGERS_ARGUMENTS, STRANGERS_BYTES = 10, 16 << 10
+"""The most arguments, and bytes of one, that a client may send which has yet to authenticate."""
 MOST_WHOLE_BYTES = 64 << 10
 """More is parsed while it is worked off, so that no turn of the loop takes long."""
 LARGE_BYTES = 64 << 10
@@ -104,7 +106,7 @@ class Requests:
     """Parses what comes in any pieces.
 
     `take` takes memory from the budget, `give` gives it back; `most_bytes` says how large an
-    argument may be.
+    argument may be, and `is_stranger` whether the client has yet to authenticate.
     """
 
     __slots__ = (
@@ -113,6 +115,7 @@ class Requests:
         "_buffer",
         "_give",
         "_held_bytes",
+        "_is_stranger",
         "_most_bytes",
         "_position",
         "_size",
@@ -125,8 +128,10 @@ class Requests:
         most_bytes: Callable[[], int],
         take: Callable[[int], bool],
         give: Callable[[int], None],
+        is_stranger: Callable[[], bool] = lambda: False,
     ) -> None:
         self._most_bytes = most_bytes
+        self._is_stranger = is_stranger
         self._take = take
         self._give = give
         self._buffer = bytearray()
@@ -164,6 +169,8 @@ class Requests:
                 count = _number(line[1:])
                 if count is None or count > MOST_ARGUMENTS:
                     raise ProtocolError("invalid multibulk length")
+                if count > STRANGERS_ARGUMENTS and self._is_stranger():
+                    raise ProtocolError("unauthenticated multibulk length")
                 self._wanted = max(0, count)
             while self._wanted:
                 argument = self._argument()
@@ -203,6 +210,8 @@ class Requests:
             size = _number(line[1:])
             if size is None or not 0 <= size <= self._most_bytes():
                 raise ProtocolError("invalid bulk length")
+            if size > STRANGERS_BYTES and self._is_stranger():
+                raise ProtocolError("unauthenticated bulk length")
             if size > LARGE_BYTES:
                 self._hold(COPIES * size + self._arguments_bytes)
             self._size = size

@@ -19,6 +19,7 @@ from sidecar.resp.saves import Saves
 from sidecar.resp.session import Session
 from sidecar.resp.tracking import Tracker
 from sidecar.serving.admission import Admission
+from sidecar.serving.token import Token
 from sidecar.store.store import Store
 
 
@@ -31,7 +32,7 @@ class Service:
         clock: Clock,
         admission: Admission,
         commands: Mapping[str, Command],
-        token: bytes | None = None,
+        token: Token | None = None,
     ) -> None:
         self.store = store
         self.clock = clock

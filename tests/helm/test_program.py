@@ -31,7 +31,7 @@ from tests.helm.shop import (
 SCHEMA_TEXT = (SIDECAR / "values.schema.json").read_text()
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_TEXT)
 SOCKET = {"--data-socket", "--data-socket-mode"}
-OTHERS = {*SOCKET, "--resp-bind", "--resp-socket", "--greet", "--help"}
+OTHERS = {*SOCKET, "--resp-bind", "--resp-socket", "--token-file", "--greet", "--help"}
 """Flags that the chart does not set by default."""
 
 

@@ -122,7 +122,7 @@ async def test_it_is_described(caller: aiohttp.ClientSession) -> None:
         },
         {"name": "loud", "in": "query", "schema": {"type": "boolean", "default": False}},
     ]
-    assert set(described["responses"]) == {"200", "400", "431", "503"}
+    assert set(described["responses"]) == {"200", "400", "401", "431", "503"}
     assert document["components"]["schemas"]["Echoed"] == {
         "title": "Echoed",
         "description": "Words.",

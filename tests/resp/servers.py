@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import subprocess
 import time
@@ -14,15 +15,18 @@ import hiredis
 
 from tests.running import PATIENCE_SECONDS, free_port
 
+PAUSE_SECONDS = 0.05
 Command = Sequence[bytes]
 
 
 @contextmanager
-def redis(folder: Path) -> Iterator[int]:
+def redis(folder: Path, *flags: str) -> Iterator[int]:
     """The port of a Redis that keeps nothing."""
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [*command, "--dir", str(folder), *flags], stdout=subprocess.DEVNULL
+    ) as process:
         try:
             until = time.monotonic() + PATIENCE_SECONDS
             while True:
@@ -76,6 +80,10 @@ class Wire:
             while count and reader.gets() is not False:
                 count -= 1
         return received
+
+    def pause(self) -> None:
+        """Wait until something has come, or for a moment."""
+        select.select([self._socket], [], [], PAUSE_SECONDS)
 
     def rest(self) -> bytes:
         """All that comes until the server closes the connection."""

@@ -21,6 +21,7 @@ from sidecar.resp.listener import Listener
 from sidecar.resp.service import Service
 from sidecar.serving.admission import Admission
 from sidecar.serving.budget import Budget
+from sidecar.serving.token import Token
 from sidecar.store.store import Client, Store
 from sidecar.tiers.process import DiskProcess
 from tests.resp.servers import encoded
@@ -75,7 +76,9 @@ async def connected(port: int) -> Dialog:
 
 
 @asynccontextmanager
-async def serving(folder: Path, config: CacheConfig | None = None) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, config: CacheConfig | None = None, token: Token | None = None
+) -> AsyncIterator[Served]:
     """A listener on a free port, with L3 in `folder`; with memory alone if L3 is disabled."""
     config, budget = config or CacheConfig(), Budget()
     policies = CATALOGUE.policies
@@ -90,7 +93,7 @@ async def serving(folder: Path, config: CacheConfig | None = None) -> AsyncItera
         store.disk.give_up()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await store.opened()
-    service = Service(store, time.time, Admission(RequestStats(), None, budget), ALL)
+    service = Service(store, time.time, Admission(RequestStats(), None, budget), ALL, token)
     loop = asyncio.get_running_loop()
     listener = Listener(service)
     server = await loop.create_server(listener, "127.0.0.1", 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING
 
 from sidecar.resp.call import Call
@@ -67,7 +66,7 @@ def auth(call: Call) -> Reply:
 def _authenticate(call: Call, user: bytes, password: bytes) -> None:
     """Raises RespError. Without a token, the default user has any password, as in Redis."""
     client, token = call.client, call.service.token
-    if user != DEFAULT_USER or (token is not None and not hmac.compare_digest(token, password)):
+    if user != DEFAULT_USER or (token is not None and not token.matches(password)):
         raise RespError("WRONGPASS invalid username-password pair or user is disabled.")
     client.is_authenticated = True
     client.note_state()

@@ -8,20 +8,22 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
 from typing import TypeVar
 
 import click
 import msgspec
 from rich.console import Console
 
-from sidecar.cli.client import DEFAULT_URL, Address, Connection, Unreachable
+from sidecar.cli.client import DEFAULT_URL, Address, Connection, NotAllowed, Unreachable
 from sidecar.cli.palette import paint
-from sidecar.cli.values import URL_VARIABLE, AnyPath
+from sidecar.cli.values import TOKEN_FILE_VARIABLE, URL_VARIABLE, AnyPath
 
 PIPED_COLUMNS = 120
 
 Answered = TypeVar("Answered")
-Command = TypeVar("Command", bound=Callable[..., object])
+Command = Callable[..., None]
 
 
 def _usual_url() -> str:
@@ -29,14 +31,25 @@ def _usual_url() -> str:
     return os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
+def _usual_token_file() -> str | None:
+    return os.environ.get(TOKEN_FILE_VARIABLE) or None
+
+
 class NoSidecar(Unreachable):
     """The server at this address is not a sidecar."""
 
 
 def locates(command: Command) -> Command:
-    """Adds the options `url` and `socket`. The variable that the chart sets for applications also
-    works with `kubectl exec`.
+    """Adds the options that tell where the sidecar is, which the command is given as `address`. The
+    variable that the chart sets for applications also works with `kubectl exec`.
     """
+
+    @wraps(command)
+    def located(
+        *args: object, url: str, socket: Path | None, token_file: Path | None, **options: object
+    ) -> None:
+        command(*args, address=Address.parse(url, socket, token_file), **options)
+
     options = (
         click.option(
             "--url",
@@ -44,14 +57,21 @@ def locates(command: Command) -> Command:
             help=f"URL of the data API.  [default: ${URL_VARIABLE}, or {DEFAULT_URL}]",
         ),
         click.option("--socket", type=AnyPath(), help="Unix socket of the API."),
+        click.option(
+            "--token-file",
+            type=AnyPath(),
+            default=_usual_token_file,
+            help=f"File with the token of the sidecar.  [default: ${TOKEN_FILE_VARIABLE}]",
+        ),
     )
+    found: Command = located
     for option in reversed(options):
-        command = option(command)
-    return command
+        found = option(found)
+    return found
 
 
 def asks(command: Command) -> Command:
-    """Adds the options of a command that sends one request: `url`, `socket` and `as_json`."""
+    """Adds the options of a command that sends one request: it is given `address` and `as_json`."""
     as_json = click.option("--json", "as_json", is_flag=True, help="Print the response as JSON.")
     return locates(as_json(command))
 
@@ -82,7 +102,7 @@ def in_one_line() -> Iterator[None]:
     """Report a sidecar that does not answer as an error on one line."""
     try:
         yield
-    except NoSidecar as error:
+    except (NoSidecar, NotAllowed) as error:
         raise click.ClickException(str(error)) from None
     except Unreachable as error:
         raise click.ClickException(f"{error}; is a sidecar running there?") from None

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from sidecar.serving.token import TokenFileError, read_token
+
 DEFAULT_URL = "http://127.0.0.1:7070"
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -25,16 +27,21 @@ class Unreachable(Exception):  # noqa: N818  (a state of the other side)
     """There is no server, or it is not a sidecar. The message is one line."""
 
 
+class NotAllowed(Unreachable):
+    """It needs a token, or another one. The message is one line that says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a sidecar listens."""
+    """Where a sidecar listens, and the file with its token."""
 
     host: str
     port: int
     socket: Path | None = None
+    token_file: Path | None = None
 
     @classmethod
-    def parse(cls, url: str, socket: Path | None) -> Address:
+    def parse(cls, url: str, socket: Path | None, token_file: Path | None = None) -> Address:
         """Raises click.BadParameter."""
         try:
             parts = urlsplit(url)
@@ -45,7 +52,7 @@ class Address:
             raise click.BadParameter(
                 f"{url!r} is not an HTTP URL; write for example {DEFAULT_URL}", param_hint="--url"
             )
-        return cls(host, port, socket)
+        return cls(host, port, socket, token_file)
 
     def __str__(self) -> str:
         return str(self.socket) if self.socket else f"http://{self.host}:{self.port}"
@@ -61,23 +68,34 @@ class Answer:
 
 
 class Connection:
-    """One connection with one request at a time. Each request times out after `answer_seconds`."""
+    """One connection with one request at a time. Each request times out after `answer_seconds`.
+
+    The token is read when it connects, since a new one may be in force by then.
+    """
 
     def __init__(self, address: Address, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.address = address
         self._answer_seconds = answer_seconds
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._authorization = ""
 
     async def request(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """Send a request, and connect first if necessary. Raises Unreachable."""
+        """Send a request, and connect first if necessary. Raises Unreachable; NotAllowed if it is
+        refused for lack of the token.
+        """
         try:
             async with asyncio.timeout(self._answer_seconds):
                 if self._streams is None:
+                    self._authorization = _authorization(self.address.token_file)
                     self._streams = await self._connect()
-                return await self._exchange(self._streams, method, path, body)
+                answer = await self._exchange(self._streams, method, path, body)
         except (OSError, EOFError, ValueError, IndexError, LimitOverrunError) as error:
             self.close()
             raise Unreachable(f"{self.address}: {_why(error)}") from error
+        if answer.status == 401:
+            self.close()
+            raise _not_allowed(self.address)
+        return answer
 
     def close(self) -> None:
         if self._streams is not None:
@@ -99,7 +117,8 @@ class Connection:
     ) -> Answer:
         reader, writer = streams
         length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-        writer.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n".encode())
+        fields = f"Host: localhost\r\n{self._authorization}{length}"
+        writer.write(f"{method} {path} HTTP/1.1\r\n{fields}\r\n".encode())
         if body:
             writer.write(body)
             await writer.drain()
@@ -115,6 +134,25 @@ class Connection:
         if headers.get(b"connection") == b"close":
             self.close()
         return answer
+
+
+def _authorization(token_file: Path | None) -> str:
+    """The header field with the token, if there is one. Raises NotAllowed."""
+    if token_file is None:
+        return ""
+    try:
+        return f"Authorization: Bearer {read_token(token_file).decode()}\r\n"
+    except TokenFileError as error:
+        raise NotAllowed(f"--token-file {error}") from None
+
+
+def _not_allowed(address: Address) -> NotAllowed:
+    if address.token_file is None:
+        return NotAllowed(f"{address} requires a token; give its file by --token-file")
+    return NotAllowed(
+        f"{address} does not accept the token in {address.token_file}; give the file of its own by "
+        "--token-file"
+    )
 
 
 def _why(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import click
 import msgspec
@@ -20,15 +19,14 @@ from sidecar.cli.report import decisions_made, outcomes_table, overview_parts, r
 @click.group(invoke_without_command=True)
 @asks
 @pass_catalogue
-def optimizer(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool) -> None:
+def optimizer(catalogue: Catalogue, /, *, address: Address, as_json: bool) -> None:
     """Show the state of the optimizer, its rules and its outcomes."""
     ctx = click.get_current_context()
     if ctx.invoked_subcommand is not None:  # the group's options also apply to the subcommand
-        said = {"url": url, "socket": socket, "as_json": as_json}
-        ctx.default_map = {ctx.invoked_subcommand: said}
+        ctx.default_map = {ctx.invoked_subcommand: ctx.params}
         return
     read = partial(msgspec.json.decode, type=Overview)
-    body, overview = ask(Address.parse(url, socket), "GET", "/v1/optimizer", read)
+    body, overview = ask(address, "GET", "/v1/optimizer", read)
     if as_json:
         click.echo(body, nl=False)
         return
@@ -38,13 +36,13 @@ def optimizer(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json
 @optimizer.command()
 @asks
 @pass_catalogue
-def rules(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool) -> None:
+def rules(catalogue: Catalogue, /, *, address: Address, as_json: bool) -> None:
     """Show every rule, and why it would fire or not.
 
     Includes the values in its condition, and the change that it would make.
     """
     read = partial(msgspec.json.decode, type=Rules)
-    body, found = ask(Address.parse(url, socket), "GET", "/v1/optimizer/rules", read)
+    body, found = ask(address, "GET", "/v1/optimizer/rules", read)
     if as_json:
         click.echo(body, nl=False)
     else:
@@ -57,12 +55,10 @@ def rules(catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bo
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Number of outcomes."
 )
 @pass_catalogue
-def outcomes(
-    catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool, limit: int
-) -> None:
+def outcomes(catalogue: Catalogue, /, *, address: Address, as_json: bool, limit: int) -> None:
     """Show changes and their outcomes, newest first."""
     read = partial(msgspec.json.decode, type=Outcomes)
-    _, found = ask(Address.parse(url, socket), "GET", "/v1/optimizer/outcomes", read)
+    _, found = ask(address, "GET", "/v1/optimizer/outcomes", read)
     newest = Outcomes(found.outcomes[:limit])
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(newest)))
@@ -76,16 +72,14 @@ def outcomes(
 @asks
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what each rule would do.")
 @pass_catalogue
-def run(
-    catalogue: Catalogue, /, *, url: str, socket: Path | None, as_json: bool, dry_run: bool
-) -> None:
+def run(catalogue: Catalogue, /, *, address: Address, as_json: bool, dry_run: bool) -> None:
     """Evaluate all rules now instead of at the next interval.
 
     Makes the change of the first rule that can fire.
     """
     path = f"/v1/optimizer/run?dry_run={'true' if dry_run else 'false'}"
     read = partial(msgspec.json.decode, type=Run)
-    body, found = ask(Address.parse(url, socket), "POST", path, read)
+    body, found = ask(address, "POST", path, read)
     if as_json:
         click.echo(body, nl=False)
     elif dry_run:
@@ -98,10 +92,10 @@ def run(
 
 @optimizer.command()
 @asks
-def reset(*, url: str, socket: Path | None, as_json: bool) -> None:
+def reset(*, address: Address, as_json: bool) -> None:
     """Discard all changes, so that every knob has its configured value.
 
     A trial in progress is rolled back.
     """
-    ask(Address.parse(url, socket), "POST", "/v1/optimizer/reset", lambda _: None)
+    ask(address, "POST", "/v1/optimizer/reset", lambda _: None)
     click.echo("null" if as_json else "Every knob has its configured value.")

@@ -88,8 +88,7 @@ class Outcome:
 def replay(
     *,
     trace: Path,
-    url: str,
-    socket: Path | None,
+    address: Address,
     namespace: str,
     concurrency: int,
     limit: int | None,
@@ -101,7 +100,6 @@ def replay(
     hit, a miss or a stored value counts as an error, and so does a missing response. Values that
     the sidecar rejects as too large are counted separately.
     """
-    address = Address.parse(url, socket)
     bar = _bar(hidden=as_json)
     try:
         with in_one_line(), bar:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import click
 import msgspec
@@ -27,10 +26,9 @@ class InForce(msgspec.Struct):
 
 @click.command()
 @asks
-def stats(*, url: str, socket: Path | None, as_json: bool) -> None:
+def stats(*, address: Address, as_json: bool) -> None:
     """Show the contents and counters of a running sidecar."""
     read = partial(msgspec.json.decode, type=Stats)
-    address = Address.parse(url, socket)
     body, found = ask(address, "GET", "/v1/stats", read)
     if as_json:
         click.echo(body)

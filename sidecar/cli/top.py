@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import repeat
-from pathlib import Path
 
 import click
 
@@ -49,8 +48,7 @@ def top(
     catalogue: Catalogue,
     /,
     *,
-    url: str,
-    socket: Path | None,
+    address: Address,
     interval: float,
     count: int | None,
     as_json: bool,
@@ -61,7 +59,7 @@ def top(
     Ctrl-C quits. Otherwise it prints a line for each interval and for each outcome. If the sidecar
     becomes unreachable, it waits.
     """
-    watch, readings = Watch(Address.parse(url, socket)), Readings(catalogue.signals)
+    watch, readings = Watch(address), Readings(catalogue.signals)
     with in_one_line():
         asyncio.run(_until_ended(_watch(watch, readings, interval, count, as_json=as_json)))
 

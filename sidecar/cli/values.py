@@ -10,6 +10,7 @@ import click
 from sidecar.config.quantities import parse_duration, parse_size
 
 URL_VARIABLE = "CACHE_SIDECAR_URL"
+TOKEN_FILE_VARIABLE = "CACHE_SIDECAR_TOKEN_FILE"  # noqa: S105  (its name)
 
 
 class AnyPath(click.ParamType[Path]):

@@ -1,5 +1,7 @@
 // Requests to the data API, and their results: a response, an error, or no connection.
 
+import { heldToken, otherToken } from "./token.js";
+
 const MOST_BYTES = 32 << 20;
 
 /** The sidecar is unreachable. */
@@ -28,17 +30,25 @@ worker.addEventListener("message", ({ data: { id, answer, gone } }) => {
 });
 
 /**
- * The response's status, headers, and up to `most` bytes of its body; `cut` if there are more.
- * Throws Gone and Refused.
+ * The response's status, headers, and up to `most` bytes of its body; `cut` if there are more. Asks
+ * for the token if it is required, until it is right. Throws Gone and Refused.
  */
 export async function ask(path, { method = "GET", most = MOST_BYTES } = {}) {
-  const answer = await new Promise((resolve, reject) => {
+  for (;;) {
+    const token = heldToken();
+    const answer = await sent({ path, method, most, token });
+    if (answer.status < 400) return answer;
+    if (answer.status !== 401) throw new Refused(answer.status, detailOf(answer));
+    await otherToken(token);
+  }
+}
+
+function sent(request) {
+  return new Promise((resolve, reject) => {
     last += 1;
     waiting.set(last, { resolve, reject });
-    worker.postMessage({ id: last, path, method, most });
+    worker.postMessage({ id: last, ...request });
   });
-  if (answer.status >= 400) throw new Refused(answer.status, detailOf(answer));
-  return answer;
 }
 
 /** The JSON of a response. */

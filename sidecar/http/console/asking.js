@@ -3,19 +3,21 @@
 
 const PATIENCE_MS = 5000;
 
-addEventListener("message", async ({ data: { id, path, method, most } }) => {
+addEventListener("message", async ({ data: { id, ...request } }) => {
   try {
-    postMessage({ id, answer: await asked(path, method, most) });
+    postMessage({ id, answer: await asked(request) });
   } catch {
     postMessage({ id, gone: true });
   }
 });
 
-async function asked(path, method, most) {
+async function asked({ path, method, most, token }) {
+  const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
   try {
-    const answer = await fetch(path, { method, cache: "no-store", signal: stop.signal });
+    const { signal } = stop;
+    const answer = await fetch(path, { method, headers, cache: "no-store", signal });
     const { body, cut } = await upTo(most, answer);
     if (cut) stop.abort();
     return { status: answer.status, headers: Object.fromEntries(answer.headers), body, cut };

@@ -56,6 +56,7 @@ VARIANTS: dict[str, Values] = {
     },
     "around": {
         "commonLabels": {"team": "shop", "cost-centre": "7"},
+        "auth": {"existingSecret": "cache-token", "existingSecretKey": "cache.token"},
         "commonAnnotations": {"example.com/owner": "shop"},
         "dataSocket": {"path": "/run/cache/socket", "mode": "660"},
         "extraVolumeMounts": [{"name": "cache-sidecar-data", "mountPath": "/run/cache"}],

@@ -219,6 +219,7 @@ async def test_an_idle_stranger_has_begun_no_request(tmp_path: Path) -> None:
         assert not client.is_plain
         assert await dialog("auth", TOKEN) == b"OK"
         assert client.is_plain
+        assert client._partial is None, "the fast path would not be taken"
         assert await dialog("set", "k", "v") == b"OK"
         assert await dialog("get", "k") == b"v"
         await dialog.close()

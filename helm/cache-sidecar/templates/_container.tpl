@@ -74,7 +74,10 @@ the application is terminated before the sidecar or together with it.
 {{- end }}
 {{- end }}
 
-{{/* The pod's identity, for the watch and for Events. */}}
+{{/*
+The pod's identity, for the watch and for Events; and the token's file, which commands that run in the container
+find by it, too.
+*/}}
 {{- define "cache-sidecar.environment" -}}
 {{- if .Values.config.watch -}}
 {{- range $name, $path := dict "NAME" "metadata.name" "NAMESPACE" "metadata.namespace" "UID" "metadata.uid" }}
@@ -84,6 +87,10 @@ the application is terminated before the sidecar or together with it.
       apiVersion: v1
       fieldPath: {{ $path }}
 {{- end }}
+{{- end }}
+{{- if .Values.auth.existingSecret }}
+- name: CACHE_SIDECAR_TOKEN_FILE
+  value: /etc/cache-sidecar-auth/token
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -131,6 +138,11 @@ the application is terminated before the sidecar or together with it.
 {{- if .Values.config.watch }}
 - name: cache-sidecar-token
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
+{{- if .Values.auth.existingSecret }}
+- name: cache-sidecar-auth
+  mountPath: /etc/cache-sidecar-auth
   readOnly: true
 {{- end }}
 {{- with .Values.extraVolumeMounts }}

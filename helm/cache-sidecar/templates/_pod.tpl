@@ -36,6 +36,9 @@ items or map keys without indentation, or nothing if `enabled` is false.
 {{- if .Values.config.watch }}
 {{ include "cache-sidecar.tokenVolume" . }}
 {{- end }}
+{{- if .Values.auth.existingSecret }}
+{{ include "cache-sidecar.authVolume" . }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -50,12 +53,21 @@ items or map keys without indentation, or nothing if `enabled` is false.
 {{- end }}
 {{- end }}
 
-{{/* For `env` of the application's containers: the cache's address. */}}
+{{/* For `env` of the application's containers: the cache's address, and its token if it has one. */}}
 {{- define "cache-sidecar.env" -}}
 {{- include "cache-sidecar.podGuard" . }}
 {{- if .Values.enabled -}}
 - name: CACHE_SIDECAR_URL
   value: http://127.0.0.1:{{ .Values.ports.data }}
+{{- with .Values.auth }}
+{{- if .existingSecret }}
+- name: CACHE_SIDECAR_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret | quote }}
+      key: {{ .existingSecretKey | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -101,6 +101,7 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- end }}
 {{- $flags := include "cache-sidecar.flags" . | fromYaml }}
 {{- if .Values.dataSocket.path }}{{ $flags = include "cache-sidecar.flagsOfSocket" . | fromYaml | merge $flags }}{{ end }}
+{{- if .Values.auth.existingSecret }}{{ $_ := set $flags "--token-file" "auth.existingSecret" }}{{ end }}
 {{- range $argument := .Values.extraArgs }}
 {{- $flag := regexReplaceAll "=.*$" $argument "" }}
 {{- with get $flags $flag }}
@@ -121,7 +122,7 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- end }}
 {{- $names = append $names .name }}
 {{- end }}
-{{- $paths := list "/etc/cache-sidecar" "/var/lib/cache-sidecar" "/var/run/secrets/kubernetes.io/serviceaccount" }}
+{{- $paths := list "/etc/cache-sidecar" "/var/lib/cache-sidecar" "/var/run/secrets/kubernetes.io/serviceaccount" "/etc/cache-sidecar-auth" }}
 {{- range .Values.extraVolumeMounts }}
 {{- if has (trimSuffix "/" .mountPath) $paths }}
 - extraVolumeMounts: {{ .mountPath }} is already a mount point: set another mountPath.

@@ -59,6 +59,16 @@ mounts into every container, so that the pod can set automountServiceAccountToke
                 fieldPath: metadata.namespace
 {{- end }}
 
+{{/* The token that clients have to send. */}}
+{{- define "cache-sidecar.authVolume" -}}
+- name: cache-sidecar-auth
+  secret:
+    secretName: {{ .Values.auth.existingSecret | quote }}
+    items:
+      - key: {{ .Values.auth.existingSecretKey | quote }}
+        path: token
+{{- end }}
+
 {{- define "cache-sidecar.claimSpec" -}}
 accessModes:
   {{- toYaml .Values.l3.accessModes | nindent 2 }}

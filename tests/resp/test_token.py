@@ -208,6 +208,20 @@ def test_the_limits_of_strangers_hold_in_any_pieces(ours: RunningSidecar) -> Non
         assert wire.rest().endswith(b"+OK\r\n")
 
 
+@pytest.mark.parametrize("command", [MANY, (b"GET", LARGE)], ids=["many", "large"])
+@pytest.mark.parametrize("before", [PING, (b"AUTH", b"x"), (b"RESET",)], ids=lambda each: each[0])
+def test_they_hold_for_whole_requests_too(
+    ours: RunningSidecar, before: tuple[bytes, ...], command: tuple[bytes, ...]
+) -> None:
+    """Which come in one piece, after others were answered; also after RESET."""
+    with Wire(ours.resp_port) as wire:
+        if before == (b"RESET",):
+            assert wire.ask(AUTH, PING) == b"+OK\r\n+PONG\r\n"
+        wire.ask(before)
+        wire.send(encoded(command))
+        assert wire.rest().startswith(b"-ERR Protocol error: unauthenticated ")
+
+
 async def test_an_idle_stranger_has_begun_no_request(tmp_path: Path) -> None:
     """So it is not closed for being slow. Its requests are those of all others afterwards."""
     async with serving(tmp_path, token=Token(TOKEN)) as served:

@@ -38,6 +38,7 @@ class Arrivals:
         self._service = service
         self._store = service.store
         self._admission = service.admission
+        self._waiting = service.waiting
         self._parse = service.requests.parse_many
         self._call_soon = asyncio.get_running_loop().call_soon
         self._clients: list[Client] = []
@@ -76,7 +77,7 @@ class Arrivals:
         readers: list[Client] = []
         keys: list[bytes] = []
         writers: list[Client] = []
-        others: list[tuple[Client, list[Command], int]] = []
+        others: list[tuple[Client, list[Command], bytes]] = []
         for client, some, data in zip(clients, commands, pieces, strict=True):
             client.has_received = True
             client.has_arrived = False
@@ -89,14 +90,17 @@ class Arrivals:
                 if command[0] in SET and _try(client, client.put_at_once, command):
                     writers.append(client)
                     continue
-            others.append((client, some, len(data)))
+            others.append((client, some, data))
         self._give(readers, keys, began_at)
         if writers:
             self._admission.record_many("set", OK_STATUS, len(writers), began_at)
             for client in writers:
                 client.link.send_now(OK)
-        for client, some, size in others:
-            _try(client, client.take, some, size)
+        for client, some, data in others:
+            if self._waiting.has_time():
+                _try(client, client.take, some, len(data))
+            else:
+                _try(client, client.put_off, data)
 
     def _give(self, clients: list[Client], keys: list[bytes], began_at: float) -> None:
         """Send the values of keys, of which each client wants one."""

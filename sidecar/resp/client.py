@@ -41,7 +41,13 @@ from sidecar.resp.errors import (
     of_write_error,
 )
 from sidecar.resp.replies import OK, QUEUED, bulk, error, null
-from sidecar.resp.requests import NoMemoryError, ProtocolError, Requests, fault_of
+from sidecar.resp.requests import (
+    ARGUMENT_BYTES,
+    NoMemoryError,
+    ProtocolError,
+    Requests,
+    fault_of,
+)
 from sidecar.resp.service import Service
 from sidecar.resp.session import Link, Session
 from sidecar.resp.times import NEVER
@@ -49,8 +55,8 @@ from sidecar.resp.versions import Effects, Versions
 from sidecar.store.store import Ask, OnWritten, Written
 from sidecar.tiers.disk import Unanswered
 
-AT_ONCE, SLICE_SECONDS = 128, 0.002
-"""Commands that one client may run in a turn of the loop, and how long, but for the last one."""
+AT_ONCE = 128
+"""Commands that one client may run in a turn of the loop, if its slice is as long."""
 MOST_OUT_BYTES = 8 << 10
 """Replies leave in pieces of about this size."""
 MOST_READS = 32
@@ -58,7 +64,9 @@ MOST_READS = 32
 MOST_SLOTS = 1024
 """Replies of one client that may wait."""
 COMMAND_BYTES = 256
-"""What a command that waits takes besides its bytes, and more if it has many arguments."""
+"""What a command that waits takes besides its bytes and its arguments."""
+KEY_COPIES = 2
+"""Of the arguments of a command that waits: as keys, too."""
 UNSENT_COPIES = 2
 """Of what is not sent, with what the allocator loses by it."""
 MOST_UNCOUNTED_BYTES = 4 << 10
@@ -99,6 +107,7 @@ class Client(Session):
         self._queue: deque[list[bytes]] = deque()
         self._partial: Requests | None = None
         self._parse_whole = service.requests.parse
+        self._waiting = service.waiting
         self.has_arrived = False
         self._out: list[bytes] = []
         self._out_bytes = 0
@@ -144,10 +153,19 @@ class Client(Session):
     def receive(self, data: bytes) -> None:
         """Take what the client has sent."""
         self.has_received = True
-        if self._partial is None and (commands := self._parse_whole(data)) is not None:
+        if (
+            self._partial is None
+            and self._waiting.has_time()
+            and (commands := self._parse_whole(data)) is not None
+        ):
             self.take(commands, len(data))
         elif self._take_piece(data):
             self._run_queue(len(data))
+
+    def put_off(self, data: bytes) -> None:
+        """Take what the client has sent, for later."""
+        if self._take_piece(data):
+            self._soon()
 
     def take(self, commands: list[list[bytes]], size: int) -> None:
         """Take whole commands that the client has sent, in so many bytes."""
@@ -169,7 +187,8 @@ class Client(Session):
 
     def _hold_queue(self, size: int) -> None:
         """Take memory for commands that wait, whose bytes are at most so many."""
-        size += COMMAND_BYTES * len(self._queue) - self._queue_bytes
+        size += sum(COMMAND_BYTES + ARGUMENT_BYTES * len(each) for each in self._queue)
+        size -= self._queue_bytes
         if size <= 0 or (not self._queue_bytes and size <= MOST_UNCOUNTED_BYTES):
             return
         if self._admission.admits_bytes(size):
@@ -354,24 +373,34 @@ class Client(Session):
     # ---- commands
 
     def run(self) -> None:
-        """Run what has come, until something has to wait."""
+        """Run what has come, now or in turn."""
         if self._is_running:
             return
+        if self._waiting.has_time():
+            self._run_slice()
+        else:
+            self._soon()
+            self.link.read_on(False)
+
+    def take_turn(self) -> None:
+        self._is_due = False
+        self._flush_slots()
+        self._run_slice()
+
+    def _run_slice(self) -> None:
+        """Run what has come, until something has to wait, or the slice is over."""
         self._is_running = True
-        until = perf_counter() + SLICE_SECONDS
+        until = perf_counter() + self._waiting.slice_seconds
         try:
             for _ in range(AT_ONCE):
-                if not self._may_run() or not (self._queue or self._parse()):
+                if not self._may_run():
                     break
-                if self._reads and not self._is_get(self._queue[0]):
+                if self._queue or self._parse():
+                    if self._reads and not self._is_get(self._queue[0]):
+                        break
+                    self._run_next()
+                elif self._partial is None or not self._partial.is_behind:
                     break
-                self._begin(self._queue.popleft())
-                if self._behind:
-                    self._push_behind()
-                if self.ends:
-                    self.close()
-                if self._out_bytes > MOST_OUT_BYTES:
-                    self._flush()
                 if perf_counter() > until:
                     self._soon()
                     break
@@ -382,11 +411,20 @@ class Client(Session):
         if self._queue_bytes and not self._queue:
             self._release_queue()
         self._flush()
-        if self._has_ended and not (self.is_at_work or self._is_held_back):
+        if self._has_ended and not (self.is_at_work or self._is_due or self._is_held_back):
             self.close()
             return
         wants_more = not self._queue and self._may_run() and not self._is_due
         self.link.read_on(wants_more)
+
+    def _run_next(self) -> None:
+        self._begin(self._queue.popleft())
+        if self._behind:
+            self._push_behind()
+        if self.ends:
+            self.close()
+        if self._out_bytes > MOST_OUT_BYTES:
+            self._flush()
 
     def _may_run(self) -> bool:
         return not (
@@ -402,15 +440,12 @@ class Client(Session):
         return self.is_plain and len(arguments) == 2 and arguments[0].lower() == b"get"
 
     def _soon(self) -> None:
-        """Run more in the next turn of the loop."""
+        """Go on in turn."""
         if not self._is_due:
             self._is_due = True
-            asyncio.get_running_loop().call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        self._is_due = False
-        self._flush_slots()
-        self.run()
+            partial = self._partial
+            has_little = not self._queue and (partial is None or partial.has_little)
+            self._waiting.add(self, has_little=has_little)
 
     def _parse(self) -> bool:
         """Take the next command of what came in pieces; False if there is none."""
@@ -602,6 +637,9 @@ class Client(Session):
         if must_wait:
             if reads and self._refuses(command.name, arguments, self._store.refuses_read):
                 return
+            size = sum(map(len, arguments)) + ARGUMENT_BYTES * len(arguments)
+            if size > MOST_UNCOUNTED_BYTES:
+                self.hold(KEY_COPIES * size)
             began_at = self._admission.begin()
             slot = self._slot()
             self._work(self._run_later(call, keys if reads else [], slot, began_at))

@@ -29,6 +29,9 @@ ARGUMENT_BYTES = 64
 """What an argument takes beside its bytes."""
 COPIES = 2
 """Of an argument: as it comes in, and as it is handed on."""
+ARGUMENTS_AT_ONCE = 256
+"""More of one command are parsed in slices."""
+SMALL_BYTES = 1 << 10
 MOST_UNCOUNTED_BYTES = 4 << 10
 """What a request that is not complete may hold without the budget."""
 _MANY_ARGUMENTS = re.compile(rb"\*[0-9]{5}").search
@@ -121,6 +124,7 @@ class Requests:
         "_size",
         "_take",
         "_wanted",
+        "is_behind",
     )
 
     def __init__(
@@ -141,6 +145,13 @@ class Requests:
         self._wanted = 0  # arguments that it lacks
         self._size: int | None = None  # of the next one, if that is known
         self._held_bytes = 0
+        self.is_behind = False
+        """Whether more of what was fed can be taken."""
+
+    @property
+    def has_little(self) -> bool:
+        """Whether little is left of what was fed."""
+        return len(self._buffer) - self._position <= SMALL_BYTES
 
     @property
     def is_empty(self) -> bool:
@@ -156,7 +167,10 @@ class Requests:
         self._buffer += data
 
     def next(self) -> Command | None:
-        """The next command; None if it is not complete. Raises ProtocolError, NoMemoryError."""
+        """The next command; None if it is not complete, or if it `is_behind`: it has so many
+        arguments that they are taken in several calls. Raises ProtocolError, NoMemoryError.
+        """
+        self.is_behind = False
         while True:
             if not self._wanted:
                 line = self._line("mbulk count string", "inline request")
@@ -172,9 +186,15 @@ class Requests:
                 if count > STRANGERS_ARGUMENTS and self._is_stranger():
                     raise ProtocolError("unauthenticated multibulk length")
                 self._wanted = max(0, count)
+            most = len(self._arguments) + ARGUMENTS_AT_ONCE
             while self._wanted:
+                if len(self._arguments) == most:
+                    self.is_behind = True
+                    self._hold_rest()
+                    return None
                 argument = self._argument()
                 if argument is None:
+                    self._hold_rest()
                     return None
                 self._arguments.append(argument)
                 self._arguments_bytes += len(argument) + ARGUMENT_BYTES
@@ -237,6 +257,10 @@ class Requests:
         line = bytes(self._buffer[self._position : end])
         self._position = end + 1
         return line.removesuffix(b"\r")
+
+    def _hold_rest(self) -> None:
+        """Hold what there is of a command that is not complete."""
+        self._hold(COPIES * (len(self._buffer) - self._position) + self._arguments_bytes)
 
     def _hold(self, size: int) -> None:
         """Hold so many bytes of the budget, if they are more than need to be counted."""

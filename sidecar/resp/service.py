@@ -18,6 +18,7 @@ from sidecar.resp.requests import WholeRequests
 from sidecar.resp.saves import Saves
 from sidecar.resp.session import Session
 from sidecar.resp.tracking import Tracker
+from sidecar.resp.waiting import Waiting
 from sidecar.serving.admission import Admission
 from sidecar.serving.token import Token
 from sidecar.store.store import Store
@@ -41,6 +42,7 @@ class Service:
         self.token = token
         """What AUTH has to be sent; None if nobody has to."""
         self.requests = WholeRequests()
+        self.waiting = Waiting()
         self.clients: dict[int, Session] = {}
         self.deliveries = Deliveries()
         self.channels = Channels(admission.budget, self.deliveries)

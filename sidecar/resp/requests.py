@@ -3,7 +3,8 @@
 What comes as whole commands, as nearly all of it does, is parsed by hiredis at once. hiredis reads
 replies, of which commands are one kind, and knows none of a server's limits; so whatever is
 incomplete, inline, large or wrong is parsed here, in the way and with the words of Redis
-(`processMultibulkBuffer` and `processInlineBuffer` in its networking.c).
+(`processMultibulkBuffer` and `processInlineBuffer` in its networking.c). One file of more than 300
+lines, so that both stand side by side.
 """
 
 from __future__ import annotations

@@ -1,12 +1,22 @@
-"""What docs/redis.md says."""
+"""What docs/redis.md says, and docs/security.md of its limits."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 
+from sidecar.resp import call, channels, patterns, tracking
+from sidecar.resp.client import MOST_UNREAD_BYTES
 from sidecar.resp.commands import ALL
-from tests.contracts.pages import blocks, read, section
+from sidecar.resp.requests import (
+    MOST_ARGUMENTS,
+    MOST_LINE_BYTES,
+    STRANGERS_ARGUMENTS,
+    STRANGERS_BYTES,
+)
+from sidecar.resp.transaction import MOST_COMMANDS, MOST_WATCHED
+from sidecar.resp.waiting import SLICES_SECONDS, TURN_SECONDS
+from tests.contracts.pages import blocks, read, section, table
 from tests.running import RunningSidecar
 
 PAGE = read("docs/redis.md")
@@ -38,3 +48,29 @@ def test_the_examples_run(ours: RunningSidecar) -> None:
             done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
             assert done.stdout.strip() in {"OK", "hello"}, line
     assert ours.ask("GET", "/v1/cache/db0/greeting").body == b"hello"
+
+
+def test_the_limits_of_the_redis_protocol_are_those_of_the_program() -> None:
+    prefix = "Redis protocol: "
+    limits = {
+        what.removeprefix(prefix): limit
+        for what, limit, _ in table(read("docs/security.md"), "what")
+        if what.startswith(prefix)
+    }
+    arguments = limits["arguments of a command, bytes of an inline one"]
+    assert arguments == f"{MOST_ARGUMENTS:,}, {MOST_LINE_BYTES:,}"
+    stranger = limits["what a client that has yet to authenticate may send"]
+    assert stranger == f"{STRANGERS_ARGUMENTS} arguments of {STRANGERS_BYTES:,} bytes"
+    counts = {call.MOST_KEYS, MOST_COMMANDS, MOST_WATCHED, channels.MOST_OF_A_CLIENT}
+    each = limits[
+        "keys of a command, commands of a transaction, watched keys, subscriptions of a client"
+    ]
+    assert {each} == {f"{count:,} each" for count in counts}
+    listed = limits["bytes of a pattern, of all patterns of a command"]
+    assert listed == f"{patterns.MOST_BYTES:,}, {patterns.MOST_BYTES_AT_ONCE:,}"
+    assert limits["tracked keys of all clients"] == f"{tracking.MOST_KEYS:,}"
+    unread = limits["messages that a client does not read"]
+    assert unread.startswith(f"{MOST_UNREAD_BYTES >> 20} MiB, ")
+    turn = limits["commands of all clients in one turn of the loop"]
+    just_sent, earlier = (f"{seconds * 1e3:g} ms" for seconds in (TURN_SECONDS, SLICES_SECONDS))
+    assert turn.startswith(f"{just_sent} of what has just been sent, and {earlier} of what")

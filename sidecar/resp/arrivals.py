@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from sidecar.resp.client import GET, OK_STATUS, SET, Client
+from sidecar.resp.client import Client
+from sidecar.resp.plain import GET, OK_STATUS, SET
 from sidecar.resp.replies import OK
 from sidecar.resp.requests import Command
 from sidecar.resp.service import Service

@@ -1,8 +1,8 @@
 """One client: its requests in order, and their replies in the same order.
 
-Bytes go in by `receive`, replies go out by the link; nothing here knows a socket. A command that
-needs nothing but memory is answered at once, and what one batch of requests is answered leaves in
-one piece. What has to wait for L3 leaves a slot in the order of replies:
+Bytes go in by `receive`, replies go out by the link (see `outbox`); nothing here knows a socket. A
+command that needs nothing but memory is answered at once, and the replies to one batch of requests
+leave in one piece. What has to wait for L3 leaves a slot in the order of replies:
 
 | command | waits for | meanwhile, of this client |
 |---|---|---|
@@ -11,13 +11,12 @@ one piece. What has to wait for L3 leaves a slot in the order of replies:
 | any other that reads what is not in memory | L3's answers | nothing runs |
 
 So a client that sends many requests at once has them answered as if one came after the other.
-One class of more than 300 lines, since all of it keeps that order.
+GETs and SETs are in `plain`. One class of more than 300 lines, since all of it keeps that order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from time import perf_counter
@@ -25,10 +24,7 @@ from typing import Any
 
 import structlog
 
-from sidecar.api.errors import RequestError
-from sidecar.model.entry import DEFAULT_CONTENT_TYPE, MAX_KEY_BYTES, Hit
-from sidecar.model.errors import OutcomeUnknownError, WriteError
-from sidecar.resp.call import LARGE_BYTES, REPLY_COPIES, Call
+from sidecar.resp.call import Call
 from sidecar.resp.channels import ALLOWED, refused
 from sidecar.resp.command import Command, Reply
 from sidecar.resp.errors import (
@@ -37,10 +33,10 @@ from sidecar.resp.errors import (
     RespError,
     arity,
     no_auth,
-    of_request,
-    of_write_error,
 )
-from sidecar.resp.replies import OK, QUEUED, bulk, error, null
+from sidecar.resp.outbox import MOST_OUT_BYTES, Slot
+from sidecar.resp.plain import FAILED, OK_STATUS, REJECTED, UNCERTAIN, Plain, failure_of
+from sidecar.resp.replies import OK, QUEUED, error
 from sidecar.resp.requests import (
     ARGUMENT_BYTES,
     NoMemoryError,
@@ -50,15 +46,10 @@ from sidecar.resp.requests import (
 )
 from sidecar.resp.service import Service
 from sidecar.resp.session import Link, Session
-from sidecar.resp.times import NEVER
 from sidecar.resp.versions import Effects, Versions
-from sidecar.store.store import Ask, OnWritten, Written
-from sidecar.tiers.disk import Unanswered
 
 AT_ONCE = 128
 """Commands that one client may run in a turn of the loop, if its slice is as long."""
-MOST_OUT_BYTES = 8 << 10
-"""Replies leave in pieces of about this size."""
 MOST_READS = 32
 """GETs of one client that may wait for L3."""
 MOST_SLOTS = 1024
@@ -67,63 +58,28 @@ COMMAND_BYTES = 256
 """What a command that waits takes besides its bytes and its arguments."""
 KEY_COPIES = 2
 """Of the arguments of a command that waits: as keys, too."""
-UNSENT_COPIES = 2
-"""Of what is not sent, with what the allocator loses by it."""
 MOST_UNCOUNTED_BYTES = 4 << 10
 """Of commands that wait. Of a client that does not read, all is counted."""
-MOST_UNREAD_BYTES = 32 << 20
-"""Messages that a client may leave unread, as `client-output-buffer-limit pubsub` of Redis."""
-PUSH_BYTES = 64
-"""What a message takes that waits, besides its bytes."""
 OF_HTTP = frozenset({b"post", b"host:"})
 """Commands of a web page that makes a browser send them: the connection is closed, as in Redis."""
-GET, SET = (b"get", b"GET"), (b"set", b"SET")
 UNKNOWN = "unknown"
-NOTHING: list[Any] = []
-UNCERTAIN = error(of_write_error(OutcomeUnknownError()))
-OK_STATUS, MISS, REJECTED, FAILED = 200, 404, 400, 503
 
 log = structlog.get_logger("sidecar.resp")
 
 
-class Slot:
-    """The place of a reply in the order; None until it is known."""
-
-    __slots__ = ("data", "is_wanted")
-
-    def __init__(self, data: bytes | None = None, *, is_wanted: bool = True) -> None:
-        self.data = data
-        self.is_wanted = is_wanted
-        """Whether the client wants the reply: it may ask for others before that is known."""
-
-
-class Client(Session):
-    """The order of a client's replies."""
+class Client(Plain):
+    """A client: what it sends comes in here, and its turns."""
 
     def __init__(self, service: Service, link: Link) -> None:
-        self.service = service
-        self._store = service.store
-        self._admission = service.admission
-        self._queue: deque[list[bytes]] = deque()
         self._partial: Requests | None = None
         self._parse_whole = service.requests.parse
         self._waiting = service.waiting
         self.has_arrived = False
-        self._out: list[bytes] = []
-        self._out_bytes = 0
-        self._slots: deque[Slot] = deque()
-        self._waits_for_slots = False  # the next one runs when all before it are answered
-        self._reads = 0  # GETs that wait for L3
-        self._busy = 0  # commands that run, and that nothing may overtake
-        self._is_held_back = False  # the client does not read
         self._is_running = False
-        self._is_due = False  # `_go_on` will be called
-        self._is_closing = False
-        self._has_ended = False  # nothing more will come
-        self._held_bytes = self._queue_bytes = 0
+        self._is_due = False  # it waits for its turn
+        self._queue_bytes = 0
         self._behind: list[bytes] = []  # messages that the reply to the running command goes before
-        needs_token = service.token is not None
-        super().__init__(link, service.clock, service.next_id(), needs_token=needs_token)
+        super().__init__(service, link)
 
     def begin(self, *, needs_token: bool) -> None:
         super().begin(needs_token=needs_token)
@@ -141,14 +97,6 @@ class Client(Session):
     def is_in_pieces(self) -> bool:
         """Whether what it has sent last was no whole request."""
         return self._partial is not None
-
-    @property
-    def is_free(self) -> bool:
-        """Whether a GET, or a SET, can be answered as soon as it comes."""
-        # `_is_waiting` inlined: most requests ask this.
-        return self.is_plain and not (
-            self._queue or self._slots or self._busy or self._is_held_back or self._is_closing
-        )
 
     def receive(self, data: bytes) -> None:
         """Take what the client has sent."""
@@ -218,110 +166,6 @@ class Client(Session):
             lambda: not self.is_authenticated,
         )
 
-    def _answer_one(self, command: list[bytes]) -> bool:
-        """Answer it if it is a GET that memory can answer, or a SET that need not wait for L3."""
-        began_at = perf_counter()
-        if len(command) == 2 and command[0] in GET and type(command[1]) is bytes:
-            key = self.prefix + command[1]
-            hit = self._store.look(key)
-            if type(hit) is Hit and (size := len(value := hit.value)) <= LARGE_BYTES:
-                self._admission.record("get", OK_STATUS, began_at)
-                self.link.send(b"$%d\r\n%b\r\n" % (size, value))
-            else:
-                self._got(key, hit, began_at)
-                self._flush()
-            return True
-        if command[0] not in SET:
-            return False
-        if self.put_at_once(command):
-            self._admission.record("set", OK_STATUS, began_at)
-            self.link.send(OK)
-            return True
-        return self.put_durably(command, began_at)
-
-    def _answer_at_once(self, commands: list[list[bytes]]) -> list[list[bytes]]:
-        """Answer those that come first if they are hits in memory, or writes that need not wait for
-        L3, as most commands are; returns the others.
-        """
-        began_at = perf_counter()
-        out: list[bytes] = []
-        gets = sets = size = 0
-        count = len(commands)
-        while (done := gets + sets) < count and size < MOST_OUT_BYTES:
-            if commands[done][0] in SET:
-                if not self.put_at_once(commands[done]):
-                    break
-                out.append(OK)
-                sets += 1
-            elif values := self._ready_values(commands, done, MOST_OUT_BYTES - size):
-                out += [b"$%d\r\n%b\r\n" % (len(value), value) for value in values]
-                gets += len(values)
-                size += sum(map(len, values))
-            else:
-                break
-        if not out:
-            return commands
-        if gets:
-            self._admission.record_many("get", OK_STATUS, gets, began_at)
-        if sets:
-            self._admission.record_many("set", OK_STATUS, sets, began_at)
-        self.link.send(out[0] if done == 1 else b"".join(out))
-        return commands[done:] if done < count else NOTHING
-
-    def _ready_values(
-        self, commands: list[list[bytes]], start: int, most_bytes: int
-    ) -> list[bytes]:
-        """The values that GETs have, from `start` on, which are hits in L1."""
-        prefix, keys = self.prefix, []
-        for command in commands[start : start + AT_ONCE] if start else commands[:AT_ONCE]:
-            if len(command) != 2 or command[0] not in GET or type(command[1]) is not bytes:
-                break
-            keys.append(prefix + command[1])
-        return self._store.ready_values(keys, most_bytes) if keys else []
-
-    def put_at_once(self, command: list[bytes]) -> bool:
-        """Run a SET if it is answered before L3 has the value; else nothing was done."""
-        return self._store.config.durability == "memory" and self._put(command, _unheard)
-
-    def put_durably(self, command: list[bytes], began_at: float) -> bool:
-        """Run a SET that is answered when L3 has the value; if it can't be, nothing was done."""
-        admission, store = self._admission, self._store
-        if not admission.has_few and (store.refuses_write() or not admission.has_room):
-            return False
-        slot = self._slot()
-        admission.begin()
-        if self._put(command, partial(self._written, slot, began_at)):
-            return True
-        admission.end("set", None, began_at)
-        self._slots.pop()
-        return False
-
-    def _put(self, command: list[bytes], on_written: OnWritten) -> bool:
-        if len(command) != 3:
-            return False
-        store = self._store
-        _, key, value = command
-        if (
-            not (type(key) is type(value) is bytes)
-            or not 0 < len(key) <= MAX_KEY_BYTES
-            or len(value) > store.config.max_value_bytes
-            or not store.accepts
-        ):
-            return False
-        try:
-            store.begin_put(self.prefix + key, value, DEFAULT_CONTENT_TYPE, NEVER, on_written)
-        except WriteError:
-            return False  # nothing was changed; it is tried again, to be refused
-        return True
-
-    def _written(self, slot: Slot, began_at: float, written: Written | Unanswered) -> None:
-        if isinstance(written, Written):
-            self._fill(slot, OK)
-            self._admission.end("set", OK_STATUS, began_at)
-        else:
-            self._fill(slot, UNCERTAIN)
-            self._admission.end("set", FAILED, began_at)
-
     @property
     def _is_waiting(self) -> bool:
         return bool(self._slots or self._busy or self._is_held_back or self._is_closing)
@@ -344,16 +188,6 @@ class Client(Session):
         """The client has sent its last byte: it is closed when it has its replies."""
         self._has_ended = True
         self.run()
-
-    def hold_back(self, unsent_bytes: int) -> None:
-        """The client does not read what it was sent, of which so many bytes are left: nothing runs
-        for it until it does.
-        """
-        self._is_held_back = True
-        size = UNSENT_COPIES * unsent_bytes
-        if size > self._held_bytes and not self._hold(size - self._held_bytes):
-            self._is_closing = True
-            self.link.abort()
 
     def go_on(self) -> None:
         """It has read it."""
@@ -526,7 +360,7 @@ class Client(Session):
         except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
             if isinstance(wrong, RespError):
                 self._spoil(command)
-            reply, status = _failure(wrong, operation)
+            reply, status = failure_of(wrong, operation)
             self._reply(reply)
             self._admission.record(operation, status, began_at)
 
@@ -554,70 +388,6 @@ class Client(Session):
             self.transaction.is_spoilt = True
 
     # ---- a GET, which most commands are
-
-    def _get(self, key: bytes, began_at: float) -> None:
-        self._got(key, self._store.look(key), began_at)
-
-    def _got(self, key: bytes, hit: Hit | Ask | None, began_at: float) -> None:
-        """Answer with what a look in memory has found."""
-        if isinstance(hit, Ask):
-            self._ask(key, hit, began_at)
-        elif hit is None:
-            self._reply(self._missing(key))
-            self._admission.record("get", MISS, began_at)
-        else:
-            self._reply(self._bulk(hit.value))
-            self._admission.record("get", OK_STATUS, began_at)
-
-    def _missing(self, key: bytes) -> bytes:
-        size = len(key) - len(self.prefix)
-        if 1 <= size <= MAX_KEY_BYTES:
-            return null(self.protocol)
-        return error(f"ERR A key is 1 to {MAX_KEY_BYTES:,} bytes; this one has {size:,}.")
-
-    def _ask(self, key: bytes, ask: Ask, began_at: float) -> None:
-        """Ask L3, or have the value unpacked."""
-        if not 1 <= len(key) - len(self.prefix) <= MAX_KEY_BYTES:
-            self._reply(self._missing(key))
-            self._admission.record("get", REJECTED, began_at)
-            return
-        arguments = [b"get", key.removeprefix(self.prefix)]
-        if self._refuses("get", arguments, self._store.refuses_read):
-            return
-        slot = self._slot()
-        began_at = self._admission.begin()
-        if ask.found is not None:
-            self._work(self._get_slowly(key, slot, began_at))
-            return
-        self._reads += 1
-        self._store.fetch(key, partial(self._fetched, key, slot, began_at))
-
-    def _fetched(self, key: bytes, slot: Slot, began_at: float, hit: Hit | Ask | None) -> None:
-        self._reads -= 1
-        if isinstance(hit, Ask):
-            self._work(self._get_slowly(key, slot, began_at))
-            return
-        if hit is None:
-            self._fill(slot, null(self.protocol))
-        else:
-            self._fill(slot, self._bulk(hit.value))
-        self._admission.end("get", MISS if hit is None else OK_STATUS, began_at)
-
-    async def _get_slowly(self, key: bytes, slot: Slot, began_at: float) -> None:
-        status: int | None = None
-        try:
-            hit = await self._store.get(key, self.reserve)
-            if hit is None:
-                self._fill(slot, null(self.protocol))
-            else:
-                self._fill(slot, self._bulk(hit.value))
-            status = MISS if hit is None else OK_STATUS
-        except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
-            failure, status = _failure(wrong, "get")
-            self._fill(slot, failure)
-        finally:
-            self._admission.end("get", status, began_at)
-            self._done()
 
     # ---- any other command
 
@@ -688,7 +458,7 @@ class Client(Session):
             self._fill(slot, _known(reply, effects))
             status = OK_STATUS if effects.are_certain else FAILED
         except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
-            failure, status = _failure(wrong, command.name)
+            failure, status = failure_of(wrong, command.name)
             self._fill(slot, failure)
         finally:
             self._admission.end(command.name.partition("|")[0], status, began_at)
@@ -722,27 +492,6 @@ class Client(Session):
 
     # ---- replies out
 
-    def _reply(self, reply: bytes) -> None:
-        """The reply to the latest command."""
-        if self._is_wanted():
-            self._out.append(reply)
-            self._out_bytes += len(reply)
-
-    def _is_wanted(self) -> bool:
-        """Whether the reply to the latest command is. Asked once for each."""
-        if self.skips:
-            self.skips -= 1
-            if not self.skips:
-                self.note_state()
-            return False
-        return self.replies
-
-    def _bulk(self, value: bytes) -> bytes:
-        """The reply that is a value, if there is memory for it."""
-        if len(value) > LARGE_BYTES and not self._hold(REPLY_COPIES * len(value)):
-            return error(OUT_OF_MEMORY)
-        return bulk(value)
-
     def push(self, message: bytes) -> None:
         if self._is_running:
             self._behind.append(message)
@@ -755,130 +504,21 @@ class Client(Session):
         for message in behind:
             self._put_push(message)
 
-    def _put_push(self, message: bytes) -> None:
-        size = len(message)
-        if self._is_held_back or self._slots or size > LARGE_BYTES:
-            size += PUSH_BYTES
-            if not self._may_leave_unread(size) or not self._hold(size):
-                log.warning("A client that does not read its messages was closed", client=self.id)
-                self._is_closing = True
-                self._out.clear()
-                self._out_bytes = 0
-                self.link.abort()
-                return
-        self._out.append(message)
-        self._out_bytes += size
-
-    def _may_leave_unread(self, size: int) -> bool:
-        """The last quarter of the memory is for requests, so that who does not read can't keep
-        others from it.
-        """
-        budget = self._admission.budget
-        is_within = self._held_bytes + size <= min(MOST_UNREAD_BYTES, budget.most_bytes // 4)
-        return is_within and budget.used_bytes + size <= budget.capacity_bytes // 4 * 3
-
     def rest(self) -> None:
         self._busy += 1
         self.service.deliveries.add((), lambda _: None)
         self.service.deliveries.when_done(self._done)
 
-    def _slot(self) -> Slot:
-        """A place for a reply that is not known yet."""
-        if self._out:
-            self._flush()
-        slot = Slot(is_wanted=self._is_wanted())
-        self._slots.append(slot)
-        return slot
-
-    def _fill(self, slot: Slot, data: bytes) -> None:
-        slot.data = data if slot.is_wanted else b""
-        slots = self._slots
-        if not slots or slots[0] is not slot:
-            return
-        if len(slots) == 1 and not (
-            self._queue or self._busy or self._is_held_back or self._is_closing or self._has_ended
-        ):
-            self._flush_slots()  # as a rule: there is nothing that could go on
-        else:
-            self._soon()
-
-    def _flush(self) -> None:
-        """Send the replies that are known, in order."""
-        if not self._out:
-            return
-        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-        self._out.clear()
-        self._out_bytes = 0
-        if self._slots:
-            self._slots.append(Slot(data))
-        else:
-            self.link.send(data)
-            if not self._is_held_back:
-                self._release()
-
-    def _flush_slots(self) -> None:
-        slots = self._slots
-        ready: list[bytes] = []
-        while slots and (data := slots[0].data) is not None:
-            slots.popleft()
-            ready.append(data)
-        if not slots:
-            self._waits_for_slots = False
-        if ready:
-            self.link.send(ready[0] if len(ready) == 1 else b"".join(ready))
-            if not self._is_held_back and not slots:
-                self._release()
-        if self._is_closing and not slots:
-            self.link.close()
-
     # ---- memory
-
-    def _hold(self, size: int) -> bool:
-        if not self._admission.admits_bytes(size):
-            return False
-        self._held_bytes += size
-        return True
-
-    def hold(self, size: int) -> None:
-        if not self._hold(size):
-            raise RespError(OUT_OF_MEMORY)
-
-    async def reserve(self, size: int) -> None:
-        """Take memory until what has been answered is sent. Raises RespError."""
-        if not await self._admission.wait_for_bytes(size):
-            raise RespError(OUT_OF_MEMORY)
-        self._held_bytes += size
 
     def _release_queue(self) -> None:
         self._admission.budget.give(self._queue_bytes)
         self._queue_bytes = 0
 
-    def _release(self) -> None:
-        if self._held_bytes:
-            self._admission.budget.give(self._held_bytes)
-            self._held_bytes = 0
-
-
-def _unheard(_: object) -> None:
-    """Nobody waits for L3."""
-
 
 def _resolve(known: asyncio.Future[None]) -> None:
     if not known.done():
         known.set_result(None)
-
-
-def _failure(wrong: Exception, command: str) -> tuple[bytes, int]:
-    """The reply to a command that has raised this, and its status."""
-    match wrong:
-        case RespError():
-            return error(wrong.text), REJECTED
-        case RequestError():
-            return error(of_request(wrong).text), REJECTED
-        case WriteError():
-            return error(of_write_error(wrong)), FAILED
-    log.error("A command failed", command=command, exc_info=wrong)
-    return error("ERR internal error of cache-sidecar; see its log"), FAILED
 
 
 def _known(reply: Reply, effects: Effects) -> bytes:

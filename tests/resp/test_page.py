@@ -6,8 +6,8 @@ import re
 import subprocess
 
 from sidecar.resp import call, channels, patterns, tracking
-from sidecar.resp.client import MOST_UNREAD_BYTES
 from sidecar.resp.commands import ALL
+from sidecar.resp.outbox import MOST_UNREAD_BYTES
 from sidecar.resp.requests import (
     MOST_ARGUMENTS,
     MOST_LINE_BYTES,

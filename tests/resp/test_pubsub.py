@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.resp import channels, client, deliveries
+from sidecar.resp import channels, deliveries, outbox
 from sidecar.serving.budget import Budget
 from tests.resp.peers import Serving, play, redis_server, serving
 from tests.running import wait_until
@@ -227,11 +227,11 @@ def test_a_subscriber_that_does_not_read_is_closed() -> None:
         reader.ask("subscribe one")
         size = 1 << 20
         received = 0
-        for _ in range(2 * client.MOST_UNREAD_BYTES // size):
+        for _ in range(2 * outbox.MOST_UNREAD_BYTES // size):
             publisher.send("publish", "one", bytes(size))
             received += len(reader.wait_for(bytes(size) + b"\r\n"))
             publisher.rest()
-        assert received > 2 * client.MOST_UNREAD_BYTES
+        assert received > 2 * outbox.MOST_UNREAD_BYTES
         slow.wait_for_end()
         wait_until(lambda: sidecar.budget.used_bytes < channels.SUBSCRIPTION_BYTES * 2, "released")
 

@@ -43,6 +43,7 @@ class Versions:
         "_flushed",
         "_held",
         "_held_bytes",
+        "_kept",
         "_reserved_bytes",
         "_store",
         "effects",
@@ -54,6 +55,8 @@ class Versions:
         self._held: dict[bytes, Version | None] = {}
         """What was read with a wait; memory may not have had the room for it."""
         self._held_bytes = self._reserved_bytes = 0
+        self._kept: dict[bytes, Found | None] = {}
+        """What was at hand before the first write of several commands."""
         self._flushed: tuple[bytes, ...] = ()
         self.effects = effects
 
@@ -110,14 +113,25 @@ class Versions:
             self._reserved_bytes += size
             await reserve(size)
 
+    def keep(self, keys: Iterable[bytes]) -> None:
+        """Have these keys stay readable between the writes of several commands. What one of them
+        puts may take the place in memory of what a later one reads; that is in L3 then, and the
+        same as before, since what these commands write is pending.
+        """
+        for key in keys:
+            if key not in self._held and not isinstance(found := self._store.locate(key), Ask):
+                self._kept[key] = found
+
     def get(self, key: bytes) -> Version | None:
         """The version in force."""
         found = self._store.locate(key)
         if isinstance(found, Ask):
             if key.startswith(self._flushed):  # earlier in this transaction
                 return None
-            held = self._held[key]
-            return None if held is None or self._is_over(held.entry) else held
+            if key in self._held:
+                held = self._held[key]
+                return None if held is None or self._is_over(held.entry) else held
+            found = self._kept[key]
         if found is None or self._is_over(found.entry):
             return None
         entry = found.entry
@@ -132,8 +146,8 @@ class Versions:
         """The entry in force, without its value being unpacked."""
         found = self._store.locate(key)
         if isinstance(found, Ask):
-            held = self._held.get(key)
-            entry = None if held is None else held.entry
+            known = self._held.get(key) or self._kept.get(key)
+            entry = None if known is None else known.entry
         else:
             entry = None if found is None else found.entry
         return None if entry is None or self._is_over(entry) else entry

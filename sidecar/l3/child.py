@@ -211,7 +211,11 @@ class Child:
             request = self._held[0]
             # Dead bytes lower the folder's limit, so no more may die at once than it has room for.
             room = self._space.room(engine.used_bytes)
-            count = engine.entries_in(room)
+            count = end_of_batch(request, engine.entries_in(room))
+            if not count:
+                if self._space.makes_room(engine.dropped_bytes):
+                    return
+                count = engine.entries_in(room)  # more of L3 is replaced than a rewrite gives back
             writes, rest = request.writes[:count], request.writes[count:]
             if engine.crowded(writes, self._held_bytes):
                 return
@@ -222,6 +226,7 @@ class Child:
                 self._reply(wire.Reply([], answers, evicted))
             if rest:
                 request.writes = rest
+                request.joined = [at - count for at in request.joined if at > count]
             else:
                 self._held.popleft()
                 if not self._held:
@@ -328,6 +333,18 @@ class Child:
             largest=engine.largest,
         )
         self._reply(wire.Reply([], [], [], status=status))
+
+
+def end_of_batch(request: wire.Request, most: int) -> int:
+    """How many of its writes to apply at once, up to `most`, so that none is divided from what it
+    is joined with; 0 if the first ones that are joined are more.
+    """
+    if most >= len(request.writes):
+        return len(request.writes)
+    joined = set(request.joined)
+    while most in joined:
+        most -= 1
+    return most
 
 
 def look_pause(took_seconds: float) -> float:

@@ -136,9 +136,13 @@ class Engine:
         yield chunk
 
     def entries_in(self, size_bytes: int) -> int:
-        """The number of entries of average size in that many bytes; at least one."""
+        """The number of entries of average size in that many bytes; at least one, and any number if
+        all of L3 fits.
+        """
         counts = self._tier.counts
-        return max(1, size_bytes * counts.entries // max(1, counts.used_bytes))
+        if counts.used_bytes <= size_bytes:
+            return sys.maxsize
+        return max(1, size_bytes * counts.entries // counts.used_bytes)
 
     # ---- writes
 

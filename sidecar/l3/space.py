@@ -78,8 +78,17 @@ class Space:
         if self.used_bytes > soft and worth:
             self.rewrite(dropped_bytes)
         full = self.used_bytes > self.limit(live_bytes) - _margin(live_bytes)
-        deleting = time.monotonic() - self._ended_at < DELETING_SECONDS
-        self.slowed = full and (self._rewrite is not None or worth or deleting)
+        self.slowed = full and (self._rewrite is not None or worth or self._is_deleting)
+
+    @property
+    def _is_deleting(self) -> bool:
+        return time.monotonic() - self._ended_at < DELETING_SECONDS
+
+    def makes_room(self, dropped_bytes: int) -> bool:
+        """Whether a rewrite is making room; one is started if it would."""
+        if dropped_bytes - self._rewritten >= WORTH_BYTES:
+            self.rewrite(dropped_bytes)
+        return self._rewrite is not None or self._is_deleting
 
     def rewrite(self, dropped_bytes: int) -> bool:
         """Start to rewrite the tables; False if a rewrite is in progress."""

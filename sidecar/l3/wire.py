@@ -70,6 +70,7 @@ class Request(msgspec.Struct, array_like=True):
     writes: list[Write]
     touches: list[tuple[bytes, int]]  # key, hits in memory since the last touch; a read is one too
     call: Call | None = None
+    joined: list[int] = []  # places of writes that are one batch with the one before
 
 
 class Reply(msgspec.Struct, array_like=True):
@@ -107,7 +108,7 @@ def framed_request(request: Request) -> Pieces:
     announced: Any = msgspec.Raw(_announced(value))
     writes = [*request.writes[:-1], replace(last, value=announced)]
     payload = encode_request(replace(request, writes=writes))
-    behind = (last.checksum, request.touches, request.call)
+    behind = (last.checksum, request.touches, request.call, request.joined)
     end = len(payload) - sum(len(encode_request(part)) for part in behind)
     return _framed_around(payload[:end], value, payload[end:])
 

@@ -93,7 +93,7 @@ class Pending(msgspec.Struct, eq=False):
     issued_at: float
     on_ack: OnAck | None
     group: int = 0
-    """Writes of one group, other than 0, are sent together."""
+    """Writes of one group, other than 0, are one batch in L3."""
 
 
 class Unrecorded(msgspec.Struct, eq=False):
@@ -360,7 +360,7 @@ class Disk(Generic[Asked]):
         reads_out, writes_out = len(self._reads_out), len(self._unacked) - self._sent
         reads = self._next_reads() if reads_out and reads_out >= len(self._reads) else []
         writes_due = writes_out and (at_once or writes_out >= self._sent)
-        writes = self._next_writes() if writes_due else []
+        writes, joined = self._next_writes() if writes_due else ([], [])
         now = self.monotonic()
         touches = self._due_touches(now) if self._touches else []
         call = self._calls_out.popleft() if self._calls_out else None
@@ -368,7 +368,7 @@ class Disk(Generic[Asked]):
             return None
         deadline = now + self.timeout_seconds
         return wire.framed_request(
-            wire.Request(self.clock(), deadline, self._syncs, reads, writes, touches, call)
+            wire.Request(self.clock(), deadline, self._syncs, reads, writes, touches, call, joined)
         )
 
     def feed(self, reply: wire.Reply) -> None:
@@ -508,24 +508,32 @@ class Disk(Generic[Asked]):
         self._reads.extend(reads)
         return [read.key for read in reads]
 
-    def _next_writes(self) -> list[Write]:
-        """Writes for the child, up to the size of a frame."""
+    def _next_writes(self) -> tuple[list[Write], list[int]]:
+        """Writes for the child, up to the size of a frame, and which of them are joined."""
         writes: list[Write] = []
+        joined: list[int] = []
         size, most = 0, float(wire.MAX_FRAME_BYTES)
         if self._allowance is not None:
             most = min(most, self._allowance.left(self.monotonic()))
             if most <= 0:
-                return []
+                return writes, joined
+        first, before = self._unacked[self._sent].group, 0
         for pending in islice(self._unacked, self._sent, self._sent + wire.MAX_FRAME_WRITES):
-            if writes and size + pending.size > most:
+            group = pending.group
+            # An allowance divides no group: it is exceeded, and what comes later waits for that.
+            limit = wire.MAX_FRAME_BYTES if group and group == first else most
+            if writes and size + pending.size > limit:
                 break
+            if group and group == before:
+                joined.append(len(writes))
+            before = group
             size += pending.size
             writes.append(pending.write)
         size -= self._drop_begun_group(writes)
         if self._allowance is not None:
             self._allowance.spend(size)
         self._sent += len(writes)
-        return writes
+        return writes, [at for at in joined if at < len(writes)] if joined else joined
 
     def _drop_begun_group(self, writes: list[Write]) -> int:
         """Leave a group of which some writes do not fit to the next frame, unless it is alone in

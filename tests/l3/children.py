@@ -69,9 +69,12 @@ class RunningChild:
         call: wire.Call | None = None,
         sent_at: float | None = None,
         timeout: float = PATIENCE_SECONDS,
+        joined: list[int] | None = None,
     ) -> None:
         self.socket.sendall(
-            request(*writes, reads=reads, call=call, sent_at=sent_at, timeout=timeout)
+            request(
+                *writes, reads=reads, call=call, sent_at=sent_at, timeout=timeout, joined=joined
+            )
         )
 
     def receive(self) -> wire.Reply:
@@ -152,13 +155,13 @@ def request(
     call: wire.Call | None = None,
     sent_at: float | None = None,
     timeout: float = PATIENCE_SECONDS,
+    joined: list[int] | None = None,
 ) -> bytes:
     """A frame as sent by the sidecar."""
     now = time.time() if sent_at is None else sent_at
     deadline = time.monotonic() + timeout
-    return wire.framed(
-        wire.encode_request(wire.Request(now, deadline, False, reads or [], list(writes), [], call))
-    )
+    sent = wire.Request(now, deadline, False, reads or [], list(writes), [], call, joined or [])
+    return wire.framed(wire.encode_request(sent))
 
 
 def put(key: bytes, value: bytes, seq: int) -> Put:

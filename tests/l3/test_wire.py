@@ -39,12 +39,12 @@ def test_a_request_keeps_its_encoding() -> None:
         Delete(b"n/d", 8),
         Invalidate(b"n/", 9),
     ]
-    request = wire.Request(1.0, 2.0, True, [b"n/r"], writes, [(b"n/t", 3)], wire.Close())
+    request = wire.Request(1.0, 2.0, True, [b"n/r"], writes, [(b"n/t", 3)], wire.Close(), [1])
     assert wire.encode_request(request) == (
-        b"\x97\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xc3\x91\xc4\x03n/r\x93"
+        b"\x98\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xc3\x91\xc4\x03n/r\x93"
         b"\x99\0\xc4\x03n/k\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v\x05"
         b"\x93\x01\xc4\x03n/d\x08\x93\x02\xc4\x02n/\x09"
-        b"\x91\x92\xc4\x03n/t\x03\x91\x02"
+        b"\x91\x92\xc4\x03n/t\x03\x91\x02\x91\x01"
     )
 
 
@@ -53,7 +53,9 @@ def test_a_frame_in_pieces_is_the_same_frame(size: int) -> None:
     """A large value is not copied into its frame; the bytes of the stream stay the same."""
     put = Put(b"n/k", 7, 1.0, 2.0, "t", size, bytes(size), 1 << 63)
     for writes in ([put], [Delete(b"n/d", 6), put]):
-        request = wire.Request(1.0, 2.0, True, [b"n/r"], [*writes], [(b"n/t", 3)], wire.Close())
+        request = wire.Request(
+            1.0, 2.0, True, [b"n/r"], [*writes], [(b"n/t", 3)], wire.Close(), [1]
+        )
         frame = wire.framed_request(request)
         assert b"".join(frame) == wire.framed(wire.encode_request(request))
         assert (put.value in frame) == (size > wire.LARGE_BYTES)

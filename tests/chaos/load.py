@@ -1,4 +1,4 @@
-"""The load: threads that write and read their own keys, and check every answer."""
+"""The load: threads that write and read keys of their own over both protocols, and check it all."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ from typing import Any
 
 import msgspec
 
-from tests.chaos.model import Key
+from tests.chaos.commands import Commands
+from tests.chaos.model import Group, Key
+from tests.chaos.redis import Dial as RedisDial
+from tests.chaos.redis import Redis
 
 KEYS = 50
+COUNTERS, GROUPS, GROUP_KEYS = 3, 4, 3
 HANG_SECONDS = 5.0
 """A longer answer is a violation, unless the sidecar was stopped by a fault."""
 GIVE_UP_SECONDS = 15.0
@@ -56,6 +60,9 @@ class Tally:
     """What all workers have seen."""
 
     operations: int = 0
+    """Over HTTP."""
+    commands: int = 0
+    """Over the Redis protocol."""
     unavailable: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
@@ -63,14 +70,20 @@ class Tally:
 class Worker(threading.Thread):
     """Writes and reads the keys of one namespace, one request at a time."""
 
-    def __init__(self, number: int, dial: Dial, seed: int) -> None:
+    def __init__(self, number: int, dial: Dial, redis_dial: RedisDial, seed: int) -> None:
         super().__init__(name=f"worker {number}", daemon=True)
         self._rng = random.Random(f"{seed}/{number}")
         self._dial = dial
         self._namespace = f"chaos{number}"
         self._connection: http.client.HTTPConnection | None = None
         self._count = 0
+        self._redis = Redis(redis_dial, self._namespace)
+        self._commands = Commands(self, self._redis, self._rng)
         self.keys = {f"key{name}": Key() for name in range(KEYS)}
+        self.counters = {f"counter{name}": Key() for name in range(COUNTERS)}
+        self.groups = {
+            f"group{name}": Group([Key() for _ in range(GROUP_KEYS)]) for name in range(GROUPS)
+        }
         self.tally = Tally()
         self.fault = "none"
         self.may_hang = False
@@ -89,6 +102,7 @@ class Worker(threading.Thread):
             self._idle.clear()
             self.step()
         self._drop()
+        self._redis.drop()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -110,32 +124,44 @@ class Worker(threading.Thread):
 
     def forget(self) -> None:
         """What has happened may lose any entry."""
-        for key in self.keys.values():
+        for key in self._all().values():
             key.durable = False
 
     def check_all(self, *, complete: bool) -> None:
         """Read every key; if `complete`, durable ones have to be there."""
-        for name, key in self.keys.items():
+        for name, key in self._all().items():
             status = self._get(name)
             give_up = time.monotonic() + HANG_SECONDS
             while status in {0, 503} and time.monotonic() < give_up:
                 time.sleep(0.1)  # what the fault has left is still being worked on
                 status = self._get(name)
             if status != 200 and complete and key.durable:
-                self._violated(name, f"a durable value is gone: {status}")
+                self.violated(name, f"a durable value is gone: {status}")
                 key.durable = False
+        self._commands.read_groups(complete=complete)
+
+    def _all(self) -> dict[str, Key]:
+        grouped = {
+            f"{name}.{part}": key
+            for name, group in self.groups.items()
+            for part, key in enumerate(group.keys)
+        }
+        return self.keys | self.counters | grouped
 
     # ---- operations
 
     def step(self) -> None:
-        """One random operation."""
+        """One random operation, over either protocol."""
+        if self._rng.random() < 0.5:
+            self._commands.step()
+            return
         name = self._rng.choice(list(self.keys))
         self._rng.choices(
             [self._put, self._get, self._remove, self._put_many, self._get_many, self._invalidate],
             [30, 50, 10, 4, 5, 0.3],
         )[0](name)
 
-    def _value(self, name: str) -> bytes:
+    def value_of(self, name: str) -> bytes:
         """One that was never put before."""
         self._count += 1
         size = self._rng.choices([20, 2_000, 20_000, 200_000], [50, 30, 15, 2])[0]
@@ -143,7 +169,7 @@ class Worker(threading.Thread):
         return head + self._rng.randbytes(16).hex().encode() * (size // 32)
 
     def _put(self, name: str) -> None:
-        value = self._value(name)
+        value = self.value_of(name)
         status, headers, _ = self._ask("PUT", f"/v1/cache/{self._namespace}/{name}", value)
         durable = headers.get("Cache-Status", "").endswith("detail=l3")
         self.keys[name].put(value, answered=status in {201, 204}, durable=durable)
@@ -152,8 +178,8 @@ class Worker(threading.Thread):
         """The status."""
         status, _, body = self._ask("GET", f"/v1/cache/{self._namespace}/{name}")
         found = body if status == 200 else None
-        if wrong := self.keys[name].wrong(found):
-            self._violated(name, wrong)
+        if wrong := self._all()[name].wrong(found):
+            self.violated(name, wrong)
         return status
 
     def _remove(self, name: str) -> None:
@@ -162,7 +188,7 @@ class Worker(threading.Thread):
 
     def _put_many(self, _name: str) -> None:
         names = self._rng.sample(list(self.keys), 5)
-        values = {name: self._value(name)[:2000] for name in names}
+        values = {name: self.value_of(name)[:2000] for name in names}
         entries = [{"key": name, "value": value} for name, value in values.items()]
         body = {"namespace": self._namespace, "entries": entries}
         status, answer = self._batch("/v1/mset", body)
@@ -178,7 +204,7 @@ class Worker(threading.Thread):
         for entry in answer["entries"]:
             name = entry["key"] if isinstance(entry["key"], str) else entry["key"].decode()
             if wrong := self.keys[name].wrong(bytes(entry["value"])):
-                self._violated(name, wrong)
+                self.violated(name, wrong)
 
     def _invalidate(self, _name: str) -> None:
         prefix = f"key{self._rng.randrange(10)}"
@@ -203,32 +229,54 @@ class Worker(threading.Thread):
         headers: dict[str, str] | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body; status 0 if there was no answer."""
-        began = time.monotonic()
         fault = self.fault
         self.tally.operations += 1
-        try:
-            if self._connection is None:
-                self._connection = self._dial()
-            self._connection.request(method, path, body, headers or {})
-            answer = self._connection.getresponse()
-            status, found, data = answer.status, dict(answer.headers), answer.read()
-        except (OSError, http.client.HTTPException):
-            self._drop()
-            status, found, data = 0, {}, b""
-            time.sleep(0.01)
-        seconds = time.monotonic() - began
-        if seconds > HANG_SECONDS and not self.may_hang:
-            self._violated(path, f"no answer to {method} for {seconds:.1f} s")
+        with self._in_time(f"{method} {path}"):
+            try:
+                if self._connection is None:
+                    self._connection = self._dial()
+                self._connection.request(method, path, body, headers or {})
+                answer = self._connection.getresponse()
+                status, found, data = answer.status, dict(answer.headers), answer.read()
+            except (OSError, http.client.HTTPException):
+                self._drop()
+                status, found, data = 0, {}, b""
+                time.sleep(0.01)
         if status in {0, 503}:
             self.tally.unavailable[fault] += 1
         elif status >= 400 and status not in REFUSED:
-            self._violated(path, f"{method} was answered {status} {data[:200]!r}")
+            self.violated(path, f"{method} was answered {status} {data[:200]!r}")
         return status, found, data
+
+    @contextmanager
+    def _in_time(self, what: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        seconds = time.monotonic() - began
+        if seconds > HANG_SECONDS and not self.may_hang:
+            self.violated(what, f"no answer for {seconds:.1f} s")
+
+    # ---- for the commands
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        self.tally.commands += 1
+        with self._in_time(what):
+            yield
+
+    def unavailable(self) -> None:
+        self.tally.unavailable[self.fault] += 1
+
+    def l3_is_up(self) -> bool:
+        status, _, body = self._ask("GET", "/v1/stats")
+        return status == 200 and json.loads(body)["l3"]["state"] == "up"
+
+    # ---- ends
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _violated(self, what: str, how: str) -> None:
+    def violated(self, what: str, how: str) -> None:
         self.tally.violations.append(f"{self.fault}: {self._namespace}/{what}: {how}")

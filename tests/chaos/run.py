@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos import redis
 from tests.chaos.faults import CALM, FAULTS, LIMIT_BYTES, World
 from tests.chaos.load import Worker, over_tcp, over_unix
 from tests.chaos.shim import Shim
@@ -18,7 +19,7 @@ from tests.e2e.container import Container
 from tests.running import RunningSidecar, anonymous_bytes, wait_until
 
 WORKERS = 3
-"""The first one uses the Unix socket."""
+"""The first one uses the Unix sockets."""
 BACK_SECONDS = 60.0
 """How soon L3 serves again after a fault."""
 BAD_FOR_LONG = ("volume", "writes fail", "read-only", "slow", "freeze", "stuck")
@@ -31,6 +32,9 @@ class Report:
 
     seed: int
     operations: int = 0
+    """Over HTTP."""
+    commands: int = 0
+    """Over the Redis protocol."""
     faults: Counter[str] = field(default_factory=Counter)
     unavailable: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
@@ -41,7 +45,8 @@ class Report:
 
     def __str__(self) -> str:
         lines = [
-            f"seed {self.seed}: {self.operations:,} operations, "
+            f"seed {self.seed}: {self.operations:,} operations over HTTP, "
+            f"{self.commands:,} over the Redis protocol, "
             f"{self.faults.total():,} faults of {len(self.faults)} kinds, "
             f"{len(self.violations)} violations",
             f"memory: {', '.join(f'{size / 2**20:.0f}' for size in self.memory_bytes)} MiB, "
@@ -58,15 +63,19 @@ def run(scratch: Path, seconds: float, seed: int, names: list[str] | None = None
     data_dir = scratch / "data"
     shim, config = Shim(scratch, data_dir), Mount(scratch / "config")
     config.publish({"cache.yaml": CALM})
-    unix = scratch / "socket"
-    flags = ("--config", str(config.path), "--log-level", "warning", "--data-socket", str(unix))
+    unix, unix_resp = scratch / "socket", scratch / "resp"
+    flags = (
+        *("--config", str(config.path), "--log-level", "warning"),
+        *("--data-socket", str(unix), "--resp-socket", str(unix_resp)),
+    )
     container = Container(f"cache-sidecar-chaos-{os.getpid()}", scratch / "group", LIMIT_BYTES)
     report.is_limited = container.is_real
     wrapper = container.wrapper if container.is_real else ()
     sidecar = RunningSidecar(data_dir, flags, shim.environment, wrapper).start()
     world = World(sidecar, shim, config, container, rng)
-    dials = [over_unix(unix), *[over_tcp(sidecar.port)] * (WORKERS - 1)]
-    workers = [Worker(number, dial, seed) for number, dial in enumerate(dials)]
+    tcp = over_tcp(sidecar.port), redis.over_tcp(sidecar.resp_port)
+    dials = [(over_unix(unix), redis.over_unix(unix_resp)), *[tcp] * (WORKERS - 1)]
+    workers = [Worker(number, *dial, seed) for number, dial in enumerate(dials)]
     for worker in workers:
         worker.begin()
     end = time.monotonic() + seconds
@@ -81,6 +90,7 @@ def run(scratch: Path, seconds: float, seed: int, names: list[str] | None = None
         for worker in workers:
             worker.finish()
             report.operations += worker.tally.operations
+            report.commands += worker.tally.commands
             report.unavailable += worker.tally.unavailable
             report.violations += worker.tally.violations
         shim.heal()

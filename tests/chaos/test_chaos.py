@@ -19,6 +19,7 @@ def test_nothing_that_happens_to_it_makes_it_lie(tmp_path: Path) -> None:
     seen = run(tmp_path, SECONDS, SEED)
     assert seen.violations == [], str(seen)
     assert seen.operations > 1000
+    assert seen.commands > 1000
     assert len(seen.faults) >= 3
 
 

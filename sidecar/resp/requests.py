@@ -37,8 +37,11 @@ MOST_UNCOUNTED_BYTES = 4 << 10
 """What a request that is not complete may hold without the budget."""
 _MANY_ARGUMENTS = re.compile(rb"\*[0-9]{5}").search
 """hiredis takes memory for as many as are announced."""
+_ODD_ARGUMENT = re.compile(rb"\r\n(?:[+=(>~|]|_\r|\*-)").search
+"""What may begin an argument that hiredis hands on like a bulk string, an array or an absent
+one. It may also be in a value: that is parsed here then."""
 _INTEGER = re.compile(rb"-?[1-9][0-9]{0,18}|0")
-_TYPES: dict[type, str] = {int: ":", list: "*", dict: "%", bool: "#", float: ","}
+_TYPES = {int: ":", list: "*", dict: "%", bool: "#", float: ",", hiredis.ReplyError: "-"}
 _COUNTED = frozenset({b"*", b"$"})
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 
@@ -67,7 +70,7 @@ class WholeRequests:
 
     def __init__(self) -> None:
         self._end = secrets.token_hex(8).encode()
-        self._mark = b"+%b\r\n" % self._end
+        self._mark = b"$%d\r\n%b\r\n" % (len(self._end), self._end)
         """Comes behind the data. Were the last command incomplete, it would be taken for a part of
         that; nobody can send it."""
         self._begin()
@@ -80,7 +83,7 @@ class WholeRequests:
     def parse_many(self, pieces: list[bytes]) -> list[list[Command]] | None:
         """The commands of each piece; None if one of them is anything else, or not whole."""
         data = self._mark.join(pieces) if len(pieces) > 1 else pieces[0]
-        if len(data) > MOST_WHOLE_BYTES or _MANY_ARGUMENTS(data):
+        if len(data) > MOST_WHOLE_BYTES or _MANY_ARGUMENTS(data) or _ODD_ARGUMENT(data):
             return None
         gets, end = self._gets, self._end
         parsed: list[list[Command]] = []
@@ -96,8 +99,8 @@ class WholeRequests:
                     self._begin()
                     return None
                 parsed.append(commands)
-        except hiredis.HiredisError:
-            self._begin()
+        except Exception:  # noqa: BLE001  (TypeError too, for a key of a map that is an array)
+            self._begin()  # whatever it is, nothing of this may be left for the next client
             return None
         return parsed
 
@@ -249,7 +252,9 @@ class Requests:
 
     def _line(self, counted: str, other: str) -> bytes | None:
         """The next line; None if it is not complete."""
-        end = self._buffer.find(b"\n", self._position)
+        begin = self._position
+        # A longer line is refused even if its end is there, which depends on how it has come.
+        end = self._buffer.find(b"\n", begin, begin + MOST_LINE_BYTES + 1)
         if end < 0:
             if len(self._buffer) - self._position > MOST_LINE_BYTES:
                 is_counted = bytes(self._buffer[self._position : self._position + 1]) in _COUNTED

@@ -1,8 +1,8 @@
 """The table of cases: what is measured, ours, the peer, and what must hold.
 
 They vary one thing at a time around values of 256 random bytes and 16 connections. Cases of a group
-share servers. Redis and memcached are written in C and speak leaner protocols: their ratios have no
-bounds.
+share servers. Redis and memcached are written in C: where they speak a leaner protocol than the
+sidecar, their ratios have no bounds.
 
 One file of more than 300 lines, since it is the table.
 """
@@ -12,8 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.bench.filling import MIB, documents
+from tests.bench.in_python import InPython
 from tests.bench.measuring import (
     ANONYMOUS,
+    CPU,
     MAIN_CPU,
     P99,
     RATE,
@@ -22,9 +24,18 @@ from tests.bench.measuring import (
     Case,
     at_least,
     at_most,
+    at_most_times,
 )
 from tests.bench.overload import LIVEZ, Attacked, ClosedLoop
-from tests.bench.servers import Aiohttp, Interpreter, Local, Memcached, Redis, Sidecar
+from tests.bench.servers import (
+    Aiohttp,
+    Diskcache,
+    Interpreter,
+    Local,
+    Memcached,
+    Redis,
+    Sidecar,
+)
 from tests.bench.sides import (
     DEEP,
     MEMCSLAP_BYTES,
@@ -50,6 +61,13 @@ tiers:
   l2: {max_entries: 10000000, max_bytes: 8GiB}
   l3: {enabled: false}
 """
+IN_MEMORY = """
+durability: memory
+tiers:
+  l2: {max_entries: 10000, max_bytes: 1GiB}
+  l3: {enabled: false}
+"""
+"""Keeps in memory what a case writes, and evicts nothing, as Redis does without a log."""
 
 Groups = dict[str, tuple[Case, ...]]
 
@@ -66,6 +84,7 @@ def groups(interpreter: Interpreter | None = None, *, is_short: bool = False) ->
         "diskcache": against_diskcache(sidecar),
         "redis": against_redis(sidecar),
         "memcached": against_memcached(sidecar),
+        "resp": over_resp(sidecar),
         "self": against_itself(Sidecar(cache=ROOMY)),  # also runs modules that no image has
         "overload": overload(sidecar),
         "ops-attack": ops_attack(sidecar),
@@ -150,14 +169,14 @@ def against_redis(sidecar: Sidecar) -> tuple[Case, ...]:
     redis = Redis()
 
     def reading(name: str, what: str, **options: int) -> Case:
-        theirs = RedisBenchmark(redis, "get", **options)
+        theirs = RedisBenchmark(redis, "l1", **options)
         ours = Http(sidecar, "l1", theirs.keys, theirs.size, theirs.connections)
         return Case(name, what, ours, theirs)
 
     def writing(name: str, what: str, durability: str, appendfsync: str) -> Case:
         server = Redis(f"redis {appendfsync}".strip(), appendfsync)
         ours = Http(durable(sidecar, durability), "written", keys=9_000)
-        return Case(name, what, ours, RedisBenchmark(server, "set", keys=9_000))
+        return Case(name, what, ours, RedisBenchmark(server, "written", keys=9_000))
 
     return (
         reading("redis-get", "GET, hit in L1"),
@@ -188,6 +207,115 @@ def against_memcached(sidecar: Sidecar) -> tuple[Case, ...]:
             put,
             Memcslap(memcached, "set"),
         ),
+    )
+
+
+def over_resp(sidecar: Sidecar) -> tuple[Case, ...]:
+    """Redis, memcached and clients in Python against the same protocol, or the closest one."""
+    return (
+        *resp_reads(sidecar, Redis()),
+        *resp_writes(sidecar, Redis()),
+        *resp_memcached(sidecar, Memcached()),
+        *resp_in_python(sidecar),
+    )
+
+
+def resp_reads(sidecar: Sidecar, redis: Redis) -> tuple[Case, ...]:
+    def case(name: str, what: str, ours: RedisBenchmark, *bounds: Bound) -> Case:
+        theirs = replace(ours, server=redis)
+        return Case(f"resp-get{name}", f"GET over RESP, {what}", ours, theirs, bounds)
+
+    l1 = RedisBenchmark(sidecar, "l1")
+    in_l2 = RedisBenchmark(replace(sidecar, cache=ALL_IN_L2), "l2")
+    in_l3 = RedisBenchmark(replace(sidecar, cache=ALL_IN_L3), "l3", keys=DEEP)
+    return (
+        case("", "hit in L1", l1, at_most_times(1.05)),
+        case("-1", "hit in L1, 1 connection", replace(l1, connections=1)),
+        case("-256", "hit in L1, 256 connections", replace(l1, connections=256)),
+        case("-p16", "hit in L1, pipelines of 16", replace(l1, pipeline=16), at_most_times(2.0)),
+        case("-64B", "hit in L1, 64 B", replace(l1, size=64)),
+        case("-64KiB", "hit in L1, 64 KiB", replace(l1, size=64 * KIB)),
+        case("-1MiB", "hit in L1, 1 MiB", replace(l1, size=MIB, keys=8)),
+        case("-l2", "hit in L2", in_l2),
+        case("-l3", "hit in L3", in_l3),
+        case("-miss", "miss", replace(l1, answered="miss")),
+    )
+
+
+def resp_writes(sidecar: Sidecar, redis: Redis) -> tuple[Case, ...]:
+    """Each durability against the one of Redis that promises as much."""
+
+    def case(name: str, what: str, ours: RedisBenchmark, *bounds: Bound) -> Case:
+        return Case(
+            f"resp-set{name}",
+            f"SET over RESP, {what}",
+            ours,
+            replace(ours, server=log if ours.server is sidecar else redis),
+            bounds,
+        )
+
+    log = Redis("redis everysec", "everysec")
+    alone = RedisBenchmark(replace(sidecar, cache=IN_MEMORY), "written", keys=9_000)
+    above_l3 = replace(alone, server=durable(sidecar, "memory"))
+    safe = replace(alone, server=sidecar)
+    few = "2 pipelines of 16"  # with L3, more than 32 in flight may be refused
+    return (
+        case("", "without L3", alone, at_most_times(1.25)),
+        case("-1", "without L3, 1 connection", replace(alone, connections=1)),
+        case("-256", "without L3, 256 connections", replace(alone, connections=256)),
+        case(
+            "-p16", "without L3, pipelines of 16", replace(alone, pipeline=16), at_most_times(2.8)
+        ),
+        case("-64B", "without L3, 64 B", replace(alone, size=64)),
+        case("-64KiB", "without L3, 64 KiB", replace(alone, size=64 * KIB, keys=1000)),
+        case("-1MiB", "without L3, 1 MiB", replace(alone, size=MIB, keys=100)),
+        case("-memory", "durability memory", above_l3),
+        case(
+            "-memory-p16",
+            f"durability memory, {few}",
+            replace(above_l3, connections=2, pipeline=16),
+        ),
+        case("-log", "against a log", safe),
+        case("-log-p16", f"against a log, {few}", replace(safe, connections=2, pipeline=16)),
+    )
+
+
+def resp_memcached(sidecar: Sidecar, memcached: Memcached) -> tuple[Case, ...]:
+    got = RedisBenchmark(sidecar, "l1", size=MEMCSLAP_BYTES)
+    put = RedisBenchmark(replace(sidecar, cache=IN_MEMORY), "written", 9_000, MEMCSLAP_BYTES)
+    return (
+        Case(
+            "resp-memcached-get",
+            "GET over RESP, hit in L1, 2.5 KiB",
+            got,
+            Memcslap(memcached, "get"),
+        ),
+        Case(
+            "resp-memcached-set",
+            "SET over RESP, without L3, 2.5 KiB",
+            put,
+            Memcslap(memcached, "set"),
+        ),
+    )
+
+
+def resp_in_python(sidecar: Sidecar) -> tuple[Case, ...]:
+    """One client, which waits for each answer; of diskcache, only what it gets done is known."""
+    l1 = InPython(sidecar, "l1")
+    l3 = InPython(replace(sidecar, cache=ALL_IN_L3), "l3", keys=10_000)
+    put = InPython(sidecar, "written", keys=9_000)
+
+    def case(name: str, what: str, ours: InPython, server: Redis | Diskcache) -> Case:
+        figure = RATE if isinstance(server, Diskcache) else CPU
+        theirs = replace(ours, server=server)
+        return Case(f"resp-py-{name}", f"redis-py, {what}", ours, theirs, figure=figure)
+
+    return (
+        case("get", "GET, hit in L1", l1, Redis()),
+        case("set", "SET, against a log", put, Redis("redis everysec", "everysec")),
+        case("diskcache-get", "GET, hit in L1", l1, Diskcache()),
+        case("diskcache-get-l3", "GET, hit in L3", l3, Diskcache()),
+        case("diskcache-set", "SET", put, Diskcache()),
     )
 
 

@@ -21,6 +21,8 @@ SEED = 20240607
 MIB = 1 << 20
 AT_ONCE = 1000
 """Keys in a batch."""
+REDIS_KEY = b"key:%012d"
+"""The keys of redis-benchmark."""
 IN_FLIGHT = 2
 """Frames on their way to L3."""
 
@@ -93,22 +95,23 @@ def put_each(port: int, values: Iterable[bytes]) -> None:
     connection.close()
 
 
-def redis_set(port: int, values: Iterable[bytes]) -> None:
-    """Put values in Redis, in pipelines."""
-    keyed = enumerate(values)
+def redis_set(port: int, values: Iterable[bytes], key: bytes = b"key%d") -> None:
+    """Put values over the Redis protocol, in pipelines of about 1 MiB."""
+    keyed = ((key % number, value) for number, value in enumerate(values))
     with (
         socket.create_connection(("127.0.0.1", port)) as connection,
         connection.makefile("rb") as replies,
     ):
-        while batch := list(islice(keyed, AT_ONCE)):
-            connection.sendall(b"".join(_set(number, value) for number, value in batch))
+        for first in keyed:
+            at_once = max(1, min(AT_ONCE, MIB // len(first[1])))
+            batch = [first, *islice(keyed, at_once - 1)]
+            connection.sendall(b"".join(_set(*each) for each in batch))
             for _ in batch:
-                if replies.readline() != b"+OK\r\n":
-                    raise RuntimeError("Redis did not take a value")
+                if (reply := replies.readline()) != b"+OK\r\n":
+                    raise RuntimeError(f"a value was not taken: {reply.decode()}")
 
 
-def _set(number: int, value: bytes) -> bytes:
-    key = b"key%d" % number
+def _set(key: bytes, value: bytes) -> bytes:
     return b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(key), key, len(value), value)
 
 

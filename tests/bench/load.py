@@ -1,4 +1,4 @@
-"""The load: wrk, redis-benchmark and memcslap from outside, and what they report."""
+"""The load: wrk, redis-benchmark, memcslap and a client in Python, and what they report."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import msgspec
+
 from tests.bench.filling import SEED
-from tests.bench.servers import HERE, LOAD_CPU, Running
+from tests.bench.servers import HERE, LOAD_CPU, ROOT, Running
+
+MOST_SECONDS = 300.0
+"""A program that takes longer has failed: redis-benchmark never ends if its server goes away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """The result of one run, latencies in seconds; None where the program does not report them.
 
-    `errors` are answers other than 2xx and 3xx.
+    `errors` are answers other than 2xx and 3xx, and of a client in Python those without a value.
     """
 
     operations: int
@@ -63,11 +68,20 @@ def parse_wrk(text: str) -> Load:
 
 
 def redis_benchmark(
-    server: Running, command: str, *, keys: int, size: int, connections: int, operations: int
+    server: Running,
+    command: str,
+    *,
+    database: int = 0,
+    keys: int,
+    size: int,
+    connections: int,
+    pipeline: int = 1,
+    operations: int,
 ) -> Load:
+    """Raises RuntimeError at the first error of the server, where redis-benchmark stops."""
     line = (
-        f"redis-benchmark -p {server.port} -t {command} -c {connections} -n {operations} -r {keys} "
-        f"-d {size} --precision 3"
+        f"redis-benchmark -p {server.resp_port} --dbnum {database} -t {command} -c {connections} "
+        f"-P {pipeline} -n {operations} -r {keys} -d {size} --precision 3"
     )
     return parse_redis_benchmark(_output(line))
 
@@ -107,9 +121,29 @@ def parse_memcslap(text: str) -> Load:
     return Load(int(found[1]), float(found[2]))
 
 
+def python_client(
+    kind: str, where: str, command: str, *, keys: int, size: int, seconds: int
+) -> Load:
+    """One client of `client.KINDS`, on the processor of the load."""
+    line = (
+        f"{sys.executable} -m tests.bench.client {kind} {where} {command} {keys} {size} {seconds}"
+    )
+    return msgspec.json.decode(_output(line), type=Load)
+
+
 def _output(command: str, environment: dict[str, str] | None = None) -> str:
     pinned = ["taskset", "-c", str(LOAD_CPU), *command.split()]
-    done = subprocess.run(pinned, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        pinned,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=MOST_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 

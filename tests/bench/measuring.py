@@ -81,6 +81,11 @@ def at_least(limit: float, figure: str = CPU) -> Bound:
     return Bound(figure, limit)
 
 
+def at_most_times(times: float) -> Bound:
+    """An operation takes at most so many times the processor time of theirs."""
+    return at_least(1 / times)
+
+
 def at_most(limit: float, figure: str) -> Bound:
     return Bound(figure, limit, is_ceiling=True)
 

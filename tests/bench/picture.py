@@ -36,6 +36,7 @@ HEADINGS = {
     "diskcache": "against diskcache behind the same application",
     "redis": "against Redis",
     "memcached": "against memcached",
+    "resp": "over the Redis protocol, against Redis, memcached and diskcache",
     "self": "against itself without metrics, optimizer or slow disk",
     "overload": "with many connections that always ask again, against 16",
     "ops-attack": "beside an attack on the ops port, against none",

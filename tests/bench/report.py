@@ -72,6 +72,7 @@ def begin(plan: Plan, interpreter: Interpreter) -> Report:
         versions={
             "python": interpreter.version(),
             **{name: version(name) for name in ("aiohttp", "uvloop", "diskcache")},
+            "redis-py": version("redis"),
             **{name: _version(command) for name, command in PROGRAMS.items()},
         },
         seed=SEED,

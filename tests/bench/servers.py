@@ -48,6 +48,10 @@ class Running:
     pid: int
     child: int | None = None
     ops_port: int = 0
+    resp_port: int = 0
+    """Of the Redis protocol."""
+    data: Path | None = None
+    """The folder of a cache that has no server."""
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -158,12 +162,13 @@ class Sidecar:
         with folder() as config:
             (config / "cache.yaml").write_text(self.cache)
             (config / "rules.yaml").write_text(self.rules)
-            environment = dict(self.environment)
+            port, ops, resp = free_port(), free_port(), free_port()
+            # Commits before the Redis protocol ignore this variable, and would refuse the flag.
+            environment = {"CACHE_SIDECAR_RESP_BIND": f"127.0.0.1:{resp}", **dict(self.environment)}
             if self.slow_disk_ms is not None:
                 environment |= slow_disk(config, self.slow_disk_ms)
             if self.in_l3:
                 write_l3(config / "data", islice(noise(random.Random(SEED), 256), self.in_l3))
-            port, ops = free_port(), free_port()
             arguments = (
                 f"-m {self.module} serve --data-bind 127.0.0.1:{port} --ops-bind 127.0.0.1:{ops} "
                 f"--data-dir {config / 'data'} --config {config} --log-level error"
@@ -174,7 +179,7 @@ class Sidecar:
                 if child is not None:
                     pin(child, LOAD_CPU)
                 with scraping(ops) if self.is_scraped else nullcontext():
-                    yield Running(port, pid, child, ops)
+                    yield Running(port, pid, child, ops, resp)
 
     def fill(self, server: Running, values: Iterable[bytes]) -> None:
         """Put them under key0, key1 and so on, in all peers alike."""
@@ -222,7 +227,7 @@ class Redis:
             ]
             with process(["taskset", "-c", str(SERVER_CPU), *command]) as pid:
                 wait_for_port(port, pid)
-                yield Running(port, pid)
+                yield Running(port, pid, resp_port=port)
 
     def fill(self, server: Running, values: Iterable[bytes]) -> None:
         redis_set(server.port, values)
@@ -241,6 +246,20 @@ class Memcached:
         with process(["taskset", "-c", str(SERVER_CPU), *command.split()]) as pid:
             wait_for_port(port, pid)
             yield Running(port, pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Diskcache:
+    """A folder of diskcache. Each client opens it in its own process, since there is no server: the
+    process here is the one that waits for the client.
+    """
+
+    name: str = "diskcache"
+
+    @contextmanager
+    def running(self) -> Iterator[Running]:
+        with folder() as data:
+            yield Running(0, os.getpid(), data=data)
 
 
 @contextmanager

@@ -9,10 +9,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
-from tests.bench.filling import SEED, Values, noise
+from tests.bench.filling import MIB, REDIS_KEY, SEED, Values, noise, redis_set
 from tests.bench.load import Load, memcslap, redis_benchmark, wrk
 from tests.bench.measuring import (
     ANONYMOUS,
@@ -31,6 +32,8 @@ from tests.bench.servers import Aiohttp, Memcached, Redis, Running, Server, Side
 
 WARM_UP = 5_000
 """Operations before each round; their rate gives the number of the round."""
+WARM_UP_BYTES = 256 * MIB
+"""Fewer operations where their values are larger than this in all."""
 DEEP = 50_000
 """Keys of which memory holds a fiftieth at most, with the default configuration."""
 
@@ -52,17 +55,14 @@ class Http:
     def prepare(self, server: Running) -> None:
         is_filled = isinstance(self.server, Sidecar) and self.server.in_l3 >= self.keys
         if self.answered in ("l1", "l2") or (self.answered == "l3" and not is_filled):
-            self.server.fill(server, _first(self.keys, self.values, self.size))
+            self.server.fill(server, first(self.keys, self.values, self.size))
         self.load(server, 1)
 
     def measure(self, server: Running, seconds: int) -> Figures:
-        before = self._answered(server)
-        figures, load = measured(server, lambda: self.load(server, seconds))
+        run = partial(self.load, server, seconds)
+        figures, load = proven(self.server, server, self.answered, run)
         wrong = load.operations - load.errors if self.answered == "miss" else load.errors
-        figures[AS_MEANT] = 1 - wrong / load.operations
-        if before is not None:
-            found = (self._answered(server) or 0) - before
-            figures[AS_MEANT] = min(figures[AS_MEANT], found / load.operations)
+        figures[AS_MEANT] = min(figures[AS_MEANT], 1 - wrong / load.operations)
         return figures
 
     def load(self, server: Running, seconds: int) -> Load:
@@ -75,18 +75,6 @@ class Http:
             connections=self.connections,
             seconds=seconds,
         )
-
-    def _answered(self, server: Running) -> int | None:
-        """How often the tier has answered a read so far, or none has; None if nothing counts it."""
-        if isinstance(self.server, Aiohttp) or self.server.module != "sidecar":
-            return None
-        match self.answered:
-            case "written":
-                return None
-            case "miss":
-                return int(stats_of(server)["misses"])
-            case tier:
-                return int(stats_of(server)["tiers"][tier]["hits"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,28 +116,41 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class RedisBenchmark:
-    """Redis under its own benchmark."""
+    """Random keys over the Redis protocol, under Redis's own benchmark, which stops at an error.
 
-    server: Redis
-    command: Literal["get", "set"]
+    All keys are set before; those of misses are of another database.
+    """
+
+    server: Redis | Sidecar
+    answered: Answered
     keys: int = 100
     size: int = 256
     connections: int = 16
+    pipeline: int = 1
 
     def prepare(self, server: Running) -> None:
-        self._load(server, "set", max(WARM_UP, 10 * self.keys))
+        redis_set(server.resp_port, first(self.keys, noise, self.size), REDIS_KEY)
+        self._warm_up(server)
 
     def measure(self, server: Running, seconds: int) -> Figures:
-        operations = _as_many(self._load(server, self.command, WARM_UP), seconds)
-        return measured(server, lambda: self._load(server, self.command, operations))[0]
+        operations = _as_many(self._warm_up(server), seconds)
+        run = partial(self._load, server, operations)
+        return proven(self.server, server, self.answered, run)[0]
 
-    def _load(self, server: Running, command: str, operations: int) -> Load:
+    def _warm_up(self, server: Running) -> Load:
+        # In pipelines, 5,000 take less than the 0.01 s to which redis-benchmark rounds.
+        operations = WARM_UP * self.pipeline
+        return self._load(server, min(operations, WARM_UP_BYTES // self.size))
+
+    def _load(self, server: Running, operations: int) -> Load:
         return redis_benchmark(
             server,
-            command,
+            "set" if self.answered == "written" else "get",
+            database=1 if self.answered == "miss" else 0,
             keys=self.keys,
             size=self.size,
             connections=self.connections,
+            pipeline=self.pipeline,
             operations=operations,
         )
 
@@ -194,7 +195,7 @@ class Full:
 
     def measure(self, server: Running, seconds: int) -> Figures:
         before = _resident(server)
-        self.server.fill(server, _first(self.entries, self.values, self.size))
+        self.server.fill(server, first(self.entries, self.values, self.size))
         time.sleep(seconds)
         return {RESIDENT: float(_resident(server) - before)}
 
@@ -221,16 +222,43 @@ def measured(server: Running, run: Callable[[], Load]) -> tuple[Figures, Load]:
     before = server.cpu_seconds()
     load = run()
     main, both = (now - was for was, now in zip(before, server.cpu_seconds(), strict=True))
-    figures = {
-        CPU: load.operations / both,
-        MAIN_CPU: load.operations / main,
-        RATE: load.operations / load.seconds,
-    }
+    return {CPU: load.operations / both, MAIN_CPU: load.operations / main, **speeds(load)}, load
+
+
+def speeds(load: Load) -> Figures:
+    """The figures of a load that it tells itself."""
     quantiles = {P50: load.p50, P99: load.p99, P999: load.p999}
-    return figures | {name: it for name, it in quantiles.items() if it is not None}, load
+    known = {name: it for name, it in quantiles.items() if it is not None}
+    return {RATE: load.operations / load.seconds, **known}
 
 
-def _first(count: int, values: Values, size: int) -> Iterator[bytes]:
+def proven(
+    server: Server, running: Running, answered: Answered, run: Callable[[], Load]
+) -> tuple[Figures, Load]:
+    """The same with AS_MEANT, of which the counters of a sidecar tell."""
+    before = _answered(server, running, answered)
+    figures, load = measured(running, run)
+    figures[AS_MEANT] = 1.0
+    if before is not None:
+        found = (_answered(server, running, answered) or 0) - before
+        figures[AS_MEANT] = found / load.operations
+    return figures, load
+
+
+def _answered(server: Server, running: Running, answered: Answered) -> int | None:
+    """How often the tier has answered a read so far, or none has; None if nothing counts it."""
+    if not isinstance(server, Sidecar) or server.module != "sidecar":
+        return None
+    match answered:
+        case "written":
+            return None
+        case "miss":
+            return int(stats_of(running)["misses"])
+        case tier:
+            return int(stats_of(running)["tiers"][tier]["hits"])
+
+
+def first(count: int, values: Values, size: int) -> Iterator[bytes]:
     """The same values for both sides."""
     return islice(values(random.Random(SEED), size), count)
 

@@ -26,6 +26,7 @@ from tests.bench.measuring import (
     Result,
     at_least,
     at_most,
+    at_most_times,
     measure,
     servers,
 )
@@ -33,7 +34,7 @@ from tests.bench.picture import picture
 from tests.bench.report import Machine, Report
 from tests.bench.servers import ROOT, Aiohttp, Running
 from tests.bench.sides import Http
-from tests.contracts.pages import read, table
+from tests.contracts.pages import code, read, table
 
 CASE = Case("get", "GET <&>", Http(Aiohttp("ours"), "l1"), Http(Aiohttp(), "l1"), (at_least(1.5),))
 ROUNDS: tuple[Pair, ...] = (
@@ -88,6 +89,8 @@ def test_both_sides_put_the_same_load_on() -> None:
         (at_least(2.1), 2.0, False),
         (at_most(2.1, CPU), 2.0, True),
         (at_most(1.9, CPU), 2.0, False),
+        (at_most_times(0.51), 2.0, True),
+        (at_most_times(0.49), 2.0, False),
         (Bound(P99, 0.002, "difference", is_ceiling=True), 0.002, True),
         (Bound(P99, 0.002, "ours", is_ceiling=True), 0.003, False),
     ],
@@ -209,6 +212,13 @@ def test_the_picture_shows_each_ratio_with_its_bound() -> None:
 
 def test_the_picture_in_the_documentation_is_that_of_the_reference() -> None:
     assert PICTURE.read_text() == picture(report.load(report.REFERENCE))
+
+
+def test_the_documentation_names_the_groups_that_the_reference_does_not_have() -> None:
+    paragraphs = read("docs/performance.md").split("\n\n")
+    said = [each for each in paragraphs if "The reference is older than" in each]
+    named = {name for each in said for name in code(each)}
+    assert named == groups().keys() - report.load(report.REFERENCE).results.keys()
 
 
 def test_the_bounds_in_the_documentation_are_those_of_the_cases() -> None:

@@ -13,7 +13,7 @@ from sidecar.model.errors import NotReadyError, WriteError
 from sidecar.model.life import is_expired
 from sidecar.store.store import Ask, Found, Reserve, Store, Written
 from sidecar.store.watching import Watch
-from sidecar.tiers.disk import Unanswered
+from sidecar.tiers.disk import DOWN, Unanswered
 from sidecar.tiers.packing import LOOP_BYTES, unpack
 
 AT_ONCE = 64
@@ -151,6 +151,11 @@ class Versions:
         else:
             entry = None if found is None else found.entry
         return None if entry is None or self._is_over(entry) else entry
+
+    @property
+    def may_be_unseen(self) -> bool:
+        """Whether L3 is away, and may have what is not found now."""
+        return self._store.l3_state is DOWN
 
     def _is_at_hand(self, key: bytes) -> bool:
         found = self._store.locate(key)

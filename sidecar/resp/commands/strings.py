@@ -63,7 +63,7 @@ def getset(call: Call) -> Reply:
 
 def getdel(call: Call) -> Reply:
     reply = get(call)
-    if call.get() is not None:
+    if call.get() is not None or call.versions.may_be_unseen:
         call.versions.delete(call.key())
     return reply
 

@@ -1,0 +1,51 @@
+"""What is asked for while L3 is away, which comes back with what it had."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecar.tiers.disk import State
+from tests.resp.both import Both
+from tests.running import PATIENCE_SECONDS
+
+SPACE = b"named"
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[Both]:
+    server = Both(tmp_path, [SPACE])
+    yield server
+    server.close()
+
+
+async def until(both: Both, state: State) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while both.store.disk.state is not state:
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("command", [b"DEL", b"GETDEL"])
+@pytest.mark.parametrize("in_transaction", [False, True])
+def test_what_is_deleted_meanwhile_does_not_come_back(
+    both: Both, command: bytes, *, in_transaction: bool
+) -> None:
+    """Even if only L3 has it, so that it is not found."""
+
+    async def run() -> None:
+        client, tiers = both.resp[SPACE], both.store.memory
+        assert await client.ask((b"SET", b"key", b"old")) == [b"OK"]
+        tiers.pop(SPACE + b"/key")
+        both.process.enable(enabled=False)
+        await until(both, State.DOWN)
+        script = [(b"MULTI",), (command, b"key"), (b"EXEC",)] if in_transaction else None
+        *_, told = await client.ask(*(script or [(command, b"key")]))
+        assert told in (None, 0, [None], [0])
+        both.process.enable(enabled=True)
+        await until(both, State.UP)
+        assert await client.ask((b"GET", b"key")) == [None]
+
+    both.run(run())

@@ -28,10 +28,18 @@ async def until(both: Both, state: State) -> None:
             await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize("command", [b"DEL", b"GETDEL"])
+DELETIONS = {
+    "DEL": (b"DEL", b"key"),
+    "GETDEL": (b"GETDEL", b"key"),
+    "a life that is over": (b"EXPIRE", b"key", b"-1"),
+    "a time that is over": (b"PEXPIREAT", b"key", b"1"),
+}
+
+
+@pytest.mark.parametrize("command", DELETIONS.values(), ids=DELETIONS)
 @pytest.mark.parametrize("in_transaction", [False, True])
 def test_what_is_deleted_meanwhile_does_not_come_back(
-    both: Both, command: bytes, *, in_transaction: bool
+    both: Both, command: tuple[bytes, ...], *, in_transaction: bool
 ) -> None:
     """Even if only L3 has it, so that it is not found."""
 
@@ -41,8 +49,8 @@ def test_what_is_deleted_meanwhile_does_not_come_back(
         tiers.pop(SPACE + b"/key")
         both.process.enable(enabled=False)
         await until(both, State.DOWN)
-        script = [(b"MULTI",), (command, b"key"), (b"EXEC",)] if in_transaction else None
-        *_, told = await client.ask(*(script or [(command, b"key")]))
+        script = [(b"MULTI",), command, (b"EXEC",)] if in_transaction else None
+        *_, told = await client.ask(*(script or [command]))
         assert told in (None, 0, [None], [0])
         both.process.enable(enabled=True)
         await until(both, State.UP)

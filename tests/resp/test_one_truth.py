@@ -42,7 +42,7 @@ from sidecar.tiers import process
 from tests.resp.both import Both, path_of
 from tests.resp.model import OK, Beliefs, Parts, Run, State, Version, keys_of, run
 
-EXAMPLES = int(os.environ.get("TRUTH_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("TRUTH_EXAMPLES", "60"))
 MIB = 1 << 20
 SPACES = [b"db0", b"db3", b"named"]
 NAMES = [b"a", b"ab", b"b/c", "d é".encode()]
@@ -52,10 +52,9 @@ DEFAULT_SECONDS = 3605
 """As all lives, 5 s off the steps of the clock: the child of L3 reckons with the time that really
 passes between two frames."""
 STEPS = [10.0, 100.0]
-KILLS_SELDOM = 5
+KILLS_SELDOM = 3
 WRITES = frozenset({b"SET", b"MSET", b"DEL"})
 """Commands that do not read."""
-LIFE_OR_NAME = frozenset({b"EXPIRE", b"PERSIST", b"GETEX", b"RENAME", b"COPY"})
 
 
 class Part(NamedTuple):
@@ -139,8 +138,26 @@ commands = st.one_of(
     a(st.sampled_from([b"RENAME", b"RENAMENX"]), names, names),
     with_one(a(b"COPY", names, names), a(b"REPLACE")),
 )
-lives_and_names = commands.filter(lambda command: command[0] in LIFE_OR_NAME or len(command) > 3)
 scripts = st.lists(commands, min_size=1, max_size=8)
+
+
+def of_lives(name: bytes) -> st.SearchStrategy[Parts]:
+    """Commands that change a value, or when it expires."""
+    key, set_ = st.just(name), a(b"SET", st.just(name), values)
+    return st.one_of(
+        with_one(set_, new_life, a(b"GET")),
+        a(b"SET", key, values, b"KEEPTTL"),
+        with_one(a(b"GETEX", key), new_life, a(b"PERSIST")),
+        a(b"INCRBY", key, st.just(b"1")),
+        a(st.sampled_from([b"APPEND", b"GETSET"]), key, values),
+        a(b"SETRANGE", key, st.just(b"1"), values),
+        with_one(a(b"EXPIRE", key, seconds), a(b"XX"), a(b"GT"), a(b"LT")),
+        a(b"PERSIST", key),
+        a(b"RENAME", key, names),
+        a(b"COPY", key, names, st.just(b"REPLACE")),
+    )
+
+
 writes = commands.filter(lambda command: command[0] in WRITES and len(command) % 2)
 
 
@@ -448,10 +465,15 @@ class OneTruth(RuleBasedStateMachine):
     def transaction(self, space: bytes, script: list[Parts], *, reads: bool) -> None:
         self.do(self.of_resp(space, script, in_transaction=True), reads=reads)
 
-    @rule(space=spaces, command=lives_and_names, reads=st.booleans())
-    def life_or_name(self, space: bytes, command: Parts, *, reads: bool) -> None:
-        """More of those on which a life depends."""
-        self.do(self.of_resp(space, [command]), reads=reads)
+    @rule(key=keys, value=values, life=seconds, data=st.data())
+    def keep_or_change_a_life(
+        self, key: bytes, value: bytes, life: bytes, data: st.DataObject
+    ) -> None:
+        """What a command does to the life of the value that it changes."""
+        space, _, name = key.partition(b"/")
+        command = data.draw(of_lives(name))
+        script = [(b"SET", name, value, b"EX", life), command, (b"PTTL", name)]
+        self.do(self.of_resp(space, script), reads=True)
 
     @rule(
         key=keys,
@@ -535,6 +557,8 @@ class OneTruth(RuleBasedStateMachine):
     def watch(self, space: bytes, watched: list[bytes], data: st.DataObject) -> None:
         """EXEC runs exactly if nobody has written what is watched, over whichever protocol."""
         client = self.both.resp[space]
+        if data.draw(st.booleans()):
+            self.do(self.of_resp(space, [(b"SET", name, b"watched") for name in watched]))
         assert self.both.run(client.ask((b"WATCH", *watched))) == [OK]
         names_of_watched = {space + b"/" + name for name in watched}
         match data.draw(st.sampled_from(["http", "resp", "invalidate", "time", "fill", "nothing"])):
@@ -568,6 +592,8 @@ class OneTruth(RuleBasedStateMachine):
     @rule(key=keys, data=st.data())
     def at_once(self, key: bytes, data: st.DataObject) -> None:
         """Two clients at the same time, whose requests come in either order."""
+        if data.draw(st.booleans()):
+            self.fill(10)  # so that L3 has to be asked
         first = self._one_of_http(data, key)
         space = key.partition(b"/")[0]
         script = [data.draw(commands)] if self.beliefs.may_forget else data.draw(scripts)

@@ -75,6 +75,7 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
         return max(4, int(number * scale))
 
     filling = partial(attacks.filling, count=some(3000))
+    seconds = max(1.0, scale * resp.SEND_SECONDS)  # fewer clients would be another attack
     return (
         Case("filling, values of 100 KiB", filling, fits=EVERYWHERE),
         Case(
@@ -208,7 +209,13 @@ def cases(scale: float = 1.0) -> tuple[Case, ...]:
             fits=EVERYWHERE,
         ),
         *(
-            Case(f"Redis protocol: {name}", attack, before, fits=EVERYWHERE, speaks_resp=True)
+            Case(
+                f"Redis protocol: {name}",
+                partial(attack, seconds=seconds),
+                before,
+                fits=EVERYWHERE,
+                speaks_resp=True,
+            )
             for before, attacks_after in (
                 (resp.filled, resp.ATTACKS),
                 (resp.filled_l3, resp.ATTACKS_ON_L3),

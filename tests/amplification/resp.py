@@ -17,7 +17,7 @@ from functools import partial
 from tests.amplification.attacks import KIB, MIB, Outcome
 from tests.resp.servers import encoded
 
-SEND_SECONDS, REST_SECONDS = 4.0, 1.5
+SEND_SECONDS, REST_SHARE = 4.0, 0.4
 PATIENCE_SECONDS = 60.0
 TINY = b"*1\r\n$1\r\na\r\n"
 MANY_CLIENTS = 1900
@@ -40,21 +40,28 @@ async def filled_l3(port: int, *, count: int = 300, seed: int = 1) -> list[Outco
 
 
 async def pushed(
-    port: int, *, make: Callable[[int], bytes], clients: int, is_deaf: bool = False
+    port: int,
+    *,
+    make: Callable[[int], bytes],
+    clients: int,
+    is_deaf: bool = False,
+    seconds: float = SEND_SECONDS,
 ) -> list[Outcome]:
-    """Each client sends what `make` gives for its number. A deaf one has no room for replies."""
+    """Each client sends what `make` gives for its number, for so long. A deaf one has no room for
+    replies.
+    """
     connections = []
     for _ in range(clients):
         with suppress(OSError):
             connections.append(_connected(port, is_deaf=is_deaf))
     left = [(connection, memoryview(make(number))) for number, connection in enumerate(connections)]
-    until = time.monotonic() + SEND_SECONDS
+    until = time.monotonic() + seconds
     while left and time.monotonic() < until:
         left = [
             (connection, rest) for connection, data in left if (rest := _send(connection, data))
         ]
         await asyncio.sleep(0.005)
-    await asyncio.sleep(REST_SECONDS)
+    await asyncio.sleep(seconds * REST_SHARE)
     began = time.monotonic()
     try:
         reply = await _asked(port, (b"PING",))

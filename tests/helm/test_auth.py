@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from tests.conftest import StartSidecar
 from tests.helm.accepted import faults
@@ -110,19 +112,49 @@ def test_the_pod_of_helm_test_has_the_token(
     wait_until(lambda: run_test_of(found, sidecar, SECOND).returncode == 0, "it is followed")
 
 
+def expanded(variables: list[Any], token: str, ports: dict[str, str]) -> dict[str, str]:
+    """What the kubelet makes of the variables, with other ports: `$(NAME)` is replaced if NAME is
+    above.
+    """
+    found: dict[str, str] = {}
+    for each in variables:
+        text = token if each.get("valueFrom") == REFERENCE else each["value"]
+        text = re.sub(r"\$\((\w+)\)", lambda name: found.get(name[1], name[0]), text)
+        before, colon, port = text.rpartition(":")
+        found[each["name"]] = before + colon + ports.get(port, port)
+    return found
+
+
+def test_a_redis_client_has_the_token_by_its_url_alone(
+    found: list[Object], start_sidecar: StartSidecar, tmp_path: Path
+) -> None:
+    """Kubernetes puts the token into it. Without it in the URL, the client is refused."""
+    (tmp_path / "token").write_text(TOKEN)
+    sidecar = start_sidecar("--token-file", str(tmp_path / "token"))
+    [application] = pod_of(found)["containers"]
+    ports = {"6379": str(sidecar.resp_port)}
+    url = expanded(application["env"], TOKEN, ports)["CACHE_SIDECAR_REDIS_URL"]
+    assert url == f"redis://default:{TOKEN}@127.0.0.1:{sidecar.resp_port}"
+    with redis.Redis.from_url(url) as client:
+        assert client.set("key", "value")
+        assert client.get("key") == b"value"
+    with (
+        redis.Redis.from_url(url.replace(f"default:{TOKEN}@", "")) as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        stranger.get("key")
+
+
 def run_test_of(
     found: list[Object], sidecar: RunningSidecar, token: str
 ) -> subprocess.CompletedProcess[str]:
     """The command of the pod, with what its variables stand for."""
     [container] = one(found, "Pod")["spec"]["containers"]
-    assert {each["name"] for each in container["env"]} == {
-        "CACHE_SIDECAR_URL",
-        "CACHE_SIDECAR_TOKEN",
-    }
-    url = f"http://127.0.0.1:{sidecar.port}"
+    ports = {"7070": sidecar.port, "6379": sidecar.resp_port}
+    variables = expanded(container["env"], token, {port: str(its) for port, its in ports.items()})
     return subprocess.run(
         [sys.executable, *container["command"][1:]],
-        env={**os.environ, "CACHE_SIDECAR_URL": url, "CACHE_SIDECAR_TOKEN": token},
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,

@@ -14,7 +14,7 @@ from tests.helm.accepted import faults
 from tests.helm.charts import Object, chart_of_ones_own, of_kind, one
 from tests.helm.restricted import violations
 from tests.helm.shop import Values, render_shop
-from tests.running import PATIENCE_SECONDS, RunningSidecar
+from tests.running import PATIENCE_SECONDS, RunningSidecar, free_port
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +69,14 @@ def test_the_pod_can_be_left_out(shop: Path) -> None:
 
 
 def test_a_value_is_put_and_comes_back(shop: Path, sidecar: RunningSidecar) -> None:
-    done = _run(render_shop(shop), sidecar.port)
+    """Over both protocols; over one, if the other is switched off."""
+    done = _run(render_shop(shop), sidecar)
     assert (done.returncode, done.stdout) == (0, "A value was stored and read.\n")
     assert sidecar.ask("GET", "/v1/cache/helm-test/greeting").body == b"hello"
+    assert sidecar.ask("DELETE", "/v1/cache/db0/helm-test").status == 204
+    done = _run(render_shop(shop, {"redis": {"enabled": False}}), sidecar)
+    assert (done.returncode, done.stdout) == (0, "A value was stored and read.\n")
+    assert sidecar.ask("GET", "/v1/cache/db0/helm-test").status == 404
 
 
 def test_a_cache_that_refuses_fails_the_test(
@@ -80,23 +85,37 @@ def test_a_cache_that_refuses_fails_the_test(
     """This also holds if no cache is there."""
     (tmp_path / "cache.yaml").write_text("max_value_bytes: 1B")
     sidecar = start_sidecar("--config", str(tmp_path))
-    done = _run(render_shop(shop), sidecar.port)
+    done = _run(render_shop(shop), sidecar)
     assert done.returncode != 0
     assert "PUT was answered with 413" in done.stderr
     sidecar.stop()
-    assert _run(render_shop(shop), sidecar.port).returncode != 0
+    assert _run(render_shop(shop), sidecar).returncode != 0
 
 
-def _run(found: list[Object], port: int) -> subprocess.CompletedProcess[str]:
-    """The command of the pod's container, except for the port."""
+def test_a_redis_port_that_does_not_serve_the_protocol_fails_the_test(
+    shop: Path, sidecar: RunningSidecar
+) -> None:
+    """Also one on which nobody listens."""
+    for port, said in ((sidecar.port, "SET was answered with HTTP/1.1 400"), (free_port(), "ref")):
+        sidecar.resp_port = port
+        done = _run(render_shop(shop), sidecar)
+        assert done.returncode != 0
+        assert said in done.stderr
+
+
+def _run(found: list[Object], sidecar: RunningSidecar) -> subprocess.CompletedProcess[str]:
+    """The command of the pod's container, except for the ports."""
     [container] = one(found, "Pod")["spec"]["containers"]
     interpreter, *arguments = container["command"]
     assert interpreter == "python"
-    variables = {each["name"]: each["value"] for each in container["env"]}
-    url = variables["CACHE_SIDECAR_URL"].replace(":7070", f":{port}")
+    ports = {":7070": f":{sidecar.port}", ":6379": f":{sidecar.resp_port}"}
+    variables = {}
+    for variable in container["env"]:
+        address, colon, port = variable["value"].rpartition(":")
+        variables[variable["name"]] = address + ports[colon + port]
     return subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, "CACHE_SIDECAR_URL": url},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,

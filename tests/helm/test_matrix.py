@@ -25,6 +25,7 @@ VARIANTS: dict[str, Values] = {
     "quiet": {
         "config": {"watch": False},
         "events": "none",
+        "redis": {"enabled": False},
         "serviceAccountName": "",
         "helmTest": {"enabled": False},
         "probes": {"startup": None},
@@ -46,7 +47,7 @@ VARIANTS: dict[str, Values] = {
         },
     },
     "extended": {
-        "ports": {"data": 17070, "ops": 17071},
+        "ports": {"data": 17070, "ops": 17071, "redis": 16379},
         "opsAddress": "[::]",
         "linger": "40s",
         "image": {"repository": "registry.example.com:5000/a/b", "digest": f"sha256:{'a' * 64}"},
@@ -59,6 +60,8 @@ VARIANTS: dict[str, Values] = {
         "auth": {"existingSecret": "cache-token", "existingSecretKey": "cache.token"},
         "commonAnnotations": {"example.com/owner": "shop"},
         "dataSocket": {"path": "/run/cache/socket", "mode": "660"},
+        "redis": {"setRedisUrl": True},
+        "redisSocket": {"path": "/run/cache/redis"},
         "extraVolumeMounts": [{"name": "cache-sidecar-data", "mountPath": "/run/cache"}],
         "envFrom": [
             {"configMapRef": {"name": "proxy"}},

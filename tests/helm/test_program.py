@@ -30,8 +30,9 @@ from tests.helm.shop import (
 
 SCHEMA_TEXT = (SIDECAR / "values.schema.json").read_text()
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_TEXT)
-SOCKET = {"--data-socket", "--data-socket-mode"}
-OTHERS = {*SOCKET, "--resp-bind", "--resp-socket", "--token-file", "--greet", "--help"}
+SOCKETS = {"--data-socket": "dataSocket.path", "--resp-socket": "redisSocket.path"}
+MODE = "--data-socket-mode"
+OTHERS = {*SOCKETS, MODE, "--resp-bind", "--token-file", "--greet", "--help"}
 """Flags that the chart does not set by default."""
 
 
@@ -49,12 +50,14 @@ def container_of(folder: Path, workload: str, values: Values, kube: str) -> Obje
             WORKLOAD,
             {
                 "dataSocket": {"path": "/run/cache/socket"},
+                "redisSocket": {"path": "/run/cache/redis"},
+                "ports": {"redis": 6380},
                 "extraVolumeMounts": [{"name": "cache-sidecar-data", "mountPath": "/run/cache"}],
             },
             "1.36",
         ),
     ],
-    ids=["native sidecar", "container that does not watch", "everything else", "a socket"],
+    ids=["native sidecar", "container that does not watch", "everything else", "sockets"],
 )
 def test_the_program_takes_the_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workload: str, values: Values, kube: str
@@ -86,29 +89,29 @@ def test_the_chart_sets_every_flag_or_knows_that_it_does_not(tmp_path: Path) -> 
     assert set_by_chart == refused == of_program - OTHERS
 
 
-def test_the_chart_sets_the_flags_of_a_socket_that_is_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flag", SOCKETS)
+def test_the_chart_sets_the_flags_of_a_socket_that_is_asked_for(tmp_path: Path, flag: str) -> None:
     """In a volume that its group may use, which the pod's other containers belong to."""
-    socket: Values = {
-        "dataSocket": {"path": "/run/cache/socket", "mode": "0666"},
+    name = SOCKETS[flag].partition(".")[0]
+    volume: Values = {
+        "dataSocket": {"mode": "0666"},
         "extraVolumeMounts": [{"name": "cache-sidecar-data", "mountPath": "/run/cache"}],
     }
+
+    def at(path: str) -> Values:
+        return volume | {name: volume.get(name, {}) | {"path": path}}
+
     shop = make_shop(tmp_path / "shop")
-    found = render_shop(shop, socket)
+    found = render_shop(shop, at("/run/cache/socket"))
     flags = flags_of(sidecar_of(found))
-    assert {flag: flags[flag] for flag in SOCKET} == {
-        "--data-socket": "/run/cache/socket",
-        "--data-socket-mode": "0666",
-    }
+    stated = {each: flags.get(each) for each in (*SOCKETS, MODE)}
+    assert stated == dict.fromkeys(SOCKETS) | {flag: "/run/cache/socket", MODE: "0666"}
     assert pod_of(found)["securityContext"]["fsGroup"] == 65532
-    for flag in SOCKET:
-        with pytest.raises(RefusedError, match=f"extraArgs: {flag} is set by dataSocket"):
-            render_shop(shop, socket | {"extraArgs": [f"{flag}=x"]})
-    with pytest.raises(RefusedError, match="is in no volume of extraVolumeMounts"):
-        render_shop(
-            shop,
-            {"dataSocket": {"path": "/run/cachesocket"}}
-            | {"extraVolumeMounts": socket["extraVolumeMounts"]},
-        )
+    for each, value in ((flag, SOCKETS[flag]), (MODE, "dataSocket.mode")):
+        with pytest.raises(RefusedError, match=f"extraArgs: {each} is set by {value}"):
+            render_shop(shop, at("/run/cache/socket") | {"extraArgs": [f"{each}=x"]})
+    with pytest.raises(RefusedError, match=f"{SOCKETS[flag]} .* is in no volume of extraVolumeM"):
+        render_shop(shop, at("/run/cachesocket"))
 
 
 @pytest.mark.parametrize(
@@ -116,10 +119,10 @@ def test_the_chart_sets_the_flags_of_a_socket_that_is_asked_for(tmp_path: Path) 
 )
 def test_a_path_is_passed_on_as_it_is(tmp_path: Path, path: str) -> None:
     """Not as YAML, to which ` #` begins a comment."""
-    values: Values = {"dataSocket": {"path": path}}
+    values: Values = {"dataSocket": {"path": path}, "redisSocket": {"path": f"{path}2"}}
     values["extraVolumeMounts"] = [{"name": "a", "mountPath": "/run"}]
-    found = render_shop(make_shop(tmp_path / "shop"), values)
-    assert flags_of(sidecar_of(found))["--data-socket"] == path
+    flags = flags_of(sidecar_of(render_shop(make_shop(tmp_path / "shop"), values)))
+    assert (flags["--data-socket"], flags["--resp-socket"]) == (path, f"{path}2")
 
 
 def test_the_schema_knows_the_keys_of_cache_yaml() -> None:

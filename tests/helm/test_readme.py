@@ -71,7 +71,10 @@ def test_the_quick_start_leads_to_pods_with_a_sidecar(quick_start: Path, major: 
     assert [each["name"] for each in pod["spec"]["initContainers"]] == ["cache-sidecar"]
     assert violations(pod["spec"]) == []
     [shop] = pod["spec"]["containers"]
-    assert shop["env"] == [{"name": "CACHE_SIDECAR_URL", "value": "http://127.0.0.1:7070"}]
+    assert {each["name"]: each["value"] for each in shop["env"]} == {
+        "CACHE_SIDECAR_URL": "http://127.0.0.1:7070",
+        "CACHE_SIDECAR_REDIS_URL": "redis://127.0.0.1:6379",
+    }
 
 
 def test_the_image_that_is_pushed_is_the_one_that_is_pulled(quick_start: Path) -> None:

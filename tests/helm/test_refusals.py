@@ -82,6 +82,29 @@ REFUSED: list[tuple[Values, str]] = [
     ({"resources": {"limits": {"cpu": 0.05}}}, "requests.cpu 100m is more than"),
     ({"resources": {"limits": {"ephemeral-storage": "2Gi"}}}, "the pod would be evicted"),
     ({"ports": {"data": 7071}}, "ports.data and ports.ops are both 7071"),
+    ({"ports": {"redis": 7070}}, "ports.redis and ports.data are both 7070"),
+    ({"ports": {"ops": 6379}}, "ports.redis and ports.ops are both 6379"),
+    (
+        {"redis": {"enabled": False, "setRedisUrl": True}},
+        "redis.setRedisUrl is true, but redis.enabled is false",
+    ),
+    (
+        {
+            "redis": {"enabled": False},
+            "redisSocket": {"path": "/run/cache/redis"},
+            "extraVolumeMounts": [{"name": "a", "mountPath": "/run/cache"}],
+        },
+        "redisSocket.path is set, but redis.enabled is false",
+    ),
+    (
+        {
+            "dataSocket": {"path": "/run/cache/a"},
+            "redisSocket": {"path": "/run/cache/a"},
+            "extraVolumeMounts": [{"name": "a", "mountPath": "/run/cache"}],
+        },
+        "dataSocket.path and redisSocket.path are both /run/cache/a",
+    ),
+    ({"extraArgs": ["--resp-bind=off"]}, "--resp-bind is set by ports.redis and redis.enabled"),
     (
         {"probes": {"liveness": {"grpc": {"port": 1}}}},
         "set probes.liveness.httpGet: null",
@@ -148,6 +171,7 @@ def test_what_the_sentences_ask_for_is_taken(shop: Path) -> None:
         shop, {"config": {"owner": "operator"}, "resources": {"limits": {"memory": "104Mi"}}}
     )
     render_shop(shop, {"serviceAccountName": "", "rbac": {"create": False}})
+    render_shop(shop, {"ports": {"data": 6379}, "redis": {"enabled": False}})
     render_shop(shop, {"podMonitor": {"interval": "1m30s", "scrapeTimeout": "90000ms"}})
     fits = {"cache.yaml": {"tiers": {"l3": {"max_bytes": "1120MiB"}}}}
     render_shop(shop, {"config": {"documents": fits}})

@@ -160,7 +160,10 @@ def test_everything_of_the_container_can_be_overridden(shop: Path) -> None:
     token = volumes_of(found)["cache-sidecar-token"]["projected"]["sources"][0]
     assert token["serviceAccountToken"]["expirationSeconds"] == 10000000
     [application] = pod_of(found)["containers"]
-    assert application["env"] == [{"name": "CACHE_SIDECAR_URL", "value": "http://127.0.0.1:1"}]
+    assert application["env"] == [
+        {"name": "CACHE_SIDECAR_URL", "value": "http://127.0.0.1:1"},
+        {"name": "CACHE_SIDECAR_REDIS_URL", "value": "redis://127.0.0.1:6379"},
+    ]
 
 
 def test_labels_and_annotations_of_every_object_are_on_every_object(shop: Path) -> None:

@@ -56,11 +56,19 @@ the application is terminated before the sidecar or together with it.
 - --events={{ .Values.events }}
 {{- end }}
 - --data-bind=127.0.0.1:{{ .Values.ports.data }}
-{{- with .Values.dataSocket }}
-{{- if .path }}
-- {{ printf "--data-socket=%s" .path | quote }}
-- --data-socket-mode={{ .mode }}
+{{- with .Values.dataSocket.path }}
+- {{ printf "--data-socket=%s" . | quote }}
 {{- end }}
+{{- if not .Values.redis.enabled }}
+- --resp-bind=off
+{{- else if ne (int .Values.ports.redis) 6379 }}{{/* The program's default is not stated: it is skipped if it is taken. */}}
+- --resp-bind=127.0.0.1:{{ .Values.ports.redis }}
+{{- end }}
+{{- with .Values.redisSocket.path }}
+- {{ printf "--resp-socket=%s" . | quote }}
+{{- end }}
+{{- if or .Values.dataSocket.path .Values.redisSocket.path }}
+- --data-socket-mode={{ .Values.dataSocket.mode }}
 {{- end }}
 - --data-dir=/var/lib/cache-sidecar
 - --data-limit={{ include "cache-sidecar.dataLimit" . }}

@@ -45,3 +45,8 @@ cache-sidecar/instance: {{ include "cache-sidecar.instance" . | quote }}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}
+
+{{/* The address of the Redis protocol, with the variable of the token if there is one. */}}
+{{- define "cache-sidecar.redisUrl" -}}
+redis://{{ if .Values.auth.existingSecret }}default:$(CACHE_SIDECAR_TOKEN)@{{ end }}127.0.0.1:{{ .Values.ports.redis }}
+{{- end }}

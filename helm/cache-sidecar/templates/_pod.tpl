@@ -53,7 +53,10 @@ items or map keys without indentation, or nothing if `enabled` is false.
 {{- end }}
 {{- end }}
 
-{{/* For `env` of the application's containers: the cache's address, and its token if it has one. */}}
+{{/*
+For `env` of the application's containers: the cache's addresses, and its token if it has one. Kubernetes replaces
+`$(NAME)` by the value of a variable that is defined before.
+*/}}
 {{- define "cache-sidecar.env" -}}
 {{- include "cache-sidecar.podGuard" . }}
 {{- if .Values.enabled -}}
@@ -66,6 +69,14 @@ items or map keys without indentation, or nothing if `enabled` is false.
     secretKeyRef:
       name: {{ .existingSecret | quote }}
       key: {{ .existingSecretKey | quote }}
+{{- end }}
+{{- end }}
+{{- if .Values.redis.enabled }}
+- name: CACHE_SIDECAR_REDIS_URL
+  value: {{ include "cache-sidecar.redisUrl" . }}
+{{- if .Values.redis.setRedisUrl }}
+- name: REDIS_URL
+  value: {{ include "cache-sidecar.redisUrl" . }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -90,12 +101,12 @@ prometheus.io/path: /metrics
 {{- end }}
 
 {{/*
-For `securityContext` of the pod: a group that may write to L3's volume, and connect to the data socket. Empty
-without both, since an emptyDir is writable by all users. `OnRootMismatch` avoids a recursive chown of the pod's volumes at every start.
+For `securityContext` of the pod: a group that may write to L3's volume, and connect to the Unix sockets. Empty
+without these, since an emptyDir is writable by all users. `OnRootMismatch` avoids a recursive chown of the pod's volumes at every start.
 */}}
 {{- define "cache-sidecar.podSecurityContext" -}}
 {{- include "cache-sidecar.podGuard" . }}
-{{- $grouped := or .Values.dataSocket.path (not (has .Values.l3.type (list "emptyDir" "none"))) }}
+{{- $grouped := or .Values.dataSocket.path .Values.redisSocket.path (not (has .Values.l3.type (list "emptyDir" "none"))) }}
 {{- if and .Values.enabled .Values.l3.fsGroup $grouped -}}
 fsGroup: {{ int64 .Values.l3.fsGroup }}
 fsGroupChangePolicy: OnRootMismatch

@@ -60,6 +60,20 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- if eq (int .Values.ports.data) (int .Values.ports.ops) }}
 - ports.data and ports.ops are both {{ .Values.ports.ops }}: change one of them.
 {{- end }}
+{{- if .Values.redis.enabled }}
+{{- range $name := list "data" "ops" }}
+{{- if eq (int $.Values.ports.redis) (int (index $.Values.ports $name)) }}
+- ports.redis and ports.{{ $name }} are both {{ $.Values.ports.redis }}: change one of them, or set redis.enabled: false.
+{{- end }}
+{{- end }}
+{{- else }}
+{{- if .Values.redis.setRedisUrl }}
+- redis.setRedisUrl is true, but redis.enabled is false: there is no address to set. Change one of them.
+{{- end }}
+{{- if .Values.redisSocket.path }}
+- redisSocket.path is set, but redis.enabled is false: remove the path, or set redis.enabled: true.
+{{- end }}
+{{- end }}
 {{- range $name, $probe := .Values.probes }}
 {{- $handlers := list }}
 {{- range $handler := list "httpGet" "exec" "tcpSocket" "grpc" }}
@@ -100,7 +114,11 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- $resized = append $resized .resourceName }}
 {{- end }}
 {{- $flags := include "cache-sidecar.flags" . | fromYaml }}
-{{- if .Values.dataSocket.path }}{{ $flags = include "cache-sidecar.flagsOfSocket" . | fromYaml | merge $flags }}{{ end }}
+{{- $_ := set $flags "--resp-bind" "ports.redis and redis.enabled" }}
+{{- $sockets := dict "dataSocket.path" .Values.dataSocket.path "redisSocket.path" .Values.redisSocket.path }}
+{{- if .Values.dataSocket.path }}{{ $_ := set $flags "--data-socket" "dataSocket.path" }}{{ end }}
+{{- if .Values.redisSocket.path }}{{ $_ := set $flags "--resp-socket" "redisSocket.path" }}{{ end }}
+{{- if or .Values.dataSocket.path .Values.redisSocket.path }}{{ $_ := set $flags "--data-socket-mode" "dataSocket.mode" }}{{ end }}
 {{- if .Values.auth.existingSecret }}{{ $_ := set $flags "--token-file" "auth.existingSecret" }}{{ end }}
 {{- range $argument := .Values.extraArgs }}
 {{- $flag := regexReplaceAll "=.*$" $argument "" }}
@@ -132,25 +150,23 @@ Validation of the container's resources, and of the values that are rendered unc
 {{- end }}
 {{- $paths = append $paths (trimSuffix "/" .mountPath) }}
 {{- end }}
-{{- with .Values.dataSocket.path }}
-{{- $path := . }}
+{{- range $name, $path := $sockets }}
+{{- if $path }}
 {{- $mounted := false }}
 {{- range $.Values.extraVolumeMounts }}
 {{- if hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $path }}{{ $mounted = true }}{{ end }}
 {{- end }}
 {{- if not $mounted }}
-- dataSocket.path {{ $path }} is in no volume of extraVolumeMounts, so no other container could connect to it: mount the volume that they share.
+- {{ $name }} {{ $path }} is in no volume of extraVolumeMounts, so no other container could connect to it: mount the volume that they share.
 {{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.dataSocket.path (eq .Values.dataSocket.path .Values.redisSocket.path) }}
+- dataSocket.path and redisSocket.path are both {{ .Values.dataSocket.path }}: change one of them.
 {{- end }}
 {{- end }}
 
-{{/* Those that it sets with `dataSocket.path`. */}}
-{{- define "cache-sidecar.flagsOfSocket" -}}
---data-socket: dataSocket.path
---data-socket-mode: dataSocket.mode
-{{- end }}
-
-{{/* The flags that the chart sets, and the chart value that controls each. */}}
+{{/* The flags that the chart always sets, and the chart value that controls each. */}}
 {{- define "cache-sidecar.flags" -}}
 --config: config.documents
 --configmap: config.name and config.watch

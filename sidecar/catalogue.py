@@ -39,7 +39,7 @@ from sidecar.optimizer.one_shots import ONE_SHOTS
 from sidecar.optimizer.rules import compile_rule
 from sidecar.policies import fifo, lfu, lru, random, s3fifo, sieve, ttl, w_tinylfu
 from sidecar.policies.registry import Policies
-from sidecar.signals import cache, cpu, garbage, http, io, memory, network
+from sidecar.signals import cache, cpu, garbage, http, io, memory, network, resp
 from sidecar.signals.signal import Signals
 
 
@@ -116,6 +116,7 @@ CATALOGUE = Catalogue(
         (
             *cache.SIGNALS,
             *http.SIGNALS,
+            *resp.SIGNALS,
             *memory.SIGNALS,
             *cpu.SIGNALS,
             *io.SIGNALS,

@@ -13,6 +13,9 @@ from sidecar.api.answers import Count, Knobs, WallTime
 from sidecar.config.values import Compression, Durability
 from sidecar.model.entry import Tier
 
+PROTOCOLS = ("http", "resp")
+"""Those that applications speak: the data API, and the Redis protocol."""
+
 
 class Problem(Struct, frozen=True, kw_only=True):
     """A problem document (RFC 9457)."""
@@ -51,6 +54,22 @@ class L3State(Struct, frozen=True, kw_only=True):
     timeouts: Annotated[int, Meta(description="Requests that it did not answer in time.")]
 
 
+class ProtocolState(Struct, frozen=True, kw_only=True):
+    """A protocol of applications, and its counters since the start."""
+
+    listening: Annotated[
+        bool, Meta(description="False if it is off, or if its default port was taken.")
+    ]
+    trouble: Annotated[
+        str | None, Meta(description="Why its default port is not listened on; null if it is.")
+    ]
+    connections: Annotated[Count, Meta(description="Open connections.")]
+    requests: Annotated[Count, Meta(description="Requests that were answered.")]
+    shed: Annotated[
+        Count, Meta(description="Requests and connections that were refused because of overload.")
+    ]
+
+
 class Stats(Struct, frozen=True, kw_only=True):
     """What the cache holds and has done since the start."""
 
@@ -59,6 +78,13 @@ class Stats(Struct, frozen=True, kw_only=True):
     misses: int
     tiers: Annotated[dict[Tier, TierState], Meta(extra_json_schema={"required": [*Tier]})]
     l3: L3State
+    protocols: Annotated[
+        dict[str, ProtocolState],
+        Meta(
+            description="http, the data API; resp, the Redis protocol.",
+            extra_json_schema={"required": [*PROTOCOLS]},
+        ),
+    ]
     warmed: Annotated[int, Meta(description="Entries that the last start took from L3.")]
     max_value_bytes: Annotated[
         Count,

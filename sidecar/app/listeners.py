@@ -67,6 +67,8 @@ class Listeners:
         """The ports of the data API (`http`), the ops API (`ops`) and the Redis protocol (`resp`);
         for 0, the chosen one.
         """
+        self.trouble: dict[str, str] = {}
+        """Why the default port of a protocol is not listened on; nothing if it is."""
 
     async def open(self) -> None:
         """Raises StartError; `close` must be awaited in that case too."""
@@ -93,6 +95,19 @@ class Listeners:
         finally:
             for file in self._files:
                 file.remove()
+
+    def listening(self) -> dict[str, bool]:
+        """By protocol: whether it is listened for where it was asked for; without those that were
+        switched off.
+        """
+        is_asked_for = self._settings.resp_bind or self._settings.resp_socket
+        protocols = ("http", "ops", *(["resp"] if is_asked_for else []))
+        return {name: name not in self.trouble for name in protocols}
+
+    def notes(self) -> list[str]:
+        """What is wrong, in sentences."""
+        why = self.trouble.get("resp")
+        return [] if why is None else [f"The Redis protocol is not served: {why}."]
 
     async def _bind_data(self, bind: tuple[str, int]) -> int:
         runner = await self._runner(self._data)
@@ -125,6 +140,7 @@ class Listeners:
             refused = _not_bound(bind, "--resp-bind", error)
             if self._settings.resp_bind_is_stated:
                 raise refused from None
+            self.trouble["resp"] = str(refused)
             log.warning("The Redis protocol is not served", reason=str(refused))
             return
         self.ports["resp"] = int(sockets[0].getsockname()[1])

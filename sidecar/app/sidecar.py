@@ -13,7 +13,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from sidecar.api.state import CacheSettings, Configuration
+from sidecar.api.state import PROTOCOLS, CacheSettings, Configuration, ProtocolState
 from sidecar.app.actuators import Actuators
 from sidecar.app.announcements import Announcer
 from sidecar.app.listeners import Listeners, data_limits
@@ -163,7 +163,8 @@ class Sidecar:
         if token is not None and settings.token_file is not None:
             self._token_file = TokenFile(settings.token_file, token)
             others.append(self._token_file.notes)
-        self._readiness = ReadinessCheck(self.store, self.l3, [documents.notes, *others])
+        notes = [documents.notes, *others, self._notes_of_listeners]
+        self._readiness = ReadinessCheck(self.store, self.l3, notes)
         self.resp = Service(
             self.store, self._clock, self.admissions["resp"], resp_commands.ALL, token
         )
@@ -206,11 +207,11 @@ class Sidecar:
 
     def _sources(self) -> Sources:
         """What signals are read from."""
-        admission = self.admissions["http"]
+        spoken = {name: self.admissions[name] for name in PROTOCOLS}
         return Sources(
             look=self._snapshot,
-            requests=admission.stats,
-            connections=lambda: admission.connections,
+            requests={name: admission.stats for name, admission in spoken.items()},
+            connections=lambda: sum(admission.connections for admission in spoken.values()),
             collections=self._collections,
             pids=self._pids,
             data_dir=self._settings.data_dir,
@@ -231,7 +232,9 @@ class Sidecar:
         return DataApi(
             entries=EntryApi(self.store, self._clock),
             batch=BatchApi(self.store, self._clock),
-            admin=AdminApi(self.store, self._clock, self._describe_config),
+            admin=AdminApi(
+                self.store, self._clock, self._describe_config, self._describe_protocols
+            ),
             optimizer=OptimizerApi(self.control),
             signals=SignalsApi(self.control.history, wall=self._clock),
             console=Console(),
@@ -266,12 +269,29 @@ class Sidecar:
             knobs=described_knobs(engine),
         )
 
+    def _notes_of_listeners(self) -> list[str]:
+        return self._listeners.notes()
+
+    def _describe_protocols(self) -> dict[str, ProtocolState]:
+        listening, trouble = self._listeners.listening(), self._listeners.trouble
+        return {
+            name: ProtocolState(
+                listening=listening.get(name, False),
+                trouble=trouble.get(name),
+                connections=self.admissions[name].connections,
+                requests=self.admissions[name].stats.answered_count,
+                shed=self.admissions[name].stats.shed.total(),
+            )
+            for name in PROTOCOLS
+        }
+
     def _report_process(self) -> metrics.ProcessReport:
         return metrics.ProcessReport(
             version=version("cache-sidecar"),
             l3_pid=self.l3.pid,
             l3_restarts=self.l3.restarts,
             connections={name: each.connections for name, each in self.admissions.items()},
+            listening=self._listeners.listening(),
         )
 
     # ---- start and stop

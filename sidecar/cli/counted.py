@@ -42,14 +42,27 @@ class L3Health(Struct, frozen=True):
     timeouts: int
 
 
+class ProtocolCounts(Struct, frozen=True):
+    """A protocol of applications. `trouble` is why its default port is not listened on."""
+
+    listening: bool
+    trouble: str | None
+    connections: int
+    requests: int
+    shed: int
+
+
 class Stats(Struct, frozen=True):
-    """The response of GET /v1/stats. Tiers are those of this version, fastest first."""
+    """The response of GET /v1/stats. Tiers are those of this version, fastest first; an earlier one
+    has no protocols.
+    """
 
     hit_ratio: float
     hits: int
     misses: int
     tiers: dict[str, TierCounts]
     l3: L3Health
+    protocols: dict[str, ProtocolCounts] = {}
 
     @property
     def lookups(self) -> int:
@@ -61,6 +74,8 @@ class Stats(Struct, frozen=True):
         counters = [self.hits, self.misses, self.l3.timeouts]
         for tier in self.tiers.values():
             counters += [tier.hits, tier.misses, tier.expired, tier.evictions]
+        for protocol in self.protocols.values():
+            counters += [protocol.requests, protocol.shed]
         return counters
 
 
@@ -83,12 +98,16 @@ class Growth:
     hit_ratio: float | None
     shares: dict[str, float]
     tiers: dict[str, TierGrowth]
+    requests_per_second: dict[str, float]
+    """By protocol."""
 
 
 def growth(before: Stats, after: Stats, seconds: float) -> Growth | None:
     """The difference of two samples that are `seconds` apart; None if the process has restarted."""
-    if before.tiers.keys() != after.tiers.keys() or any(
-        now < then for then, now in zip(before.counters, after.counters, strict=True)
+    if (
+        before.tiers.keys() != after.tiers.keys()
+        or before.protocols.keys() != after.protocols.keys()
+        or any(now < then for then, now in zip(before.counters, after.counters, strict=True))
     ):
         return None
     lookups = after.lookups - before.lookups
@@ -100,6 +119,10 @@ def growth(before: Stats, after: Stats, seconds: float) -> Growth | None:
         hit_ratio=(after.hits - before.hits) / lookups if lookups else None,
         shares={name: count / lookups for name, count in answered.items()} if lookups else {},
         tiers={name: _of_tier(then, now, seconds) for name, (then, now) in tiers.items()},
+        requests_per_second={
+            name: (now.requests - before.protocols[name].requests) / seconds
+            for name, now in after.protocols.items()
+        },
     )
 
 

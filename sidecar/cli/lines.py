@@ -21,6 +21,7 @@ _SIGNALS = {
     "get p50": "http.get_p50_seconds",
     "get p99": "http.get_p99_seconds",
     "put p99": "http.put_p99_seconds",
+    "resp p99": "resp.get_p99_seconds",
     "memory": "memory.working_set_bytes",
 }
 

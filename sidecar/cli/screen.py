@@ -6,7 +6,6 @@ It fits any size: long lines are cut on the right, and lists show the most impor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -20,7 +19,7 @@ from sidecar.cli.figures import Readings
 from sidecar.cli.palette import TIERS
 from sidecar.cli.plot import Plot
 from sidecar.cli.report import change_of, comparison_of, effect, named, styled
-from sidecar.cli.stats import held, state
+from sidecar.cli.stats import PROTOCOLS, held, state
 from sidecar.cli.watching import Watch
 from sidecar.model.outcome import Outcome
 
@@ -29,6 +28,18 @@ _URGENCY = ("active", "pending", "cooling_down", "unavailable", "inactive", "dis
 _FIXED_LINES = 15
 """The rows other than those of the plot, the rules and the outcomes."""
 _LEAST = {"plot": 4, "rules": 3, "outcomes": 2}
+_LATENCIES = {
+    "http": {
+        "GET p50": "http.get_p50_seconds",
+        "p99": "http.get_p99_seconds",
+        "PUT p99": "http.put_p99_seconds",
+    },
+    "resp": {
+        "GET p50": "resp.get_p50_seconds",
+        "p99": "resp.get_p99_seconds",
+        "SET p99": "resp.set_p99_seconds",
+    },
+}
 _USUAL_COLUMNS = 80
 _WIDE_COLUMNS = 100
 """The width from which bars are shown."""
@@ -56,10 +67,10 @@ class Screen:
             _headline(watch, marked=marked),
             Plot(list(watch.points), [*TIERS], rows["plot"]),
             _time_axis(watch, self.interval_seconds, width),
-            Text(),
             _tiers(watch, width),
             Text(),
-            *_latency_and_memory(watch, self.readings, wide=width >= _WIDE_COLUMNS),
+            *(_protocol(watch, self.readings, name) for name in PROTOCOLS),
+            _memory(watch, wide=width >= _WIDE_COLUMNS),
             Text(),
             _rules_heading(look.optimizer),
             _rules(look.optimizer, rows["rules"]),
@@ -140,20 +151,23 @@ def _tiers(watch: Watch, width: int) -> Table:
     return table
 
 
-def _latency_and_memory(
-    watch: Watch, readings: Readings, *, wide: bool
-) -> Iterator[RenderableType]:
-    look = watch.latest
-    line = Text.assemble(("latency  ", "dim"))
-    for operation in ("get", "put"):
-        line.append(f"{operation.upper()} ")
-        for name in ("p50", "p99"):
-            signal = f"http.{operation}_{name}_seconds"
-            value = look.signal(signal)
-            shown = "-" if value is None else readings.reading(signal, value)
-            line.append(f"{name} {shown:<9}")
-    yield line.append(f"over {figures.span(look.optimizer.interval_seconds)}", "dim")
-    yield _memory(watch, wide=wide)
+def _protocol(watch: Watch, readings: Readings, name: str) -> Text:
+    """Its requests, connections and latencies, or why it has none. An earlier version tells only
+    latencies.
+    """
+    line = Text.assemble((f"{PROTOCOLS[name]:<9}", "dim"))
+    its = watch.latest.stats.protocols.get(name)
+    if its is not None and not its.listening:
+        return line.append("off", "dim") if its.trouble is None else line.append(its.trouble, "red")
+    rates = {} if watch.growth is None else watch.growth.requests_per_second
+    rate = f"{figures.per_second(rates[name])}/s" if name in rates else "-"
+    clients = "-" if its is None else f"{its.connections:,}"
+    line.append(f"{rate:<9}clients {clients:<5}")
+    for label, signal in _LATENCIES[name].items():
+        value = watch.latest.signal(signal)
+        shown = "-" if value is None else readings.reading(signal, value)
+        line.append(f"  {label} {shown:<7}")
+    return line
 
 
 def _memory(watch: Watch, *, wide: bool) -> RenderableType:

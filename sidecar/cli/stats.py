@@ -15,6 +15,9 @@ from sidecar.cli.asking import ask, asks, console
 from sidecar.cli.client import Address
 from sidecar.cli.counted import Stats, TierCounts
 
+PROTOCOLS = {"http": "HTTP", "resp": "Redis"}
+"""Their names on the screen."""
+
 
 class InForce(msgspec.Struct):
     """What is shown of /v1/config."""
@@ -76,15 +79,27 @@ def held(tier: TierCounts) -> tuple[str, str, str]:
 
 
 def totals(found: Stats) -> tuple[Text, ...]:
-    """A line about the cache, and one about L3 if it is enabled."""
+    """A line about the cache, one about each protocol, and one about L3 if it is enabled."""
     whole = Text(f"hit ratio {figures.share(found.hit_ratio)} of {found.lookups:,} lookups")
+    protocols = tuple(protocol(name, found) for name in found.protocols)
     if not found.tiers["l3"].enabled:
-        return (whole,)
+        return whole, *protocols
     l3 = found.l3
-    return whole, Text(
+    on_disk = Text(
         f"L3 is {l3.state} and uses {figures.size(l3.folder_bytes)} on its volume; "
         f"{l3.waiting:,} requests are waiting, {l3.timeouts:,} timed out"
     )
+    return whole, *protocols, on_disk
+
+
+def protocol(name: str, found: Stats) -> Text:
+    """What a protocol has been used for, and what is wrong with it."""
+    its = found.protocols[name]
+    line = Text(f"{PROTOCOLS.get(name, name)}: ")
+    if not its.listening and its.trouble is None:
+        return line.append("off", "dim")
+    line.append(f"{its.requests:,} requests, {its.shed:,} refused, clients: {its.connections:,}")
+    return line if its.trouble is None else line.append(f"; {its.trouble}", "bold red")
 
 
 def configuration(document: InForce) -> Text:

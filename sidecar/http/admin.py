@@ -49,11 +49,18 @@ class KeysQuery(msgspec.Struct, frozen=True):
 
 
 class AdminApi:
-    """The handlers of these operations. `describe_config` returns the body of /v1/config."""
+    """The handlers of these operations. `describe_config` returns the body of /v1/config,
+    `describe_protocols` a part of that of /v1/stats.
+    """
 
     def __init__(
-        self, store: Store, clock: Clock, describe_config: Callable[[], state.Configuration]
+        self,
+        store: Store,
+        clock: Clock,
+        describe_config: Callable[[], state.Configuration],
+        describe_protocols: Callable[[], dict[str, state.ProtocolState]],
     ) -> None:
+        self._describe_protocols = describe_protocols
         self._store = store
         self._clock = clock
         self._describe_config = describe_config
@@ -97,7 +104,8 @@ class AdminApi:
         return Reply(200, JSON_HEADER, page_bytes)
 
     async def stats(self, _request: Request) -> Reply:
-        return Reply(200, JSON_HEADER, msgspec.json.encode(described(snapshot(self._store))))
+        found = described(snapshot(self._store), self._describe_protocols())
+        return Reply(200, JSON_HEADER, msgspec.json.encode(found))
 
     async def config(self, _request: Request) -> Reply:
         return Reply(200, JSON_HEADER, msgspec.json.encode(self._describe_config()))
@@ -114,7 +122,7 @@ class AdminApi:
         )
 
 
-def described(found: Snapshot) -> state.Stats:
+def described(found: Snapshot, protocols: dict[str, state.ProtocolState]) -> state.Stats:
     """The body of /v1/stats."""
     counts = found.counts
     return state.Stats(
@@ -129,6 +137,7 @@ def described(found: Snapshot) -> state.Stats:
             waiting=found.l3_waiting,
             timeouts=counts.timeouts,
         ),
+        protocols=protocols,
         warmed=counts.warmed,
         max_value_bytes=found.max_value_bytes,
     )

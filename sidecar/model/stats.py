@@ -145,6 +145,11 @@ class RequestStats:
         latency.buckets[bisect_left(LATENCY_BOUNDS, seconds) if seconds > SHORTEST else 0] += count
         latency.sum_seconds += seconds * count
 
+    @property
+    def answered_count(self) -> int:
+        """All requests answered."""
+        return sum(latency.count for latency in self.answered.values())
+
     def outcomes(self) -> dict[tuple[str, int], int]:
         """The number of requests answered, by operation and status."""
         return {outcome: latency.count for outcome, latency in self.answered.items()}

@@ -18,9 +18,10 @@ class Sources:
 
     look: Callable[[], Snapshot]
     """Returns the state of the cache."""
-    requests: RequestStats
+    requests: Mapping[str, RequestStats]
+    """By protocol, those that applications speak."""
     connections: Callable[[], int]
-    """Returns the number of open connections to the data API."""
+    """Returns the number of their open connections."""
     collections: Collections
     pids: Callable[[], Mapping[str, int]]
     data_dir: Path

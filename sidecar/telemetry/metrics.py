@@ -30,8 +30,25 @@ RENDERINGS_PER_SECOND, RENDERINGS_AT_ONCE = 4.0, 20
 """A rendering takes the event loop up to 20 ms, so there are no more than this."""
 MOST_SECONDS_OLD = 1.0
 
-TIMED = frozenset({"get", "put", "delete", "mget", "mset", "mdelete", "invalidate"})
-"""The operations with a duration histogram, of 19 series each."""
+TIMED = {
+    "http": frozenset({"get", "put", "delete", "mget", "mset", "mdelete", "invalidate"}),
+    "resp": frozenset({"get", "set", "del", "mget", "mset"}),
+    "ops": frozenset[str](),
+}
+"""By protocol, the operations with a duration histogram, of 19 series each."""
+OTHER = "other"
+OTHERS = frozenset(
+    {
+        *("auth", "client", "command", "config", "echo", "hello", "info", "ping", "quit"),
+        *("bgsave", "lastsave", "role", "save", "time", "wait", "reset", "select", "script"),
+        *("discard", "multi", "unwatch", "memory", "object", "type", "dbsize"),
+        *("ttl", "pttl", "expiretime", "pexpiretime"),
+        *("psubscribe", "pubsub", "punsubscribe", "subscribe", "unsubscribe"),
+    }
+)
+"""Commands of the Redis protocol that are counted together, since they neither read nor write
+values: each would have up to three series.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,7 @@ class ProcessReport:
     l3_pid: int | None
     l3_restarts: Mapping[str, int]
     connections: Mapping[str, int]
+    listening: Mapping[str, bool]
 
 
 def registry(
@@ -132,10 +150,11 @@ class RequestCollector(Collector):
             ["protocol", "reason"],
         )
         for protocol, stats in self._stats.items():
-            for (operation, result), count in _results(stats).items():
+            others = OTHERS if protocol == "resp" else frozenset[str]()
+            for (operation, result), count in _results(stats, others).items():
                 requests.add_metric([protocol, operation, result], count)
             latencies = stats.latencies()
-            for operation in sorted(TIMED & latencies.keys()):
+            for operation in sorted(TIMED[protocol] & latencies.keys()):
                 latency = latencies[operation]
                 counts = accumulate(latency.buckets)
                 bounds = [*map(str, LATENCY_BOUNDS), "+Inf"]
@@ -209,16 +228,25 @@ class ProcessCollector(Collector):
         connections = gauge("connections", "Open connections from clients.", ["protocol"])
         for protocol, count in report.connections.items():
             connections.add_metric([protocol], count)
+        listening = gauge(
+            "listening",
+            "1 if a protocol is listened for; 0 if its default port was taken by another process.",
+            ["protocol"],
+        )
+        for protocol, is_listening in report.listening.items():
+            listening.add_metric([protocol], is_listening)
         build = gauge("build_info", "1 for the running version.", ["version"])
         build.add_metric([report.version], 1)
-        yield from (restarts, connections, build)
+        yield from (restarts, connections, listening, build)
 
 
-def _results(stats: RequestStats) -> dict[tuple[str, str], int]:
-    """The result for a status. There are few results, to keep the number of series small."""
+def _results(stats: RequestStats, others: frozenset[str]) -> dict[tuple[str, str], int]:
+    """Requests by operation and result, with `others` together. There are few results, to keep the
+    number of series small.
+    """
     results: dict[tuple[str, str], int] = {}
     for (operation, status), count in stats.outcomes().items():
-        key = operation, _result(status)
+        key = OTHER if operation in others else operation, _result(status)
         results[key] = results.get(key, 0) + count
     return results
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from sidecar.app.sidecar import Sidecar
+from sidecar.model.stats import RequestStats
 from sidecar.serving.limiter import CEILING, FLOOR
 from sidecar.signals.requests import request_readings
 from tests.app.turning import Panel, shows, small
@@ -67,8 +68,12 @@ async def test_what_would_wait_behind_too_many_is_turned_away(live: Sidecar) -> 
             await eventually(lambda: stats.in_flight == FLOOR + 1, "one more waits")
         answers = await asyncio.gather(*waiting, more)
     assert sorted({answer.status for answer in answers}) == [404, 503]
-    assert request_readings(stats, 0)["network.in_flight"] == FLOOR + 1
-    assert request_readings(stats, 0)["network.in_flight"] == 0
+
+    def readings() -> dict[str, float]:
+        return request_readings({"http": stats, "resp": RequestStats()}, 0)
+
+    assert readings()["network.in_flight"] == FLOOR + 1
+    assert readings()["network.in_flight"] == 0
 
 
 @shows("network.keepalive_seconds")

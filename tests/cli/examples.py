@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sidecar.api.answers import Change, Overview, Signal, Standing, Trial
 from sidecar.cli.client import Address
-from sidecar.cli.counted import L3Health, Stats, TierCounts, growth
+from sidecar.cli.counted import L3Health, ProtocolCounts, Stats, TierCounts, growth
 from sidecar.cli.watching import Look, Watch
 from sidecar.config.values import GIB, MIB
 from sidecar.model.change import Size
@@ -46,7 +46,7 @@ COLLECTED = Outcome(
 def watched() -> Watch:
     """A sidecar while its cache fills, with a trial going on."""
     watch = Watch(Address("127.0.0.1", 7070))
-    before, after = _stats(0, 0, 0, 0), _stats(1304, 428, 331, 266)
+    before, after = _stats(0, 0, 0, 0), _stats(1304, 428, 331, 266, requests=(722, 2030))
     overview = Overview(
         enabled=True,
         dry_run=False,
@@ -76,8 +76,10 @@ def watched() -> Watch:
 _SIGNALS = {
     "http.get_p50_seconds": 0.0000492,
     "http.get_p99_seconds": 0.00118,
-    "http.put_p50_seconds": 0.000311,
     "http.put_p99_seconds": 0.00264,
+    "resp.get_p50_seconds": 0.0000113,
+    "resp.get_p99_seconds": 0.000094,
+    "resp.set_p99_seconds": 0.000412,
     "memory.working_set_bytes": 219.4 * MIB,
     "memory.limit_bytes": 512.0 * MIB,
     "memory.utilization": 0.4285,
@@ -109,7 +111,7 @@ def _warmth(second: int) -> float:
     return 0.89 - 0.3 * math.exp(-(second - 110) / 25) - dip
 
 
-def _stats(l1: int, l2: int, l3: int, misses: int) -> Stats:
+def _stats(l1: int, l2: int, l3: int, misses: int, requests: tuple[int, int] = (0, 0)) -> Stats:
     """Of lookups that these answered; a third of what misses in a tier makes it evict."""
 
     def tier(holds: Size, may_hold: Size, hits: int, below: int) -> TierCounts:
@@ -136,4 +138,10 @@ def _stats(l1: int, l2: int, l3: int, misses: int) -> Stats:
             "l3": tier(Size(10_412, 171_000_000), Size(11_000, GIB), l3, misses),
         },
         l3=L3Health(state="up", folder_bytes=0, pending_compaction_bytes=0, waiting=0, timeouts=0),
+        protocols={
+            name: ProtocolCounts(
+                listening=True, trouble=None, connections=connections, requests=asked, shed=0
+            )
+            for name, connections, asked in zip(("http", "resp"), (4, 16), requests, strict=True)
+        },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 
@@ -9,10 +10,14 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from sidecar.cli.counted import L3Health, Stats, TierCounts, growth
+from sidecar.catalogue import CATALOGUE
+from sidecar.cli.counted import L3Health, ProtocolCounts, Stats, TierCounts, growth
+from sidecar.cli.figures import Readings
 from sidecar.cli.palette import TIERS, paint
 from sidecar.cli.plot import Plot
-from sidecar.cli.screen import allot
+from sidecar.cli.screen import Screen, allot
+from sidecar.cli.stats import protocol
+from tests.cli.examples import watched
 
 EMPTY = TierCounts(
     enabled=True,
@@ -112,3 +117,33 @@ def test_more_rows_show_more(height: int) -> None:
     if height >= 24:
         assert sum(rows.values()) == height - 15
     assert allot(height, {"plot": 12, "rules": 0, "outcomes": 0})["rules"] == 0
+
+
+def test_requests_grow_by_protocol() -> None:
+    """Those of a protocol that falls are of another process."""
+
+    def with_requests(http: int, resp: int) -> Stats:
+        its = {"http": http, "resp": resp}
+        protocols = {name: ProtocolCounts(True, None, 1, count, 0) for name, count in its.items()}
+        return replace(stats(1, 1, 1), protocols=protocols)
+
+    grown = growth(with_requests(10, 20), with_requests(14, 40), 2.0)
+    assert grown is not None
+    assert grown.requests_per_second == {"http": 2.0, "resp": 10.0}
+    assert growth(with_requests(10, 20), with_requests(14, 2), 2.0) is None
+    assert growth(stats(1, 1, 1), with_requests(10, 20), 2.0) is None
+
+
+@pytest.mark.parametrize(("listening", "trouble"), [(False, "6379 is taken"), (False, None)])
+def test_a_protocol_that_is_not_served_is_shown_so(listening: bool, trouble: str | None) -> None:
+    """With the reason, or as off; on the screen and in `stats`."""
+    watch = watched()
+    its = ProtocolCounts(listening, trouble, 0, 0, 0)
+    found = replace(watch.latest.stats, protocols=watch.latest.stats.protocols | {"resp": its})
+    watch.latest = dataclasses.replace(watch.latest, stats=found)
+    with io.StringIO() as out:
+        screen = Screen(watch, Readings(CATALOGUE.signals), 2.0)
+        paint(Console(file=out, width=80, height=24)).print(screen)
+        [line] = [line for line in out.getvalue().splitlines() if line.startswith("Redis")]
+    assert line.split(maxsplit=1)[1].rstrip() == (trouble or "off")
+    assert str(protocol("resp", found)).endswith(trouble or ": off")

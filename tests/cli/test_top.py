@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 
 from tests.cli.terminals import Terminal, terminal
 from tests.running import PATIENCE_SECONDS, RunningSidecar, free_port, wait_until
@@ -83,14 +84,26 @@ def lines(*arguments: str, **environment: str) -> list[str]:
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (140, 40)])
 def test_the_screen_has_it_all(watched: RunningSidecar, columns: int, rows: int) -> None:
     """Tiers, a plot, latency, memory, rules by urgency, and outcomes, in the usual size and up."""
-    with terminal("top", *at(watched), *QUICK, columns=columns, rows=rows) as top:
-        top.shows("l1", "l2", "l3", "100%", "now", "latency", "memory", "Outcomes", "promote_after")
+    with (
+        terminal("top", *at(watched), *QUICK, columns=columns, rows=rows) as top,
+        redis.Redis(port=watched.resp_port) as client,
+    ):
+        top.shows(
+            "l1", "l2", "l3", "100%", "now", "HTTP", "Redis", "memory", "Outcomes", "promote_after"
+        )
         rules = [line for line in top.text.splitlines() if line.startswith(("promotion", "calm"))]
         assert rules[0].startswith("promotion")
         assert "Its condition is false." in rules[1]
         assert "dry run" in top.text
         assert max(len(line) for line in top.text.splitlines()) <= columns
         wait_until(lambda: shows_half(top, watched), "half of the lookups are hits")
+        wait_until(lambda: client.ping() and shows_clients(top), "both protocols have requests")
+
+
+def shows_clients(top: Terminal) -> bool:
+    """Requests per second and connections of the Redis protocol, as those of HTTP."""
+    rates = r"^HTTP +[1-9][\d.,]*/s +clients \d+ .*^Redis +[1-9][\d.,]*/s +clients 1 "
+    return bool(re.search(rates, top.text, re.MULTILINE | re.DOTALL))
 
 
 def shows_half(top: Terminal, sidecar: RunningSidecar) -> bool:

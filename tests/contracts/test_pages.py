@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import pytest
+import redis
 from msgspec import Struct
 from msgspec.structs import fields
 from prometheus_client.parser import text_string_to_metric_families
@@ -41,11 +42,12 @@ from sidecar.http.wording import HEAD_BYTES
 from sidecar.model.answers import PAGE_BYTES
 from sidecar.model.outcome import VERDICTS
 from sidecar.optimizer.standing import STATES
+from sidecar.resp.commands import ALL
 from sidecar.serving.budget import UNLIMITED_BYTES
 from sidecar.serving.limits import OPS_LIMITS, Limits
 from sidecar.serving.paced import CONNECTIONS_PER_SECOND
 from sidecar.store.listing import SLICE_KEYS
-from sidecar.telemetry.metrics import RENDERINGS_PER_SECOND
+from sidecar.telemetry.metrics import OTHER, OTHERS, RENDERINGS_PER_SECOND
 from tests.cli.examples import IMPROVED, watched
 from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
 from tests.running import RunningSidecar
@@ -151,6 +153,10 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
         path = route.path.format(namespace="test", key="key", file="main.js")
         sidecar.ask(route.method, path, b"{}" if route.body else None)
     sidecar.ask("GET", "/x")
+    with redis.Redis(port=sidecar.resp_port) as client:
+        client.set("key", "v")
+        client.get("key")
+        client.ping()
     for probe in OPS:
         sidecar.ops(probe.path)
     operations: set[str] = set()
@@ -162,8 +168,9 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
             for label, value in sample.labels.items():
                 assert value in enumerated.get(label, {value}), sample
             operations |= {sample.labels["operation"]} if "operation" in sample.labels else set()
-    assert operations == enumerated["operation"]
-    assert operations == {*operation_names(DATA), *operation_names(OPS), "unknown"}
+    over_http = {*operation_names(DATA), *operation_names(OPS), "unknown"}
+    assert operations == over_http | {"set", OTHER}
+    assert enumerated["operation"] == over_http | (ALL.keys() - OTHERS) | {OTHER}
 
 
 def test_the_outcome_that_is_shown_is_printed_so() -> None:

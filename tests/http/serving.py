@@ -35,8 +35,12 @@ PATIENCE_SECONDS = 20.0
 
 
 @asynccontextmanager
-async def running_sidecar(folder: Path, kube: KubeSettings | None = None) -> AsyncIterator[Sidecar]:
-    """A sidecar with RocksDB in a child process, on free ports and on a Unix socket."""
+async def running_sidecar(
+    folder: Path, kube: KubeSettings | None = None, resp_bind: tuple[str, int] | None = None
+) -> AsyncIterator[Sidecar]:
+    """A sidecar with RocksDB in a child process, on free ports and on a Unix socket. `resp_bind` is
+    as a default: it is skipped if it is taken.
+    """
     settings = Settings(
         data_bind=("127.0.0.1", 0),
         data_socket=folder / "socket",
@@ -46,6 +50,8 @@ async def running_sidecar(folder: Path, kube: KubeSettings | None = None) -> Asy
         linger_seconds=0.0,
         config=None,
         kube=kube,
+        resp_bind=resp_bind,
+        resp_bind_is_stated=False,
     )
     sidecar = await prepare(settings, Runtime())
     try:

@@ -285,7 +285,7 @@ class Simulation:
         return {
             **machine.readings(busy, held, self._in_force, self._rng),
             **cache_readings(snapshot(store)),
-            **request_readings(self._requests, connections),
+            **request_readings({"http": self._requests, "resp": RequestStats()}, connections),
         }
 
     def _moment(self) -> Moment:

@@ -25,7 +25,7 @@ def sources(root: Path) -> Sources:
     """`root` is the file system from which the control group is read."""
     return Sources(
         look=a_snapshot,
-        requests=RequestStats(),
+        requests={"http": RequestStats(), "resp": RequestStats()},
         connections=lambda: 1,
         collections=Collections(),
         pids=lambda: {"main": os.getpid()},

@@ -118,13 +118,25 @@ def test_a_process_that_has_ended_counts_nothing(tmp_path: Path) -> None:
     assert readings["io.disk_free_bytes"] > 0
 
 
-def test_requests_are_counted_by_operation() -> None:
-    """GETs are in their histogram, and all requests in the sum."""
-    stats = RequestStats(shed=Counter(buffers=2))
-    stats.observe("get", 200, 0.0002)
-    stats.observe("put", 201, 0.002)
-    stats.observe("delete", 204, 0.002)
-    readings = request_readings(stats, 0)
-    assert readings["network.requests"] == 3
-    assert readings["network.shed"] == 2
-    assert sum(value for name, value in readings.items() if name.startswith("http.get")) == 1
+def test_requests_are_counted_by_operation_and_over_both_protocols() -> None:
+    """GETs are in the histograms of their protocol and of both, and all requests in the sums."""
+    http, resp = RequestStats(shed=Counter(buffers=2)), RequestStats(shed=Counter(late=1))
+    http.observe("get", 200, 0.0002)
+    http.observe("put", 201, 0.002)
+    http.observe("delete", 204, 0.002)
+    resp.observe("get", 404, 0.0002, 5)
+    resp.observe("set", 200, 0.002, 2)
+    http.most_in_flight, resp.most_in_flight = 3, 4
+    readings = request_readings({"http": http, "resp": resp}, 7)
+
+    def counted(histogram: str) -> float:
+        return sum(value for name, value in readings.items() if name.startswith(f"{histogram}."))
+
+    assert readings["network.connections"] == 7
+    assert readings["network.in_flight"] == 7
+    assert readings["network.requests"] == 10
+    assert readings["resp.requests"] == 7
+    assert readings["network.shed"] == 3
+    counts = {name: counted(name) for name in ("http.get", "http.put", "resp.get", "resp.set")}
+    assert counts == {"http.get": 1, "http.put": 1, "resp.get": 5, "resp.set": 2}
+    assert counted("network.get") == 6

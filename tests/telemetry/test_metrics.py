@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families as read_clas
 from sidecar.catalogue import CATALOGUE
 from sidecar.config.knobs import Effective
 from sidecar.config.values import BaselineConfig
-from sidecar.telemetry.metrics import render
+from sidecar.resp.commands import ALL
+from sidecar.telemetry.metrics import OTHER, OTHERS, TIMED, render
 from sidecar.telemetry.optimizer import OptimizerCollector
 from sidecar.telemetry.signals import SignalCollector
 from tests.optimizer.controlled import Controlled
 from tests.optimizer.virtual import SIGNAL, a_document, a_rule
+from tests.resp.servers import encoded
 from tests.running import RunningSidecar, wait_until
 
 PREFIX = "cache_sidecar_"
@@ -125,6 +128,18 @@ def use(sidecar: RunningSidecar) -> None:
         sidecar.ask(method, "/v1/cache/te!st/key", b"v" if method == "PUT" else None)
     for path in ("/livez", "/readyz", "/metrics", "/nothing"):
         sidecar.ops(path)
+    use_resp(sidecar)
+
+
+def use_resp(sidecar: RunningSidecar) -> None:
+    """Every command, with too few arguments and with some that may be right, of both kinds."""
+    for name in (*ALL, "nothing"):
+        sent = (encoded([name.encode(), *(b"a", b"1", b"2", b"3")[:count]]) for count in range(5))
+        with socket.create_connection(("127.0.0.1", sidecar.resp_port)) as connection:
+            connection.sendall(b"".join(sent))
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):
+                pass
 
 
 @pytest.mark.parametrize("accept", [CLASSIC, OPENMETRICS])
@@ -148,6 +163,24 @@ def test_the_series_are_few(used: RunningSidecar) -> None:
     count += len(CATALOGUE.signals) - len(found["signal"].samples)
     count += 4 * rules - len(found["optimizer_trial_before"].samples) * 4
     assert count <= MOST_SERIES, count
+
+
+def test_commands_of_the_redis_protocol_are_operations(used: RunningSidecar) -> None:
+    """Those on values by name, the others together; the usual ones with a histogram."""
+    found = families(used, CLASSIC)
+    by_name = {
+        sample.labels["operation"]
+        for sample in found["requests_total"].samples
+        if sample.labels["protocol"] == "resp"
+    }
+    assert ALL.keys() >= OTHERS
+    assert by_name == {*ALL, OTHER, "unknown"} - OTHERS
+    timed = {
+        sample.labels["operation"]
+        for sample in found["request_duration_seconds"].samples
+        if sample.labels["protocol"] == "resp"
+    }
+    assert timed == TIMED["resp"] <= by_name
 
 
 def test_what_happened_last_is_there_at_a_first_look(used: RunningSidecar) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
+import redis
 
 from tests.console.browsing import SCREENSHOTS, Console
 from tests.console.conftest import OpenConsole
@@ -77,6 +79,27 @@ def test_the_figures_are_those_of_the_api(
     assert int(shown(console)["l1"][3]) > int(before["l1"][3])
     tile = console.text(".tile:has-text('Hit ratio')")
     assert f"{sidecar.stats()['hit_ratio']:.1%} since the start" in tile
+
+
+def test_both_protocols_are_shown(open_console: OpenConsole, sidecar: RunningSidecar) -> None:
+    """Their requests and latencies; connections are those of both."""
+    console = open_console()
+    with redis.Redis(port=sidecar.resp_port) as client:
+
+        def is_shown() -> bool:
+            use(sidecar)
+            for number in range(100):
+                client.get(f"key-{number}")
+            requests = console.text(".tile:has-text('Requests')")
+            latency = console.text(".tile:has-text('GET p99')")
+            return bool(
+                re.search(r"HTTP [1-9][\d,]*/s, Redis [1-9][\d,]*/s", requests)
+                and re.search(r"HTTP [\d.]+ [mµ]s, Redis [\d.]+ [mµ]s", latency)
+            )
+
+        console.until(is_shown, "both have requests and latencies")
+    labels = console.page.locator(".chart:has-text('Latency') .legend li").all_inner_texts()
+    assert any(label.startswith("Redis GET p99") for label in labels)
 
 
 def test_it_outlives_the_sidecar(chromium_console: Console) -> None:

@@ -40,9 +40,11 @@ const CHARTS = [
     logarithmic: true,
     note: "From the parsed request to its response, on a logarithmic scale.",
     series: [
-      { name: "http.get_p99_seconds", label: "GET p99", look: "ink" },
-      { name: "http.get_p50_seconds", label: "GET p50", look: "pale" },
-      { name: "http.put_p99_seconds", label: "PUT p99", look: "plum" },
+      { name: "http.get_p99_seconds", label: "HTTP GET p99", look: "ink" },
+      { name: "http.get_p50_seconds", label: "HTTP GET p50", look: "pale" },
+      { name: "http.put_p99_seconds", label: "HTTP PUT p99", look: "plum" },
+      { name: "resp.get_p99_seconds", label: "Redis GET p99", look: "sky" },
+      { name: "resp.set_p99_seconds", label: "Redis SET p99", look: "rust" },
     ],
   },
   {
@@ -69,7 +71,14 @@ const TILES = {
     reads(course),
     plural(overview.signals["network.connections"].value ?? 0, "connection"),
   ],
-  "GET p99": ({ overview }) => [signal(overview, "http.get_p99_seconds"), half(overview)],
+  Requests: ({ stats, overview }) => [
+    signal(overview, "network.requests_per_second"),
+    byProtocol(stats, overview),
+  ],
+  "GET p99": ({ overview }) => [
+    signal(overview, "network.get_p99_seconds"),
+    `HTTP ${signal(overview, "http.get_p99_seconds")}, Redis ${signal(overview, "resp.get_p99_seconds")}`,
+  ],
   Memory: ({ overview }) => [signal(overview, "memory.working_set_bytes"), limit(overview)],
   L3: ({ stats }) => [
     stats.tiers.l3.enabled ? stats.l3.state : "off",
@@ -111,9 +120,14 @@ function reads({ values }) {
   return `${count(newest.reduce((sum, value) => sum + value, 0))}/s`;
 }
 
-function half({ signals }) {
-  const { value } = signals["http.get_p50_seconds"];
-  return value === null ? "too few requests" : `median ${figure(value, "seconds")}`;
+/** Requests per second of each protocol, or why the Redis protocol has none. */
+function byProtocol({ protocols }, { signals }) {
+  if (protocols.resp.trouble !== null) return "Redis: the port is taken";
+  const all = signals["network.requests_per_second"].value;
+  const redis = signals["resp.requests_per_second"].value;
+  const http = all === null || redis === null ? null : Math.max(0, all - redis);
+  const shown = protocols.resp.listening ? figure(redis, "per second") : "off";
+  return `HTTP ${figure(http, "per second")}, Redis ${shown}`;
 }
 
 function plural(value, thing) {

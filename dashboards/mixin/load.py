@@ -17,6 +17,7 @@ from dashboards.mixin.panels import (
     of_tiers,
 )
 from dashboards.mixin.queries import (
+    APPLICATIONS,
     POD,
     WORKLOAD,
     aggregated,
@@ -29,7 +30,7 @@ from dashboards.mixin.queries import (
 )
 from dashboards.mixin.shared import MANY, NAME, POD_NAME
 
-HTTP = 'protocol="http"'
+BY_PROTOCOL = f"{NAME} {{{{protocol}}}}"
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 RESULT_COLOURS = {"ok": GREEN, "miss": GREY, "rejected": ORANGE, "failed": RED}
 
@@ -38,33 +39,39 @@ def requests() -> list[Builder[Panel]]:
     """Rates, results and latencies."""
     results = areas(
         "Requests by result",
-        "Requests per second by result: ok, miss (404), rejected (another 4xx) or failed (5xx).",
+        "Requests per second by result: ok, miss, rejected (an error of the client) or failed.",
         "reqps",
-        Query(rate("requests_total", HTTP, by=["result"]), "{{result}}"),
+        Query(rate("requests_total", APPLICATIONS, by=["result"]), "{{result}}"),
     )
     return [
         *(
             lines(
-                f"{operation.upper()} latency",
-                f"Quantiles of the time from a {operation.upper()} request to its response.",
+                f"{name} latency",
+                f"Quantiles of the time from a {name} request to its response, by protocol.",
                 "s",
-                *(Query(quantile(share, operation), name) for name, share in SHARES.items()),
+                *(
+                    Query(quantile(share, operations, ["protocol"]), f"{{{{protocol}}}} {title}")
+                    for title, share in SHARES.items()
+                ),
                 width=8,
             )
-            for operation in ("get", "put")
+            for name, operations in (("GET", "get"), ("PUT or SET", "put|set"))
         ),
         lines(
             "GET p99 by workload",
-            "99th percentile of the latency of GET requests.",
+            "99th percentile of the latency of GET requests, by protocol.",
             "s",
-            Query(quantile(0.99, "get", WORKLOAD), NAME),
+            Query(quantile(0.99, "get", (*WORKLOAD, "protocol")), BY_PROTOCOL),
             width=8,
         ),
         areas(
             "Requests by operation",
-            "Requests per second to the data API.",
+            "Requests per second to the data API (http), and of the Redis protocol (resp).",
             "reqps",
-            Query(rate("requests_total", HTTP, by=["operation"]), "{{operation}}"),
+            Query(
+                rate("requests_total", APPLICATIONS, by=["protocol", "operation"]),
+                "{{protocol}} {{operation}}",
+            ),
         ),
         coloured(results, RESULT_COLOURS),
     ]
@@ -79,7 +86,10 @@ def load() -> list[Builder[Panel]]:
             "Shed requests",
             "Requests and connections per second that were refused because of overload.",
             "reqps",
-            Query(rate("shed_requests_total", HTTP, by=["reason"]), "{{reason}}"),
+            Query(
+                rate("shed_requests_total", APPLICATIONS, by=["protocol", "reason"]),
+                "{{protocol}} {{reason}}",
+            ),
             width=6,
         ),
         lines(
@@ -100,9 +110,9 @@ def load() -> list[Builder[Panel]]:
         ),
         lines(
             "Connections",
-            "Open connections from applications.",
+            "Open connections from applications, by protocol.",
             "none",
-            Query(total("connections", HTTP, by=WORKLOAD), NAME),
+            Query(total("connections", APPLICATIONS, by=(*WORKLOAD, "protocol")), BY_PROTOCOL),
             width=6,
         ),
     ]

@@ -85,7 +85,7 @@ def _at_a_glance() -> list[Builder[Panel]]:
         ),
         figure(
             "GET p99",
-            "99th percentile of the latency of GET requests.",
+            "99th percentile of the latency of GET requests, over both protocols.",
             "s",
             Query(quantile(0.99, "get"), "p99"),
             {0.01: ORANGE, 0.1: RED},

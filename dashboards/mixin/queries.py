@@ -11,6 +11,8 @@ PREFIX = "cache_sidecar_"
 SELECTED = ('namespace=~"$namespace"', 'workload=~"$workload"', 'pod=~"$pod"')
 POD = ("namespace", "workload", "pod")
 WORKLOAD = ("namespace", "workload")
+APPLICATIONS = 'protocol!="ops"'
+"""The protocols that applications speak, `http` and `resp`."""
 
 
 def series(name: str, *matchers: str) -> str:
@@ -64,11 +66,13 @@ def answered_by() -> str:
 
 
 def quantile(share: float, operation: str, by: Sequence[str] = ()) -> str:
-    """The quantile `share` of an operation's duration, in seconds."""
+    """The quantile `share` of an operation's duration, in seconds. `operation` may be several, with
+    `|` between them.
+    """
     buckets = rate(
         "request_duration_seconds_bucket",
-        'protocol="http"',
-        f'operation="{operation}"',
+        APPLICATIONS,
+        f'operation=~"{operation}"',
         by=["le", *by],
     )
     return f"histogram_quantile({share}, {buckets})"

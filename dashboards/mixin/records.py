@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dashboards.mixin.queries import APPLICATIONS
+
 LOOKUPS = 'cache_sidecar_lookups_total{tier="l1"}'
 """Every lookup reaches l1 first."""
 HITS = 'cache_sidecar_lookups_total{result="hit"}'
@@ -36,11 +38,11 @@ def _pods() -> list[Record]:
         ),
         _record(
             f"{level}:cache_sidecar_requests:rate5m",
-            _rate(by, 'cache_sidecar_requests_total{protocol="http"}', "5m"),
+            _rate(by, f"cache_sidecar_requests_total{{{APPLICATIONS}}}", "5m"),
         ),
         _record(
             f"{level}:cache_sidecar_shed_requests:rate5m",
-            _rate(by, 'cache_sidecar_shed_requests_total{protocol="http"}', "5m"),
+            _rate(by, f"cache_sidecar_shed_requests_total{{{APPLICATIONS}}}", "5m"),
         ),
         _record(
             f"{level}:cache_sidecar_memory_working_set_per_limit:ratio",
@@ -53,8 +55,8 @@ def _pods() -> list[Record]:
 def _workloads() -> list[Record]:
     by, level = "namespace, workload", "namespace_workload"
     lookups = f"{level}:cache_sidecar_lookups:rate30m"
-    durations = 'cache_sidecar_request_duration_seconds_bucket{protocol="http"}'
-    p99 = f"{level}_operation:cache_sidecar_request_duration_seconds:histogram_quantile"
+    durations = f"cache_sidecar_request_duration_seconds_bucket{{{APPLICATIONS}}}"
+    p99 = f"{level}_protocol_operation:cache_sidecar_request_duration_seconds:histogram_quantile"
     return [
         _record(lookups, _rate(by, LOOKUPS, "30m")),
         _record(
@@ -71,7 +73,7 @@ def _workloads() -> list[Record]:
         ),
         _record(
             p99,
-            f"histogram_quantile(0.99, {_rate(f'{by}, operation, le', durations, '5m')})",
+            f"histogram_quantile(0.99, {_rate(f'{by}, protocol, operation, le', durations, '5m')})",
             quantile="0.99",
         ),
     ]

@@ -31,7 +31,6 @@ LOW_IS_BAD = {BELOW: RED, 0.25: ORANGE, 0.5: GREEN}
 HIGH_IS_BAD = {0.85: ORANGE, 0.95: RED}
 ANY_IS_BAD = {1.0: RED}
 L3_STATES = [("down", RED), ("up", GREEN), ("disabled", GREY)]
-HTTP = 'protocol="http"'
 
 
 def lookups_by_tier() -> list[Builder[Panel]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import redis
 
 from sidecar.cli.client import Address
 from sidecar.cli.replay import Replay
@@ -146,6 +147,7 @@ def observed(folder: Path, earlier: SavedState = EARLIER) -> Iterator[Observed]:
         container.started(sidecar.pid)
         wait_until(lambda: sidecar.ready, f"the sidecar is ready ({container.kind})")
         stack.enter_context(replay(sidecar.port))
+        stack.enter_context(commands(sidecar.resp_port))
         kube = stack.enter_context(exporter(KUBE_STATE_METRICS))
         targets = [(sidecar.ops_port, POD), (sidecar.ops_port, ODD), (kube, KUBE)]
         yield Observed(sidecar, stack.enter_context(prometheus(folder, targets)))
@@ -159,6 +161,26 @@ def replay(port: int) -> Iterator[None]:
 
     def run() -> None:
         asyncio.run(Replay(address, "replay").run(_requests(stop), 1))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def commands(port: int) -> Iterator[None]:
+    """A client of the Redis protocol, look-aside as the replay, until stopped."""
+    stop = threading.Event()
+
+    def run() -> None:
+        with redis.Redis(port=port) as client:
+            for request in _requests(stop):
+                if client.get(request.key) is None:
+                    client.set(request.key, b"v" * (request.size_bytes or 1))
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.dashboards.boards import BOARDS, Target, replaced, targets
-from tests.dashboards.checks import VARIABLES, complaints, shows
-from tests.dashboards.prometheus import ODD, POD
+from tests.dashboards.checks import LOOK_BACK_SECONDS, VARIABLES, complaints, shows
+from tests.dashboards.prometheus import ODD, POD, Answer
 from tests.dashboards.replaying import Observed, observed
 from tests.running import wait_until
 
@@ -39,6 +39,27 @@ def test_a_variable_finds_its_values(seen: Observed, board: str) -> None:
         matched = {"match[]": replaced(selected, VARIABLES)}
         values = seen.prometheus.get(f"label/{label}/values", **matched)
         assert set(values) - {ODD[label]} == {POD[label]}, variable["name"]
+
+
+BY_PROTOCOL = [target for target in targets() if "{{protocol}}" in target.legend]
+
+
+@pytest.mark.parametrize("target", BY_PROTOCOL, ids=lambda it: f"{it.panel}: {it.legend}")
+def test_a_panel_shows_the_protocols_of_applications(seen: Observed, target: Target) -> None:
+    """Each with values of its own; the ops port is none of them."""
+    answer = seen.prometheus.query(target.asked(VARIABLES), LOOK_BACK_SECONDS)
+    shown = {labels["protocol"] for labels, _ in answer.series}
+    assert shown == {"http", "resp"}
+    for protocol in shown:
+        of_one = [each for each in answer.series if each[0]["protocol"] == protocol]
+        assert shows(Answer(of_one)), protocol
+
+
+def test_most_that_is_shown_of_requests_is_shown_by_protocol() -> None:
+    assert {target.panel for target in BY_PROTOCOL} == {
+        *("GET latency", "PUT or SET latency", "GET p99 by workload", "Requests by operation"),
+        *("Shed requests", "Connections"),
+    }
 
 
 def test_a_tier_that_evicts_is_shown_as_full(seen: Observed) -> None:

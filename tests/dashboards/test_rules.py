@@ -89,5 +89,5 @@ def test_what_is_recorded_is_used_or_worth_keeping() -> None:
     assert unused == {
         "namespace_workload_pod:cache_sidecar_hits_per_lookup:ratio_rate5m",
         "namespace_workload_tier:cache_sidecar_hits_per_lookup:ratio_rate30m",
-        "namespace_workload_operation:cache_sidecar_request_duration_seconds:histogram_quantile",
+        "namespace_workload_protocol_operation:cache_sidecar_request_duration_seconds:histogram_quantile",
     }

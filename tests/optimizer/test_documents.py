@@ -319,3 +319,18 @@ def test_taking_a_document_into_force_compiles_nothing() -> None:
     taken.configure(document, 1.0, EPOCH + 1)
     assert started.rules is taken.rules is document.optimizer.compiled
     assert len(compiled) == len(taken.rules)
+
+
+def test_the_shipped_rules_judge_their_changes_with_either_protocol() -> None:
+    """A signal of one protocol has no value for an application that speaks the other, and a rule
+    whose guard has no value changes nothing.
+    """
+    document = parse({"rules.yaml": DEFAULT_RULES}, vocabulary=CATALOGUE.vocabulary)
+    judged = {
+        part.signal
+        for rule in document.optimizer.rules
+        for part in (rule.expect, rule.guard)
+        if part is not None
+    }
+    assert "network.get_p99_seconds" in judged
+    assert not [signal for signal in judged if signal.startswith(("http.", "resp."))]

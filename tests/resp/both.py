@@ -177,7 +177,7 @@ class Both:
         api = DataApi(
             entries=EntryApi(store, clock),
             batch=BatchApi(store, clock),
-            admin=AdminApi(store, clock, nothing),
+            admin=AdminApi(store, clock, nothing, nothing),
             **dict.fromkeys(("optimizer", "signals", "console", "description"), nothing),
         )
         admission = Admission(RequestStats(), None, budget)

@@ -89,6 +89,26 @@ async def test_what_is_served_is_counted_by_protocol(tmp_path: Path) -> None:
         await dialog.close()
 
 
+async def test_rules_see_an_application_that_speaks_the_redis_protocol_alone(
+    tmp_path: Path,
+) -> None:
+    """By the signals of the network, which are those of both protocols."""
+    async with running_sidecar(tmp_path, resp_bind=("127.0.0.1", 0)) as live:
+        dialog = await connected(live.ports["resp"])
+        engine, history = live.control.engine, live.control.history
+
+        def measured(name: str) -> float:
+            return engine.value(history, name) or 0.0
+
+        await eventually(lambda: measured("network.connections"), "the connection is measured")
+        for _ in range(30):
+            await dialog("get", "key")
+        await eventually(lambda: measured("network.requests_per_second"), "so are requests")
+        assert measured("network.get_p99_seconds") > 0
+        assert measured("resp.get_p99_seconds") > 0
+        await dialog.close()
+
+
 async def test_what_is_off_is_no_trouble(tmp_path: Path) -> None:
     async with running_sidecar(tmp_path) as live:
         shown = Shown(live)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -43,7 +44,9 @@ from tests.resp.servers import encoded
 from tests.running import PATIENCE_SECONDS
 
 OPERATIONS = {"get", "head", "put", "delete", "mget", "mset", "mdelete", "invalidate", "keys"}
-BEGIN = 1_700_000_000.0
+AHEAD_SECONDS = 86_400
+"""How far the clock is ahead of that of the system, which a child of L3 has until it is told more:
+nothing expires too early."""
 MESSAGEPACK = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
 T = TypeVar("T")
 
@@ -130,7 +133,7 @@ class Both:
     _server: asyncio.Server
 
     def __init__(self, folder: Path, spaces: Sequence[bytes]) -> None:
-        self.now = BEGIN
+        self.now = float(int(time.time()) + AHEAD_SECONDS)
         self.loop = uvloop.new_event_loop()
         self.resp: dict[bytes, Resp] = {}
         self.other: dict[bytes, Resp] = {}
@@ -197,8 +200,11 @@ class Both:
                 await asyncio.sleep(0)
 
     async def sweep(self) -> None:
-        """Free what was invalidated, until nothing has to be compared with it any more."""
+        """Free what has expired or was invalidated, until nothing has to be compared with that any
+        more.
+        """
         async with asyncio.timeout(PATIENCE_SECONDS):
+            await sweep(self.store)
             while self.store.invalidations.any:
                 await sweep(self.store)
 

@@ -206,6 +206,7 @@ class Both:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await sweep(self.store)
             while self.store.invalidations.any:
+                await asyncio.sleep(0)  # L3 has to answer, and to sweep nothing awaits nothing
                 await sweep(self.store)
 
     def kill_l3(self) -> None:

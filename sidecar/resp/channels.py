@@ -36,9 +36,8 @@ ALLOWED = frozenset(
 
 def refused(name: str) -> str:
     """The error for any other command."""
-    code = "EXECABORT Transaction discarded because of:" if name == "exec" else "ERR"
     return (
-        f"{code} Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+        f"ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
         "RESET are allowed in this context"
     )
 

@@ -28,11 +28,12 @@ from sidecar.resp.call import Call
 from sidecar.resp.channels import ALLOWED, refused
 from sidecar.resp.command import Command, Reply
 from sidecar.resp.errors import (
+    NO_AUTH,
     OUT_OF_MEMORY,
     TOO_LATE,
     RespError,
     arity,
-    no_auth,
+    discarded,
 )
 from sidecar.resp.outbox import MOST_OUT_BYTES, Slot
 from sidecar.resp.plain import FAILED, OK_STATUS, REJECTED, UNCERTAIN, Plain, failure_of
@@ -346,29 +347,56 @@ class Client(Plain):
             self._out.clear()
             self.link.close()
             return
-        command, operation = None, UNKNOWN
+        called = UNKNOWN
         try:
             command = self.service.find(arguments)
-            operation = command.name.partition("|")[0]
-            self.last_command = command.name
+            self.last_command = called = command.name
             if not command.takes(arguments):
                 raise arity(command.name)
             if self._is_queued(command):
                 self._queue_up(command, arguments)
                 return
+        except RespError as wrong:
+            if self.transaction is not None:
+                self.transaction.is_spoilt = True
+            self._reply(self._unrun(called, error(wrong.text)))
+            self._admission.record(called.partition("|")[0], REJECTED, began_at)
+            return
+        try:
             self._start(command, arguments, began_at)
-        except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
-            if isinstance(wrong, RespError):
-                self._spoil(command)
-            reply, status = failure_of(wrong, operation)
-            self._reply(reply)
-            self._admission.record(operation, status, began_at)
+        except Exception as wrong:  # noqa: BLE001  (`failure_of` logs what is not expected)
+            reply, status = failure_of(wrong, called)
+            self._reply(self._failed(called, reply))
+            self._admission.record(called.partition("|")[0], status, began_at)
+
+    # ---- commands that fail
+
+    def _failed(self, called: str, failure: bytes) -> bytes:
+        """The reply to a command that has failed. An EXEC that leaves a transaction did not run."""
+        if self.transaction is not None:
+            return self._unrun(called, failure)
+        self._over(called)
+        return failure
+
+    def _unrun(self, called: str, failure: bytes) -> bytes:
+        """The reply to a command that did not run. That of an EXEC says, as in Redis, that what was
+        queued is dropped: else the client would queue all that it sends from now on.
+        """
+        if called == "exec":
+            self.end_transaction()
+            failure = discarded(failure)
+        self._over(called)
+        return failure
+
+    def _over(self, called: str) -> None:
+        if self.tracking is not None:
+            self.service.tracker.ended(self, called)
 
     # ---- transactions
 
     def _is_queued(self, command: Command) -> bool:
         if not self.is_authenticated and "no_auth" not in command.flags:
-            raise no_auth(command.name)
+            raise RespError(NO_AUTH)
         if self.subscribed is not None and self.protocol == 2 and command.name not in ALLOWED:
             raise RespError(refused(command.name))
         return self.transaction is not None and "immediate" not in command.flags
@@ -381,13 +409,6 @@ class Client(Plain):
             raise RespError(OUT_OF_MEMORY)
         self._reply(QUEUED)
         self._admission.record(command.name.partition("|")[0], OK_STATUS, perf_counter())
-
-    def _spoil(self, command: Command | None) -> None:
-        """A command that can't be queued spoils the transaction."""
-        if self.transaction is not None and (command is None or "immediate" not in command.flags):
-            self.transaction.is_spoilt = True
-
-    # ---- a GET, which most commands are
 
     # ---- any other command
 
@@ -446,6 +467,7 @@ class Client(Plain):
                 await self._store.room()
             if command.later is not None:
                 reply: Reply = await command.later(call)
+                self._over(command.name)
             else:
                 await call.versions.look_up(keys, self.reserve)
                 reply = self._perform(call)
@@ -457,9 +479,9 @@ class Client(Plain):
                 await known
             self._fill(slot, _known(reply, effects))
             status = OK_STATUS if effects.are_certain else FAILED
-        except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
+        except Exception as wrong:  # noqa: BLE001  (`failure_of` logs what is not expected)
             failure, status = failure_of(wrong, command.name)
-            self._fill(slot, failure)
+            self._fill(slot, self._failed(command.name, failure))
         finally:
             self._admission.end(command.name.partition("|")[0], status, began_at)
             if not is_done:
@@ -487,7 +509,7 @@ class Client(Plain):
             return True
         admission.stats.shed["late"] += 1
         admission.stats.observe(operation.partition("|")[0], FAILED, 0.0)
-        self._reply(error(TOO_LATE))
+        self._reply(self._unrun(operation, error(TOO_LATE)))
         return True
 
     # ---- replies out

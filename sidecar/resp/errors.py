@@ -40,11 +40,12 @@ def arity(name: str) -> RespError:
     return RespError(f"ERR wrong number of arguments for '{name}' command")
 
 
-def no_auth(name: str) -> RespError:
-    text = "NOAUTH Authentication required."
-    if name == "exec":
-        text = f"EXECABORT Transaction discarded because of: {text}"
-    return RespError(text)
+def discarded(why: bytes) -> bytes:
+    """The reply to an EXEC that did not run, of the error reply that says why."""
+    return b"-EXECABORT Transaction discarded because of: " + why[1:].removeprefix(b"ERR ")
+
+
+NO_AUTH = "NOAUTH Authentication required."
 
 
 def expire_time(name: str) -> RespError:

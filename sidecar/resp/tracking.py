@@ -183,9 +183,15 @@ class Tracker:
             return command.run(call)
         finally:
             self._writer = 0
-            is_of_client = command.name.startswith("client|")
-            if client.tracking and not is_of_client and client.transaction is None:
-                client.tracking.is_exception = False
+            self.ended(client, command.name)
+
+    def ended(self, client: Session, command: str) -> None:
+        """A command is over, whether it has run or was refused: what was said of it by CLIENT
+        CACHING is not for the next one.
+        """
+        is_of_client = command.startswith("client|")
+        if client.tracking is not None and not is_of_client and client.transaction is None:
+            client.tracking.is_exception = False
 
     def note(self, call: Running) -> None:
         """Remember what a command is about to read, at the same moment. Raises RespError."""

@@ -13,7 +13,8 @@ from tests.resp.servers import encoded
 
 GIVE_UP_SECONDS = 15.0
 UNCHANGED = ("TRYAGAIN", "OOM", "ERR max number of clients")
-"""What an error begins with that says that nothing was changed."""
+"""What an error begins with that says that nothing was changed; that of an EXEC, behind this."""
+DISCARDED = "EXECABORT Transaction discarded because of: "
 UNKNOWN = "is not known"
 """What one has in it that says that a write may be lost."""
 
@@ -83,7 +84,8 @@ class Redis:
 
 
 def says_unchanged(reply: Any) -> bool:
-    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith(UNCHANGED)
+    is_error = isinstance(reply, hiredis.ReplyError)
+    return is_error and str(reply).removeprefix(DISCARDED).startswith(UNCHANGED)
 
 
 def says_unknown(reply: Any) -> bool:

@@ -131,6 +131,17 @@ SCRIPTS = {
         b: mset p1 3 p2 3
         a: client caching no | client trackinginfo
     """,
+    "a command that is rejected was the next one": """
+        a: client tracking on optout
+        a: client caching no | get x1 x | get x1
+        b: set x1 1
+        a: client caching no | nope | get x1
+        b: set x1 2
+        a: client caching no | watch x2 | get x1
+        b: set x1 3
+        a: multi | client caching no | exec x | get x1
+        b: set x1 4
+    """,
     "tracking ends, and begins again": """
         a: client tracking on
         a: get e1

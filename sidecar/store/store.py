@@ -546,13 +546,11 @@ class Store:
         self._overtake(key)
         self.memory.put(entry)
         if self._doorkeeper is not None and self._spares_l3(self._doorkeeper, key, old):
-            self._to_disk(Delete(key, seq), entry, on_written, known=known)
-            return
-        entry.on_disk = 0
-        if self.disk.state is DOWN:  # which notes the key
-            self._to_disk(Delete(key, seq), entry, on_written, known=known)
-            return
-        self._to_disk(put_of(entry), entry, on_written, known=known)
+            write: Write = Delete(key, seq)
+        else:
+            entry.on_disk = 0
+            write = self._write_of(entry)
+        self._to_disk(write, entry, on_written, known=known)
 
     def _spares_l3(self, doorkeeper: Doorkeeper, key: bytes, old: Entry | None) -> bool:
         """Whether only memory stores this put, since the key was not put recently.
@@ -592,7 +590,11 @@ class Store:
         known = self._known(self.memory.find(entry.key))
         self._overtake(entry.key)
         self.memory.put(new)
-        self._to_disk(put_of(new), new, on_written, known=known)
+        self._to_disk(self._write_of(new), new, on_written, known=known)
+
+    def _write_of(self, entry: Entry) -> Write:
+        """What L3 is sent of a version. One that is down is sent nothing, and its key is noted."""
+        return Delete(entry.key, entry.seq) if self.disk.state is DOWN else put_of(entry)
 
     def _overtake(self, key: bytes) -> None:
         """The version in force is about to be replaced: tell those who have read it."""

@@ -46,6 +46,7 @@ class Versions:
         "_kept",
         "_reserved_bytes",
         "_store",
+        "_wanted",
         "effects",
     )
 
@@ -55,6 +56,8 @@ class Versions:
         self._held: dict[bytes, Version | None] = {}
         """What was read with a wait; memory may not have had the room for it."""
         self._held_bytes = self._reserved_bytes = 0
+        self._wanted: list[bytes] = []
+        """What was looked up."""
         self._kept: dict[bytes, Found | None] = {}
         """What was at hand before the first write of several commands."""
         self._flushed: tuple[bytes, ...] = ()
@@ -62,15 +65,16 @@ class Versions:
 
     # ---- reading
 
-    def at_once(self, keys: Iterable[bytes]) -> bool:
+    def at_once(self, keys: list[bytes]) -> bool:
         """Whether all of them can be read without a wait."""
+        self._wanted = keys
         return all(self._is_at_hand(key) for key in keys)
 
     async def look_up(self, keys: Iterable[bytes], reserve: Reserve) -> None:
         """Read keys, with a wait where it takes one. `reserve` is awaited for the values, which are
         held until the command has run, and may raise. Raises NotReadyError.
         """
-        wanted = list(dict.fromkeys(keys))
+        self._wanted = wanted = list(dict.fromkeys(keys))
         watch = Watch()
         for key in wanted:
             self._store.watched.watch(key, watch)
@@ -113,12 +117,12 @@ class Versions:
             self._reserved_bytes += size
             await reserve(size)
 
-    def keep(self, keys: Iterable[bytes]) -> None:
-        """Have these keys stay readable between the writes of several commands. What one of them
-        puts may take the place in memory of what a later one reads; that is in L3 then, and the
-        same as before, since what these commands write is pending.
+    def keep(self) -> None:
+        """Have what was looked up stay readable between the writes of several commands. What one of
+        them puts may take the place in memory of what a later one reads; that is in L3 then, and
+        the same as before, since what these commands write is pending.
         """
-        for key in keys:
+        for key in self._wanted:
             if key not in self._held and not isinstance(found := self._store.locate(key), Ask):
                 self._kept[key] = found
 
@@ -202,6 +206,11 @@ class Versions:
             self.delete(entry.key)
         else:
             self._store.begin_redate(entry, expires_at, self.effects.begin())
+
+    def redate_unseen(self, key: bytes, expires_at: float) -> None:
+        """The same of a key that was not found, which L3 may have that is away."""
+        if self.may_be_unseen and is_expired(expires_at, self._clock()):
+            self.delete(key)
 
     def delete(self, key: bytes) -> Callable[[], bool]:
         """Returns what says, once all effects are known, whether there was one."""

@@ -33,6 +33,7 @@ DELETIONS = {
     "GETDEL": (b"GETDEL", b"key"),
     "a life that is over": (b"EXPIRE", b"key", b"-1"),
     "a time that is over": (b"PEXPIREAT", b"key", b"1"),
+    "GETEX": (b"GETEX", b"key", b"PXAT", b"1"),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sidecar.model.life import is_expired
 from sidecar.resp.call import Call, checked
 from sidecar.resp.command import ALL_KEYS, ONE_KEY, TWO_KEYS, Command, Keys, Reply, container
 from sidecar.resp.databases import database_of, prefix_of
@@ -41,8 +40,7 @@ def expire(call: Call) -> Reply:
     when = when_of(call, call.integer(2), unit_ms, is_relative=not name.endswith("at"))
     version = call.get()
     if version is None:
-        if call.versions.may_be_unseen and is_expired(when / 1000, call.client.clock()):
-            call.versions.delete(call.key())
+        call.versions.redate_unseen(call.key(), when / 1000)
         return ZERO
     current = milliseconds_of(version.entry.expires_at)
     if (

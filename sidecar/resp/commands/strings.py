@@ -72,6 +72,8 @@ def getex(call: Call) -> Reply:
     options = options_of(call, 2, GETEX_OPTIONS)
     version = call.get()
     if version is None:
+        if options.option and call.versions.may_be_unseen:
+            call.versions.redate_unseen(call.key(), options.expires_at(call))
         return null(call.protocol)
     if options.option:
         call.versions.redate(version.entry, options.expires_at(call))

@@ -53,13 +53,12 @@ def exec_(call: Call) -> Reply:
         raise RespError("ERR EXEC without MULTI")
     has_changed = client.watch is not None and client.watch.has_changed(client.clock())
     commands, is_spoilt = transaction.commands, transaction.is_spoilt
-    keys = exec_keys(call)
     client.end_transaction()
     if is_spoilt:
         raise RespError("EXECABORT Transaction discarded because of previous errors.")
     if has_changed:
         return null_array(client.protocol)
-    call.versions.keep(keys)
+    call.versions.keep()
     with call.versions.together():
         replies = [_run(call, *queued) for queued in commands]
     return lambda: array([each if isinstance(each, bytes) else each() for each in replies])

@@ -36,7 +36,6 @@ class Arrivals:
     """What has arrived and was not answered yet, at most `MOST_BYTES`."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
         self._store = service.store
         self._admission = service.admission
         self._waiting = service.waiting

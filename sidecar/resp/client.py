@@ -145,6 +145,10 @@ class Client(Plain):
         else:
             self._refuse_input(OUT_OF_MEMORY)
 
+    def _release_queue(self) -> None:
+        self._admission.budget.give(self._queue_bytes)
+        self._queue_bytes = 0
+
     def _take_piece(self, data: bytes) -> bool:
         """Take what is not whole commands. False if it can't be taken."""
         if self._is_closing:
@@ -332,7 +336,8 @@ class Client(Plain):
             return
         name = arguments[0].lower()
         if self.is_plain and len(arguments) == 2 and name == b"get":
-            self._get(self.prefix + arguments[1], began_at)
+            key = self.prefix + arguments[1]
+            self._got(key, self._store.look(key), began_at)
             return
         if self.is_plain and name == b"set":
             if self.put_at_once(arguments):
@@ -347,6 +352,10 @@ class Client(Plain):
             self._out.clear()
             self.link.close()
             return
+        self._call(arguments, began_at)
+
+    def _call(self, arguments: list[bytes], began_at: float) -> None:
+        """Run any command, by the table, or queue it in a transaction."""
         called = UNKNOWN
         try:
             command = self.service.find(arguments)
@@ -512,7 +521,7 @@ class Client(Plain):
         self._reply(self._unrun(operation, error(TOO_LATE)))
         return True
 
-    # ---- replies out
+    # ---- messages, which are no replies
 
     def push(self, message: bytes) -> None:
         if self._is_running:
@@ -530,12 +539,6 @@ class Client(Plain):
         self._busy += 1
         self.service.deliveries.add((), lambda _: None)
         self.service.deliveries.when_done(self._done)
-
-    # ---- memory
-
-    def _release_queue(self) -> None:
-        self._admission.budget.give(self._queue_bytes)
-        self._queue_bytes = 0
 
 
 def _resolve(known: asyncio.Future[None]) -> None:

@@ -169,9 +169,6 @@ class Plain(Outbox):
             self._fill(slot, UNCERTAIN)
             self._admission.end("set", FAILED, began_at)
 
-    def _get(self, key: bytes, began_at: float) -> None:
-        self._got(key, self._store.look(key), began_at)
-
     def _got(self, key: bytes, hit: Hit | Ask | None, began_at: float) -> None:
         """Answer with what a look in memory has found."""
         if isinstance(hit, Ask):
@@ -226,7 +223,7 @@ class Plain(Outbox):
             else:
                 self._fill(slot, self._bulk(hit.value))
             status = MISS if hit is None else OK_STATUS
-        except Exception as wrong:  # noqa: BLE001  (`_failure` logs what is not expected)
+        except Exception as wrong:  # noqa: BLE001  (`failure_of` logs what is not expected)
             failure, status = failure_of(wrong, "get")
             self._fill(slot, failure)
         finally:

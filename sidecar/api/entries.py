@@ -25,8 +25,11 @@ Key = Annotated[
 Prefix = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_KEY_BYTES})]
 Seconds = Annotated[float, Meta(ge=0, le=MAX_TTL_SECONDS)]
 Ttl = Annotated[
-    Seconds | Literal["never"] | None,
-    Meta(description="Lifetime in seconds; null: the default of the configuration."),
+    Seconds | Literal["never", "keep"] | None,
+    Meta(
+        description="Lifetime in seconds; null: the default of the configuration; `keep`: what the "
+        "entry that it replaces has left."
+    ),
 ]
 SentKey = Annotated[Any, Meta(description="As it was sent.", extra_json_schema={"type": "string"})]
 TtlLeft = Annotated[int | None, Meta(description="Seconds left; null: it does not expire.")]

@@ -35,6 +35,10 @@ class ConditionFailedError(RequestError):
     """The condition of the request does not hold for the version in force."""
 
 
+class ConflictError(RequestError):
+    """The version in force is not one that this can be done to."""
+
+
 class UnavailableError(RequestError):
     """The request can't be served now: too much is in progress, or L3 does not answer."""
 

@@ -6,11 +6,14 @@ import math
 import re
 import sys
 from functools import lru_cache
+from typing import Final
 
 from sidecar.api.errors import InvalidRequestError, TooLargeError
 
 MAX_TTL_SECONDS = 10 * 31_536_000
 """Ten years; what lives longer has to be put as `never`."""
+KEEP: Final = "keep"
+"""In place of a life: the value expires when the one does that it replaces."""
 MAX_CONTENT_TYPE = 255
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 MEDIA_TYPE_PATTERN = rf"{_WORD}/{_WORD}(?:[ \t]*;[\t -~]*)?"
@@ -35,8 +38,8 @@ def seconds_of(ttl: str) -> float:
 
 
 def life_of(stated: float | str | None, default: float) -> float:
-    """The life in seconds of a value whose request states one, `never`, or none."""
-    if stated is None:
+    """The life in seconds of a value whose request states one, `never`, KEEP, or none."""
+    if stated is None or stated == KEEP:
         return default
     return math.inf if isinstance(stated, str) else stated
 

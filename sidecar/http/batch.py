@@ -32,7 +32,7 @@ from sidecar.api.entries import (
 )
 from sidecar.api.errors import InvalidRequestError, TooLargeError, of_write
 from sidecar.api.names import check_name, full_key
-from sidecar.api.values import check_size, content_type_of, life_of, seconds_left
+from sidecar.api.values import KEEP, check_size, content_type_of, life_of, seconds_left
 from sidecar.http.bodies import (
     decoded,
     encoded,
@@ -171,7 +171,10 @@ class BatchApi:
             (name, *await self._checked(entry, f"entries[{number}]", slices))
             for number, (name, entry) in enumerate(zip(names, body.entries, strict=True))
         ]
-        writes = (self._store.put(*put) for put in puts)
+        writes = (
+            self._store.put(*put, keeps_life=entry.ttl == KEEP)
+            for put, entry in zip(puts, body.entries, strict=True)
+        )
         written = await _in_slices(keys, writes, "the value", slices)
         return encoded(Written(written), as_json=wants_json(request))
 

@@ -1,21 +1,23 @@
-"""One entry over HTTP: GET, HEAD, PUT, DELETE /v1/cache/{namespace}/{key}."""
+"""One entry over HTTP: GET, HEAD, PUT, PATCH, POST, DELETE /v1/cache/{namespace}/{key}."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
 from sidecar.api.conditions import Condition
+from sidecar.api.counters import CONTENT_TYPE as CONTENT_TYPE_OF_COUNTER
+from sidecar.api.counters import Step
 from sidecar.api.errors import InvalidRequestError, TooLateError, condition_failed, of_write
 from sidecar.api.values import (
+    KEEP,
     MAX_TTL_SECONDS,
     content_type_of,
     life_of,
-    seconds_of,
 )
 from sidecar.http.browsers import SANDBOX
 from sidecar.http.conditions import (
@@ -23,13 +25,22 @@ from sidecar.http.conditions import (
     status_of_read,
     ttl_of,
 )
-from sidecar.http.fields import CONTENT_RANGE, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, SEC_FETCH_DEST
+from sidecar.http.fields import (
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    PREFER,
+    SEC_FETCH_DEST,
+    list_field,
+)
 from sidecar.http.messages import Reply, Request
-from sidecar.http.problems import PROBLEM_HEADERS, problem_body
+from sidecar.http.problems import NOT_KEPT, PROBLEM_HEADERS, problem_body
+from sidecar.http.queries import CountQuery, PutQuery, TouchQuery
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error
 from sidecar.model.errors import WriteError
-from sidecar.store.store import Ask, Store, Written
+from sidecar.store.store import Ask, OnWritten, Store, Written
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
@@ -53,23 +64,8 @@ _NEVER = (
     "Cache-Status: cache-sidecar; hit; detail=%s\r\n"
 )
 _STORED = "Cache-Status: cache-sidecar; stored; detail=%s\r\n"
+APPLIED = "Preference-Applied: return=representation\r\n"
 _PUT = f'ETag: "%x"\r\n{_STORED}'
-
-
-Lifetime = Annotated[float, Meta(ge=0, le=MAX_TTL_SECONDS)] | Literal["never"]
-
-
-def _lifetime(text: str) -> Lifetime:
-    return "never" if text == "never" else seconds_of(text)
-
-
-class PutQuery(Struct, frozen=True):
-    """The lifetime of an entry, if given in the query."""
-
-    ttl: Annotated[
-        Lifetime | UnsetType,
-        Meta(description="Its lifetime in seconds, or `never`.", extra={"read": _lifetime}),
-    ] = UNSET
 
 
 class EntryApi:
@@ -98,7 +94,9 @@ class EntryApi:
         condition = condition_of(headers)
         holds = None if condition is None else condition.holds
         try:
-            written = await self._store.put(key, value, content_type, ttl, holds)
+            written = await self._store.put(
+                key, value, content_type, ttl, holds, keeps_life=query.ttl == KEEP
+            )
         except WriteError as error:
             raise of_write(error, "the value") from None
         return reply_to_put(written)
@@ -109,24 +107,75 @@ class EntryApi:
         condition = condition_of(request.headers)
         holds = None if condition is None else partial(_where_there_is_one, condition)
         try:
+            if wants_representation(request.headers):
+                taken = await self._store.take(key, holds, request.protocol.reserve)
+                return self._reply_to_take(request.headers, taken)
             written = await self._store.delete(key, holds)
         except WriteError as error:
             raise of_write(error, "the deletion") from None
         return reply_to_delete(written)
+
+    async def touch(self, request: Request, query: TouchQuery) -> Reply:
+        key = checked_key(request.path)
+        request.refuse_body()
+        check_wait(request, self._store.refuses_write)
+        condition = condition_of(request.headers)
+        holds = None if condition is None else partial(_where_there_is_one, condition)
+        try:
+            written = await self._store.touch(key, self._life(request.headers, query.ttl), holds)
+        except WriteError as error:
+            raise of_write(error, "the lifetime") from None
+        return reply_to_miss() if written is None else _reply_to_touch(written)
+
+    async def count(self, request: Request, query: CountQuery) -> Reply:
+        key = checked_key(request.path)
+        request.refuse_body()
+        step = Step(query.by, query.initial, query.min, query.max)
+        step.check()
+        life = self._life(request.headers, query.ttl)
+        check_wait(request, self._store.refuses_write)
+        condition = condition_of(request.headers)
+
+        def begin(entry: Entry | None, on_written: OnWritten) -> None:
+            number = b"%d" % step.from_(entry)
+            if entry is None:
+                self._store.begin_put(key, number, CONTENT_TYPE_OF_COUNTER, life, on_written)
+                return
+            kept = entry.expires_at
+            self._store.begin_put(
+                key, number, entry.content_type, life, on_written, expires_at=kept
+            )
+
+        holds = None if condition is None else condition.holds
+        try:
+            written = await self._store.change(key, begin, holds)
+        except WriteError as error:
+            raise of_write(error, "the counter") from None
+        return _reply_to_count(written)
 
     def check_put(self, path: str, headers: Headers, query: PutQuery) -> tuple[bytes, str, float]:
         """The key, the media type and the life of what a PUT stores."""
         key = checked_key(path)
         if CONTENT_RANGE in headers:
             raise InvalidRequestError("A value is put whole; send it without Content-Range.")
-        default = self._store.config.default_ttl_seconds
-        # With ?ttl, Cache-Control is not read, be it valid or not.
-        ttl = (
-            ttl_of(headers, default, self._clock())
-            if query.ttl is UNSET
-            else life_of(query.ttl, default)
-        )
+        ttl = self._life(headers, query.ttl)
         return key, content_type_of(headers.get(CONTENT_TYPE) or DEFAULT_CONTENT_TYPE), ttl
+
+    def _life(self, headers: Headers, stated: float | str | UnsetType) -> float:
+        """In seconds. With ?ttl, Cache-Control is not read, be it valid or not."""
+        default = self._store.config.default_ttl_seconds
+        if stated is UNSET:
+            return ttl_of(headers, default, self._clock())
+        return life_of(stated, default)
+
+    def _reply_to_take(self, headers: Headers, taken: tuple[Hit, Written] | None) -> Reply:
+        if taken is None:
+            return reply_to_miss()
+        hit, _ = taken
+        lines = lines_of_hit(hit, self._clock()) + APPLIED
+        if SEC_FETCH_DEST in headers:
+            lines += SANDBOX
+        return Reply(200, f"Content-Type: {hit.entry.content_type}\r\n{lines}", hit.value)
 
     def reply_to_get(self, key: bytes, headers: Headers, hit: Hit | None) -> Reply:
         if hit is None:
@@ -176,6 +225,20 @@ def reply_to_put(written: Written) -> Reply:
     return Reply(204 if written.replaced else 201, lines)
 
 
+def _reply_to_touch(written: Written) -> Reply:
+    assert written.entry is not None  # noqa: S101  (it has a new version)
+    return Reply(204, _PUT % (written.entry.seq, "l3" if written.durable else "memory"))
+
+
+def _reply_to_count(written: Written) -> Reply:
+    entry = written.entry
+    assert entry is not None  # noqa: S101  (a put has one)
+    assert isinstance(entry.value, bytes)  # noqa: S101  (so few digits are not compressed)
+    lines = _PUT % (entry.seq, "l3" if written.durable else "memory")
+    head = f"Content-Type: {entry.content_type}\r\n{lines}{NOT_KEPT}"
+    return Reply(200 if written.replaced else 201, head, entry.value)
+
+
 def reply_to_delete(written: Written) -> Reply:
     if not written.replaced:
         return reply_to_miss()
@@ -208,6 +271,17 @@ def _wrong_name(key: bytes) -> InvalidRequestError:
     namespace, slash, rest = key.partition(b"/")
     wrong = name_error(namespace, rest) if slash else None
     return InvalidRequestError(wrong or f"A key is named {PREFIX}{{namespace}}/{{key}}.")
+
+
+def wants_representation(headers: Headers) -> bool:
+    """Whether a deletion is to be answered with what it removes: `Prefer: return=representation`
+    (RFC 7240, section 4.2). Other preferences are ignored, as they may be.
+    """
+    if PREFER not in headers:
+        return False
+    preferences = (list_field(headers, "Prefer") or "").replace('"', "").split(",")
+    stated = ["".join(each.partition(";")[0].split()).lower() for each in preferences]
+    return "return=representation" in stated
 
 
 def _where_there_is_one(condition: Condition, entry: Entry | None) -> bool:

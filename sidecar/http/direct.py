@@ -20,18 +20,25 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from msgspec import Struct
 
 from sidecar.api.errors import RequestError, of_write
+from sidecar.api.values import KEEP
 from sidecar.http.browsers import is_suspect
 from sidecar.http.data import (
     PREFIX,
     EntryApi,
-    PutQuery,
     checked_key,
     full_key,
     has_conditions,
     reply_to_delete,
     reply_to_put,
 )
-from sidecar.http.fields import CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, IF_MATCH, IF_NONE_MATCH
+from sidecar.http.fields import (
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    EXPECT,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    PREFER,
+)
 from sidecar.http.messages import (
     LARGE_BYTES,
     Reply,
@@ -43,6 +50,7 @@ from sidecar.http.messages import (
 )
 from sidecar.http.parameters import Parameters
 from sidecar.http.problems import ProblemError, problem_of
+from sidecar.http.queries import PutQuery
 from sidecar.http.ready import ReadyHeads
 from sidecar.http.routing import has_dot_segment
 from sidecar.model.clock import Clock
@@ -202,6 +210,9 @@ class DirectEntries:
         path, _, query = message.path.partition("?")
         try:
             parameters = _parse_query(query) if query else NO_PARAMETERS
+            if parameters.ttl == KEEP:  # it depends on the version in force
+                connection.release()
+                return False
             key, content_type, ttl = self._entries.check_put(path, headers, parameters)
         except (RequestError, ProblemError):
             connection.release()
@@ -215,7 +226,8 @@ class DirectEntries:
         return True
 
     def _delete(self, connection: Connection, message: RawRequestMessage) -> bool:
-        if "?" in message.path or not self._may_write(message.headers):
+        headers = message.headers
+        if "?" in message.path or PREFER in headers or not self._may_write(headers):
             return False
         try:
             key = checked_key(message.path)

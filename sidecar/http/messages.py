@@ -86,7 +86,7 @@ class Connection(Protocol):
     async def _drain_helper(self) -> None: ...
 
 
-_WITH_BODY = {"PUT", "POST"}
+_WITH_BODY = {"PUT", "POST", "PATCH"}
 """Their handlers read it, or refuse the request."""
 
 
@@ -151,6 +151,13 @@ class Request:
             await self.protocol.reserve(len(body) * copies)
             self.protocol.keep(len(body) * copies)
         return body
+
+    def refuse_body(self) -> None:
+        """For calls that take none. Raises ProblemError: what it says would be ignored."""
+        payload = self.payload
+        if not payload.is_eof() or payload.total_bytes:
+            detail = "This call takes no body; what it does is stated by the query."
+            raise ProblemError(400, detail, close=not payload.is_eof())
 
     async def _reserve(self, size: int) -> None:
         """Have memory for the body. If there is none, it is not read."""

@@ -8,6 +8,7 @@ import msgspec
 
 from sidecar.api.errors import (
     ConditionFailedError,
+    ConflictError,
     InvalidRequestError,
     RequestError,
     TooLargeError,
@@ -22,6 +23,7 @@ PROBLEM_HEADERS = f"Content-Type: application/problem+json\r\n{NOT_KEPT}"
 
 _STATUS: dict[type[RequestError], int] = {
     InvalidRequestError: 400,
+    ConflictError: 409,
     ConditionFailedError: 412,
     TooLargeError: 413,
     UnavailableError: 503,

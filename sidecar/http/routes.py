@@ -19,10 +19,11 @@ from sidecar.http.admin import AdminApi, KeysQuery
 from sidecar.http.batch import BatchApi
 from sidecar.http.bodies import MESSAGEPACK
 from sidecar.http.console import Console
-from sidecar.http.data import PREFIX, EntryApi, PutQuery
+from sidecar.http.data import PREFIX, EntryApi
 from sidecar.http.openapi import Description, problem
 from sidecar.http.ops import OpsApi
 from sidecar.http.optimizer import OptimizerApi, RunQuery
+from sidecar.http.queries import CountQuery, PutQuery, TouchQuery
 from sidecar.http.routing import Answer, Body, Header, Route
 from sidecar.http.signals import SignalsApi, SignalsQuery
 from sidecar.model.entry import MAX_KEY_BYTES
@@ -97,6 +98,18 @@ class PutHeaders(Conditions):
             examples=["Wed, 21 Oct 2099 07:28:00 GMT"],
         ),
     ] = field(default=UNSET, name="Expires")
+
+
+class DeleteHeaders(Conditions):
+    """The headers of a DELETE."""
+
+    prefer: Annotated[
+        str | UnsetType,
+        Meta(
+            description="`return=representation` (RFC 7240): answer with the value.",
+            examples=["return=representation"],
+        ),
+    ] = field(default=UNSET, name="Prefer")
 
 
 ETAG = Header("The version, unique for each write.")
@@ -188,6 +201,57 @@ ENTRIES = (
         waits=True,
     ),
     Route[DataApi](
+        "PATCH",
+        ENTRY_PATH,
+        path_parameters=EntryPath,
+        operation="touch",
+        id="touchEntry",
+        summary="Give an entry another lifetime",
+        description="The value stays. It is a new version, with an ETag of its own. The lifetime "
+        "is stated as for a PUT.",
+        handler=lambda api: api.entries.touch,
+        query=TouchQuery,
+        headers=PutHeaders,
+        answers=(
+            Answer(204, "The entry lives on.", headers=STORED_HEADERS),
+            problem(404, "There is no such entry.", Cache_Status=MISS),
+            NOT_HELD,
+        ),
+        waits=True,
+    ),
+    Route[DataApi](
+        "POST",
+        ENTRY_PATH,
+        path_parameters=EntryPath,
+        operation="count",
+        id="countEntry",
+        summary="Add to a counter",
+        description="Atomic. The value is an integer of 64 bits in decimal digits. A counter that "
+        "is there keeps what it has left to live.",
+        handler=lambda api: api.entries.count,
+        query=CountQuery,
+        headers=PutHeaders,
+        answers=(
+            Answer(
+                200,
+                "What it is now; or `durability` is `memory`.",
+                Any,
+                media_types=("*/*",),
+                headers=STORED_HEADERS,
+            ),
+            Answer(
+                201,
+                "The counter was created; this is what it is now.",
+                Any,
+                media_types=("*/*",),
+                headers=STORED_HEADERS,
+            ),
+            problem(409, "It would leave `min` to `max` or 64 bits, or the value is no number."),
+            NOT_HELD,
+        ),
+        waits=True,
+    ),
+    Route[DataApi](
         "DELETE",
         ENTRY_PATH,
         path_parameters=EntryPath,
@@ -195,8 +259,15 @@ ENTRIES = (
         id="deleteEntry",
         summary="Delete an entry",
         handler=lambda api: api.entries.delete,
-        headers=Conditions,
+        headers=DeleteHeaders,
         answers=(
+            Answer(
+                200,
+                "The entry was deleted; this is the value that it had.",
+                Any,
+                media_types=("*/*",),
+                headers=ENTRY_HEADERS | {"Preference-Applied": Header("`return=representation`")},
+            ),
             Answer(204, "The entry was deleted."),
             problem(404, "There was no such entry.", Cache_Status=MISS),
             NOT_HELD,

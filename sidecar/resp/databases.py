@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sidecar.api.integers import integer_or_none
 from sidecar.model.entry import name_error
 from sidecar.resp.errors import NOT_AN_INTEGER, RespError
-from sidecar.resp.numbers import integer_or_none
 
 DATABASES = 16
 """As many as Redis has by default. Other namespaces are selected by their names."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sidecar.api.integers import LEAST, MOST
 from sidecar.resp.call import Call
 from sidecar.resp.errors import expire_time
-from sidecar.resp.numbers import LEAST, MOST
 
 UNITS_MS = {b"ex": 1000, b"px": 1, b"exat": 1000, b"pxat": 1}
 

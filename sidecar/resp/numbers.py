@@ -10,10 +10,9 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
+from sidecar.api.integers import integer_or_none
 from sidecar.resp.errors import NOT_A_FLOAT, NOT_AN_INTEGER, RespError
 
-LEAST, MOST = -(1 << 63), (1 << 63) - 1
-_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _FLOAT = re.compile(
     rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE
 )
@@ -25,14 +24,6 @@ MOST_FLOAT_CHARACTERS = 5 * 1024
 MOST_DECIMAL_EXPONENT = 5000
 MOST_DIGITS_OF_EXPONENT = 5
 DECIMALS = 17
-
-
-def integer_or_none(text: bytes) -> int | None:
-    """What `string2ll` reads: no spaces, no sign but a minus, no zeros in front."""
-    if not _INTEGER.fullmatch(text):
-        return None
-    number = int(text)
-    return number if LEAST <= number <= MOST else None
 
 
 def integer_of(text: bytes) -> int:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from sidecar.api.integers import integer_or_none
 from sidecar.resp.call import Call
 from sidecar.resp.command import Reply
 from sidecar.resp.errors import NOT_AN_INTEGER, RespError
-from sidecar.resp.numbers import integer_or_none
 from sidecar.resp.replies import OK, ONE, ZERO, error, integer, null
 from sidecar.resp.times import milliseconds_of
 

@@ -121,6 +121,8 @@ class Written(msgspec.Struct, eq=False, gc=False):
     durable: bool
 
 
+_ABSENT = Written(None, replaced=False, durable=False)
+"""Nothing was written, since there was no version."""
 Reserve = Callable[[int], Awaitable[None]]
 """Awaited with the bytes that are about to be needed."""
 OnHit = Callable[[Hit | Ask | None], None]
@@ -470,17 +472,79 @@ class Store:
         content_type: str,
         ttl_seconds: float,
         condition: Condition | None = None,
+        *,
+        keeps_life: bool = False,
     ) -> Written:
-        """Store a version. Raises PreconditionFailedError if the condition does not hold."""
+        """Store a version. Raises PreconditionFailedError if the condition does not hold. With
+        `keeps_life` it expires when the version does that it replaces, if it replaces one.
+        """
         while len(value) > LOOP_BYTES and self.memory.over:
             self.memory.drain()  # one large value may have taken the place of many small ones
             await asyncio.sleep(0)
         begin = partial(self.begin_put, key, value, content_type, ttl_seconds)
-        return await self._write(key, begin, condition)
+        if not keeps_life:
+            return await self._write(key, begin, condition)
+
+        def begin_in_place_of(entry: Entry | None, on_written: OnWritten) -> None:
+            begin(on_written, expires_at=None if entry is None else entry.expires_at)
+
+        return await self.change(key, begin_in_place_of, condition)
 
     async def delete(self, key: bytes, condition: Condition | None = None) -> Written:
         """Remove the current version; `replaced` is whether there was one."""
         return await self._write(key, partial(self.begin_delete, key), condition)
+
+    async def take(
+        self, key: bytes, condition: Condition | None = None, reserve: Reserve = _nothing_reserved
+    ) -> tuple[Hit, Written] | None:
+        """Remove the current version, and return it; None if there is none. It counts as a lookup.
+        Raises as `put`, and what `reserve` raises before a large value is unpacked.
+        """
+        if not self.disk.accepts:
+            await self.room()
+        async with self._turns.of(key, self.config.tiers.l3.timeout_seconds):
+            found, value = await self.read(key, reserve)
+            if isinstance(found, Unanswered):
+                raise NotReadyError
+            hit = self._settle(key, found, value)
+            if condition is not None and not condition(None if hit is None else hit.entry):
+                raise PreconditionFailedError
+            if hit is None:
+                return None
+            return hit, await _written(partial(self.begin_delete, key))
+
+    async def touch(
+        self, key: bytes, ttl_seconds: float, condition: Condition | None = None
+    ) -> Written | None:
+        """Give the current version another life, as a new version; None if there is none. Raises as
+        `put`.
+        """
+
+        def begin(entry: Entry | None, on_written: OnWritten) -> None:
+            if entry is None:
+                on_written(_ABSENT)
+            else:
+                self.begin_redate(entry, self._clock() + ttl_seconds, on_written)
+
+        written = await self.change(key, begin, condition)
+        return None if written is _ABSENT else written
+
+    async def change(
+        self,
+        key: bytes,
+        begin: Callable[[Entry | None, OnWritten], None],
+        condition: Condition | None = None,
+    ) -> Written:
+        """Write what depends on the current version: `begin` is called with it, and nothing comes
+        between that and the write that it begins. Raises as `put`, and what `begin` raises.
+        """
+        if not self.disk.accepts:
+            await self.room()
+        async with self._turns.of(key, self.config.tiers.l3.timeout_seconds):
+            entry = await self._current(key)
+            if condition is not None and not condition(entry):
+                raise PreconditionFailedError
+            return await _written(partial(begin, entry))
 
     async def invalidate(self, scope: bytes) -> Written:
         """Remove all entries below `scope` (a prefix of full keys), with immediate effect."""
@@ -491,13 +555,11 @@ class Store:
     async def _write(
         self, key: bytes, begin: Callable[[OnWritten], None], condition: Condition | None
     ) -> Written:
+        if condition is not None:
+            return await self.change(key, lambda _, on_written: begin(on_written), condition)
         if not self.disk.accepts:
             await self.room()
-        if condition is None:
-            return await _written(begin)
-        async with self._turns.of(key, self.config.tiers.l3.timeout_seconds):
-            await self._check(key, condition)
-            return await _written(begin)
+        return await _written(begin)
 
     @property
     def accepts(self) -> bool:
@@ -652,16 +714,14 @@ class Store:
 
         self.disk.write(write, for_l3, on_ack)
 
-    async def _check(self, key: bytes, condition: Condition) -> None:
-        """Check a condition against the current version. The caller writes before it awaits."""
+    async def _current(self, key: bytes) -> Entry | None:
+        """The version in force, as of the moment when this returns."""
         found = await self.resolve(key)
         if isinstance(found, Unanswered):
             raise NotReadyError
-        entry = None if found is None else found.entry
-        if entry is not None and is_expired(entry.expires_at, self._clock()):
-            entry = None
-        if not condition(entry):
-            raise PreconditionFailedError
+        if found is None or is_expired(found.entry.expires_at, self._clock()):
+            return None
+        return found.entry
 
     async def room(self) -> None:
         """Wait until a write may be issued. Each conditional writer may exceed the limit by one.

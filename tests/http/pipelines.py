@@ -68,6 +68,9 @@ class Model:
             (3, self._put_expecting),
             (6, self._put_conditional),
             (8, self._delete),
+            (3, self._take),
+            (3, self._touch),
+            (3, self._count),
             (3, self._mget),
             (5, self._get_shared),
             (4, self._put_shared),
@@ -256,6 +259,50 @@ class Model:
 
         return Exchange(f"delete {key}", request("DELETE", path(key)), check)
 
+    def _take(self) -> Exchange:
+        key = self._rng.choice(self._keys)
+
+        def check(answer: Answer) -> None:
+            if not self._is_refused(answer):
+                self._is_current(key, answer)
+                self._values.pop(key, None)
+
+        sent = request("DELETE", path(key), "Prefer: return=representation")
+        return Exchange(f"take {key}", sent, check)
+
+    def _touch(self) -> Exchange:
+        key = self._rng.choice(self._keys)
+
+        def check(answer: Answer) -> None:
+            if not self._is_refused(answer):
+                assert answer.status in {204, 404}
+                assert self._lossy or (key in self._values) is (answer.status == 204)
+
+        return Exchange(f"touch {key}", request("PATCH", f"{path(key)}?ttl=1000"), check)
+
+    def _count(self) -> Exchange:
+        key = self._rng.choice(self._keys)
+
+        def check(answer: Answer) -> None:
+            if self._is_refused(answer):
+                return
+            known = self._values.get(key, b"0")
+            is_number = known.isdigit() and b"%d" % int(known) == known
+            if answer.status == 409:
+                assert not is_number
+                return
+            assert answer.status in {200, 201}
+            expected = {b"%d" % (int(known) + 3)} if is_number else set()
+            assert answer.body in expected | ({b"3"} if self._lossy else set())
+            self._values[key] = answer.body
+
+        return Exchange(f"count {key}", request("POST", f"{path(key)}?by=3"), check)
+
+    def _is_refused(self, answer: Answer) -> bool:
+        """Since L3 does not say what there is."""
+        assert answer.status != 503 or self._lossy
+        return answer.status == 503
+
     def _is_put(self, key: str, value: bytes, answer: Answer) -> None:
         assert answer.status in {201, 204}
         assert self._lossy or (key in self._values) is (answer.status == 204)
@@ -297,7 +344,7 @@ class Model:
             ("unknown parameter", request("GET", f"{key}?x=1"), 400),
             ("empty key", request("GET", "/v1/cache/fuzz/"), 400),
             ("no such path", request("GET", "/nothing"), 404),
-            ("no such method", request("PATCH", key), 405),
+            ("no such method", request("OPTIONS", key), 405),
             ("bad life", request("PUT", f"{key}?ttl=x", "Content-Length: 3", body=b"abc"), 400),
             ("bad name", request("PUT", "/v1/cache/bad!/k", "Content-Length: 3", body=b"abc"), 400),
             ("bad batch", request("POST", "/v1/mget", "Content-Length: 1", body=b"{"), 400),

@@ -178,9 +178,9 @@ def test_bad_names_are_refused(sidecar: RunningSidecar, method: str, path: str) 
 
 def test_other_methods_and_paths_are_refused(sidecar: RunningSidecar) -> None:
     """405 lists the allowed methods, 404 the existing paths."""
-    answer = sidecar.ask("POST", PATH, b"v")
+    answer = sidecar.ask("LOCK", PATH, b"v")
     problem(answer, 405)
-    assert answer.headers["Allow"] == "DELETE, GET, HEAD, PUT"
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, PATCH, POST, PUT"
     assert "/v1/stats" in problem(sidecar.ask("GET", "/nothing"), 404)
 
 

@@ -33,7 +33,7 @@ def test_what_is_read_and_every_error_has_to_be_asked_for_again(
     for query in (QUERIES.get(path, ""), "?colour=red"):
         answer = sidecar.ask(method, path + query)
         assert has_to_ask_again(answer) or (method not in SAFE and answer.status < 300), answer
-    assert has_to_ask_again(sidecar.ask("PATCH", path))
+    assert has_to_ask_again(sidecar.ask("OPTIONS", path))
 
 
 def test_a_hit_is_asked_for_again_and_a_miss_is_not_kept(sidecar: RunningSidecar) -> None:

@@ -87,14 +87,14 @@ async def test_an_upgrade_is_declined_and_the_request_answered(
         assert (answer.status, await answer.read()) == (200, b"v")
 
 
-@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "PATCH", "POST", "PROPFIND"])
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "LOCK", "PROPFIND"])
 async def test_other_methods_name_those_that_are_possible(
     client: aiohttp.ClientSession, method: str
 ) -> None:
     """405 with Allow; HEAD is allowed wherever GET is."""
     async with client.request(method, PATH) as answer:
         assert "GET" in await problem(answer, 405)
-        assert answer.headers["Allow"] == "DELETE, GET, HEAD, PUT"
+        assert answer.headers["Allow"] == "DELETE, GET, HEAD, PATCH, POST, PUT"
     async with client.request(method, "/v1/stats") as answer:
         await problem(answer, 405)
         assert answer.headers["Allow"] == "GET, HEAD"

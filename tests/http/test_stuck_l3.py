@@ -10,6 +10,7 @@ import pytest
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.http.batch import AT_ONCE
+from sidecar.model.entry import Entry
 from tests.http.asking import CLOSE, ask, put, stopped
 from tests.http.serving import request
 
@@ -52,14 +53,14 @@ async def test_conditional_writes_do_not_wait_for_all_before_them(
 ) -> None:
     """To one key they run one after the other, each after L3's answer."""
     checked = 0
-    check = live.store._check
+    current = live.store._current
 
-    async def counted(*arguments: Any) -> None:
+    async def counted(key: bytes) -> Entry | None:
         nonlocal checked
         checked += 1
-        await check(*arguments)
+        return await current(key)
 
-    monkeypatch.setattr(live.store, "_check", counted)
+    monkeypatch.setattr(live.store, "_current", counted)
     with stopped(live):
         answers = await asyncio.gather(
             *(ask(live, put("same", b"value", "If-None-Match: *", CLOSE)) for _ in range(20))

@@ -43,7 +43,19 @@ from sidecar.tiers.process import DiskProcess
 from tests.resp.servers import encoded
 from tests.running import PATIENCE_SECONDS
 
-OPERATIONS = {"get", "head", "put", "delete", "mget", "mset", "mdelete", "invalidate", "keys"}
+OPERATIONS = {
+    "get",
+    "head",
+    "put",
+    "touch",
+    "count",
+    "delete",
+    "mget",
+    "mset",
+    "mdelete",
+    "invalidate",
+    "keys",
+}
 AHEAD_SECONDS = 86_400
 """How far the clock is ahead of that of the system, which a child of L3 has until it is told more:
 nothing expires too early."""

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from sidecar.api.integers import LEAST, MOST, integer_or_none
 from sidecar.config.knobs import Tuning
 from sidecar.config.values import (
     CacheConfig,
@@ -84,7 +85,9 @@ values = st.one_of(
         st.sampled_from([60, 1500, 9_000, 90_000]),
     ).map(lambda both: (both[0] * (both[1] // len(both[0]) + 1))[: both[1]]),
 )
-lives = st.sampled_from([None, "never", 50, 150, 1050])
+lives = st.sampled_from([None, "never", "keep", 50, 150, 1050])
+new_lives = st.sampled_from([None, "never", 50, 150, 1050])
+steps = st.sampled_from([-5, 0, 1, 1 << 62])
 content_types = st.sampled_from([DEFAULT_CONTENT_TYPE, "text/plain", "image/x"])
 conditions = st.sampled_from([None, None, None, "absent", "version", "version before", "any"])
 
@@ -264,13 +267,8 @@ class OneTruth(RuleBasedStateMachine):
         content_type: str,
         condition: str | None,
     ) -> Action:
-        query = "?ttl=never" if life == "never" else ""
-        headers = {"Content-Type": content_type}
-        if isinstance(life, int):
-            if life == 1050:
-                headers["Cache-Control"] = f"max-age={life}"
-            else:
-                query = f"?ttl={life}"
+        query, headers = _life(life)
+        headers["Content-Type"] = content_type
         name, tag = self._condition(key, condition)
         if name:
             headers[name] = tag
@@ -284,10 +282,83 @@ class OneTruth(RuleBasedStateMachine):
         def model(state: State) -> int:
             if not self._holds(state, key, name, tag):
                 return 412
-            was_there = state.get(key) is not None
-            seconds = float("inf") if life == "never" else life or DEFAULT_SECONDS
-            state.put(key, value, state.now + float(seconds), content_type)
-            return self._stored(204 if was_there or self._answers_at_once else 201)
+            old = state.get(key)
+            state.put(key, value, _expiry(state, old, life), content_type)
+            return self._stored(204 if old or self._answers_at_once else 201)
+
+        return Action([key], perform, model)
+
+    def of_touch(self, key: bytes, life: int | str | None, condition: str | None) -> Action:
+        query, headers = _life(life)
+        name, tag = self._condition(key, condition)
+        if name == "If-None-Match":
+            name = ""
+        if name:
+            headers[name] = tag
+
+        async def perform() -> int:
+            answer = await self.both.http.ask("PATCH", path_of(key) + query, b"", headers)
+            if answer.status == 204:
+                self._note_etag(key, answer.headers["ETag"])
+            return answer.status
+
+        def model(state: State) -> int:
+            old = state.get(key)
+            if old is None:
+                return 404
+            if name and not self._holds(state, key, name, tag):
+                return 412
+            state.redate(key, old, _expiry(state, old, life))
+            return 204
+
+        return Action([key], perform, model)
+
+    def of_count(self, key: bytes, by: int, life: int | str | None, most: int) -> Action:
+        query, headers = _life(life)
+        query += f"{'&' if query else '?'}by={by}&initial=7&max={most}"
+
+        async def perform() -> Any:
+            answer = await self.both.http.ask("POST", path_of(key) + query, b"", headers)
+            if answer.status == 409:
+                return 409
+            self._note_etag(key, answer.headers["ETag"])
+            status = 200 if self.is_loose else answer.status
+            return status, answer.headers["Content-Type"], answer.body
+
+        def model(state: State) -> Any:
+            old = state.get(key)
+            number = 7 if old is None else integer_or_none(old.value)
+            if number is None or not LEAST <= number + by <= most:
+                return 409
+            digits, content_type = b"%d" % (number + by), old.content_type if old else "text/plain"
+            expires_at = old.expires_at if old else _expiry(state, old, life)
+            state.put(key, digits, expires_at, content_type)
+            is_known = self.is_loose or self._answers_at_once
+            return (200 if old or is_known else 201), content_type, digits
+
+        return Action([key], perform, model)
+
+    def of_take(self, key: bytes, condition: str | None) -> Action:
+        name, tag = self._condition(key, condition)
+        if name == "If-None-Match":
+            name = ""
+
+        async def perform() -> Any:
+            headers = {"Prefer": "return=representation"} | ({name: tag} if name else {})
+            answer = await self.both.http.ask("DELETE", path_of(key), b"", headers)
+            if answer.status != 200:
+                return answer.status
+            assert answer.headers["Preference-Applied"] == "return=representation"
+            return answer.headers["Content-Type"], answer.body
+
+        def model(state: State) -> Any:
+            old = state.get(key)
+            if old is None:
+                return 404
+            if name and not self._holds(state, key, name, tag):
+                return 412
+            state.drop(key)
+            return old.content_type, old.value
 
         return Action([key], perform, model)
 
@@ -350,13 +421,12 @@ class OneTruth(RuleBasedStateMachine):
             return [self._stored(each["status"]) for each in told]
 
         def model(state: State) -> list[int]:
-            seconds = float("inf") if life == "never" else life or DEFAULT_SECONDS
             told = []
             for name, value in entries.items():
                 key = space + b"/" + name
-                was_there = state.get(key) is not None
-                state.put(key, value, state.now + float(seconds), "text/plain")
-                told.append(self._stored(204 if was_there or self._answers_at_once else 201))
+                old = state.get(key)
+                state.put(key, value, _expiry(state, old, life), "text/plain")
+                told.append(self._stored(204 if old or self._answers_at_once else 201))
             return told
 
         return Action([space + b"/" + name for name in entries], perform, model)
@@ -506,6 +576,20 @@ class OneTruth(RuleBasedStateMachine):
     def delete(self, key: bytes, condition: str | None) -> None:
         self.do(self.of_delete(key, condition))
 
+    @rule(key=keys, life=new_lives, condition=conditions, reads=st.booleans())
+    def touch(
+        self, key: bytes, life: int | str | None, condition: str | None, *, reads: bool
+    ) -> None:
+        self.do(self.of_touch(key, life, condition), reads=reads)
+
+    @rule(key=keys, by=steps, life=new_lives, most=st.sampled_from([8, MOST]), reads=st.booleans())
+    def count(self, key: bytes, by: int, life: int | str | None, most: int, *, reads: bool) -> None:
+        self.do(self.of_count(key, by, life, most), reads=reads)
+
+    @rule(key=keys, condition=conditions)
+    def take(self, key: bytes, condition: str | None) -> None:
+        self.do(self.of_take(key, condition), reads=True)
+
     @rule(space=spaces, entries=st.dictionaries(names, values, min_size=1), life=lives)
     def put_many(self, space: bytes, entries: dict[bytes, bytes], life: int | str | None) -> None:
         self.do(self.of_mset(space, entries, life))
@@ -544,12 +628,18 @@ class OneTruth(RuleBasedStateMachine):
     # ---- rules: several clients
 
     def _one_of_http(self, data: st.DataObject, key: bytes) -> Action:
-        match data.draw(st.sampled_from(["put", "delete", "get"])):
+        match data.draw(st.sampled_from(["put", "delete", "get", "touch", "count", "take"])):
             case "put":
                 drawn = data.draw(st.tuples(values, lives, content_types, conditions))
                 return self.of_put(key, *drawn)
             case "delete":
                 return self.of_delete(key, data.draw(conditions))
+            case "touch":
+                return self.of_touch(key, data.draw(new_lives), data.draw(conditions))
+            case "count":
+                return self.of_count(key, data.draw(steps), data.draw(new_lives), MOST)
+            case "take":
+                return self.of_take(key, data.draw(conditions))
         return self.of_get(key, "GET", None)
 
     @rule(space=spaces, watched=st.lists(names, min_size=1, max_size=2), data=st.data())
@@ -744,6 +834,21 @@ def _run(space: bytes, command: Parts, state: State) -> Any:
 
 async def _awaited(work: Awaitable[Any]) -> Any:
     return await work
+
+
+def _life(life: int | str | None) -> tuple[str, dict[str, str]]:
+    """The query and the header fields that state it."""
+    if life == 1050:
+        return "", {"Cache-Control": f"max-age={life}"}
+    return ("" if life is None else f"?ttl={life}"), {}
+
+
+def _expiry(state: State, old: Version | None, life: int | str | None) -> float:
+    if life == "keep" and old is not None:
+        return old.expires_at
+    if life == "never":
+        return float("inf")
+    return state.now + (life if isinstance(life, int) else DEFAULT_SECONDS)
 
 
 def _left(state: State, version: Version) -> list[int]:

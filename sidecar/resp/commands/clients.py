@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from sidecar.api.integers import integer_or_none
 from sidecar.resp.call import Call
 from sidecar.resp.client_names import UNPRINTABLE, is_printable
 from sidecar.resp.command import Command, Reply, container
 from sidecar.resp.commands.tracking import OF_CLIENT
 from sidecar.resp.errors import RespError, shown
-from sidecar.resp.numbers import integer_or_none
 from sidecar.resp.replies import OK, bulk, integer, null, verbatim
 from sidecar.resp.session import Session
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidecar.api.integers import integer_or_none
 from sidecar.resp.call import Call
 from sidecar.resp.client_names import UNPRINTABLE, is_printable
 from sidecar.resp.command import Command, Reply
 from sidecar.resp.databases import selected
 from sidecar.resp.errors import SYNTAX, RespError, shown
-from sidecar.resp.numbers import integer_or_none
 from sidecar.resp.replies import EMPTY, OK, array, bulk, integer, map_of, simple
 from sidecar.resp.versioned import REDIS_VERSION
 

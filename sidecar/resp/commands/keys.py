@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from sidecar.api.integers import integer_or_none
 from sidecar.resp.call import Call, checked
 from sidecar.resp.command import ALL_KEYS, ONE_KEY, TWO_KEYS, Command, Keys, Reply, container
 from sidecar.resp.databases import database_of, prefix_of
 from sidecar.resp.errors import NO_SUCH_KEY, RespError, shown
 from sidecar.resp.lives import when_of
-from sidecar.resp.numbers import integer_or_none
 from sidecar.resp.replies import OK, ONE, ZERO, bulk, integer, null, simple
 from sidecar.resp.times import NEVER, milliseconds_of
 from sidecar.tiers.memory import cost_of

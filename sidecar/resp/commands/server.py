@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sidecar.api.integers import integer_or_none
 from sidecar.model.errors import WriteError
 from sidecar.resp.call import Call
 from sidecar.resp.command import Command, Reply, container
@@ -13,7 +14,6 @@ from sidecar.resp.commands.keyspace import SAMPLE, listed
 from sidecar.resp.databases import DATABASES
 from sidecar.resp.errors import RespError
 from sidecar.resp.info import KEYSPACE, most_bytes, policy_of, sections_of, text_of
-from sidecar.resp.numbers import integer_or_none
 from sidecar.resp.patterns import check_together, matcher
 from sidecar.resp.replies import EMPTY, OK, ZERO, array, bulk, integer, map_of, simple, verbatim
 

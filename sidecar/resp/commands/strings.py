@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from sidecar.api.integers import LEAST, MOST
 from sidecar.resp.call import Call
 from sidecar.resp.command import ALL_KEYS, ONE_KEY, PAIRS, Command, Reply
 from sidecar.resp.errors import OVERFLOW, TOO_LONG, RespError
 from sidecar.resp.lives import expiry_of, options_of
-from sidecar.resp.numbers import LEAST, MOST, float_of, integer_of, sum_of, text_of
+from sidecar.resp.numbers import float_of, integer_of, sum_of, text_of
 from sidecar.resp.replies import OK, ONE, ZERO, array, bulk, integer, null
 from sidecar.resp.times import NEVER
 

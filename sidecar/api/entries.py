@@ -33,6 +33,13 @@ Ttl = Annotated[
 ]
 SentKey = Annotated[Any, Meta(description="As it was sent.", extra_json_schema={"type": "string"})]
 TtlLeft = Annotated[int | None, Meta(description="Seconds left; null: it does not expire.")]
+Path = Annotated[
+    str | None,
+    Meta(
+        description="Where to GET it; null if a segment of it is `.` or `..`, so that only a "
+        "batch reaches it, such as POST /v1/mget."
+    ),
+]
 AsSent = Annotated[Any, Meta(extra_json_schema={"type": "string"})]
 """A string; in MessagePack it may be binary."""
 
@@ -129,16 +136,28 @@ class ListedKey(Struct, kw_only=True):
     """A key, and what is known of its entry."""
 
     key: str
-    path: Annotated[
-        str | None,
-        Meta(
-            description="Where to GET it; null if a segment of it is `.` or `..`, so that only a "
-            "batch reaches it, such as POST /v1/mget."
-        ),
-    ]
+    path: Path
     tier: Tier
     size: Annotated[int, Meta(description="Bytes, as that tier keeps it.")]
     ttl: TtlLeft
+
+
+class HotKey(Struct, kw_only=True):
+    """A key that is read often."""
+
+    namespace: str
+    key: str
+    path: Path
+    per_second: Annotated[float, Meta(description="Hits a second in the last minute, estimated.")]
+    error_per_second: Annotated[
+        float, Meta(description="By how much that may be too high, at the most.")
+    ]
+
+
+class HotKeys(Struct):
+    """The keys that are read most, the first one most."""
+
+    keys: list[HotKey]
 
 
 class Page(Struct, kw_only=True):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import Raw, Struct, json
 
 from sidecar.api.answers import Standing, Trial
+from sidecar.api.entries import HotKey
 from sidecar.cli import figures
 from sidecar.cli.figures import Readings
 from sidecar.cli.palette import TIERS
@@ -30,9 +31,9 @@ class Line(Struct, omit_defaults=True):
     """One sample as JSON; fields without a value are omitted.
 
     `at` is seconds since 1970. If the sidecar is unreachable, `away` is the reason and other fields
-    are omitted. `stats`, `trial`, `rules` and `outcomes` are as in the API; `outcomes` has only new
-    ones. `signals` are values by name. Rates, and shares from 0 to 1, cover the time since the
-    previous line.
+    are omitted. `stats`, `trial`, `rules`, `outcomes` and `hot` are as in the API; `outcomes` has
+    only new ones. `signals` are values by name. Rates, and shares from 0 to 1, cover the time since
+    the previous line.
     """
 
     at: float
@@ -46,6 +47,7 @@ class Line(Struct, omit_defaults=True):
     rules: list[Standing] | None = None
     signals: dict[str, float] | None = None
     outcomes: list[Outcome] | None = None
+    hot: list[HotKey] | None = None
 
 
 def as_json(watch: Watch) -> Iterator[str]:
@@ -66,6 +68,7 @@ def as_json(watch: Watch) -> Iterator[str]:
             if signal.value is not None
         },
         outcomes=watch.fresh,
+        hot=look.hot,
     )
     if growth is not None:
         line.lookups_per_second, line.hit_ratio = growth.lookups_per_second, growth.hit_ratio

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from sidecar.api.answers import Overview, Standing
+from sidecar.api.entries import HotKey
 from sidecar.cli import figures
 from sidecar.cli.figures import Readings
 from sidecar.cli.palette import TIERS
@@ -21,13 +22,14 @@ from sidecar.cli.plot import Plot
 from sidecar.cli.report import change_of, comparison_of, effect, named, styled
 from sidecar.cli.stats import PROTOCOLS, held, state
 from sidecar.cli.watching import Watch
+from sidecar.config.wording import printable
 from sidecar.model.outcome import Outcome
 
 _URGENCY = ("active", "pending", "cooling_down", "unavailable", "inactive", "disabled")
 """The order in which rules are shown; an unknown state of a newer version comes first."""
-_FIXED_LINES = 15
+_FIXED_LINES = 16
 """The rows other than those of the plot, the rules and the outcomes."""
-_LEAST = {"plot": 4, "rules": 3, "outcomes": 2}
+_LEAST = {"plot": 3, "rules": 3, "outcomes": 2}
 _LATENCIES = {
     "http": {
         "GET p50": "http.get_p50_seconds",
@@ -71,6 +73,7 @@ class Screen:
             Text(),
             *(_protocol(watch, self.readings, name) for name in PROTOCOLS),
             _memory(watch, wide=width >= _WIDE_COLUMNS),
+            _hot(watch.latest.hot),
             Text(),
             _rules_heading(look.optimizer),
             _rules(look.optimizer, rows["rules"]),
@@ -187,6 +190,15 @@ def _memory(watch: Watch, *, wide: bool) -> RenderableType:
     grid = Table.grid("", Column(width=_BAR_COLUMNS), padding=(0, 2, 0, 0))
     grid.add_row(line, _bar(share, "red" if share > 0.9 else "none"))
     return grid
+
+
+def _hot(keys: list[HotKey]) -> Text:
+    """The keys that are read most, as many as fit."""
+    line = Text.assemble(("hot keys ", "dim"))
+    for each in keys:
+        line.append(printable(f"{each.namespace}/{each.key}"))
+        line.append(f" {figures.per_second(each.per_second)}/s   ", "dim")
+    return line if keys else line.append("-")
 
 
 def _rules_heading(overview: Overview) -> Text:

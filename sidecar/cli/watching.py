@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 
 import msgspec
 
 from sidecar.api.answers import Outcomes, Overview
+from sidecar.api.entries import HotKey, HotKeys
 from sidecar.cli.asking import answered
 from sidecar.cli.client import Address, Connection, Unreachable
 from sidecar.cli.counted import Growth, Stats, growth
@@ -34,6 +36,8 @@ class Look:
     """The totals."""
     optimizer: Overview
     outcomes: list[Outcome]
+    hot: list[HotKey]
+    """The keys that are read most; empty if the sidecar's version does not tell."""
 
     def signal(self, name: str) -> float | None:
         """The value of a signal; None if it has no value, or if the sidecar's version lacks it."""
@@ -90,11 +94,18 @@ class Watch:
             taken_at = time.monotonic()
             _, optimizer = await answered(connection, "GET", "/v1/optimizer", _read_overview)
             _, found = await answered(connection, "GET", "/v1/optimizer/outcomes", _read_outcomes)
+            hot = await _hot_keys(connection)
         finally:
             connection.close()
-        return Look(time.time(), taken_at, stats, body, optimizer, found.outcomes)
+        return Look(time.time(), taken_at, stats, body, optimizer, found.outcomes, hot)
+
+
+async def _hot_keys(connection: Connection) -> list[HotKey]:
+    answer = await connection.request("GET", "/v1/hot")
+    return _read_hot(answer.body).keys if answer.status == HTTPStatus.OK else []
 
 
 _read_stats = partial(msgspec.json.decode, type=Stats)
 _read_overview = partial(msgspec.json.decode, type=Overview)
 _read_outcomes = partial(msgspec.json.decode, type=Outcomes)
+_read_hot = partial(msgspec.json.decode, type=HotKeys)

@@ -1,4 +1,4 @@
-"""The operations on more than one entry, except batches: invalidate, keys, stats, config."""
+"""The operations on more than one entry, except batches: invalidate, keys, hot, stats, config."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from sidecar.store.snapshot import snapshot
 from sidecar.store.store import Store
 
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
+MOST_HOT = 100
 SCOPE_BYTES = 64 << 10
 PAGE_COPIES = 16
 """What a page takes at most, over its keys: each is there as bytes and as text, and in JSON as a
@@ -46,6 +47,12 @@ class KeysQuery(msgspec.Struct, frozen=True):
         str, Meta(description="From the previous page.", extra_json_schema={"const": ""})
     ] = ""
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
+
+
+class HotQuery(msgspec.Struct, frozen=True):
+    """How many keys."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_HOT)] = 10
 
 
 class AdminApi:
@@ -103,6 +110,21 @@ class AdminApi:
         request.protocol.keep(len(page_bytes))
         return Reply(200, JSON_HEADER, page_bytes)
 
+    async def hot(self, _request: Request, query: HotQuery) -> Reply:
+        keys = []
+        for each in self._store.hot.top(query.limit):
+            namespace, key = split(each.key)
+            keys.append(
+                entries.HotKey(
+                    namespace=namespace,
+                    key=key.decode("utf-8", "replace"),
+                    path=_path_of(namespace, key),
+                    per_second=each.per_second,
+                    error_per_second=each.error_per_second,
+                )
+            )
+        return Reply(200, JSON_HEADER, msgspec.json.encode(entries.HotKeys(keys)))
+
     async def stats(self, _request: Request) -> Reply:
         found = described(snapshot(self._store), self._describe_protocols())
         return Reply(200, JSON_HEADER, msgspec.json.encode(found))
@@ -112,14 +134,18 @@ class AdminApi:
 
     def _described(self, row: Listed) -> entries.ListedKey:
         namespace, key = split(row.key)
-        path = f"{PREFIX}{namespace}/{quote(key, safe='/')}"
         return entries.ListedKey(
             key=key.decode("utf-8", "replace"),
-            path=None if has_dot_segment(path) else path,
+            path=_path_of(namespace, key),
             tier=row.tier,
             size=row.size,
             ttl=seconds_left(row.expires_at, self._clock()),
         )
+
+
+def _path_of(namespace: str, key: bytes) -> str | None:
+    path = f"{PREFIX}{namespace}/{quote(key, safe='/')}"
+    return None if has_dot_segment(path) else path
 
 
 def described(found: Snapshot, protocols: dict[str, state.ProtocolState]) -> state.Stats:

@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from sidecar.api import answers, entries, state
-from sidecar.http.admin import AdminApi, KeysQuery
+from sidecar.http.admin import AdminApi, HotQuery, KeysQuery
 from sidecar.http.batch import BatchApi
 from sidecar.http.bodies import MESSAGEPACK
 from sidecar.http.console import Console
@@ -375,6 +375,18 @@ SHOWN = (
         summary="What the cache holds and has done",
         handler=lambda api: api.admin.stats,
         answers=(Answer(200, "Counters since the start.", state.Stats),),
+    ),
+    Route[DataApi](
+        "GET",
+        "/v1/hot",
+        operation="hot",
+        id="hot",
+        summary="The keys that are read most",
+        description="Estimated from samples, in bounded memory: a key that is read seldom may be "
+        "missing, and one that was deleted stays for a minute or two.",
+        handler=lambda api: api.admin.hot,
+        query=HotQuery,
+        answers=(Answer(200, "The first one is read most.", entries.HotKeys),),
     ),
     Route[DataApi](
         "GET",

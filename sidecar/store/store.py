@@ -57,6 +57,7 @@ from sidecar.model.writes import (
 )
 from sidecar.store.doorkeeper import Doorkeeper
 from sidecar.store.flights import Flight, Flights
+from sidecar.store.hot import HotKeys
 from sidecar.store.memory import MemoryTiers, PolicyFactory, Spare
 from sidecar.store.turns import Turns
 from sidecar.store.watching import Watched
@@ -175,8 +176,12 @@ class Store:
         self.disk = disk
         disk.timeout_seconds = config.tiers.l3.timeout_seconds
         disk.sync = config.durability == "disk"
+        self.hot = HotKeys(disk.monotonic)
         disk.deliver_to(
-            on_answers=self._land, on_status=self._on_status, on_evicted=self._on_evicted
+            on_answers=self._land,
+            on_status=self._on_status,
+            on_evicted=self._on_evicted,
+            on_touches=self.hot.add,
         )
         self._counts = tuple(self.stats.tiers.items())
         self._l1_counts = self.stats.tiers[L1]
@@ -458,7 +463,9 @@ class Store:
             value = stored if isinstance(stored, bytes) else unpack(stored)
         counts.hits += 1
         self.stats.hit_bytes += len(value)
-        if tier is not L3:
+        if tier is L3:
+            self.hot.note(entry.key)
+        else:
             self.disk.touch(entry.key)
             self.memory.use(entry, value)
         return Hit(entry, tier, value)

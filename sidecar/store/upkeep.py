@@ -8,6 +8,7 @@ import time
 from sidecar.model.life import CLOCK_SLACK_SECONDS
 from sidecar.store.pace import Rest, rest_after
 from sidecar.store.store import Store
+from sidecar.tiers.disk import TOUCH_SECONDS
 
 TICK_SECONDS = 0.1
 SWEEP_SECONDS = 30.0
@@ -20,12 +21,21 @@ async def upkeep(store: Store) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep_drained(store))
         tasks.create_task(_keep_swept(store))
+        tasks.create_task(_keep_counted(store))
 
 
 async def _keep_drained(store: Store) -> None:
     while True:
         drained = store.memory.drain()
         await asyncio.sleep(TICK_SECONDS if drained else 0)
+
+
+async def _keep_counted(store: Store) -> None:
+    """Hits of which L3 does not hear."""
+    while True:
+        await asyncio.sleep(TOUCH_SECONDS)
+        store.disk.drop_touches()
+        store.hot.add_noted()
 
 
 async def _keep_swept(store: Store) -> None:

@@ -131,6 +131,7 @@ class Disk(Generic[Asked]):
         self._on_answers: Callable[[list[tuple[Asked, Answer]]], None] = _unheard
         self._on_status: Callable[[Status, bool], None] = _unheard
         self._on_evicted: Callable[[list[bytes]], None] = _unheard
+        self._on_touches: Callable[[list[tuple[bytes, int]]], None] = _unheard
         self.timeout_seconds = 1.0
         self.sync = False
         self.state = OPENING
@@ -169,14 +170,17 @@ class Disk(Generic[Asked]):
         on_answers: Callable[[list[tuple[Asked, Answer]]], None],
         on_status: Callable[[Status, bool], None],
         on_evicted: Callable[[list[bytes]], None],
+        on_touches: Callable[[list[tuple[bytes, int]]], None],
     ) -> None:
         """Call `on_answers` with the answers to reads, each read once, those of a reply together;
         `on_status` with each status, and whether it is the first of a new child, before anything is
-        sent; `on_evicted` with the keys that L3 has evicted.
+        sent; `on_evicted` with the keys that L3 has evicted; `on_touches` with the hits that were
+        recorded since the last time.
         """
         self._on_answers = on_answers
         self._on_status = on_status
         self._on_evicted = on_evicted
+        self._on_touches = on_touches
 
     def read(self, read: Asked) -> None:
         """Read a key that is not pending. Answered at once if L3 is not up."""
@@ -239,6 +243,12 @@ class Disk(Generic[Asked]):
             touches[key] += 1
         elif len(touches) < MAX_TOUCHES:
             touches[key] = 1
+
+    def drop_touches(self) -> None:
+        """Report hits that L3 does not hear of, since it is not up."""
+        now = self.monotonic()
+        if self.state is not UP and self.touches_due(now):
+            self._take_touches(now)
 
     def list_keys(
         self, scope: bytes, cursor: bytes, limit: int, on_page: Callable[[Page | None], None]
@@ -560,9 +570,13 @@ class Disk(Generic[Asked]):
     def _due_touches(self, now: float) -> list[tuple[bytes, int]]:
         if not self.touches_due(now) and len(self._touches) < MAX_TOUCHES:
             return []
+        return self._take_touches(now)
+
+    def _take_touches(self, now: float) -> list[tuple[bytes, int]]:
         self._touched_at = now
         touches = list(self._touches.items())
         self._touches.clear()
+        self._on_touches(touches)
         return touches
 
     def _acknowledge(self, effect: int) -> None:

@@ -6,6 +6,7 @@ import math
 from datetime import datetime
 
 from sidecar.api.answers import Change, Overview, Signal, Standing, Trial
+from sidecar.api.entries import HotKey
 from sidecar.cli.client import Address
 from sidecar.cli.counted import L3Health, ProtocolCounts, Stats, TierCounts, growth
 from sidecar.cli.watching import Look, Watch
@@ -67,12 +68,16 @@ def watched() -> Watch:
         signals={name: _signal(value) for name, value in _SIGNALS.items()},
     )
     at = ENDED.timestamp() + 1200
-    watch.latest = Look(at, 0.0, after, b"{}", overview, [IMPROVED, COLLECTED])
+    watch.latest = Look(at, 0.0, after, b"{}", overview, [IMPROVED, COLLECTED], HOT)
     watch.growth = growth(before, after, 2.0)
     watch.points.extend({"l1": _warmth(second)} for second in range(200))
     return watch
 
 
+HOT = [
+    HotKey(namespace="shop", key=key, path=None, per_second=rate, error_per_second=2.0)
+    for key, rate in (("page/1", 1234.0), ("page/7", 31.5))
+]
 _SIGNALS = {
     "http.get_p50_seconds": 0.0000492,
     "http.get_p99_seconds": 0.00118,

@@ -17,7 +17,7 @@ from sidecar.cli.palette import TIERS, paint
 from sidecar.cli.plot import Plot
 from sidecar.cli.screen import Screen, allot
 from sidecar.cli.stats import protocol
-from tests.cli.examples import watched
+from tests.cli.examples import HOT, watched
 
 EMPTY = TierCounts(
     enabled=True,
@@ -111,11 +111,11 @@ def test_more_rows_show_more(height: int) -> None:
     wanted = {"plot": 12, "rules": 8, "outcomes": 500}
     rows = allot(height, wanted)
     assert all(rows[name] <= wanted[name] for name in wanted)
-    assert rows["plot"] >= 4
+    assert rows["plot"] >= 3
     assert rows["rules"] >= 3
     assert rows["outcomes"] >= 2
     if height >= 24:
-        assert sum(rows.values()) == height - 15
+        assert sum(rows.values()) == height - 16
     assert allot(height, {"plot": 12, "rules": 0, "outcomes": 0})["rules"] == 0
 
 
@@ -132,6 +132,25 @@ def test_requests_grow_by_protocol() -> None:
     assert grown.requests_per_second == {"http": 2.0, "resp": 10.0}
     assert growth(with_requests(10, 20), with_requests(14, 2), 2.0) is None
     assert growth(stats(1, 1, 1), with_requests(10, 20), 2.0) is None
+
+
+@pytest.mark.parametrize(("width", "fits"), [(120, True), (40, False)])
+def test_hot_keys_are_shown_in_one_line_without_what_controls_a_terminal(
+    width: int, *, fits: bool
+) -> None:
+    """As many as fit; the rest is cut."""
+    watch = watched()
+    odd = replace(HOT[1], key="a\x1b[2J\nb")
+    watch.latest = dataclasses.replace(watch.latest, hot=[HOT[0], odd])
+    with io.StringIO() as out:
+        screen = Screen(watch, Readings(CATALOGUE.signals), 2.0)
+        paint(Console(file=out, width=width, height=24)).print(screen)
+        lines = out.getvalue().splitlines()
+    assert len(lines) == 24
+    [line] = [line for line in lines if line.startswith("hot keys")]
+    assert "shop/page/1 1,234/s" in line
+    assert "\x1b" not in line
+    assert ("shop/a\\x1b[2J\\nb 31.5/s" in line) is fits
 
 
 @pytest.mark.parametrize(("listening", "trouble"), [(False, "6379 is taken"), (False, None)])

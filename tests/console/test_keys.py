@@ -131,3 +131,22 @@ def test_an_entry_that_has_gone_is_said_to_have(console: Console, sidecar: Runni
     assert [trouble for trouble in console.troubles if "404" not in trouble] == []
     console.troubles.clear()
     assert search(console, "nothing") == []
+
+
+def test_hot_keys_are_listed_and_lead_to_their_entries(
+    console: Console, sidecar: RunningSidecar
+) -> None:
+    """As they are now; those of the other view stay as they were found."""
+    store(sidecar, f"hot/{quote(HTML, safe='')}", b"hot value")
+
+    def is_listed() -> bool:
+        for _ in range(50):
+            sidecar.ask("GET", f"/v1/cache/shop/hot/{quote(HTML, safe='')}")
+        return f"hot/{HTML}" in [row[1] for row in console.rows("Hot keys")]
+
+    console.until(is_listed, "the key is listed")
+    assert look(console, f"hot/{HTML}") == "hot value"
+    [row] = [row for row in console.rows("Hot keys") if row[1] == f"hot/{HTML}"]
+    assert row[0] == "shop"
+    assert float(row[2].replace(",", "")) > 1
+    console.keep("keys")

@@ -19,7 +19,10 @@ class Opened:
         self.now = 1000.0
         self.disk: Disk[Read] = Disk(lambda: self.now, lambda: self.now)
         self.disk.deliver_to(
-            on_answers=lambda _: None, on_status=self._on_status, on_evicted=lambda _: None
+            on_touches=lambda _: None,
+            on_answers=lambda _: None,
+            on_status=self._on_status,
+            on_evicted=lambda _: None,
         )
         self.disk.give_up()
         for number in range(missed):

@@ -1,8 +1,9 @@
-// Searches keys and shows one entry. Values are shown as text or as bytes, and never rendered.
+// Searches keys, shows those that are read most, and one entry. Values are shown as text or as bytes, and never rendered.
 
 import { ask, askJson, Refused } from "./api.js";
 import { h, panel, say, table } from "./dom.js";
 import { bytes, count, dateTime, span, visible } from "./figures.js";
+import { Hot } from "./hot.js";
 
 const PAGE = 100;
 const MOST_PAGES = 50;
@@ -13,6 +14,7 @@ const BINARY = /[\0-\x08\x0e-\x1f]/;
 
 export class Keys {
   constructor(root) {
+    this.root = root;
     this.namespace = h("input", {
       id: "namespace",
       required: true,
@@ -57,11 +59,17 @@ export class Keys {
         "Select a key to show its entry. This counts as a read.",
       ),
     );
+    this.hot = new Hot((found, button) => this.look(found, button));
     root.append(
       h(
         "div",
         { class: "pair keys" },
-        panel("Keys", null, this.form, this.told, this.found.element, this.more),
+        h(
+          "div",
+          {},
+          panel("Keys", null, this.form, this.told, this.found.element, this.more),
+          this.hot.element,
+        ),
         this.entry,
       ),
     );
@@ -73,8 +81,10 @@ export class Keys {
     this.more.addEventListener("click", () => this.search({ ...this.asked }, this.cursor));
   }
 
-  /** Shows no live data. */
-  show() {}
+  /** Show the latest data: a search shows what was found then. */
+  show({ hot }) {
+    this.hot.show(hot);
+  }
 
   /**
    * Add a page. After a short page it requests the next one, up to a limit: in a large L3 a rare
@@ -124,7 +134,7 @@ export class Keys {
   }
 
   async look(found, button) {
-    for (const chosen of this.found.body.querySelectorAll("[aria-current]"))
+    for (const chosen of this.root.querySelectorAll("[aria-current]"))
       chosen.removeAttribute("aria-current");
     button.setAttribute("aria-current", "true");
     this.looked = found;

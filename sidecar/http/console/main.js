@@ -20,7 +20,7 @@ const SHOWN = {
     rules: "/v1/optimizer/rules",
     outcomes: "/v1/optimizer/outcomes",
   },
-  keys: { stats: "/v1/stats" },
+  keys: { hot: "/v1/hot?limit=20" },
   configuration: { config: "/v1/config" },
 };
 

@@ -41,5 +41,6 @@ export class Hot {
 }
 
 function rate(perSecond) {
+  if (perSecond < 0.1) return "< 0.1";
   return perSecond >= 10 ? count(Math.round(perSecond)) : perSecond.toFixed(1);
 }

@@ -66,7 +66,7 @@ export class Keys {
         { class: "pair keys" },
         h(
           "div",
-          {},
+          { class: "stack" },
           panel("Keys", null, this.form, this.told, this.found.element, this.more),
           this.hot.element,
         ),

@@ -22,6 +22,7 @@ from sidecar.api.values import (
 from sidecar.http.browsers import SANDBOX
 from sidecar.http.conditions import (
     condition_of,
+    etag,
     status_of_read,
     ttl_of,
 )
@@ -30,13 +31,14 @@ from sidecar.http.fields import (
     CONTENT_TYPE,
     IF_MATCH,
     IF_NONE_MATCH,
-    PREFER,
+    RANGE,
     SEC_FETCH_DEST,
-    list_field,
 )
 from sidecar.http.messages import Reply, Request
+from sidecar.http.preferences import APPLIED, wants_representation
 from sidecar.http.problems import NOT_KEPT, PROBLEM_HEADERS, problem_body
 from sidecar.http.queries import CountQuery, PutQuery, TouchQuery
+from sidecar.http.ranges import part_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error
 from sidecar.model.errors import WriteError
@@ -64,7 +66,6 @@ _NEVER = (
     "Cache-Status: cache-sidecar; hit; detail=%s\r\n"
 )
 _STORED = "Cache-Status: cache-sidecar; stored; detail=%s\r\n"
-APPLIED = "Preference-Applied: return=representation\r\n"
 _PUT = f'ETag: "%x"\r\n{_STORED}'
 
 
@@ -84,7 +85,7 @@ class EntryApi:
         if self.is_not_in_memory(request):
             check_wait(request, self._store.refuses_read)
         hit = await self._store.get(key, request.protocol.reserve)
-        return self.reply_to_get(key, request.headers, hit)
+        return self.reply_to_get(key, request.headers, hit, is_get=request.method == "GET")
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
         headers = request.headers
@@ -177,7 +178,10 @@ class EntryApi:
             lines += SANDBOX
         return Reply(200, f"Content-Type: {hit.entry.content_type}\r\n{lines}", hit.value)
 
-    def reply_to_get(self, key: bytes, headers: Headers, hit: Hit | None) -> Reply:
+    def reply_to_get(
+        self, key: bytes, headers: Headers, hit: Hit | None, *, is_get: bool = True
+    ) -> Reply:
+        """For HEAD, ranges mean nothing."""
         if hit is None:
             if not is_full_key(key):
                 raise _wrong_name(key)
@@ -191,7 +195,12 @@ class EntryApi:
                 return Reply(304, lines)
         if SEC_FETCH_DEST in headers:
             lines += SANDBOX
-        return Reply(200, f"Content-Type: {entry.content_type}\r\n{lines}", hit.value)
+        lines = f"Content-Type: {entry.content_type}\r\n{lines}"
+        value = hit.value
+        if is_get and RANGE in headers and (part := part_of(headers, etag(entry), len(value))):
+            body = value[part.first : part.last + 1]
+            return Reply(206, lines + part.lines(len(value)), body)
+        return Reply(200, lines, value)
 
 
 def reply_to_miss() -> Reply:
@@ -200,7 +209,12 @@ def reply_to_miss() -> Reply:
 
 def has_conditions(headers: Headers) -> bool:
     """Whether the answer to a hit depends on more than the entry."""
-    return IF_NONE_MATCH in headers or IF_MATCH in headers or SEC_FETCH_DEST in headers
+    return (
+        IF_NONE_MATCH in headers
+        or IF_MATCH in headers
+        or RANGE in headers
+        or SEC_FETCH_DEST in headers
+    )
 
 
 def lines_of_hit(hit: Hit, now: float) -> str:
@@ -271,17 +285,6 @@ def _wrong_name(key: bytes) -> InvalidRequestError:
     namespace, slash, rest = key.partition(b"/")
     wrong = name_error(namespace, rest) if slash else None
     return InvalidRequestError(wrong or f"A key is named {PREFIX}{{namespace}}/{{key}}.")
-
-
-def wants_representation(headers: Headers) -> bool:
-    """Whether a deletion is to be answered with what it removes: `Prefer: return=representation`
-    (RFC 7240, section 4.2). Other preferences are ignored, as they may be.
-    """
-    if PREFER not in headers:
-        return False
-    preferences = (list_field(headers, "Prefer") or "").replace('"', "").split(",")
-    stated = ["".join(each.partition(";")[0].split()).lower() for each in preferences]
-    return "return=representation" in stated
 
 
 def _where_there_is_one(condition: Condition, entry: Entry | None) -> bool:

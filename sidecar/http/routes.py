@@ -80,6 +80,26 @@ class Conditions(Struct):
     if_match: EntityTags = field(default=UNSET, name="If-Match")
 
 
+class GetHeaders(Conditions):
+    """The headers of a GET."""
+
+    range: Annotated[
+        str | UnsetType,
+        Meta(
+            description="`bytes=0-99`, `bytes=100-` or `bytes=-100`; several ranges are ignored.",
+            examples=["bytes=0-"],
+        ),
+    ] = field(default=UNSET, name="Range")
+    if_range: Annotated[
+        str | UnsetType,
+        Meta(
+            description="The ETag of the version of which the client has a part: the whole value "
+            "is sent if it is another one now.",
+            examples=['"65f00d"'],
+        ),
+    ] = field(default=UNSET, name="If-Range")
+
+
 class PutHeaders(Conditions):
     """The headers of a PUT."""
 
@@ -126,14 +146,14 @@ STORED_HEADERS = {
     "ETag": ETAG,
     "Cache-Status": Header("RFC 9211: where it was stored.", required=False),
 }
-READ_ANSWERS = (
-    Answer(
-        200,
-        "The value, with the Content-Type that it was put with.",
-        Any,
-        media_types=("*/*",),
-        headers=ENTRY_HEADERS,
-    ),
+WHOLE = Answer(
+    200,
+    "The value, with the Content-Type that it was put with.",
+    Any,
+    media_types=("*/*",),
+    headers=ENTRY_HEADERS,
+)
+NO_VALUE = (
     Answer(
         304,
         "The version that If-None-Match names is in force.",
@@ -154,8 +174,27 @@ GET_ENTRY = Route[DataApi](
     id="getEntry",
     summary="Look an entry up",
     handler=lambda api: api.entries.get,
-    headers=Conditions,
-    answers=READ_ANSWERS,
+    headers=GetHeaders,
+    answers=(
+        WHOLE,
+        Answer(
+            206,
+            "The part of the value that `Range` asks for.",
+            Any,
+            media_types=("*/*",),
+            headers=ENTRY_HEADERS
+            | {
+                "Content-Range": Header("`bytes 0-99/1234`"),
+                "Accept-Ranges": Header("`bytes`"),
+            },
+        ),
+        *NO_VALUE,
+        problem(
+            416,
+            "`Range` begins behind the end of the value.",
+            Content_Range=Header("`bytes */1234`: the bytes of the value."),
+        ),
+    ),
     waits=lambda api: api.entries.is_not_in_memory,
 )
 ENTRIES = (
@@ -166,6 +205,8 @@ ENTRIES = (
         operation="head",
         id="headEntry",
         summary="Look an entry up, without its value",
+        headers=Conditions,
+        answers=(WHOLE, *NO_VALUE),
     ),
     Route[DataApi](
         "PUT",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from sidecar.config.knobs import Effective
 from sidecar.config.memory import MOST_BUFFERS_BYTES, Plan, fit_memory, plan
@@ -36,14 +36,21 @@ class Actuators:
     """Everything in the sidecar that the optimizer can change."""
 
     def __init__(
-        self, store: Store, process: DiskProcess, admission: Admission, runtime: Runtime
+        self,
+        store: Store,
+        process: DiskProcess,
+        admissions: Sequence[Admission],
+        runtime: Runtime,
     ) -> None:
-        """`admission` is that of the data API; requests to the ops API are never refused."""
+        """`admissions` are those of what applications speak, which share one budget; requests to
+        the ops API are never refused.
+        """
         self._memory_limit_bytes: int | None = None
         self._effective: Effective | None = None
         self._store = store
         self._process = process
-        self._admission = admission
+        self._admissions = admissions
+        self._budget = admissions[0].budget
         self._runtime = runtime
         self.one_shots: dict[str, Callable[[], Awaitable[Figures]]] = {
             "collect": self._collect,
@@ -65,7 +72,8 @@ class Actuators:
             self._divide(plan(cache, limit))
         self._store.apply(cache, tuning)
         self._process.enable(enabled=cache.tiers.l3.enabled)
-        self._admission.tune(in_flight=tuning.in_flight, keepalive_seconds=tuning.keepalive_seconds)
+        for admission in self._admissions:
+            admission.tune(in_flight=tuning.in_flight, keepalive_seconds=tuning.keepalive_seconds)
         self._runtime.tune(gc_threshold=tuning.gc_threshold, gc_frozen=tuning.gc_frozen)
 
     def limit_memory(self, limit_bytes: int | None) -> None:
@@ -79,7 +87,7 @@ class Actuators:
     def _divide(self, memory: Plan) -> None:
         """Give L3 and the requests their parts of the memory."""
         requests = min(memory.requests, UNLIMITED_BYTES)
-        self._admission.budget.resize(requests, requests)
+        self._budget.resize(requests, requests)
         self._process.buffers_bytes = memory.l3_buffers
         if memory.l3:
             self._store.limit_pending(min(memory.pending, MAX_PENDING_BYTES))

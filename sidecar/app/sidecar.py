@@ -154,7 +154,9 @@ class Sidecar:
         )
         self.store.number_after(last_seq)
         self.l3 = DiskProcess(disk, claim, settings.data_limit)
-        self.actuators = Actuators(self.store, self.l3, self.admissions["http"], runtime)
+        self.actuators = Actuators(
+            self.store, self.l3, [self.admissions[name] for name in PROTOCOLS], runtime
+        )
         if missing := catalogue.one_shots.keys() - self.actuators.one_shots.keys():
             raise ValueError(f"nothing makes the one-shot changes {', '.join(sorted(missing))}")
         self.control = self._control(catalogue, saved)

@@ -510,13 +510,17 @@ class Client(Plain):
         sent many at once waits for its turn instead.
         """
         admission = self._admission
-        if admission.has_few or not (refuses() or not admission.has_room):
+        if not admission.has_room:
+            why = "in_flight"
+        elif admission.has_few or not refuses():
             return False
+        else:
+            why = "late"
         if self._slots:
             self._queue.appendleft(arguments)
             self._waits_for_slots = True
             return True
-        admission.stats.shed["late"] += 1
+        admission.stats.shed[why] += 1
         admission.stats.observe(operation.partition("|")[0], FAILED, 0.0)
         self._reply(self._unrun(operation, error(TOO_LATE)))
         return True

@@ -133,7 +133,7 @@ class Plain(Outbox):
     def put_durably(self, command: list[bytes], began_at: float) -> bool:
         """Run a SET that is answered when L3 has the value; if it can't be, nothing was done."""
         admission, store = self._admission, self._store
-        if not admission.has_few and (store.refuses_write() or not admission.has_room):
+        if not admission.has_room or (not admission.has_few and store.refuses_write()):
             return False
         slot = self._slot()
         admission.begin()

@@ -7,15 +7,18 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
+import pytest
 
 from sidecar.app.sidecar import Sidecar
 from sidecar.model.stats import RequestStats
 from sidecar.serving.limiter import CEILING, FLOOR
 from sidecar.signals.requests import request_readings
 from tests.app.turning import Panel, shows, small
-from tests.http.serving import eventually, problem, request
+from tests.http.serving import eventually, problem, request, running_sidecar
+from tests.resp.serving import connected
 
 PATH = "/v1/cache/test/"
 
@@ -74,6 +77,43 @@ async def test_what_would_wait_behind_too_many_is_turned_away(live: Sidecar) -> 
 
     assert readings()["network.in_flight"] == FLOOR + 1
     assert readings()["network.in_flight"] == 0
+
+
+@pytest.fixture
+async def speaking(tmp_path: Path) -> AsyncIterator[Sidecar]:
+    """A sidecar that speaks the Redis protocol, too."""
+    async with running_sidecar(tmp_path, resp_bind=("127.0.0.1", 0)) as it:
+        yield it
+
+
+async def test_so_it_is_over_the_redis_protocol(speaking: Sidecar) -> None:
+    """With TRYAGAIN. A client that has sent many commands at once waits for its turn."""
+    panel = Panel(speaking, small(l3={"timeout_seconds": 60.0}))
+    panel.turn("network.in_flight", "adaptive")
+    admission = speaking.admissions["resp"]
+    stats = admission.stats
+    clients = [await connected(speaking.ports["resp"]) for _ in range(FLOOR + 30)]
+    while admission.limiter is None or admission.limiter.limit == CEILING:
+        await clients[0]("set", "there", "value")
+    async with frozen(speaking):
+        waiting = [
+            asyncio.create_task(client.raw("get", b"absent%d" % number))
+            for number, client in enumerate(clients)
+        ]
+        await eventually(lambda: stats.shed["in_flight"] == 30, "30 are turned away")
+        refused = [task.result() for task in waiting if task.done()]
+        assert len(refused) == 30
+        assert all(each.startswith(b"-TRYAGAIN There are more requests") for each in refused)
+        other = await connected(speaking.ports["resp"])
+        assert await other("get", "there") == b"value"
+        assert str(await other("set", "key", "v")).startswith("TRYAGAIN")
+        panel.turn("network.in_flight", "unlimited")
+        more = asyncio.create_task(other("get", "absent"))
+        await eventually(lambda: stats.in_flight == FLOOR + 1, "one more waits")
+    replies = await asyncio.gather(*waiting, more)
+    assert replies.count(b"$-1\r\n") == FLOOR
+    for client in (*clients, other):
+        await client.close()
 
 
 @shows("network.keepalive_seconds")

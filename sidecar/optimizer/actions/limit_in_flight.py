@@ -19,7 +19,7 @@ class LimitInFlight:
 
     class Options(Section):
         to: InFlight
-        """`adaptive` (503 with Retry-After beyond the limit) or `unlimited`."""
+        """`adaptive` (503 with Retry-After, or TRYAGAIN, beyond the limit) or `unlimited`."""
 
     def propose(self, situation: Situation, options: Options) -> Turn | Declined:
         return set_to(situation, "network.in_flight", options.to)

@@ -75,7 +75,7 @@ _SETTINGS: dict[str, Callable[[Service], object]] = {
     "slowlog-log-slower-than": lambda _: -1,
     "slowlog-max-len": lambda _: 0,
     "tcp-keepalive": lambda _: 300,
-    "timeout": lambda service: int(service.admission.keepalive_seconds),
+    "timeout": lambda _: 0,
 }
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos import redis
+from tests.chaos.calls import over_tcp, over_unix
 from tests.chaos.faults import CALM, FAULTS, LIMIT_BYTES, World
-from tests.chaos.load import Worker, over_tcp, over_unix
+from tests.chaos.load import Worker
 from tests.chaos.shim import Shim
 from tests.documents.kubelet import Mount
 from tests.e2e.container import Container

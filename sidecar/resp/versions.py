@@ -148,18 +148,22 @@ class Versions:
 
     def entry(self, key: bytes) -> Entry | None:
         """The entry in force, without its value being unpacked."""
+        entry = self._stored(key)
+        return None if entry is None or self._is_over(entry) else entry
+
+    def may_be_found_later(self, key: bytes) -> bool:
+        """Of one that is not found now: an L3 that is away may have it; or it has expired, and the
+        clock may be set back.
+        """
+        return self._store.l3_state is DOWN or self._stored(key) is not None
+
+    def _stored(self, key: bytes) -> Entry | None:
+        """Even if it has expired."""
         found = self._store.locate(key)
         if isinstance(found, Ask):
             known = self._held.get(key) or self._kept.get(key)
-            entry = None if known is None else known.entry
-        else:
-            entry = None if found is None else found.entry
-        return None if entry is None or self._is_over(entry) else entry
-
-    @property
-    def may_be_unseen(self) -> bool:
-        """Whether L3 is away, and may have what is not found now."""
-        return self._store.l3_state is DOWN
+            return None if known is None else known.entry
+        return None if found is None else found.entry
 
     def _is_at_hand(self, key: bytes) -> bool:
         found = self._store.locate(key)
@@ -208,8 +212,8 @@ class Versions:
             self._store.begin_redate(entry, expires_at, self.effects.begin())
 
     def redate_unseen(self, key: bytes, expires_at: float) -> None:
-        """The same of a key that was not found, which L3 may have that is away."""
-        if self.may_be_unseen and is_expired(expires_at, self._clock()):
+        """The same of a key that was not found, and may be later."""
+        if is_expired(expires_at, self._clock()) and self.may_be_found_later(key):
             self.delete(key)
 
     def delete(self, key: bytes) -> Callable[[], bool]:

@@ -517,6 +517,9 @@ class Store:
             if condition is not None and not condition(None if hit is None else hit.entry):
                 raise PreconditionFailedError
             if hit is None:
+                # An L3 that is away may have one; or it has expired, and the clock may be set back.
+                if found is not None or self.disk.state is DOWN:
+                    await _written(partial(self.begin_delete, key))
                 return None
             return hit, await _written(partial(self.begin_delete, key))
 

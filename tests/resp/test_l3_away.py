@@ -58,3 +58,23 @@ def test_what_is_deleted_meanwhile_does_not_come_back(
         assert await client.ask((b"GET", b"key")) == [None]
 
     both.run(run())
+
+
+@pytest.mark.parametrize("command", [*DELETIONS.values(), "DELETE"], ids=[*DELETIONS, "HTTP"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_had_expired_when_it_was_deleted_does_not_come_back(
+    both: Both, command: tuple[bytes, ...] | str, *, in_memory: bool
+) -> None:
+    """When the clock is set back, which was ahead."""
+    client, path = both.resp[SPACE], "/v1/cache/named/key"
+    assert both.run(client.ask((b"SET", b"key", b"old", b"EX", b"50"))) == [b"OK"]
+    if not in_memory:
+        both.store.memory.pop(SPACE + b"/key")
+    both.now += 1000.0
+    if isinstance(command, str):
+        told = both.run(both.http.ask(command, path, b"", {"Prefer": "return=representation"}))
+        assert told.status == 404
+    else:
+        assert both.run(client.ask(command)) in ([None], [0])
+    both.now -= 1000.0
+    assert both.run(client.ask((b"GET", b"key"))) == [None]

@@ -99,8 +99,11 @@ class Worker(threading.Thread):
         for name, key in self.all_keys().items():
             status = self._calls.get(name)
             give_up = time.monotonic() + HANG_SECONDS
-            while status in {0, 503} and time.monotonic() < give_up:
-                time.sleep(0.1)  # what the fault has left is still being worked on
+            # What the fault has left is still being worked on. What L3 does not answer is a miss.
+            while (
+                status in {0, 503} or (status == 404 and complete and key.durable)
+            ) and time.monotonic() < give_up:
+                time.sleep(0.1)
                 status = self._calls.get(name)
             if status != 200 and complete and key.durable:
                 self.violated(name, f"a durable value is gone: {status}")

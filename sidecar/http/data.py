@@ -139,13 +139,9 @@ class EntryApi:
 
         def begin(entry: Entry | None, on_written: OnWritten) -> None:
             number = b"%d" % step.from_(entry)
-            if entry is None:
-                self._store.begin_put(key, number, CONTENT_TYPE_OF_COUNTER, life, on_written)
-                return
-            kept = entry.expires_at
-            self._store.begin_put(
-                key, number, entry.content_type, life, on_written, expires_at=kept
-            )
+            kind = CONTENT_TYPE_OF_COUNTER if entry is None else entry.content_type
+            kept = None if entry is None else entry.expires_at
+            self._store.begin_put(key, number, kind, life, on_written, expires_at=kept)
 
         holds = None if condition is None else condition.holds
         try:

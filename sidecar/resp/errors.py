@@ -18,6 +18,7 @@ SYNTAX = "ERR syntax error"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
 NOT_A_FLOAT = "ERR value is not a valid float"
 OVERFLOW = "ERR increment or decrement would overflow"
+NO_AUTH = "NOAUTH Authentication required."
 NO_SUCH_KEY = "ERR no such key"
 OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
@@ -43,9 +44,6 @@ def arity(name: str) -> RespError:
 def discarded(why: bytes) -> bytes:
     """The reply to an EXEC that did not run, of the error reply that says why."""
     return b"-EXECABORT Transaction discarded because of: " + why[1:].removeprefix(b"ERR ")
-
-
-NO_AUTH = "NOAUTH Authentication required."
 
 
 def expire_time(name: str) -> RespError:

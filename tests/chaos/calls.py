@@ -116,8 +116,8 @@ class Calls:
             key.delete(answered=status in {200, 404})
 
     def _touch(self, name: str) -> None:
-        """The value stays."""
-        status, headers, body = self.ask("PATCH", f"{self._path(name)}?ttl=1000")
+        """The value stays: with a life, a clock that leaps would end it."""
+        status, headers, body = self.ask("PATCH", f"{self._path(name)}?ttl=never")
         if not (_is_unchanged(status, body) or (status == 204 and _is_durable(headers))):
             self._owner.keys[name].durable = False
 

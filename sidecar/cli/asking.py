@@ -91,8 +91,13 @@ async def answered(
     answer = await connection.request(method, path)
     if answer.status >= 300:
         raise Unreachable(f"{connection.address} answered with {answer.status}")
+    return answer.body, decoded(connection, answer.body, read)
+
+
+def decoded(connection: Connection, body: bytes, read: Callable[[bytes], Answered]) -> Answered:
+    """The value that `read` decodes from a response's body. Raises Unreachable."""
     try:
-        return answer.body, read(answer.body)
+        return read(body)
     except (msgspec.MsgspecError, KeyError, TypeError):
         raise NoSidecar(f"{connection.address}: the server is not a cache-sidecar") from None
 

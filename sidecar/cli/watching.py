@@ -13,7 +13,7 @@ import msgspec
 
 from sidecar.api.answers import Outcomes, Overview
 from sidecar.api.entries import HotKey, HotKeys
-from sidecar.cli.asking import answered
+from sidecar.cli.asking import answered, decoded
 from sidecar.cli.client import Address, Connection, Unreachable
 from sidecar.cli.counted import Growth, Stats, growth
 from sidecar.model.outcome import Outcome
@@ -102,7 +102,10 @@ class Watch:
 
 async def _hot_keys(connection: Connection) -> list[HotKey]:
     answer = await connection.request("GET", "/v1/hot")
-    return _read_hot(answer.body).keys if answer.status == HTTPStatus.OK else []
+    if answer.status != HTTPStatus.OK:
+        return []
+    found: HotKeys = decoded(connection, answer.body, _read_hot)
+    return found.keys
 
 
 _read_stats = partial(msgspec.json.decode, type=Stats)

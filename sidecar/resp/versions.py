@@ -151,9 +151,9 @@ class Versions:
         entry = self._stored(key)
         return None if entry is None or self._is_over(entry) else entry
 
-    def may_be_found_later(self, key: bytes) -> bool:
-        """Of one that is not found now: an L3 that is away may have it; or it has expired, and the
-        clock may be set back.
+    def may_be_found(self, key: bytes) -> bool:
+        """Now, or later: an L3 that is away may have it; or it has expired, and the clock may be
+        set back.
         """
         return self._store.l3_state is DOWN or self._stored(key) is not None
 
@@ -213,7 +213,7 @@ class Versions:
 
     def redate_unseen(self, key: bytes, expires_at: float) -> None:
         """The same of a key that was not found, and may be later."""
-        if is_expired(expires_at, self._clock()) and self.may_be_found_later(key):
+        if is_expired(expires_at, self._clock()) and self.may_be_found(key):
             self.delete(key)
 
     def delete(self, key: bytes) -> Callable[[], bool]:

@@ -503,7 +503,7 @@ class Store:
 
     async def take(
         self, key: bytes, condition: Condition | None = None, reserve: Reserve = _nothing_reserved
-    ) -> tuple[Hit, Written] | None:
+    ) -> Hit | None:
         """Remove the current version, and return it; None if there is none. It counts as a lookup.
         Raises as `put`, and what `reserve` raises before a large value is unpacked.
         """
@@ -516,12 +516,11 @@ class Store:
             hit = self._settle(key, found, value)
             if condition is not None and not condition(None if hit is None else hit.entry):
                 raise PreconditionFailedError
-            if hit is None:
-                # An L3 that is away may have one; or it has expired, and the clock may be set back.
-                if found is not None or self.disk.state is DOWN:
-                    await _written(partial(self.begin_delete, key))
-                return None
-            return hit, await _written(partial(self.begin_delete, key))
+            # Without a hit, too: an L3 that is away may have one; or it has expired, and the clock
+            # may be set back.
+            if found is not None or self.disk.state is DOWN:
+                await _written(partial(self.begin_delete, key))
+            return hit
 
     async def touch(
         self, key: bytes, ttl_seconds: float, condition: Condition | None = None

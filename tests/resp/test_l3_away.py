@@ -1,4 +1,6 @@
-"""What is asked for while L3 is away, which comes back with what it had."""
+"""What is deleted while it is not found: L3 is away, and comes back with it; or it had expired by a
+clock that is set back.
+"""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def getset(call: Call) -> Reply:
 
 def getdel(call: Call) -> Reply:
     reply = get(call)
-    if call.get() is not None or call.versions.may_be_found_later(call.key()):
+    if call.versions.may_be_found(call.key()):
         call.versions.delete(call.key())
     return reply
 
@@ -73,7 +73,7 @@ def getex(call: Call) -> Reply:
     options = options_of(call, 2, GETEX_OPTIONS)
     version = call.get()
     if version is None:
-        if options.option and call.versions.may_be_found_later(call.key()):
+        if options.option and call.versions.may_be_found(call.key()):
             call.versions.redate_unseen(call.key(), options.expires_at(call))
         return null(call.protocol)
     if options.option:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from sidecar.api.errors import ConflictError, InvalidRequestError
-from sidecar.api.integers import LEAST, MOST, integer_or_none
+from sidecar.api.integers import integer_or_none
 from sidecar.model.entry import Entry
 
 CONTENT_TYPE = "text/plain"
@@ -15,11 +15,11 @@ CONTENT_TYPE = "text/plain"
 class Step(Struct, frozen=True):
     """What is added to a counter, and what it may not leave."""
 
-    by: int = 1
-    initial: int = 0
+    by: int
+    initial: int
     """What one that is not there begins with."""
-    least: int = LEAST
-    most: int = MOST
+    least: int
+    most: int
 
     def from_(self, entry: Entry | None) -> int:
         """The next number of a counter. Raises ConflictError."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from msgspec import UNSET, UnsetType
 
-from sidecar.api.conditions import Condition
 from sidecar.api.counters import CONTENT_TYPE as CONTENT_TYPE_OF_COUNTER
 from sidecar.api.counters import Step
 from sidecar.api.errors import InvalidRequestError, TooLateError, condition_failed, of_write
@@ -42,7 +40,7 @@ from sidecar.http.ranges import part_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error
 from sidecar.model.errors import WriteError
-from sidecar.store.store import Ask, OnWritten, Store, Written
+from sidecar.store.store import Ask, Condition, OnWritten, Store, Written
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
@@ -92,11 +90,9 @@ class EntryApi:
         key, content_type, ttl = self.check_put(request.path, headers, query)
         check_wait(request, self._store.refuses_write)
         value = await request.body(self._store.config.max_value_bytes)
-        condition = condition_of(headers)
-        holds = None if condition is None else condition.holds
         try:
             written = await self._store.put(
-                key, value, content_type, ttl, holds, keeps_life=query.ttl == KEEP
+                key, value, content_type, ttl, _holds(headers), keeps_life=query.ttl == KEEP
             )
         except WriteError as error:
             raise of_write(error, "the value") from None
@@ -105,8 +101,7 @@ class EntryApi:
     async def delete(self, request: Request) -> Reply:
         key = checked_key(request.path)
         check_wait(request, self._store.refuses_write)
-        condition = condition_of(request.headers)
-        holds = None if condition is None else partial(_where_there_is_one, condition)
+        holds = _holds_where_there_is_one(request.headers)
         try:
             if wants_representation(request.headers):
                 taken = await self._store.take(key, holds, request.protocol.reserve)
@@ -120,13 +115,13 @@ class EntryApi:
         key = checked_key(request.path)
         request.refuse_body()
         check_wait(request, self._store.refuses_write)
-        condition = condition_of(request.headers)
-        holds = None if condition is None else partial(_where_there_is_one, condition)
+        holds = _holds_where_there_is_one(request.headers)
+        life = self._life(request.headers, query.ttl)
         try:
-            written = await self._store.touch(key, self._life(request.headers, query.ttl), holds)
+            written = await self._store.touch(key, life, holds)
         except WriteError as error:
             raise of_write(error, "the lifetime") from None
-        return reply_to_miss() if written is None else _reply_to_touch(written)
+        return reply_to_miss() if written is None else Reply(204, _lines_of_version(written))
 
     async def count(self, request: Request, query: CountQuery) -> Reply:
         key = checked_key(request.path)
@@ -135,7 +130,7 @@ class EntryApi:
         step.check()
         life = self._life(request.headers, query.ttl)
         check_wait(request, self._store.refuses_write)
-        condition = condition_of(request.headers)
+        holds = _holds(request.headers)
 
         def begin(entry: Entry | None, on_written: OnWritten) -> None:
             number = b"%d" % step.from_(entry)
@@ -143,7 +138,6 @@ class EntryApi:
             kept = None if entry is None else entry.expires_at
             self._store.begin_put(key, number, kind, life, on_written, expires_at=kept)
 
-        holds = None if condition is None else condition.holds
         try:
             written = await self._store.change(key, begin, holds)
         except WriteError as error:
@@ -165,14 +159,11 @@ class EntryApi:
             return ttl_of(headers, default, self._clock())
         return life_of(stated, default)
 
-    def _reply_to_take(self, headers: Headers, taken: tuple[Hit, Written] | None) -> Reply:
-        if taken is None:
+    def _reply_to_take(self, headers: Headers, hit: Hit | None) -> Reply:
+        if hit is None:
             return reply_to_miss()
-        hit, _ = taken
         lines = lines_of_hit(hit, self._clock()) + APPLIED
-        if SEC_FETCH_DEST in headers:
-            lines += SANDBOX
-        return Reply(200, f"Content-Type: {hit.entry.content_type}\r\n{lines}", hit.value)
+        return Reply(200, _lines_of_value(hit, lines, headers), hit.value)
 
     def reply_to_get(
         self, key: bytes, headers: Headers, hit: Hit | None, *, is_get: bool = True
@@ -189,14 +180,17 @@ class EntryApi:
                 raise condition_failed()
             if status == 304:
                 return Reply(304, lines)
-        if SEC_FETCH_DEST in headers:
-            lines += SANDBOX
-        lines = f"Content-Type: {entry.content_type}\r\n{lines}"
-        value = hit.value
+        lines, value = _lines_of_value(hit, lines, headers), hit.value
         if is_get and RANGE in headers and (part := part_of(headers, etag(entry), len(value))):
             body = value[part.first : part.last + 1]
             return Reply(206, lines + part.lines(len(value)), body)
         return Reply(200, lines, value)
+
+
+def _lines_of_value(hit: Hit, lines: str, headers: Headers) -> str:
+    """The header fields of an answer that has the value, or a part of it."""
+    sandbox = SANDBOX if SEC_FETCH_DEST in headers else ""
+    return f"Content-Type: {hit.entry.content_type}\r\n{lines}{sandbox}"
 
 
 def reply_to_miss() -> Reply:
@@ -230,22 +224,20 @@ def lines_of_hit(hit: Hit, now: float) -> str:
 
 
 def reply_to_put(written: Written) -> Reply:
-    assert written.entry is not None  # noqa: S101  (a put has one)
-    lines = _PUT % (written.entry.seq, "l3" if written.durable else "memory")
-    return Reply(204 if written.replaced else 201, lines)
+    return Reply(204 if written.replaced else 201, _lines_of_version(written))
 
 
-def _reply_to_touch(written: Written) -> Reply:
-    assert written.entry is not None  # noqa: S101  (it has a new version)
-    return Reply(204, _PUT % (written.entry.seq, "l3" if written.durable else "memory"))
+def _lines_of_version(written: Written) -> str:
+    """The header fields of an answer to a write that makes a version."""
+    assert written.entry is not None  # noqa: S101  (it made one)
+    return _PUT % (written.entry.seq, "l3" if written.durable else "memory")
 
 
 def _reply_to_count(written: Written) -> Reply:
     entry = written.entry
     assert entry is not None  # noqa: S101  (a put has one)
     assert isinstance(entry.value, bytes)  # noqa: S101  (so few digits are not compressed)
-    lines = _PUT % (entry.seq, "l3" if written.durable else "memory")
-    head = f"Content-Type: {entry.content_type}\r\n{lines}{NOT_KEPT}"
+    head = f"Content-Type: {entry.content_type}\r\n{_lines_of_version(written)}{NOT_KEPT}"
     return Reply(200 if written.replaced else 201, head, entry.value)
 
 
@@ -283,6 +275,13 @@ def _wrong_name(key: bytes) -> InvalidRequestError:
     return InvalidRequestError(wrong or f"A key is named {PREFIX}{{namespace}}/{{key}}.")
 
 
-def _where_there_is_one(condition: Condition, entry: Entry | None) -> bool:
-    """Whether it holds; True without an entry, which is then a 404 (RFC 9110, section 13.2.1)."""
-    return entry is None or condition.holds(entry)
+def _holds(headers: Headers) -> Condition | None:
+    """Whether the condition of a write holds; None without one."""
+    condition = condition_of(headers)
+    return None if condition is None else condition.holds
+
+
+def _holds_where_there_is_one(headers: Headers) -> Condition | None:
+    """The same; it holds without an entry, which is then a 404 (RFC 9110, section 13.2.1)."""
+    holds = _holds(headers)
+    return None if holds is None else lambda entry: entry is None or holds(entry)

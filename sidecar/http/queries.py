@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from sidecar.api.entries import Seconds
 from sidecar.api.errors import InvalidRequestError
 from sidecar.api.integers import LEAST, MOST, integer_or_none
-from sidecar.api.values import KEEP, MAX_TTL_SECONDS, seconds_of
+from sidecar.api.values import KEEP, seconds_of
 
-Seconds = Annotated[float, Meta(ge=0, le=MAX_TTL_SECONDS)]
 Lifetime = Seconds | Literal["never"]
 
 

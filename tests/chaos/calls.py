@@ -90,21 +90,21 @@ class Calls:
 
     def _put(self, name: str) -> None:
         value = self._owner.value_of(name)
-        status, headers, _ = self.ask("PUT", f"/v1/cache/{self._namespace}/{name}", value)
+        status, headers, _ = self.ask("PUT", self._path(name), value)
         self._owner.keys[name].put(
             value, answered=status in {201, 204}, durable=_is_durable(headers)
         )
 
     def get(self, name: str) -> int:
         """The status."""
-        status, _, body = self.ask("GET", f"/v1/cache/{self._namespace}/{name}")
+        status, _, body = self.ask("GET", self._path(name))
         found = body if status == 200 else None
         if wrong := self._owner.all_keys()[name].wrong(found):
             self._owner.violated(name, wrong)
         return status
 
     def _remove(self, name: str) -> None:
-        status, _, _ = self.ask("DELETE", f"/v1/cache/{self._namespace}/{name}")
+        status, _, _ = self.ask("DELETE", self._path(name))
         self._owner.keys[name].delete(answered=status in {204, 404})
 
     def _take(self, name: str) -> None:

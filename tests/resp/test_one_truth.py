@@ -290,9 +290,7 @@ class OneTruth(RuleBasedStateMachine):
 
     def of_touch(self, key: bytes, life: int | str | None, condition: str | None) -> Action:
         query, headers = _life(life)
-        name, tag = self._condition(key, condition)
-        if name == "If-None-Match":
-            name = ""
+        name, tag = self._only_if(key, condition)
         if name:
             headers[name] = tag
 
@@ -339,9 +337,7 @@ class OneTruth(RuleBasedStateMachine):
         return Action([key], perform, model)
 
     def of_take(self, key: bytes, condition: str | None) -> Action:
-        name, tag = self._condition(key, condition)
-        if name == "If-None-Match":
-            name = ""
+        name, tag = self._only_if(key, condition)
 
         async def perform() -> Any:
             headers = {"Prefer": "return=representation"} | ({name: tag} if name else {})
@@ -393,9 +389,7 @@ class OneTruth(RuleBasedStateMachine):
         return Action([key], perform, model)
 
     def of_delete(self, key: bytes, condition: str | None) -> Action:
-        name, tag = self._condition(key, condition)
-        if name == "If-None-Match":
-            name = ""
+        name, tag = self._only_if(key, condition)
         is_loose = self.is_loose or self._answers_at_once
 
         async def perform() -> int:
@@ -490,6 +484,11 @@ class OneTruth(RuleBasedStateMachine):
                 return "If-Match", tags[-1] if tags else '"0"'
             case _:
                 return "If-Match", tags[-2] if len(tags) > 1 else '"1"'
+
+    def _only_if(self, key: bytes, condition: str | None) -> tuple[str, str]:
+        """The same of a call that makes nothing: without If-None-Match."""
+        name, tag = self._condition(key, condition)
+        return ("", "") if name == "If-None-Match" else (name, tag)
 
     def _holds(self, state: State, key: bytes, name: str, tag: str) -> bool:
         version = state.get(key)

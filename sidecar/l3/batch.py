@@ -22,8 +22,11 @@ from sidecar.l3.eviction import SAMPLES_PER_VICTIM, sample
 from sidecar.l3.records import (
     disk_key,
     logical_bytes,
+    marks_of,
     pack_meta,
     pack_value,
+    renewed_record,
+    tail_of,
     unpack_meta,
     user_key,
 )
@@ -31,7 +34,8 @@ from sidecar.l3.wire import UNDECODABLE
 from sidecar.model.answers import Seq, Size
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_expired
-from sidecar.model.metadata import EXPIRES_AT, SEQ, SIZE, Metadata
+from sidecar.model.metadata import FREQUENCY, GONE_AT, SEQ, SIZE, Metadata
+from sidecar.model.tags import Tags
 from sidecar.model.writes import (
     NEW,
     RECORD_BYTES,
@@ -39,13 +43,18 @@ from sidecar.model.writes import (
     REPLACED,
     Delete,
     Invalidate,
+    InvalidateTags,
     Put,
+    Renew,
     Write,
 )
 from sidecar.policies.spec import Score
 
 COUNTS_ROW = b"counts"
 SCOPE_ROW = b"scope/"
+TAG_ROW = b"tag/"
+FLOOR_ROW = b"tags-floor"
+MARK_BYTES = 8
 MAX_FREQUENCY = 0xFFFFFFFF
 VICTIMS_AT_ONCE = 256
 LOT_SHARE = 1 / 256
@@ -90,6 +99,7 @@ class TierState:
     max_bytes: int
     counts: Counts = field(default_factory=partial(Counts, largest=0))
     invalidations: Invalidations = field(default_factory=Invalidations)
+    tags: Tags = field(default_factory=Tags)
     evictions: int = 0
     expirations: int = 0
     written_bytes: int = 0
@@ -116,7 +126,8 @@ class Batch:
     def apply(self, writes: list[Write]) -> list[int]:
         """Decide all in order; returns their effects."""
         row_keys = [
-            b"" if isinstance(write, Invalidate) else disk_key(write.key) for write in writes
+            b"" if isinstance(write, Invalidate | InvalidateTags) else disk_key(write.key)
+            for write in writes
         ]
         self._look_up(row_keys)
         counts = self._counts
@@ -130,6 +141,10 @@ class Batch:
                     effects.append(self._delete(row_key, write))
                 case Invalidate():
                     effects.append(self._invalidate(write))
+                case InvalidateTags():
+                    effects.append(self._invalidate_tags(write))
+                case Renew():
+                    effects.append(self._renew(row_key, write))
         return effects
 
     def touch(self, hits: dict[bytes, int]) -> None:
@@ -139,9 +154,9 @@ class Batch:
         metas, now, family, put = self._metas, self._now, self._meta_family, self.rows.put
         for row_key, count in zip(row_keys, hits.values(), strict=True):
             if (meta := metas[row_key]) is not None:
-                seq, expires_at, _, frequency, size = meta
-                frequency = min(frequency + count, MAX_FREQUENCY)
-                put(row_key, pack_meta((seq, expires_at, now, frequency, size)), family)
+                frequency = min(meta[FREQUENCY] + count, MAX_FREQUENCY)
+                used: Metadata = (meta[SEQ], meta[GONE_AT], now, frequency, meta[SIZE])
+                put(row_key, pack_meta((*used, meta[5]) if len(meta) == 6 else used), family)
                 self._dropped_bytes += RECORD_BYTES
 
     @property
@@ -183,10 +198,12 @@ class Batch:
 
     def dead(self, row_key: bytes, meta: Metadata) -> bool:
         """Whether no read would return this version any more."""
-        if is_expired(meta[EXPIRES_AT], self._now):
+        if is_expired(meta[GONE_AT], self._now):
             return True
-        invalidations = self._tier.invalidations
-        return invalidations.any and invalidations.covers(user_key(row_key), meta[SEQ])
+        invalidations, tags = self._tier.invalidations, self._tier.tags
+        return (invalidations.any and invalidations.covers(user_key(row_key), meta[SEQ])) or (
+            tags.any and len(meta) == 6 and tags.covers(marks_of(meta), meta[SEQ])
+        )
 
     def drop(self, row_key: bytes, meta: Metadata) -> None:
         """Remove a row; an expired one counts as an expiration."""
@@ -198,6 +215,14 @@ class Batch:
 
     def forget_scope(self, scope: bytes) -> None:
         self.rows.delete(SCOPE_ROW + scope)
+
+    def forget_tags(self, marks: list[int]) -> None:
+        for mark in marks:
+            self.rows.delete(_tag_row(mark))
+
+    def store_floor(self) -> None:
+        """Store the floor of the tags as it is now."""
+        self.rows.put(FLOOR_ROW, self._tier.tags.floor.to_bytes(8, "little"))
 
     def commit(self, *, sync: bool) -> None:
         """Write the batch, if it is not empty. Raises rocksdict's Exception."""
@@ -233,16 +258,15 @@ class Batch:
             if old[SEQ] >= put.seq:  # sent again to a new child, or written back late
                 return effect
         size = logical_bytes(put)
-        invalidations = self._tier.invalidations
-        if size > self._tier.max_bytes or (
-            invalidations.any and invalidations.covers(put.key, put.seq)
-        ):
+        meta: Metadata = (put.seq, put.gone_at, self._now, 1, size)
+        if put.terms:
+            meta = (*meta[:5], tail_of(put))
+        if size > self._tier.max_bytes or self._invalidated(put, meta):
             if old is not None:
                 self.drop(row_key, old)
             return REFUSED
         if old is not None:
             self._discount(old)
-        meta = (put.seq, put.expires_at, self._now, 1, size)
         self._metas[row_key] = meta
         self._fresh[row_key] = None
         self._counts.entries += 1
@@ -251,6 +275,29 @@ class Batch:
         self.rows.put(row_key, pack_meta(meta), self._meta_family)
         self.rows.put(row_key, pack_value(put), self._value_family)
         return effect
+
+    def _renew(self, row_key: bytes, renew: Renew) -> int:
+        """Of a version that this batch puts, the record can't be read yet: it is renewed later."""
+        meta = self._metas[row_key]
+        is_it = meta is not None and meta[SEQ] == renew.seq and not self.dead(row_key, meta)
+        if not is_it or meta is None or row_key in self._fresh:
+            return NEW
+        [row] = get_many(self._tier.database.value, [row_key])
+        record = None if row is None else renewed_record(renew, row)
+        if record is None or meta[GONE_AT] >= renew.gone_at:
+            return NEW
+        renewed: Metadata = (meta[SEQ], renew.gone_at, *meta[2:])
+        self._metas[row_key] = renewed
+        self.rows.put(row_key, pack_meta(renewed), self._meta_family)
+        self.rows.put(row_key, record, self._value_family)
+        self._dropped_bytes += meta[SIZE]
+        return NEW
+
+    def _invalidated(self, put: Put, meta: Metadata) -> bool:
+        invalidations, tags = self._tier.invalidations, self._tier.tags
+        return (invalidations.any and invalidations.covers(put.key, put.seq)) or (
+            tags.any and tags.covers(marks_of(meta), put.seq)
+        )
 
     def _delete(self, row_key: bytes, delete: Delete) -> int:
         old = self._metas[row_key]
@@ -267,6 +314,18 @@ class Batch:
             self.rows.put(SCOPE_ROW + write.scope, write.seq.to_bytes(8, "little"))
         return NEW
 
+    def _invalidate_tags(self, write: InvalidateTags) -> int:
+        tags = self._tier.tags
+        folded: list[int] = []
+        for mark in write.marks:
+            folded += tags.add(mark, write.seq)
+            self.rows.put(_tag_row(mark), write.seq.to_bytes(8, "little"))
+        tags.raise_floor(write.floor)
+        if folded or write.floor:
+            self.forget_tags(folded)
+            self.store_floor()
+        return NEW
+
     # ---- room
 
     def _victims(self, want: int) -> list[tuple[bytes, Metadata]]:
@@ -279,7 +338,10 @@ class Batch:
         score, now = self._tier.score, self._now
         found.sort(key=lambda row: score(row[1]))
         # Inline, as in `life.is_expired`: this compares five rows for each victim.
-        if self._tier.invalidations.any or any(meta[EXPIRES_AT] <= now for _, meta in found):
+        tier = self._tier
+        if (tier.invalidations.any or tier.tags.any) or any(
+            meta[GONE_AT] <= now for _, meta in found
+        ):
             found.sort(key=lambda row: not self.dead(*row))
         return found[:want]
 
@@ -320,8 +382,12 @@ class Batch:
         )
 
     def _discount(self, meta: Metadata) -> None:
-        if is_expired(meta[EXPIRES_AT], self._now):
+        if is_expired(meta[GONE_AT], self._now):
             self._expirations += 1
         self._counts.entries -= 1
         self._counts.used_bytes -= meta[SIZE]
         self._dropped_bytes += meta[SIZE]
+
+
+def _tag_row(mark: int) -> bytes:
+    return TAG_ROW + mark.to_bytes(MARK_BYTES, "little")

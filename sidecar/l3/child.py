@@ -136,7 +136,7 @@ class Child:
         """How long to wait for a frame: until other work is due."""
         if self._held or self._engine.over():
             return BUSY_SECONDS
-        due = self._sweeping.due(pays=self._engine.sweep_pays)
+        due = self._sweeping.due(pays=self._engine.sweep_pays, wanted=self._engine.tags_crowded)
         if not self._space.slowed:
             due = min(due, self._touching.due())
         most = NEWS_SECONDS if self._news else STATUS_SECONDS
@@ -280,7 +280,9 @@ class Child:
                 evicted = engine.drain(self._clock(), incoming, room)
                 if evicted:
                     self._reply(wire.Reply([], [], evicted))
-            elif time.monotonic() >= self._sweeping.due(pays=engine.sweep_pays):
+            elif time.monotonic() >= self._sweeping.due(
+                pays=engine.sweep_pays, wanted=engine.tags_crowded
+            ):
                 began = time.monotonic()
                 at_end = engine.sweep(self._clock(), room)
                 self._sweeping.swept(began, time.monotonic(), at_end=at_end)

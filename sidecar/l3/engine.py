@@ -12,17 +12,27 @@ import sys
 from collections.abc import Iterator
 
 from sidecar.l3 import wire
-from sidecar.l3.batch import COUNTS_ROW, SCOPE_ROW, Batch, TierState, counts_of
+from sidecar.l3.batch import (
+    COUNTS_ROW,
+    FLOOR_ROW,
+    SCOPE_ROW,
+    TAG_ROW,
+    Batch,
+    TierState,
+    counts_of,
+)
 from sidecar.l3.database import Database, get_each, get_many, rows_from
 from sidecar.l3.records import (
     disk_key,
+    grace_of,
+    has_terms,
     logical_bytes,
     unpack_meta,
     user_key,
 )
 from sidecar.model.answers import PAGE_BYTES, ListedKey, Page
-from sidecar.model.life import is_expired
-from sidecar.model.metadata import EXPIRES_AT, FREQUENCY, SEQ, SIZE
+from sidecar.model.metadata import FREQUENCY, GONE_AT, SIZE
+from sidecar.model.terms import stored_terms
 from sidecar.model.writes import RECORD_BYTES, Put, Write
 from sidecar.policies import lru
 from sidecar.policies.spec import import_score
@@ -34,6 +44,8 @@ DRAIN_ENTRIES = 64
 SWEEP_ROWS = 256
 PAYING_ROWS = SWEEP_ROWS // 16
 """A sweep that finds this many dead rows in a slice continues without a pause."""
+FORGOTTEN_TAGS = 1 << 10
+"""The most tags that one pass of the sweep drops, each of which is a row: about a millisecond."""
 
 
 class Engine:
@@ -45,6 +57,7 @@ class Engine:
         self._cap_bytes = sys.maxsize
         self._sweep_from = b""
         self._sweep_started = 0  # the newest invalidation when this pass of the sweep began
+        self._sweep_started_tags = 0  # likewise, of a tag
         self._sweep_found = 0
         self.damaged = 0
         """Reads since the start that met a damaged block."""
@@ -111,12 +124,26 @@ class Engine:
         """The encoded records of those `keys` that exist. Releases the interpreter lock."""
         rows, damaged = get_each(self._db.value, [disk_key(key) for key in keys])
         self.damaged += damaged
-        invalidations = self._tier.invalidations
-        if invalidations.any:
+        if self._tier.invalidations.any or self._tier.tags.any:
             for at, (key, row) in enumerate(zip(keys, rows, strict=True)):
-                if row is not None and invalidations.covers(key, _seq_of(row)):
+                if row is not None and self._is_invalidated(key, row):
                     rows[at] = None
         return rows
+
+    def _is_invalidated(self, key: bytes, row: bytes) -> bool:
+        """Whether this record is. Of one that is damaged, whoever asked for it notices that."""
+        invalidations, tags = self._tier.invalidations, self._tier.tags
+        is_tagged = tags.any and has_terms(row)
+        if not (is_tagged or invalidations.any):
+            return False
+        try:
+            record = wire.decode_record(row)
+            terms = stored_terms(record.terms) if is_tagged else None
+        except wire.UNDECODABLE:
+            return invalidations.covers(key, 0)
+        return (invalidations.any and invalidations.covers(key, record.seq)) or (
+            terms is not None and tags.covers(terms.marks, record.seq)
+        )
 
     def in_chunks(self, keys: list[bytes]) -> Iterator[list[bytes]]:
         """The keys of each multi-get, in order. Sizes are looked up only if they may matter."""
@@ -216,6 +243,7 @@ class Engine:
         """
         if not self._sweep_from:
             self._sweep_started = self._tier.invalidations.newest
+            self._sweep_started_tags = self._tier.tags.newest
         batch = Batch(self._tier, now)
         self._sweep_found = 0
         rows = rows_from(self._db.meta, self._sweep_from, SWEEP_ROWS + 1)
@@ -237,7 +265,13 @@ class Engine:
     @property
     def sweep_pays(self) -> bool:
         """Whether to sweep without pauses: it finds much, or every read waits for its end."""
-        return self._sweep_found >= PAYING_ROWS or self._tier.invalidations.any
+        tier = self._tier
+        return self._sweep_found >= PAYING_ROWS or tier.invalidations.any
+
+    @property
+    def tags_crowded(self) -> bool:
+        """Whether so many tags are invalidated that a pass is due for them."""
+        return self._tier.tags.crowded
 
     def _forget_swept(self, batch: Batch) -> None:
         """Drop invalidations that were stored before a whole pass: nothing that they cover is left.
@@ -247,20 +281,26 @@ class Engine:
         """
         for scope in self._tier.invalidations.forget(self._sweep_started):
             batch.forget_scope(scope)
+        tags = self._tier.tags
+        had_floor = tags.floor > 0
+        batch.forget_tags(tags.forget(self._sweep_started_tags, FORGOTTEN_TAGS))
+        if had_floor and not tags.floor:
+            batch.store_floor()
 
     def page(self, call: wire.ListKeys, now: float) -> Page:
         """Keys below a scope, in the order of their hashes; reads at most SWEEP_ROWS rows."""
         found: list[ListedKey] = []
         size = 0
-        covers = self._tier.invalidations.covers
+        batch = Batch(self._tier, now)
         rows = rows_from(self._db.meta, call.cursor, SWEEP_ROWS + 1)
         for count, (row_key, row) in enumerate(rows):
             if count == SWEEP_ROWS or len(found) == call.limit or size >= PAGE_BYTES:
                 return Page(found, row_key)
             key, meta = user_key(row_key), unpack_meta(row)
-            live = not is_expired(meta[EXPIRES_AT], now) and not covers(key, meta[SEQ])
-            if live and key.startswith(call.scope):
-                found.append(ListedKey(key, meta[SIZE], meta[EXPIRES_AT], meta[FREQUENCY]))
+            if key.startswith(call.scope) and not batch.dead(row_key, meta):
+                grace = grace_of(meta)
+                expires_at, hits = meta[GONE_AT] - grace, meta[FREQUENCY]
+                found.append(ListedKey(key, meta[SIZE], expires_at, hits, grace))
                 size += len(key)
         return Page(found, None)
 
@@ -277,11 +317,20 @@ class Engine:
             self._tier.invalidations.add(rows.key()[len(SCOPE_ROW) :], seq)
             rows.next()
         rows.status()
+        self._load_tags()
 
-
-def _seq_of(row: bytes) -> int:
-    """The number of a version; 0 if the row is damaged, which whoever asked for it notices, too."""
-    try:
-        return wire.decode_record(row).seq
-    except wire.UNDECODABLE:
-        return 0
+    def _load_tags(self) -> None:
+        """In the order of their numbers, which is not that of the rows."""
+        floor = self._db.state.get(FLOOR_ROW)
+        if floor is not None:
+            self._tier.tags.raise_floor(int.from_bytes(floor, "little"))
+        stored: list[tuple[int, int]] = []
+        rows = self._db.state.iter()
+        rows.seek(TAG_ROW)
+        while rows.valid() and (key := rows.key()).startswith(TAG_ROW):
+            mark = int.from_bytes(key[len(TAG_ROW) :], "little")
+            stored.append((int.from_bytes(rows.value(), "little"), mark))
+            rows.next()
+        rows.status()
+        for seq, mark in sorted(stored):
+            self._tier.tags.add(mark, seq)

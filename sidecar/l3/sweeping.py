@@ -21,11 +21,13 @@ class Sweeping:
         self._took = 0.0
         self._at_end = False
 
-    def due(self, *, pays: bool) -> float:
-        """When to continue; `pays` is whether the sweep finds much."""
+    def due(self, *, pays: bool, wanted: bool = False) -> float:
+        """When to continue; `pays` is whether the sweep finds much, and `wanted`, whether the next
+        pass is to follow this one.
+        """
         if pays:
             return self._ended_at + self._took * max(0.0, 1 / self.pace - 1)
-        if self._at_end:
+        if self._at_end and not wanted:
             return self._ended_at + PAUSE_SECONDS / self.pace
         return self._ended_at + self._took * max(0.0, (1 + REST) / self.pace - 1)
 

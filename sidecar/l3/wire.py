@@ -108,7 +108,7 @@ def framed_request(request: Request) -> Pieces:
     announced: Any = msgspec.Raw(_announced(value))
     writes = [*request.writes[:-1], replace(last, value=announced)]
     payload = encode_request(replace(request, writes=writes))
-    behind = (last.checksum, request.touches, request.call, request.joined)
+    behind = (last.checksum, last.terms, request.touches, request.call, request.joined)
     end = len(payload) - sum(len(encode_request(part)) for part in behind)
     return _framed_around(payload[:end], value, payload[end:])
 

@@ -20,11 +20,12 @@ class Record(Struct, array_like=True, gc=False):
 
     seq: Seq
     created_at: float
-    expires_at: float
+    gone_at: float
     content_type: str
     size: Size
     value: bytes
     checksum: int = 0  # 0: it is from before there were any
+    terms: bytes = b""
 
 
 PAGE_BYTES = 64 << 10
@@ -42,6 +43,7 @@ class ListedKey(Struct, array_like=True, gc=False):
     size: int
     expires_at: float
     hits: int = 0  # those reported to L3 so far
+    grace: float = 0.0  # how long after that it may be served stale
 
 
 class Page(Struct, array_like=True):

@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from sidecar.model.terms import Terms
+
 MAX_KEY_BYTES = 1024
 NAMESPACE_PATTERN = "[A-Za-z0-9._-]{1,64}"
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
@@ -51,9 +53,9 @@ class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
     """One version of one value.
 
     `seq` is unique for each write and increases; it is the ETag. `times` are `created_at` and
-    `expires_at` in wall clock seconds (`inf`: never), as the parts of a complex number, which is
-    one object of 32 bytes instead of two. `on_disk` is the epoch of L3 that has this version, 0, or
-    UNUSED.
+    `gone_at` in wall clock seconds (`inf`: never), as the parts of a complex number, which is one
+    object of 32 bytes instead of two. `on_disk` is the epoch of L3 that has this version, 0, or
+    UNUSED. `terms` are None for nearly all entries.
 
     An entry cannot be part of a reference cycle, so the garbage collector does not track it: a
     million entries do not lengthen its pauses.
@@ -67,6 +69,7 @@ class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
     on_disk: int = 0
     hits: int = 0  # in L2, since it came there
     mark: int = 0  # of the policy that orders memory
+    terms: Terms | None = None
 
     @property
     def created_at(self) -> float:
@@ -74,6 +77,13 @@ class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
 
     @property
     def expires_at(self) -> float:
+        """The end of its life, after which it is stale."""
+        terms = self.terms
+        return self.times.imag if terms is None else self.times.imag - terms.grace
+
+    @property
+    def gone_at(self) -> float:
+        """From when on it is not served at all, not even stale."""
         return self.times.imag
 
     @property
@@ -87,11 +97,12 @@ class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
 
 
 class Hit(msgspec.Struct, eq=False, gc=False):
-    """An entry, the tier that had it, and its uncompressed value."""
+    """An entry, the tier that had it, and its uncompressed value; `stale` once its life is over."""
 
     entry: Entry
     tier: Tier
     value: bytes
+    stale: bool = False
 
 
 def join(namespace: str, key: bytes) -> bytes:

@@ -1,9 +1,11 @@
 """Expiry of entries: the only place that compares an expiry with the clock.
 
-An entry is fresh until it expires; stale entries are not served.
+An entry is fresh until it expires. Then it is gone, unless its terms allow to serve it stale.
 """
 
 from __future__ import annotations
+
+from sidecar.model.terms import Terms
 
 CLOCK_SLACK_SECONDS = 1.0
 """How far an entry may be ahead of the clock, which is set by small steps all the time."""
@@ -12,6 +14,13 @@ CLOCK_SLACK_SECONDS = 1.0
 def is_expired(expires_at: float, now: float) -> bool:
     """Whether an entry has expired, which it does at `expires_at`; both in wall clock seconds."""
     return expires_at <= now
+
+
+def is_servable(gone_at: float, terms: Terms, now: float, *, on_error: bool) -> bool:
+    """Whether a version with these terms, fresh or stale, may be served: after an error longer."""
+    expires_at = gone_at - terms.grace
+    grace = terms.grace if on_error else terms.while_revalidate
+    return now < expires_at + grace
 
 
 def is_ahead(created_at: float, now: float) -> bool:

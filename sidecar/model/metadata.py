@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-Metadata = tuple[int, float, float, int, int]
-"""Write number, expiry, last use (both in wall clock seconds), hits, and logical bytes. A plain
-tuple, since eviction unpacks five for each victim."""
+Metadata = tuple[int, float, float, int, int] | tuple[int, float, float, int, int, bytes]
+"""Write number, when it is gone, last use (both in wall clock seconds), hits, and logical bytes;
+and of a version that has terms, what matters of them here. A plain tuple, since eviction unpacks
+five for each victim."""
 SEQ: Final = 0
-EXPIRES_AT: Final = 1
+GONE_AT: Final = 1
 ACCESSED_AT: Final = 2
 FREQUENCY: Final = 3
 SIZE: Final = 4

@@ -19,6 +19,7 @@ class TierStats:
     hits: int = 0
     misses: int = 0
     expired: int = 0  # lookups that found an expired entry
+    stale: int = 0  # lookups that were answered with a stale entry
     evictions: int = 0
     expirations: int = 0
     promotions: int = 0  # entries that left for a higher tier
@@ -79,7 +80,7 @@ class StoreStats:
     @property
     def hits(self) -> int:
         """Lookups that any tier answered."""
-        return sum(tier.hits for tier in self.tiers.values())
+        return sum(tier.hits + tier.stale for tier in self.tiers.values())
 
     @property
     def misses(self) -> int:

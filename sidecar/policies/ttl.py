@@ -13,7 +13,7 @@ from itertools import count
 from operator import itemgetter
 from typing import ClassVar, Generic
 
-from sidecar.model.metadata import EXPIRES_AT
+from sidecar.model.metadata import GONE_AT
 from sidecar.policies.protocol import N
 from sidecar.policies.spec import PolicySpec, Score
 
@@ -96,7 +96,7 @@ class Ttl(Generic[N]):
             heapify(self._heap)
 
 
-score: Score = itemgetter(EXPIRES_AT)
+score: Score = itemgetter(GONE_AT)
 
 SPEC = PolicySpec(
     name=Ttl.name,

@@ -40,6 +40,7 @@ class Listed:
     tier: Tier
     size: int
     expires_at: float
+    gone_at: float
 
 
 def list_bytes(store: Store) -> int:
@@ -138,17 +139,20 @@ def _in_memory_only(store: Store, key: bytes, now: float) -> Listed | None:
     found = store.locate(key)
     if not isinstance(found, Found) or found.entry.on_disk == store.disk.epoch:
         return None
-    entry = found.entry
-    if is_expired(entry.expires_at, now):
-        return None
-    return Listed(key, found.tier, entry.size, entry.expires_at)
+    listed = _listed(found)
+    return None if is_expired(listed.gone_at, now) else listed
 
 
 def _on_disk(store: Store, row: ListedKey) -> Listed | None:
     """A row of L3, unless a write that L3 has not acknowledged replaces or removes it."""
     found = store.locate(row.key)
     if isinstance(found, Ask):
-        return Listed(row.key, Tier.L3, row.size, row.expires_at)
+        return Listed(row.key, Tier.L3, row.size, row.expires_at, row.expires_at + row.grace)
     if found is None or found.entry.on_disk != store.disk.epoch:
         return None
-    return Listed(row.key, found.tier, found.entry.size, found.entry.expires_at)
+    return _listed(found)
+
+
+def _listed(found: Found) -> Listed:
+    entry = found.entry
+    return Listed(entry.key, found.tier, entry.size, entry.expires_at, entry.gone_at)

@@ -27,6 +27,7 @@ from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Packed, Tier
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_ahead, is_expired
 from sidecar.model.stats import StoreStats
+from sidecar.model.tags import Tags
 from sidecar.policies.protocol import Policy
 from sidecar.tiers.memory import Memory, Room, cost_of
 from sidecar.tiers.packing import LEAST_BYTES, LOOP_BYTES, pack, pack_aside
@@ -64,6 +65,7 @@ class MemoryTiers:
         make_policy: PolicyFactory,
         *,
         invalidations: Invalidations,
+        tags: Tags,
         stats: StoreStats,
         leave: Callable[[Entry], None],
         redate: Callable[[Entry], Entry],
@@ -77,6 +79,7 @@ class MemoryTiers:
         self._config = config
         self._make_policy = make_policy
         self._invalidations = invalidations
+        self._tags = tags
         self._l1_counts, self._l2_counts = stats.tiers[L1], stats.tiers[L2]
         self._stats = stats
         self._leave = leave
@@ -94,19 +97,25 @@ class MemoryTiers:
         return self.held.order.get(key)
 
     def invalidated(self, entry: Entry) -> bool:
-        return self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)
+        terms = entry.terms
+        return (self._invalidations.any and self._invalidations.covers(entry.key, entry.seq)) or (
+            terms is not None and self._tags.any and self._tags.covers(terms.marks, entry.seq)
+        )
 
     def dead(self, entry: Entry) -> bool:
-        invalidations = self._invalidations  # `invalidated` inlined: every put asks this
-        return is_expired(entry.times.imag, self._clock()) or (
-            invalidations.any and invalidations.covers(entry.key, entry.seq)
+        invalidations, terms = self._invalidations, entry.terms
+        # `invalidated` inlined: every put asks this.
+        return (
+            is_expired(entry.times.imag, self._clock())
+            or (invalidations.any and invalidations.covers(entry.key, entry.seq))
+            or (terms is not None and self.invalidated(entry))
         )
 
     # ---- put, use, remove
 
     def put(self, entry: Entry) -> None:
         """Add an entry to L1, or to L2 if it does not fit L1."""
-        cost = cost_of(entry.key, entry.value)
+        cost = cost_of(entry.key, entry.value, entry.terms)
         if self.l1.fits(cost):
             self.held.hold(entry, cost, L1)
             if self.l1.over or self.l2.over:
@@ -122,7 +131,7 @@ class MemoryTiers:
             self.put(entry)
             return
         value = entry.value
-        cost = cost_of(entry.key, value)
+        cost = cost_of(entry.key, value, entry.terms)
         self.held.hold(entry, cost, L2)
         if self._settle_in_l2(entry, cost):
             self._fit((entry, value, cost))
@@ -140,13 +149,19 @@ class MemoryTiers:
                 self.promote(entry, value)
             return
         held.ready.hit(place)
-        if entry.value is not value and self.l1.fits(cost_of(entry.key, value)):
+        if entry.value is not value and self.l1.fits(cost_of(entry.key, value, entry.terms)):
             held.repack(entry, value)  # it came to L1 packed, without a hit
             self._fit()
 
+    def renew(self, entry: Entry, new: Entry) -> None:
+        """Replace an entry by the same version with another life, if it is held."""
+        if self.held.order.get(entry.key) is entry:
+            cost = cost_of(new.key, new.value, new.terms)
+            self.held.hold(new, cost, self.held.tier_of(entry.key))
+
     def promote(self, entry: Entry, value: bytes) -> None:
         """Move an entry of L2 to L1 if it fits there; `value` is its value as put."""
-        if self.l1.fits(cost_of(entry.key, value)):
+        if self.l1.fits(cost_of(entry.key, value, entry.terms)):
             self._promote(entry, value)
             self._fit()
 
@@ -200,12 +215,12 @@ class MemoryTiers:
             entry = self.held.order.get(key)
             if entry is None:
                 continue
-            if is_expired(entry.expires_at, now):
+            if is_expired(entry.gone_at, now):
                 self.expire(entry, self.held.tier_of(key))
             elif self.invalidated(entry):
                 self.held.remove(entry)
             elif is_ahead(entry.created_at, now):
-                cost = cost_of(key, entry.value)
+                cost = cost_of(key, entry.value, entry.terms)
                 self.held.hold(self._redate(entry), cost, self.held.tier_of(key))
 
     # ---- within the limits
@@ -252,7 +267,7 @@ class MemoryTiers:
         value = entry.value
         if isinstance(value, bytes) and len(value) >= LEAST_BYTES:
             self._pack(entry, value)
-            cost = cost_of(entry.key, entry.value)
+            cost = cost_of(entry.key, entry.value, entry.terms)
         if self.l2.fits(cost):
             return True
         self.held.remove(entry)
@@ -272,7 +287,7 @@ class MemoryTiers:
         while self._rising:
             entry = held.order.get(self._rising.pop())
             if entry is not None and held.tier_of(entry.key) is L2:
-                if not self.l1.has_space(cost_of(entry.key, entry.value)):
+                if not self.l1.has_space(cost_of(entry.key, entry.value, entry.terms)):
                     return False
                 self._promote(entry, entry.value)
                 return True

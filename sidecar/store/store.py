@@ -44,15 +44,19 @@ from sidecar.model.errors import (
     TooManyInvalidationsError,
 )
 from sidecar.model.invalidations import Invalidations
-from sidecar.model.life import CLOCK_SLACK_SECONDS, is_expired, redated
+from sidecar.model.life import CLOCK_SLACK_SECONDS, is_expired, is_servable, redated
 from sidecar.model.stats import StoreStats
+from sidecar.model.tags import Tags
+from sidecar.model.terms import Terms
 from sidecar.model.writes import (
     RECORD_BYTES,
     REFUSED,
     REPLACED,
     Delete,
     Invalidate,
+    InvalidateTags,
     Put,
+    Renew,
     Write,
 )
 from sidecar.store.doorkeeper import Doorkeeper
@@ -82,7 +86,7 @@ the order of all of them.
 """
 LEAST_PACE = 0.01
 """The lowest pace of background work: without a sweep, dead entries would keep their space."""
-MOST_OVERHEAD_BYTES = 16 << 10
+MOST_OVERHEAD_BYTES = 32 << 10
 """More than an entry costs in memory beyond its value."""
 NO_KEY = b""
 """A full key that there never is."""
@@ -162,11 +166,13 @@ class Store:
         self.stats = StoreStats()
         self.stats.name(config.metrics.namespaces)
         self.invalidations = Invalidations()
+        self.tags = Tags()
         self.memory = MemoryTiers(
             clock,
             config,
             make_policy,
             invalidations=self.invalidations,
+            tags=self.tags,
             stats=self.stats,
             leave=self._leave_memory,
             redate=self._redate,
@@ -199,16 +205,20 @@ class Store:
 
     # ---- get
 
-    async def get(self, key: bytes, reserve: Reserve = _nothing_reserved) -> Hit | None:
+    async def get(
+        self, key: bytes, reserve: Reserve = _nothing_reserved, *, on_error: bool = False
+    ) -> Hit | None:
         """The current entry, or None; a read that L3 does not answer in time is a miss.
 
-        `reserve` is awaited before a large value is unpacked, and may raise.
+        `reserve` is awaited before a large value is unpacked, and may raise. `on_error` is whether
+        the caller has met an error that its terms allow to answer with a stale value.
         """
-        hit = self.look(key)
+        hit = ASK if on_error else self.look(key)
         if not isinstance(hit, Ask):
             return hit
         found, value = await self.read(key, reserve, hit.found)
-        return self._settle(key, None if isinstance(found, Unanswered) else found, value)
+        found = None if isinstance(found, Unanswered) else found
+        return self._settle(key, found, value, on_error=on_error)
 
     async def read(
         self, key: bytes, reserve: Reserve = _nothing_reserved, found: Found | None = None
@@ -259,7 +269,7 @@ class Store:
         if (
             place is not None
             and not self.invalidations.any
-            and place.expires_at > self._clock()
+            and place.plain_until > self._clock()
             and isinstance(
                 value := (entry := place.entry).value, bytes
             )  # it may come packed, until its first hit
@@ -293,7 +303,7 @@ class Store:
         namespaces = self.stats.namespaces
         for key in keys:
             place = find(key)
-            if place is None or place.expires_at <= now:
+            if place is None or place.plain_until <= now:
                 break
             entry = place.entry
             value = entry.value
@@ -353,7 +363,10 @@ class Store:
             if not isinstance(found, Ask):
                 return found
             overtaken, cargo = await self._flights.wait(key)
-            if not overtaken:
+            # An invalidation of tags marks no flights, since it does not know their keys.
+            if not overtaken and not (
+                isinstance(cargo, Found) and self.memory.invalidated(cargo.entry)
+            ):
                 return cargo
 
     def _land(self, answers: list[tuple[Flight[Cargo], Answer]]) -> None:
@@ -393,8 +406,7 @@ class Store:
         if entry is None:
             self._drop_damaged(flight.key)
             return None
-        invalidations = self.invalidations
-        if invalidations.any and invalidations.covers(entry.key, entry.seq):
+        if self.memory.invalidated(entry):
             return None
         now = self._clock()
         # `life.is_ahead` and `is_expired` inlined, as in `look`.
@@ -421,6 +433,7 @@ class Store:
             content_type=entry.content_type,
             seq=self._write_clock.next(),
             times=redated(entry.times, self._clock()),
+            terms=entry.terms,
         )
         if self.disk.state is UP and not self.disk.full:
             self.disk.write(put_of(new), new)
@@ -437,14 +450,21 @@ class Store:
         else:
             self._l3_counts.promotions += 1
 
-    def _settle(self, key: bytes, found: Found | None, value: bytes | None = None) -> Hit | None:
+    def _settle(
+        self,
+        key: bytes,
+        found: Found | None,
+        value: bytes | None = None,
+        *,
+        on_error: bool = False,
+    ) -> Hit | None:
         """Count a finished lookup, and record the use of the entry; `value` if it was slow."""
-        hit = self._use(found, value)
+        hit = self._use(found, value, on_error=on_error)
         if self.stats.namespaces:
             self.stats.count_in_namespace(key, hit=hit is not None)
         return hit
 
-    def _use(self, found: Found | None, value: bytes | None) -> Hit | None:
+    def _use(self, found: Found | None, value: bytes | None, *, on_error: bool) -> Hit | None:
         if found is None:
             for _, counts in self._counts:
                 counts.misses += 1
@@ -454,21 +474,63 @@ class Store:
             if at is tier:
                 break
             counts.misses += 1
-        if is_expired(entry.times.imag, self._clock()):
+        now, stale = self._clock(), False
+        if is_expired(entry.times.imag, now):
             counts.expired += 1
             self.memory.expire(entry, tier)
             return None
+        if entry.terms is not None:
+            if not self._is_served(entry, on_error=on_error):
+                counts.expired += 1
+                return None
+            stale = is_expired(entry.expires_at, now)
+            entry = self._renew(entry, now)
         if value is None:
             stored = entry.value
             value = stored if isinstance(stored, bytes) else unpack(stored)
-        counts.hits += 1
+        if stale:
+            counts.stale += 1
+        else:
+            counts.hits += 1
         self.stats.hit_bytes += len(value)
         if tier is L3:
             self.hot.note(entry.key)
         else:
             self.disk.touch(entry.key)
             self.memory.use(entry, value)
-        return Hit(entry, tier, value)
+        return Hit(entry, tier, value, stale)
+
+    def _renew(self, entry: Entry, now: float) -> Entry:
+        """Let the life of an entry begin anew with this hit if it slides. It is the same version.
+        L3 hears of it some times in each life, and when the entry leaves memory.
+        """
+        terms = entry.terms
+        if terms is None or not terms.sliding or is_expired(entry.expires_at, now):
+            return entry
+        gone_at = terms.renewed(entry.created_at, entry.gone_at, now)
+        if gone_at == entry.gone_at:
+            return entry
+        new = Entry(
+            key=entry.key,
+            value=entry.value,
+            content_type=entry.content_type,
+            seq=entry.seq,
+            times=complex(entry.created_at, gone_at),
+            on_disk=entry.on_disk,
+            hits=entry.hits,
+            terms=terms,
+        )
+        self.memory.renew(entry, new)
+        pending = self.disk.pending.get(entry.key)
+        if pending is not None and pending.entry is entry:
+            pending.entry = new
+        if terms.is_worth_renewing(entry.gone_at, gone_at):
+            self._tell_renewed(new)
+        return new
+
+    def _tell_renewed(self, entry: Entry) -> None:
+        if self.disk.state is UP and not self.disk.full:
+            self.disk.write(Renew(entry.key, entry.seq, entry.gone_at), None)
 
     # ---- put, delete, invalidate
 
@@ -481,19 +543,21 @@ class Store:
         condition: Condition | None = None,
         *,
         keeps_life: bool = False,
+        terms: Terms | None = None,
     ) -> Written:
         """Store a version. Raises PreconditionFailedError if the condition does not hold. With
-        `keeps_life` it expires when the version does that it replaces, if it replaces one.
+        `keeps_life` it expires when the version does that it replaces, if it replaces a fresh one.
         """
         while len(value) > LOOP_BYTES and self.memory.over:
             self.memory.drain()  # one large value may have taken the place of many small ones
             await asyncio.sleep(0)
-        begin = partial(self.begin_put, key, value, content_type, ttl_seconds)
+        begin = partial(self.begin_put, key, value, content_type, ttl_seconds, terms=terms)
         if not keeps_life:
             return await self._write(key, begin, condition)
 
         def begin_in_place_of(entry: Entry | None, on_written: OnWritten) -> None:
-            begin(on_written, expires_at=None if entry is None else entry.expires_at)
+            keeps = entry is not None and not is_expired(entry.expires_at, self._clock())
+            begin(on_written, expires_at=entry.expires_at if entry and keeps else None)
 
         return await self.change(key, begin_in_place_of, condition)
 
@@ -561,6 +625,11 @@ class Store:
         await self.room()
         return await _written(partial(self._begin_invalidate, scope))
 
+    async def invalidate_tags(self, marks: list[int]) -> Written:
+        """Remove all entries with one of these tags (`terms.mark_of`), with immediate effect."""
+        await self.room()
+        return await _written(partial(self.begin_invalidate_tags, marks))
+
     async def _write(
         self, key: bytes, begin: Callable[[OnWritten], None], condition: Condition | None
     ) -> Written:
@@ -592,16 +661,21 @@ class Store:
         on_written: OnWritten,
         *,
         expires_at: float | None = None,
+        terms: Terms | None = None,
     ) -> None:
         """Store a version, and call `on_written` once, when the write is as durable as configured.
 
-        It lives for `ttl_seconds`, or until `expires_at` in seconds of the wall clock. Reads return
-        the version from now on. The caller has checked `accepts`. Raises
-        TooLargeForTiersError for a value that no tier can hold, and changes nothing then.
+        It lives for `ttl_seconds`, or until `expires_at` in seconds of the wall clock, and is
+        served longer than that if its terms say so. Reads return the version from now on. The
+        caller has checked `accepts`. Raises TooLargeForTiersError for a value that no tier can
+        hold, and changes nothing then.
         """
-        if len(value) > self._sure_bytes and not self._fits(key, value, content_type):
+        if len(value) > self._sure_bytes and not self._fits(key, value, content_type, terms):
             raise TooLargeForTiersError
         now = self._clock()
+        ends = now + ttl_seconds if expires_at is None else expires_at
+        if terms is not None:
+            ends += terms.grace
         self.stats.put_bytes += len(value)
         seq = self._write_clock.at(now)
         entry = Entry(
@@ -609,8 +683,9 @@ class Store:
             value=value,
             content_type=content_type,
             seq=seq,
-            times=complex(now, now + ttl_seconds if expires_at is None else expires_at),
+            times=complex(now, ends),
             on_disk=UNUSED,  # not demoted if it does not fit, since L3 gets it below
+            terms=terms,
         )
         old = self.memory.held.order.get(key)
         known = old is not None and self._known(old)
@@ -649,14 +724,16 @@ class Store:
 
     def begin_redate(self, entry: Entry, expires_at: float, on_written: OnWritten) -> None:
         """Store an entry that is in force again, with another time of expiry; otherwise like
-        `begin_put`. Its value is kept in its form.
+        `begin_put`. Its value is kept in its form, and its terms.
         """
+        terms = entry.terms
         new = Entry(
             key=entry.key,
             value=entry.value,
             content_type=entry.content_type,
             seq=self._write_clock.next(),
-            times=complex(self._clock(), expires_at),
+            times=complex(self._clock(), expires_at if terms is None else expires_at + terms.grace),
+            terms=terms,
         )
         known = self._known(self.memory.find(entry.key))
         self._overtake(entry.key)
@@ -688,6 +765,15 @@ class Store:
             self.watched.tell_scope(scope)
         self.invalidations.add(scope, seq)
         self._to_disk(Invalidate(scope, seq), None, on_written, known=False)
+
+    def begin_invalidate_tags(self, marks: list[int], on_written: OnWritten) -> None:
+        """Remove all entries with one of these tags; otherwise like `begin_put`."""
+        seq = self._write_clock.next()
+        for mark in marks:
+            self.tags.add(mark, seq)
+        if self.watched.any:
+            self.watched.tell_scope(b"")  # the keys are not known
+        self._to_disk(InvalidateTags(marks, seq), None, on_written, known=False)
 
     def _to_disk(
         self,
@@ -728,9 +814,16 @@ class Store:
         found = await self.resolve(key)
         if isinstance(found, Unanswered):
             raise NotReadyError
-        if found is None or is_expired(found.entry.expires_at, self._clock()):
+        if found is None or not self._is_served(found.entry):
             return None
         return found.entry
+
+    def _is_served(self, entry: Entry, *, on_error: bool = False) -> bool:
+        """Whether a lookup returns it, if only stale."""
+        now, terms = self._clock(), entry.terms
+        if terms is None:
+            return not is_expired(entry.gone_at, now)
+        return is_servable(entry.gone_at, terms, now, on_error=on_error)
 
     async def room(self) -> None:
         """Wait until a write may be issued. Each conditional writer may exceed the limit by one.
@@ -773,6 +866,9 @@ class Store:
         Rejected are entries that the admission kept in memory only and that had no hit.
         """
         disk = self.disk
+        if entry.terms is not None and entry.terms.sliding and entry.on_disk == disk.epoch:
+            self._tell_renewed(entry)
+            return
         if (
             entry.on_disk in (disk.epoch, UNUSED)
             or self.memory.dead(entry)
@@ -803,8 +899,13 @@ class Store:
         """
         missed = self.disk.missed.writes()
         for write in missed:
-            if isinstance(write, Invalidate):
-                self.invalidations.add(write.scope, write.seq)
+            match write:
+                case Invalidate():
+                    self.invalidations.add(write.scope, write.seq)
+                case InvalidateTags():
+                    self.tags.raise_floor(write.floor)
+                    for mark in write.marks:
+                        self.tags.add(mark, write.seq)
         self.disk.hand_over(missed)
 
     def _on_evicted(self, keys: list[bytes]) -> None:
@@ -901,10 +1002,12 @@ class Store:
             and not self.memory.dead(entry)
         )
 
-    def _fits(self, key: bytes, value: bytes, content_type: str) -> bool:
+    def _fits(self, key: bytes, value: bytes, content_type: str, terms: Terms | None) -> bool:
         """Whether a tier could hold this value if it were empty."""
-        cost, l3 = cost_of(key, value), self.config.tiers.l3
+        cost, l3 = cost_of(key, value, terms), self.config.tiers.l3
         size = len(key) + len(content_type) + len(value) + RECORD_BYTES
+        if terms is not None:
+            size += 2 * len(terms.bytes)
         return (
             self.l1.fits(cost)
             or self.l2.fits(cost)

@@ -47,7 +47,7 @@ async def _keep_swept(store: Store) -> None:
         due = swept_at + SWEEP_SECONDS / store.pace
         was_ahead, ahead = ahead, store.clock() - now
         is_set_back = ahead < was_ahead - CLOCK_SLACK_SECONDS
-        if store.invalidations.any or is_set_back or now >= due:
+        if store.invalidations.any or store.tags.crowded or is_set_back or now >= due:
             await sweep(store)
             swept_at = time.monotonic()
 
@@ -57,7 +57,7 @@ async def sweep(store: Store, rest: Rest = rest_after) -> None:
 
     The keys are listed first, at once: about 40 ms for a million of them.
     """
-    newest = store.invalidations.newest
+    newest, newest_tag = store.invalidations.newest, store.tags.newest
     keys = list(store.memory.held.order.keys())
     for start in range(0, len(keys), SWEEP_KEYS):
         began = time.monotonic()
@@ -66,3 +66,4 @@ async def sweep(store: Store, rest: Rest = rest_after) -> None:
     # An older put may still be pending, and visible there, until L3 has the invalidation.
     if not store.disk.invalidating:
         store.invalidations.forget(newest)
+        store.tags.forget(newest_tag)

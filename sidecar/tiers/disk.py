@@ -41,7 +41,8 @@ from sidecar.model.answers import LATE, Page, Row, Status
 from sidecar.model.checksum import checksum_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry, Packed
-from sidecar.model.writes import REFUSED, Invalidate, Put, Write
+from sidecar.model.terms import stored_terms
+from sidecar.model.writes import REFUSED, Invalidate, InvalidateTags, Put, Renew, Write
 from sidecar.tiers.allowance import Allowance, pending_bytes
 from sidecar.tiers.crowd import SYNCED_WAIT_SECONDS, WAIT_SECONDS, Crowd
 from sidecar.tiers.missed import Missed
@@ -197,9 +198,9 @@ class Disk(Generic[Asked]):
         pending = Pending(write, size, entry, self.monotonic(), on_ack, self._group)
         self._unacked.append(pending)
         self._pending_bytes += size
-        if isinstance(write, Invalidate):
+        if isinstance(write, Invalidate | InvalidateTags):
             self.invalidating += 1
-        else:
+        elif not isinstance(write, Renew):
             self.pending[write.key] = pending
         if self.state is UP:
             self._wake()
@@ -584,9 +585,9 @@ class Disk(Generic[Asked]):
         self._sent -= 1
         self._pending_bytes -= pending.size
         write = pending.write
-        if isinstance(write, Invalidate):
+        if isinstance(write, Invalidate | InvalidateTags):
             self.invalidating -= 1
-        elif self.pending.get(write.key) is pending:
+        elif not isinstance(write, Renew) and self.pending.get(write.key) is pending:
             del self.pending[write.key]
         if self.handing_over:
             self.handing_over -= 1
@@ -623,13 +624,18 @@ def entry_of(key: bytes, row: Row, epoch: int) -> Entry | None:
     if record.checksum and record.checksum != checksum_of(key, record):
         return None
     value = record.value
+    try:
+        terms = stored_terms(record.terms)
+    except wire.UNDECODABLE:
+        return None
     return Entry(
         key=key,
         value=value if len(value) == record.size else Packed(value, record.size),
         content_type=record.content_type,
         seq=record.seq,
-        times=complex(record.created_at, record.expires_at),
+        times=complex(record.created_at, record.gone_at),
         on_disk=epoch,
+        terms=terms,
     )
 
 
@@ -638,5 +644,7 @@ def put_of(entry: Entry) -> Put:
     value, times = entry.value, entry.times
     stored, size = (value, len(value)) if isinstance(value, bytes) else (value.frame, value.size)
     put = Put(entry.key, entry.seq, times.real, times.imag, entry.content_type, size, stored)
+    if entry.terms is not None:
+        put.terms = entry.terms.bytes
     put.checksum = checksum_of(entry.key, put)
     return put

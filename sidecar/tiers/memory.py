@@ -12,6 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from sidecar.model.entry import L1, L2, Entry, Packed, Tier
+from sidecar.model.terms import Terms
 from sidecar.policies.migration import Migration
 from sidecar.policies.protocol import Policy
 
@@ -22,15 +23,18 @@ times the counted bytes; with half of it, each large put takes 20 % longer."""
 
 _SMALL = 256
 _OBJECT_BYTES = 33  # a bytes object beyond its bytes
-_ENTRY_BYTES = 80 + 2 * 32
+_ENTRY_BYTES = 96 + 2 * 32
 """An Entry, and the numbers that only it refers to."""
 _PACKED_BYTES = 32 + 32
+NOT_PLAIN = 0.0
 READY_BYTES = 64 + 2 * 32
 """An entry's place in L1."""
 
 
-def cost_of(key: bytes, value: bytes | Packed) -> int:
+def cost_of(key: bytes, value: bytes | Packed, terms: Terms | None = None) -> int:
     """Resident bytes of an entry, without its part in the policies."""
+    if terms is not None:
+        return terms.cost + cost_of(key, value)
     if not isinstance(value, bytes):
         return _PACKED_BYTES + cost_of(key, value.frame)
     key_bytes, value_bytes = len(key), len(value)
@@ -60,7 +64,16 @@ class Ready(msgspec.Struct, eq=False, gc=False):
     expires_at: float
     cost: int
     """Of the entry; kept, since L1 is small, and every put demotes an entry."""
+    plain_until: float
+    """Until when a hit needs no look at the entry's terms: never, if it has any."""
     mark: int = 0
+
+
+def _ready(entry: Entry, cost: int) -> Ready:
+    ends = entry.times.imag
+    if entry.terms is None:
+        return Ready(entry.key, entry, ends, cost, ends)
+    return Ready(entry.key, entry, ends, cost, NOT_PLAIN)
 
 
 class Room:
@@ -162,28 +175,28 @@ class Memory:
             order.replace(old, entry)
             place = self.ready.get(key)
             if place is None:
-                self.l2.give(cost_of(key, old.value))
+                self.l2.give(cost_of(key, old.value, old.terms))
             elif tier is L1:  # as a rule: it was put not long ago
                 if cost != place.cost:
                     self.l1.recount(cost - place.cost)
-                self.ready.replace(place, Ready(key, entry, entry.times.imag, cost))
+                self.ready.replace(place, _ready(entry, cost))
                 return
             else:
                 self.ready.remove(place)
                 self.l1.give(place.cost)
         if tier is L1:
             self.l1.take(cost)
-            self.ready.insert(Ready(key, entry, entry.times.imag, cost))
+            self.ready.insert(_ready(entry, cost))
         else:
             self.l2.take(cost)
 
     def promote(self, entry: Entry, value: bytes | Packed) -> None:
         """Move an entry from L2 to L1, with its value in this form."""
-        self.l2.give(cost_of(entry.key, entry.value))
+        self.l2.give(cost_of(entry.key, entry.value, entry.terms))
         entry.value = value
-        cost = cost_of(entry.key, entry.value)
+        cost = cost_of(entry.key, entry.value, entry.terms)
         self.l1.take(cost)
-        self.ready.insert(Ready(entry.key, entry, entry.times.imag, cost))
+        self.ready.insert(_ready(entry, cost))
 
     def demote(self) -> tuple[Entry, int]:
         """Move the victim of L1's policy to L2; returns it, and its cost."""
@@ -206,9 +219,9 @@ class Memory:
         """Replace the form of the value of an entry that is held."""
         place = self.ready.get(entry.key)
         room = self.l2 if place is None else self.l1
-        room.give(cost_of(entry.key, entry.value))
+        room.give(cost_of(entry.key, entry.value, entry.terms))
         entry.value = value
-        cost = cost_of(entry.key, entry.value)
+        cost = cost_of(entry.key, entry.value, entry.terms)
         room.take(cost)
         if place is not None:
             place.cost = cost
@@ -216,7 +229,7 @@ class Memory:
     def _forget(self, entry: Entry) -> Tier:
         place = self.ready.get(entry.key)
         if place is None:
-            self.l2.give(cost_of(entry.key, entry.value))
+            self.l2.give(cost_of(entry.key, entry.value, entry.terms))
             return L2
         self.ready.remove(place)
         self.l1.give(place.cost)

@@ -1,4 +1,4 @@
-"""What L3 has missed since it went away: the keys that were written, and the invalidations.
+"""What L3 has missed since it went away: keys that were written, scopes and tags invalidated.
 
 L3 does not change while it is away, so one deletion of a key stands for all later writes to it. It
 is bounded by the size of its record on the volume (`l3.record`). Beyond that it is lost: it no
@@ -12,19 +12,22 @@ from itertools import starmap
 
 from sidecar.l3.record import item_of
 from sidecar.l3.witness import MOST_RECORD_BYTES
-from sidecar.model.writes import Delete, Invalidate, Write
+from sidecar.model.tags import MOST_TAGS
+from sidecar.model.writes import Delete, Invalidate, InvalidateTags, Renew, Write
 
 SEQ_BYTES = 8
 """What an item may grow by, as its number does."""
 
 
 class Missed:
-    """Writes that L3 lacks, by key and by scope, with their latest numbers."""
+    """Writes that L3 lacks, by key, scope and tag, with their latest numbers."""
 
     def __init__(self, most_bytes: int = MOST_RECORD_BYTES) -> None:
         self._most_bytes = most_bytes
         self._keys: dict[bytes, int] = {}
         self._scopes: dict[bytes, int] = {}
+        self._tags: dict[int, int] = {}
+        self._floor = 0
         self._bytes = 0  # of all items, at most
         self._news: list[bytes] = []
         self.overflowed = False
@@ -34,6 +37,10 @@ class Missed:
         """Add a write. Whether that is news for the record."""
         if self.overflowed:
             return False
+        if isinstance(write, InvalidateTags):
+            return self._add_tags(write)
+        if isinstance(write, Renew):
+            return False  # the version in L3 just expires sooner
         seqs, name = (
             (self._scopes, write.scope)
             if isinstance(write, Invalidate)
@@ -46,12 +53,26 @@ class Missed:
                 seqs[name] = seq
             return False
         seqs[name] = seq
-        item = item_of(write if isinstance(write, Invalidate) else Delete(write.key, seq))
+        self._note(write if isinstance(write, Invalidate) else Delete(write.key, seq))
+        return True
+
+    def _add_tags(self, write: InvalidateTags) -> bool:
+        self._floor = max(self._floor, write.floor)
+        for mark in write.marks:
+            self._tags[mark] = max(write.seq, self._tags.get(mark, 0))
+        if len(self._tags) > MOST_TAGS:
+            self._floor = max(self._floor, *self._tags.values())
+            self._tags.clear()
+            write = InvalidateTags([], write.seq, self._floor)
+        self._note(write)
+        return True
+
+    def _note(self, write: Write) -> None:
+        item = item_of(write)
         self._bytes += len(item) + SEQ_BYTES
         self._news.append(item)
         if self._bytes > self._most_bytes:
             self.overflow()
-        return True
 
     def overflow(self) -> None:
         """More was missed than is known."""
@@ -61,9 +82,9 @@ class Missed:
     @property
     def any(self) -> bool:
         """Whether L3 has missed anything."""
-        return bool(self._keys or self._scopes) or self.overflowed
+        return bool(self._keys or self._scopes or self._tags or self._floor) or self.overflowed
 
-    def writes(self) -> list[Delete | Invalidate]:
+    def writes(self) -> list[Write]:
         """All of them, in the order of their numbers."""
         return sorted(self._all(), key=lambda write: write.seq)
 
@@ -82,10 +103,16 @@ class Missed:
         """L3 has all of it, or is empty."""
         self._keys.clear()
         self._scopes.clear()
+        self._tags.clear()
+        self._floor = 0
         self._news.clear()
         self._bytes = 0
         self.overflowed = False
 
-    def _all(self) -> Iterator[Delete | Invalidate]:
+    def _all(self) -> Iterator[Write]:
         yield from starmap(Delete, self._keys.items())
         yield from starmap(Invalidate, self._scopes.items())
+        for mark, seq in self._tags.items():
+            yield InvalidateTags([mark], seq)
+        if self._floor:
+            yield InvalidateTags([], self._floor, self._floor)

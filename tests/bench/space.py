@@ -108,7 +108,7 @@ class Tier:
         before = self.live
         for _ in reply.writes:
             write = self.flying[0][self.acked]
-            if not isinstance(write, Invalidate):
+            if isinstance(write, Put | Delete):
                 self.live -= self.sizes.pop(write.key, 0)
                 if isinstance(write, Put):
                     self.sizes[write.key] = logical_bytes(write)

@@ -280,3 +280,4 @@ def _applied(model: dict[bytes, bytes], write: Write) -> dict[bytes, bytes]:
             return {key: value for key, value in model.items() if key != write.key}
         case Invalidate():
             return {key: value for key, value in model.items() if not key.startswith(write.scope)}
+    raise AssertionError(write)

@@ -18,11 +18,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sidecar.l3 import wire
-from sidecar.model.writes import NEW, REFUSED, REPLACED, Delete, Invalidate, Write
+from sidecar.model.terms import mark_of, stored_terms, terms
+from sidecar.model.writes import (
+    NEW,
+    REFUSED,
+    REPLACED,
+    Delete,
+    Invalidate,
+    InvalidateTags,
+    Renew,
+    Write,
+)
 from tests.l3.tier import Tier
 
 KEYS = [f"ns{space}/{word}{n}".encode() for space in (1, 2) for word in "ab" for n in range(5)]
 SCOPES = [b"ns1/", b"ns1/a", b"ns2/b1", b"ns2/"]
+TAGS = ["", "red", "blue"]
 POLICIES = ["fifo", "lfu", "lru", "random", "ttl"]
 
 keys = st.sampled_from(KEYS)
@@ -31,16 +42,22 @@ ttls = st.sampled_from([1.0, 10.0, math.inf])
 limits = st.tuples(
     st.sampled_from(POLICIES), st.integers(1, 15), st.sampled_from([100, 500, 5_000, 1 << 30])
 )
-puts = st.tuples(st.just("put"), keys, sizes, ttls)
+tags = st.sets(st.sampled_from(TAGS[1:])).map(sorted).map(tuple)
+puts = st.tuples(st.just("put"), keys, sizes, ttls, tags)
+renewals = st.tuples(st.just("renew"), keys, ttls)
+of_tags = st.tuples(st.just("tags"), st.sets(st.sampled_from(TAGS[1:]), min_size=1).map(sorted))
 deletes = st.tuples(st.just("delete"), keys)
 invalidations = st.tuples(st.just("invalidate"), st.sampled_from(SCOPES))
-batches = st.lists(puts | puts | puts | deletes | invalidations, min_size=1, max_size=30)
+batches = st.lists(
+    puts | puts | puts | deletes | invalidations | renewals | of_tags, min_size=1, max_size=30
+)
 
 
 class Version(NamedTuple):
     seq: int
     value: bytes
     expires_at: float
+    tags: tuple[str, ...]
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -97,6 +114,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.tier.sweep()
         self.tier.sweep()
         assert self.tier.engine.invalidations == 0
+        assert not self.tier.engine._tier.tags.any
         assert all(meta[1] > self.tier.now for meta in self.tier.rows().values())
         assert {key for key in self.model if self._lives(key)} == set(self.tier.rows())
 
@@ -126,14 +144,28 @@ class EngineMachine(RuleBasedStateMachine):
             version = self.model.get(key)
             if row is not None:
                 answer = wire.decode_record(row)
-                assert version == (answer.seq, answer.value, answer.expires_at)
+                carried = stored_terms(answer.terms)
+                found = () if carried is None else carried.tags
+                assert version is not None
+                assert version[:2] == (answer.seq, answer.value)
+                assert version.tags == found
+                # What was evicted, and is sent again with its renewal, is renewed later.
+                assert answer.gone_at <= version.expires_at
+                version = self.model[key] = version._replace(expires_at=answer.gone_at)
             else:
                 assert not self._lives(key)
 
     def _write(self, kind: object, *arguments: object) -> Write:
         match kind, arguments:
-            case "put", (bytes(key), int(size), float(ttl)):
-                return self.tier.a_put(key, bytes([self.tier.seq % 251]) * size, ttl)
+            case "put", (bytes(key), int(size), float(ttl), tuple(carried)):
+                value = bytes([self.tier.seq % 251]) * size
+                return self.tier.a_put(key, value, ttl, terms("ns", tags=carried))
+            case "renew", (bytes(key), float(ttl)):
+                seq = self.model[key].seq if key in self.model else 0
+                return Renew(key, seq, self.tier.now + ttl)
+            case "tags", (list(named),):
+                marks = [mark_of("ns", tag) for tag in named]
+                return InvalidateTags(marks, self.tier.next_seq())
             case "delete", (bytes(key),):
                 return Delete(key, self.tier.next_seq())
             case "invalidate", (bytes(scope),):
@@ -146,16 +178,33 @@ class EngineMachine(RuleBasedStateMachine):
             for key in [key for key in self.model if key.startswith(write.scope)]:
                 self._drop_older(key, write.seq)
             return NEW
+        if isinstance(write, InvalidateTags):
+            for key, version in list(self.model.items()):
+                if any(mark_of("ns", tag) in write.marks for tag in version.tags):
+                    self._drop_older(key, write.seq)
+            return NEW
+        if isinstance(write, Renew):
+            return self._renew(write)
         met = REPLACED if self._lives(write.key) else NEW
         self._drop_older(write.key, write.seq)
         if isinstance(write, Delete):
             return met
-        if len(write.key) + len(write.content_type) + len(write.value) + 64 > (
-            self.tier.limits.max_bytes
-        ):
+        size = len(write.key) + len(write.content_type) + len(write.value) + 64
+        if size + 2 * len(write.terms) > self.tier.limits.max_bytes:
             return REFUSED
-        self.model.setdefault(write.key, Version(write.seq, write.value, write.expires_at))
+        carried = stored_terms(write.terms)
+        version = Version(
+            write.seq, write.value, write.gone_at, () if carried is None else carried.tags
+        )
+        self.model.setdefault(write.key, version)
         return met
+
+    def _renew(self, write: Renew) -> int:
+        version = self.model.get(write.key)
+        if version is not None and version.seq == write.seq and self._lives(write.key):
+            later = max(version.expires_at, write.gone_at)
+            self.model[write.key] = version._replace(expires_at=later)
+        return NEW
 
     def _drop_older(self, key: bytes, seq: int) -> None:
         if key in self.model and self.model[key].seq < seq:

@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,9 @@ from sidecar.l3.database import FORMAT, FORMAT_ROW, Database
 from sidecar.l3.engine import Engine
 from sidecar.l3.folder import FOLDER, QUARANTINE, TRASH
 from sidecar.l3.opening import QUARANTINE_BYTES
-from sidecar.l3.records import pack_meta, unpack_meta
+from sidecar.l3.records import grace_of, marks_of, pack_meta, pack_value, tail_of, unpack_meta
+from sidecar.model.terms import Terms, mark_of, terms
+from sidecar.model.writes import Put
 from tests.l3.children import RunningChild, put
 from tests.l3.conftest import StartChild
 from tests.l3.record import lose_record
@@ -198,11 +201,32 @@ def test_a_folder_of_a_newer_format_is_put_aside_and_told(
     starts_empty(start_child, data_dir)
 
 
+def a_tagged() -> Terms:
+    found = terms("n", tags=("red", "blue"), if_error=30.0)
+    assert found is not None
+    return found
+
+
+def test_rows_without_terms_are_those_of_earlier_versions() -> None:
+    """Entries that are on the volume stay readable, and rows of plain entries grow by nothing."""
+    meta = (7, 2.0, 1.0, 3, 64)
+    assert pack_meta(meta) == struct.pack("<QddII", *meta)
+    assert unpack_meta(pack_meta(meta)) == meta
+    assert (grace_of(meta), marks_of(meta)) == (0.0, [])
+    record = pack_value(Put(b"n/k", 7, 1.0, 2.0, "t", 1, b"v", 5))
+    assert record == msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v", 5])
+    assert wire.decode_record(record).terms == b""
+
+
 def test_rows_that_a_later_version_has_extended_are_read() -> None:
     """Fields at the end of a row or a record are ignored."""
-    meta = (7, 2.0, 1.0, 3, 64)
-    assert unpack_meta(pack_meta(meta) + b"more") == meta
-    longer = msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v", 5, "more"])
+    put = Put(b"n/k", 7, 1.0, 2.0, "t", 1, b"v", 5, a_tagged().bytes)
+    row = pack_meta((7, 2.0, 1.0, 3, 64, tail_of(put))) + b"more"
+    meta = unpack_meta(row)
+    assert meta[:5] == (7, 2.0, 1.0, 3, 64)
+    assert (grace_of(meta), marks_of(meta)) == (30.0, [mark_of("n", "red"), mark_of("n", "blue")])
+    assert pack_meta(meta) == row
+    longer = msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v", 5, b"", "more"])
     assert wire.decode_record(longer).value == b"v"
     shorter = msgspec.msgpack.encode([7, 1.0, 2.0, "t", 1, b"v"])  # from before the checksum
     assert wire.decode_record(shorter).checksum == 0

@@ -6,7 +6,17 @@ import pytest
 
 from sidecar.l3 import wire
 from sidecar.model.answers import ABSENT, LATE, ListedKey, Page, Record
-from sidecar.model.writes import NEW, REFUSED, REPLACED, Delete, Invalidate, Put, Write
+from sidecar.model.writes import (
+    NEW,
+    REFUSED,
+    REPLACED,
+    Delete,
+    Invalidate,
+    InvalidateTags,
+    Put,
+    Renew,
+    Write,
+)
 
 PAYLOADS = [b"", b"a", b"bc" * 300, b"", b"d"]
 STREAM = b"".join(map(wire.framed, PAYLOADS))
@@ -38,12 +48,17 @@ def test_a_request_keeps_its_encoding() -> None:
         Put(b"n/k", 7, 1.0, 2.0, "t", 1, b"v", 5),
         Delete(b"n/d", 8),
         Invalidate(b"n/", 9),
+        InvalidateTags([3], 10),
+        Renew(b"n/p", 7, 2.0),
     ]
     request = wire.Request(1.0, 2.0, True, [b"n/r"], writes, [(b"n/t", 3)], wire.Close(), [1])
     assert wire.encode_request(request) == (
-        b"\x98\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xc3\x91\xc4\x03n/r\x93"
-        b"\x99\0\xc4\x03n/k\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v\x05"
+        b"\x98\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xc3\x91\xc4\x03n/r\x95"
+        b"\x9a\0\xc4\x03n/k\x07\xcb\x3f\xf0\0\0\0\0\0\0\xcb\x40\0\0\0\0\0\0\0\xa1t\x01\xc4\x01v\x05"
+        b"\xc4\0"
         b"\x93\x01\xc4\x03n/d\x08\x93\x02\xc4\x02n/\x09"
+        b"\x94\x03\x91\x03\x0a\0"
+        b"\x94\x04\xc4\x03n/p\x07\xcb\x40\0\0\0\0\0\0\0"
         b"\x91\x92\xc4\x03n/t\x03\x91\x02\x91\x01"
     )
 
@@ -73,5 +88,5 @@ def test_a_reply_keeps_its_encoding() -> None:
     assert wire.encode_reply(reply) == (
         b"\x97\x93\xc4\x03row\0\x01"
         b"\x93\0\x01\x02\x91\xc4\x03n/e\xc0"
-        b"\x92\x91\x94\xc4\x03n/k\x01\xcb\x40\0\0\0\0\0\0\0\x03\xc0\xc0\xc0"
+        b"\x92\x91\x95\xc4\x03n/k\x01\xcb\x40\0\0\0\0\0\0\0\x03\xcb\0\0\0\0\0\0\0\0\xc0\xc0\xc0"
     )

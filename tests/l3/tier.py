@@ -18,6 +18,7 @@ from sidecar.l3.database import Database
 from sidecar.l3.engine import Engine
 from sidecar.l3.records import unpack_meta, user_key
 from sidecar.model.metadata import SIZE, Metadata
+from sidecar.model.terms import Terms
 from sidecar.model.writes import Delete, Invalidate, Put, Write
 
 SCORES = CATALOGUE.policies.scores
@@ -79,9 +80,18 @@ class Tier:
         self.seq += 1
         return self.seq
 
-    def a_put(self, key: bytes, value: bytes = b"value", ttl: float = math.inf) -> Put:
+    def a_put(
+        self,
+        key: bytes,
+        value: bytes = b"value",
+        ttl: float = math.inf,
+        terms: Terms | None = None,
+    ) -> Put:
         times = (self.now, self.now + ttl)
-        return Put(key, self.next_seq(), *times, "text/plain", len(value), value)
+        put = Put(key, self.next_seq(), *times, "text/plain", len(value), value)
+        if terms is not None:
+            put.terms = terms.bytes
+        return put
 
     def write(
         self, *writes: Write, touches: dict[bytes, int] | None = None

@@ -12,7 +12,18 @@ from typing import Any
 from sidecar.l3 import wire
 from sidecar.model.answers import ABSENT, Record, Row, Status
 from sidecar.model.invalidations import Invalidations
-from sidecar.model.writes import NEW, REPLACED, Delete, Invalidate, Put, Write
+from sidecar.model.tags import Tags
+from sidecar.model.terms import stored_terms
+from sidecar.model.writes import (
+    NEW,
+    REPLACED,
+    Delete,
+    Invalidate,
+    InvalidateTags,
+    Put,
+    Renew,
+    Write,
+)
 from sidecar.tiers.disk import Disk
 
 
@@ -22,6 +33,7 @@ class SteppedChild:
     def __init__(self) -> None:
         self.rows: dict[bytes, Put] = {}
         self.invalidations = Invalidations()
+        self.tags = Tags()
         self.max_seq = 0
         self.outbox: deque[bytes] = deque()
 
@@ -73,8 +85,11 @@ class SteppedChild:
         row = self.rows.get(key)
         if row is None or self.invalidations.covers(key, row.seq):
             return ABSENT
-        times = (row.created_at, row.expires_at)
-        record = Record(row.seq, *times, row.content_type, row.size, row.value, row.checksum)
+        terms = stored_terms(row.terms)
+        if terms is not None and self.tags.covers(terms.marks, row.seq):
+            return ABSENT
+        version = (row.seq, row.created_at, row.gone_at, row.content_type, row.size, row.value)
+        record = Record(*version, row.checksum, row.terms)
         return memoryview(wire.encode_record(record))
 
     def _write(self, write: Write) -> int:
@@ -82,6 +97,11 @@ class SteppedChild:
         if isinstance(write, Invalidate):
             self.invalidations.add(write.scope, write.seq)
             return NEW
+        if isinstance(write, InvalidateTags):
+            for mark in write.marks:
+                self.tags.add(mark, write.seq)
+            return NEW
+        assert not isinstance(write, Renew)  # no entry here has a life that slides
         old = self.rows.get(write.key)
         effect = REPLACED if old is not None else NEW
         if isinstance(write, Delete):

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -22,6 +23,7 @@ from sidecar.config.knobs import Tuning
 from sidecar.config.values import CacheConfig, TiersConfig
 from sidecar.model.entry import L1, L2
 from sidecar.model.errors import PreconditionFailedError
+from sidecar.model.terms import Terms, mark_of, terms
 from sidecar.store.listing import page
 from sidecar.store.store import Found
 from sidecar.store.upkeep import sweep
@@ -56,6 +58,27 @@ def configured(
     )
 
 
+TAGS = ["red", "blue"]
+tags = st.sets(st.sampled_from(TAGS)).map(sorted).map(tuple)
+graces = st.sampled_from([0.0, 0.0, 5.0])
+
+
+class Known(NamedTuple):
+    """A version, as the model has it."""
+
+    value: bytes
+    created_at: float
+    fresh_until: float
+    terms: Terms | None
+
+    def age(self, now: float) -> str:
+        """Whether it is fresh, stale or gone."""
+        while_revalidate = 0.0 if self.terms is None else self.terms.while_revalidate
+        if now < self.fresh_until:
+            return "fresh"
+        return "stale" if now < self.fresh_until + while_revalidate else "gone"
+
+
 class StoreMachine(RuleBasedStateMachine):
     """All operations of the store, restarts, time, and changes of the configuration."""
 
@@ -63,7 +86,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self._folder = Path(tempfile.mkdtemp())
         self._count = 0
-        self.model: dict[bytes, tuple[bytes, float]] = {}
+        self.model: dict[bytes, Known] = {}
         self.harness: Harness
 
     @initialize(
@@ -95,13 +118,41 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.harness.store.locate(key)
         return isinstance(found, Found) and found.entry.expires_at > self.harness.now
 
-    @rule(key=st.sampled_from(KEYS), size=st.sampled_from(SIZES), ttl=st.sampled_from(TTLS))
-    def put(self, key: bytes, size: int, ttl: float) -> None:
+    def _know(self, key: bytes, value: bytes, ttl: float, terms: Terms | None = None) -> None:
+        now = self.harness.now
+        self.model[key] = Known(value, now, now + ttl, terms)
+
+    @rule(
+        key=st.sampled_from(KEYS),
+        size=st.sampled_from(SIZES),
+        ttl=st.sampled_from(TTLS),
+        carried=tags,
+        grace=graces,
+        slides=st.booleans(),
+    )
+    def put(
+        self,
+        key: bytes,
+        size: int,
+        ttl: float,
+        carried: tuple[str, ...] = (),
+        grace: float = 0.0,
+        *,
+        slides: bool = False,
+    ) -> None:
         value = self._value(size)
         there = self._in_memory(key)
-        written = self.harness.run(self.harness.store.put(key, value, "text/plain", ttl))
+        stated = terms(
+            key[:3].decode(),
+            tags=carried,
+            while_revalidate=grace,
+            sliding=ttl if slides and ttl < math.inf else 0.0,
+            max_age=25.0,
+        )
+        put = self.harness.store.put(key, value, "text/plain", ttl, terms=stated)
+        written = self.harness.run(put)
         assert written.replaced or not there
-        self.model[key] = value, self.harness.now + ttl
+        self._know(key, value, ttl, stated)
 
     @rule(key=st.sampled_from(KEYS), size=st.sampled_from(SIZES))
     def add_if_absent(self, key: bytes, size: int) -> None:
@@ -115,15 +166,24 @@ class StoreMachine(RuleBasedStateMachine):
                 self.harness.run(put)
         else:
             self.harness.run(put)
-            self.model[key] = value, self.harness.now + 10.0
+            self._know(key, value, 10.0)
 
     @rule(key=st.sampled_from(KEYS))
     def get(self, key: bytes) -> None:
         hit = self.harness.run(self.harness.store.get(key))
-        if hit is not None:
-            value, expires_at = self.model.get(key, (None, 0.0))
-            assert hit.value == value
-            assert expires_at > self.harness.now
+        if hit is None:
+            return
+        known, now = self.model[key], self.harness.now
+        assert hit.value == known.value
+        if hit.entry.expires_at < known.fresh_until:  # L3 has not heard of all its hits
+            known = self.model[key] = known._replace(fresh_until=hit.entry.expires_at)
+        assert known.age(now) == ("stale" if hit.stale else "fresh")
+        stated = known.terms
+        if stated is not None and stated.sliding and not hit.stale:
+            renewed = min(now + stated.sliding, known.created_at + stated.max_age)
+            known = known._replace(fresh_until=max(known.fresh_until, renewed))
+            self.model[key] = known
+        assert hit.entry.expires_at == known.fresh_until
 
     @rule(key=st.sampled_from(KEYS))
     def delete(self, key: bytes) -> None:
@@ -135,6 +195,16 @@ class StoreMachine(RuleBasedStateMachine):
     def invalidate(self, scope: bytes) -> None:
         self.harness.run(self.harness.store.invalidate(scope))
         self.model = {key: kept for key, kept in self.model.items() if not key.startswith(scope)}
+
+    @rule(
+        named=st.sets(st.sampled_from(TAGS), min_size=1), namespace=st.sampled_from(["ns1", "ns2"])
+    )
+    def invalidate_tags(self, named: set[str], namespace: str) -> None:
+        marks = [mark_of(namespace, tag) for tag in sorted(named)]
+        self.harness.run(self.harness.store.invalidate_tags(marks))
+        for key, known in list(self.model.items()):
+            if known.terms is not None and set(known.terms.marks) & set(marks):
+                del self.model[key]
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
@@ -193,7 +263,8 @@ class StoreMachine(RuleBasedStateMachine):
                 page(store, lambda: self.harness.now, b"ns1/", cursor, 3)
             )
             listed.update(row.key for row in rows)
-        live = {key for key, (_, end) in self.model.items() if end > self.harness.now}
+        now = self.harness.now
+        live = {key for key, known in self.model.items() if known.age(now) != "gone"}
         assert listed <= live
 
     @invariant()
@@ -209,7 +280,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert not room.over
             assert len(room) == len(entries)
             assert room.used_bytes == sum(
-                cost_of(key, entry.value) + overhead for key, entry in entries.items()
+                cost_of(key, entry.value, entry.terms) + overhead for key, entry in entries.items()
             )
         assert {place.key: place.entry for place in held.ready} == held.entries(L1)
         assert engine.entries <= store.config.tiers.l3.max_entries

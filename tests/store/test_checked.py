@@ -68,7 +68,7 @@ def changed(row: bytes, **fields: object) -> bytes:
     [
         {"value": b"walue"},
         {"content_type": "text/html"},
-        {"expires_at": 2e9},
+        {"gone_at": 2e9},
         {"created_at": 1.0},
         {"seq": 99},
     ],

@@ -23,6 +23,7 @@ from sidecar.config.knobs import Admission, Tuning
 from sidecar.config.values import CacheConfig, Durability, MemoryTierConfig, TierConfig
 from sidecar.model.entry import L1, L2, Entry, Hit
 from sidecar.model.errors import NotReadyError, OutcomeUnknownError, PreconditionFailedError
+from sidecar.model.terms import mark_of, terms
 from sidecar.policies.fifo import Fifo
 from sidecar.policies.lru import Lru
 from sidecar.policies.protocol import Policy
@@ -49,6 +50,10 @@ def delete(store: Store) -> Coroutine[Any, Any, object]:
 
 def invalidate(store: Store) -> Coroutine[Any, Any, object]:
     return store.invalidate(b"ns/")
+
+
+def invalidate_tag(store: Store) -> Coroutine[Any, Any, object]:
+    return store.invalidate_tags([mark_of("ns", "tag")])
 
 
 def replace_only(store: Store) -> Coroutine[Any, Any, object]:
@@ -263,7 +268,12 @@ async def run(
 
 
 async def new_world(
-    start: str, durability: Durability, *, callbacks: bool = False, away: bool = False
+    start: str,
+    durability: Durability,
+    *,
+    callbacks: bool = False,
+    away: bool = False,
+    tagged: bool = False,
 ) -> World:
     """The old version is in L3, and in L1 or L2 if `start` says so.
 
@@ -271,7 +281,7 @@ async def new_world(
     """
     world = World(_store(durability), SteppedChild())
     world.child.hello(world.store.disk)
-    world.start(world.write("set-up", _put_old))
+    world.start(world.write("set-up", _put_tagged if tagged else _put_old))
     await _settle(world)
     if start == "victim":
         await _crowd(world)
@@ -313,6 +323,10 @@ async def _crowd(world: World) -> None:
 
 def _put_old(store: Store) -> Coroutine[Any, Any, object]:
     return store.put(KEY, OLD, "text/plain", 60.0)
+
+
+def _put_tagged(store: Store) -> Coroutine[Any, Any, object]:
+    return store.put(KEY, OLD, "text/plain", 60.0, terms=terms("ns", tags=("tag",)))
 
 
 async def _settle(world: World) -> None:
@@ -367,6 +381,7 @@ WRITERS: dict[str, Write] = {
     "put": put,
     "delete": delete,
     "invalidate": invalidate,
+    "invalidate a tag": invalidate_tag,
     "replace only": replace_only,
     "add only": add_only,
 }
@@ -385,7 +400,8 @@ async def explore(
     """Run the schedules of the actors (None reads); returns their number."""
     runs = 0
     while True:
-        world = await new_world(start, durability, callbacks=callbacks, away=away)
+        tagged = invalidate_tag in actors.values()
+        world = await new_world(start, durability, callbacks=callbacks, away=away, tagged=tagged)
         world.store.apply(world.store.config, Tuning(l3_admission=admission))
         beginnings: dict[str, Callable[[], None]] = {
             name: partial(world.begin, name, write) for name, write in actors.items()

@@ -20,6 +20,7 @@ from sidecar.config.values import CacheConfig, MemoryTierConfig, TierConfig, Tie
 from sidecar.model.entry import L1, L2, Entry, Packed, Tier
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.stats import StoreStats
+from sidecar.model.tags import Tags
 from sidecar.policies.protocol import Policy
 from sidecar.serving.budget import Budget
 from sidecar.store.memory import MOVES_AT_ONCE, MemoryTiers
@@ -50,6 +51,7 @@ class InMemory:
             self.config,
             make_policy,
             invalidations=Invalidations(),
+            tags=Tags(),
             stats=self.stats,
             leave=lambda entry: self._gone.append(entry.key),
             redate=lambda entry: entry,

@@ -7,7 +7,7 @@ import math
 from sidecar.l3 import wire
 from sidecar.model.answers import Status
 from sidecar.model.entry import Entry
-from sidecar.model.writes import NEW, Delete, Invalidate
+from sidecar.model.writes import NEW, Delete, Put
 from sidecar.tiers.disk import Disk, Read, put_of
 
 STATUS = Status(0, 0, 0, 0, 0, 0, 0, 0, slowed=False, wiped=False)
@@ -43,7 +43,7 @@ class Paced:
         keys: list[bytes] = []
         while (frame := self.disk.take()) is not None:
             writes = wire.decode_request(b"".join(frame)[4:]).writes
-            keys += [write.key for write in writes if not isinstance(write, Invalidate)]
+            keys += [write.key for write in writes if isinstance(write, Put | Delete)]
             self.disk.feed(wire.Reply([], [NEW] * len(writes), []))
         return keys
 

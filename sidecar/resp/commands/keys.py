@@ -186,7 +186,7 @@ def usage(call: Call) -> Reply:
     version = call.get(2)
     if version is None:
         return null(call.protocol)
-    return integer(cost_of(version.entry.key, version.value))
+    return integer(cost_of(version.entry.key, version.value, version.entry.terms))
 
 
 READ = frozenset({"readonly", "fast"})

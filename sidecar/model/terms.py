@@ -1,0 +1,123 @@
+"""What a version may state beyond its life: how long it may be served stale, whether hits renew its
+life, and its tags.
+
+Few entries of a cache state such things, and those that do are alike. So an entry refers to terms
+that it shares with others, and most refer to none.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from xxhash import xxh3_64_intdigest
+
+MAX_TAGS = 32
+MAX_TAG_BYTES = 128
+RENEWALS = 8
+"""L3 hears at most this often in the life of a version that hits renew it."""
+_MOST_SHARED = 256
+"""The most terms that are found again to be shared; the largest take some ten kilobytes each."""
+_TERMS_BYTES = 200
+_TAG_BYTES = 136
+"""What a tag takes beside its own bytes: a string, a mark, their places."""
+
+
+class _Stored(msgspec.Struct, array_like=True, gc=False):
+    """The encoding in L3. A new field must be the last and have a default."""
+
+    namespace: str = ""
+    tags: tuple[str, ...] = ()
+    while_revalidate: float = 0.0
+    if_error: float = 0.0
+    sliding: float = 0.0
+    max_age: float = math.inf
+
+
+class Terms:
+    """The terms of some entries of one namespace; never changed. Durations are in seconds.
+
+    `while_revalidate` and `if_error` are how long it may be served after its life (RFC 5861).
+    `sliding` is the life that a hit gives it anew, 0 if none does, but not beyond `max_age` after
+    it was written.
+    """
+
+    __slots__ = (
+        "bytes",
+        "grace",
+        "if_error",
+        "marks",
+        "max_age",
+        "namespace",
+        "sliding",
+        "tags",
+        "while_revalidate",
+    )
+
+    def __init__(self, stored: bytes) -> None:
+        """Raises msgspec.MsgspecError for what is no encoding of terms."""
+        found = _decode(stored)
+        self.bytes: Final = stored
+        self.namespace: Final = found.namespace
+        self.tags: Final = found.tags
+        self.marks: Final = tuple(mark_of(found.namespace, tag) for tag in found.tags)
+        self.while_revalidate: Final = found.while_revalidate
+        self.if_error: Final = found.if_error
+        self.grace: Final = max(found.while_revalidate, found.if_error)
+        self.sliding: Final = found.sliding
+        self.max_age: Final = found.max_age
+
+    def renewed(self, created_at: float, gone_at: float, now: float) -> float:
+        """When a version is gone that was `created_at` and is hit `now`; never sooner."""
+        if not self.sliding:
+            return gone_at
+        return max(gone_at, min(now + self.sliding, created_at + self.max_age) + self.grace)
+
+    def is_worth_renewing(self, gone_at: float, renewed: float) -> bool:
+        """Whether L3 has to hear that a life ends later now: some times in each life."""
+        step = self.sliding / RENEWALS
+        return math.floor(gone_at / step) != math.floor(renewed / step)
+
+    @property
+    def cost(self) -> int:
+        """Resident bytes, as if nothing was shared."""
+        tags = sum(len(tag) for tag in self.tags)
+        return _TERMS_BYTES + 2 * tags + _TAG_BYTES * len(self.tags)
+
+
+def mark_of(namespace: str, tag: str) -> int:
+    """The number by which a tag is known: XXH3 of 64 bits. Two tags that have the same are
+    invalidated together.
+    """
+    return xxh3_64_intdigest(f"{namespace}/{tag}".encode())
+
+
+def terms(
+    namespace: str,
+    *,
+    tags: tuple[str, ...] = (),
+    while_revalidate: float = 0.0,
+    if_error: float = 0.0,
+    sliding: float = 0.0,
+    max_age: float = math.inf,
+) -> Terms | None:
+    """These terms; None if they state nothing."""
+    if not (tags or while_revalidate or if_error or sliding):
+        return None
+    return stored_terms(
+        _encode(_Stored(namespace, tags, while_revalidate, if_error, sliding, max_age))
+    )
+
+
+@lru_cache(maxsize=_MOST_SHARED)
+def stored_terms(stored: bytes) -> Terms | None:
+    """The terms with this encoding; None for those of an entry that states none. Raises
+    msgspec.MsgspecError.
+    """
+    return Terms(stored) if stored else None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from sidecar.api.terms import TAG_PATTERN
 from sidecar.api.values import MAX_CONTENT_TYPE, MAX_TTL_SECONDS, MEDIA_TYPE_PATTERN
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, MAX_KEY_BYTES, NAMESPACE_PATTERN, Tier
+from sidecar.model.terms import MAX_TAGS
 
 MAX_KEYS = 1000
 
@@ -32,7 +34,10 @@ Ttl = Annotated[
     ),
 ]
 SentKey = Annotated[Any, Meta(description="As it was sent.", extra_json_schema={"type": "string"})]
-TtlLeft = Annotated[int | None, Meta(description="Seconds left; null: it does not expire.")]
+TtlLeft = Annotated[
+    int | None,
+    Meta(description="Seconds left, negative if it is stale; null: it does not expire."),
+]
 Path = Annotated[
     str | None,
     Meta(
@@ -42,6 +47,29 @@ Path = Annotated[
 ]
 AsSent = Annotated[Any, Meta(extra_json_schema={"type": "string"})]
 """A string; in MessagePack it may be binary."""
+
+
+Tag = Annotated[str, Meta(extra_json_schema={"pattern": TAG_PATTERN})]
+Tags = Annotated[
+    tuple[Tag, ...],
+    Meta(description="What to invalidate it by.", extra_json_schema={"maxItems": MAX_TAGS}),
+]
+WhileRevalidate = Annotated[
+    Seconds, Meta(description="Seconds after its lifetime in which it is served stale.")
+]
+IfError = Annotated[
+    Seconds,
+    Meta(description="The same for who has met an error: a GET with `Cache-Control: max-stale`."),
+]
+Sliding = Annotated[bool, Meta(description="Whether each hit gives it its lifetime anew.")]
+MaxAge = Annotated[
+    Seconds | None,
+    Meta(
+        description="With `sliding`: the seconds after which it expires in any case.",
+        # No schema says that it may be there only if `sliding` is true.
+        extra_json_schema={"const": None},
+    ),
+]
 
 
 class Keys(Struct, forbid_unknown_fields=True):
@@ -71,6 +99,11 @@ class NewEntry(Struct, forbid_unknown_fields=True):
         ),
     ] = DEFAULT_CONTENT_TYPE
     ttl: Ttl = None
+    tags: Tags = ()
+    stale_while_revalidate: WhileRevalidate = 0
+    stale_if_error: IfError = 0
+    sliding: Sliding = False
+    max_age: MaxAge = None
 
 
 class NewEntries(Struct, forbid_unknown_fields=True):
@@ -91,6 +124,8 @@ class FoundEntry(Struct, kw_only=True):
     age: Annotated[int, Meta(description="Seconds since it was written.")]
     ttl: TtlLeft
     tier: Tier
+    stale: Annotated[bool | UnsetType, Meta(description="True if its lifetime is over.")] = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
 
 
 class Found(Struct, kw_only=True):
@@ -123,13 +158,19 @@ class Written(Struct):
 
 
 class Scope(Struct, forbid_unknown_fields=True):
-    """What to invalidate: the keys with a prefix, or all of a namespace."""
+    """What to invalidate: the entries with one of these tags, the keys with a prefix, or all of a
+    namespace.
+    """
 
     namespace: Namespace
     prefix: Annotated[
         str | None, Meta(extra_json_schema={"type": "string", "maxLength": MAX_KEY_BYTES})
     ] = None
     all: Annotated[bool, Meta(extra_json_schema={"const": True})] = False
+    tags: Annotated[
+        tuple[Tag, ...] | None,
+        Meta(extra_json_schema={"type": "array", "minItems": 1, "maxItems": MAX_KEYS}),
+    ] = None
 
 
 class ListedKey(Struct, kw_only=True):

@@ -38,6 +38,7 @@ class TierState(Struct, frozen=True, kw_only=True):
     hits: Count
     misses: Count
     expired: Count
+    stale: Annotated[Count, Meta(description="Lookups answered with a stale entry.")]
     evictions: Count
     expirations: Count
     promotions: Count

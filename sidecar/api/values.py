@@ -22,17 +22,18 @@ _DECIMAL = frozenset("0123456789.eE+-")
 """Python reads more as a number than others do: 1_0, digits of every script, nan."""
 
 
-def seconds_of(ttl: str) -> float:
-    """A life in seconds as a number, or `never`. Raises InvalidRequestError."""
-    if ttl == "never":
+def seconds_of(text: str, name: str = "ttl", *, never: bool = True) -> float:
+    """Seconds as a number, or `never` for a life. Raises InvalidRequestError."""
+    if never and text == "never":
         return math.inf
     try:
-        seconds = float(ttl) if _DECIMAL.issuperset(ttl) else -1.0
+        seconds = float(text) if _DECIMAL.issuperset(text) else -1.0
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= MAX_TTL_SECONDS:
+        or_never = ", or never" if never else ""
         raise InvalidRequestError(
-            f"ttl takes seconds from 0 to {MAX_TTL_SECONDS}, or never: ttl=60."
+            f"{name} takes seconds from 0 to {MAX_TTL_SECONDS}{or_never}: {name}=60."
         )
     return seconds
 
@@ -51,9 +52,11 @@ def check_size(size: int, most: int) -> None:
 
 
 def seconds_left(expires_at: float, now: float) -> int | None:
-    """The whole seconds that an entry has left; None where it does not expire."""
+    """The whole seconds that an entry has left, negative if it is stale; None where it does not
+    expire.
+    """
     left = expires_at - now
-    return max(0, int(left)) if left < MAX_TTL_SECONDS else None
+    return math.floor(left) if left < MAX_TTL_SECONDS else None
 
 
 @lru_cache(maxsize=256)

@@ -20,11 +20,12 @@ class TierCounts(Struct, frozen=True):
     misses: int
     expired: int
     evictions: int
+    stale: int = 0
 
     @property
     def lookups(self) -> int:
         """Lookups that reached the tier."""
-        return self.hits + self.misses + self.expired
+        return self.hits + self.stale + self.misses + self.expired
 
     @property
     def fill(self) -> float:
@@ -66,14 +67,15 @@ class Stats(Struct, frozen=True):
 
     @property
     def lookups(self) -> int:
-        return self.hits + self.misses
+        stale = sum(tier.stale for tier in self.tiers.values())
+        return self.hits + stale + self.misses
 
     @property
     def counters(self) -> list[int]:
         """The counters, which only increase during the life of a process."""
         counters = [self.hits, self.misses, self.l3.timeouts]
         for tier in self.tiers.values():
-            counters += [tier.hits, tier.misses, tier.expired, tier.evictions]
+            counters += [tier.hits, tier.stale, tier.misses, tier.expired, tier.evictions]
         for protocol in self.protocols.values():
             counters += [protocol.requests, protocol.shed]
         return counters

@@ -14,6 +14,7 @@ from msgspec import Meta
 from sidecar.api import entries, state
 from sidecar.api.errors import InvalidRequestError, UnavailableError, of_write
 from sidecar.api.names import full_scope
+from sidecar.api.terms import tags_of
 from sidecar.api.values import seconds_left
 from sidecar.http.bodies import decoded, refuse_repeated, sends_messagepack
 from sidecar.http.data import PREFIX
@@ -24,6 +25,7 @@ from sidecar.model.clock import Clock
 from sidecar.model.entry import split
 from sidecar.model.errors import WriteError
 from sidecar.model.snapshot import Snapshot, TierSnapshot
+from sidecar.model.terms import mark_of
 from sidecar.store.listing import BadCursorError, Listed, list_bytes, page
 from sidecar.store.snapshot import snapshot
 from sidecar.store.store import Store
@@ -78,12 +80,19 @@ class AdminApi:
         body = decoded(sent, entries.Scope, messagepack=messagepack)
         if not messagepack:
             refuse_repeated(sent)
-        if (body.prefix is None) is not body.all:
-            raise InvalidRequestError('Send either "prefix": "some/prefix" or "all": true.')
+        if (body.prefix is not None) + (body.tags is not None) + body.all != 1:
+            raise InvalidRequestError(
+                'Send one of "tags": ["a", "b"], "prefix": "some/prefix" and "all": true.'
+            )
         prefix = (body.prefix or "").encode()
         scope = full_scope(body.namespace.encode(), prefix)
+        tags = tags_of(body.tags or (), most=entries.MAX_KEYS)
         try:
-            await self._store.invalidate(scope)
+            if body.tags is None:
+                await self._store.invalidate(scope)
+            else:
+                marks = [mark_of(body.namespace, tag) for tag in tags]
+                await self._store.invalidate_tags(marks)
         except WriteError as error:
             raise of_write(error, "the invalidation") from None
         return Reply(204)
@@ -181,6 +190,7 @@ def _tier(tier: TierSnapshot) -> state.TierState:
         hits=counts.hits,
         misses=counts.misses,
         expired=counts.expired,
+        stale=counts.stale,
         evictions=counts.evictions,
         expirations=counts.expirations,
         promotions=counts.promotions,

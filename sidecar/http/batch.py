@@ -23,15 +23,21 @@ from sidecar.api.entries import (
     MAX_KEYS,
     Encoding,
     FoundEntry,
+    IfError,
     Keys,
+    MaxAge,
     NewEntries,
     NewEntry,
+    Sliding,
+    Tags,
     Ttl,
+    WhileRevalidate,
     Written,
     WrittenEntry,
 )
 from sidecar.api.errors import InvalidRequestError, TooLargeError, of_write
 from sidecar.api.names import check_name, full_key
+from sidecar.api.terms import tags_of, terms_of
 from sidecar.api.values import KEEP, check_size, content_type_of, life_of, seconds_left
 from sidecar.http.bodies import (
     decoded,
@@ -50,6 +56,7 @@ from sidecar.http.problems import problem_of
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit
 from sidecar.model.errors import NotReadyError, WriteError
+from sidecar.model.terms import Terms
 from sidecar.serving.slices import Slices
 from sidecar.store.store import Ask, Store
 from sidecar.store.store import Written as StoreWritten
@@ -91,6 +98,11 @@ class RawEntry(Struct, forbid_unknown_fields=True):
     encoding: Encoding = "utf-8"
     content_type: str = DEFAULT_CONTENT_TYPE
     ttl: Ttl = None
+    tags: Tags = ()
+    stale_while_revalidate: WhileRevalidate = 0
+    stale_if_error: IfError = 0
+    sliding: Sliding = False
+    max_age: MaxAge = None
 
 
 class RawEntries(Struct, forbid_unknown_fields=True):
@@ -171,9 +183,13 @@ class BatchApi:
             (name, *await self._checked(entry, f"entries[{number}]", slices))
             for number, (name, entry) in enumerate(zip(names, body.entries, strict=True))
         ]
+        all_terms = [
+            _terms(body.namespace, entry, put[3], f"entries[{number}]")
+            for number, (put, entry) in enumerate(zip(puts, body.entries, strict=True))
+        ]
         writes = (
-            self._store.put(*put, keeps_life=entry.ttl == KEEP)
-            for put, entry in zip(puts, body.entries, strict=True)
+            self._store.put(*put, keeps_life=entry.ttl == KEEP, terms=terms)
+            for put, entry, terms in zip(puts, body.entries, all_terms, strict=True)
         )
         written = await _in_slices(keys, writes, "the value", slices)
         return encoded(Written(written), as_json=wants_json(request))
@@ -211,6 +227,9 @@ class BatchApi:
             ttl=seconds_left(entry.expires_at, now),
             tier=hit.tier,
         )
+        if entry.terms is not None:
+            described.stale = hit.stale or UNSET
+            described.tags = entry.terms.tags or UNSET
         if as_json:
             described.value, described.encoding = await json_string(hit.value, slices)
         return part(described, as_json=as_json)
@@ -235,6 +254,24 @@ class BatchApi:
         except InvalidRequestError as error:
             raise _at(f"{path}.content_type", error.detail) from None
         return value, content_type, life_of(entry.ttl, config.default_ttl_seconds)
+
+
+def _terms(
+    namespace: str, entry: NewEntry | RawEntry, life_seconds: float, path: str
+) -> Terms | None:
+    """Raises InvalidRequestError."""
+    try:
+        return terms_of(
+            namespace,
+            life_seconds,
+            tags=tags_of(entry.tags),
+            while_revalidate=entry.stale_while_revalidate,
+            if_error=entry.stale_if_error,
+            sliding=entry.sliding,
+            max_age=entry.max_age,
+        )
+    except InvalidRequestError as error:
+        raise _at(path, error.detail) from None
 
 
 async def _body(request: Request, limit: int, in_json: Any, in_messagepack: Any) -> Any:

@@ -1,16 +1,13 @@
-"""Conditional requests (RFC 9110, section 13) and `Cache-Control: max-age` (RFC 9111)."""
+"""Conditional requests (RFC 9110, section 13)."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
 from sidecar.api.conditions import Condition, Versions
 from sidecar.api.errors import InvalidRequestError
-from sidecar.api.values import MAX_TTL_SECONDS
-from sidecar.http.fields import CACHE_CONTROL, EXPIRES, IF_MATCH, IF_NONE_MATCH, list_field
+from sidecar.http.fields import IF_MATCH, IF_NONE_MATCH, list_field
 from sidecar.model.entry import Entry
 
 if TYPE_CHECKING:
@@ -22,13 +19,6 @@ _ENTITY_TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAG = re.compile(_ENTITY_TAG)
 _TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ \t]*)?)*")
 """RFC 9110, sections 8.8.3 and 5.6.1."""
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_DIRECTIVE = re.compile(rf'({_WORD})(?:=({_WORD}|"(?:[^"\\]|\\.)*"))?')
-_DIRECTIVES = re.compile(
-    rf"[ \t]*(?:{_DIRECTIVE.pattern}[ \t]*)?(?:,[ \t]*(?:{_DIRECTIVE.pattern}[ \t]*)?)*"
-)
-"""RFC 9111, section 5.2, and RFC 9110, section 5.6.1."""
-_STATE_IT = "To store it all the same, state its life: ?ttl=60."
 
 
 def etag(entry: Entry) -> str:
@@ -84,59 +74,3 @@ def _seq(tag: str) -> int | None:
     except ValueError:
         return None
     return seq if tag == f'"{seq:x}"' else None
-
-
-def ttl_of(headers: Headers, default: float, now: float) -> float:
-    """The lifetime of a value in seconds: max-age, else what is left until Expires, else `default`
-    (may be `inf`). Raises InvalidRequestError for a field that forbids to store the value, and for
-    one that cannot be read or contradicts itself, since it may have meant to.
-
-    Of the other directives, `no-cache` and `private` concern those who answer others with it.
-    """
-    if CACHE_CONTROL not in headers and EXPIRES not in headers:
-        return default
-    directives = _directives(list_field(headers, "Cache-Control") or "")
-    if "no-store" in directives:
-        raise InvalidRequestError(
-            f"Cache-Control: no-store forbids to store the value. {_STATE_IT}"
-        )
-    expires = headers.getall(EXPIRES, [])
-    if len(expires) > 1:
-        raise InvalidRequestError("There is more than one Expires field; send it once.")
-    if "max-age" in directives:
-        [digits, *others] = directives["max-age"]
-        if others:
-            raise InvalidRequestError("Cache-Control has more than one max-age; send it once.")
-        if not (digits.isascii() and digits.isdigit()):
-            raise InvalidRequestError("Cache-Control: max-age takes whole seconds: max-age=60.")
-        seconds = float(min(int(digits[:12]), MAX_TTL_SECONDS))
-    elif expires:
-        seconds = min(_moment(expires[0]) - now, MAX_TTL_SECONDS)
-    else:
-        return default
-    if seconds <= 0:
-        raise InvalidRequestError(f"The value has expired by its own header fields. {_STATE_IT}")
-    return seconds
-
-
-def _directives(field: str) -> dict[str, list[str]]:
-    """The arguments of each cache directive. Raises InvalidRequestError."""
-    if not _DIRECTIVES.fullmatch(field):
-        raise InvalidRequestError(
-            "Cache-Control is a list of directives with commas between them, such as max-age=60."
-        )
-    found: dict[str, list[str]] = {}
-    for name, argument in _DIRECTIVE.findall(field):
-        found.setdefault(name.lower(), []).append(argument.strip('"'))
-    return found
-
-
-def _moment(date: str) -> float:
-    """The time of an HTTP date, in seconds since the epoch; 0 if it is none, as in `Expires: 0`
-    (RFC 9111, section 5.3). It is in GMT, also in the form of asctime, which has no zone.
-    """
-    try:
-        moment = parsedate_to_datetime(date)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0

@@ -1,4 +1,7 @@
-"""One entry over HTTP: GET, HEAD, PUT, PATCH, POST, DELETE /v1/cache/{namespace}/{key}."""
+"""One entry over HTTP: GET, HEAD, PUT, PATCH, POST, DELETE /v1/cache/{namespace}/{key}.
+
+One file of more than 300 lines, since these calls share their answers.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,22 @@ from msgspec import UNSET, UnsetType
 from sidecar.api.counters import CONTENT_TYPE as CONTENT_TYPE_OF_COUNTER
 from sidecar.api.counters import Step
 from sidecar.api.errors import InvalidRequestError, TooLateError, condition_failed, of_write
+from sidecar.api.terms import terms_of
 from sidecar.api.values import (
     KEEP,
     MAX_TTL_SECONDS,
     content_type_of,
     life_of,
+    seconds_left,
 )
 from sidecar.http.browsers import SANDBOX
 from sidecar.http.conditions import (
     condition_of,
     etag,
     status_of_read,
-    ttl_of,
 )
 from sidecar.http.fields import (
+    CACHE_CONTROL,
     CONTENT_RANGE,
     CONTENT_TYPE,
     IF_MATCH,
@@ -32,14 +37,18 @@ from sidecar.http.fields import (
     RANGE,
     SEC_FETCH_DEST,
 )
+from sidecar.http.lives import accepts_stale, graces_of, states_grace, ttl_of
 from sidecar.http.messages import Reply, Request
 from sidecar.http.preferences import APPLIED, wants_representation
 from sidecar.http.problems import NOT_KEPT, PROBLEM_HEADERS, problem_body
 from sidecar.http.queries import CountQuery, PutQuery, TouchQuery
 from sidecar.http.ranges import part_of
+from sidecar.http.tags import groups_line, states_tags, tags_in
 from sidecar.model.clock import Clock
-from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error
+from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error, split
 from sidecar.model.errors import WriteError
+from sidecar.model.life import is_expired
+from sidecar.model.terms import Terms
 from sidecar.store.store import Ask, Condition, OnWritten, Store, Written
 
 if TYPE_CHECKING:
@@ -82,17 +91,24 @@ class EntryApi:
         key = full_key(request.path)
         if self.is_not_in_memory(request):
             check_wait(request, self._store.refuses_read)
-        hit = await self._store.get(key, request.protocol.reserve)
-        return self.reply_to_get(key, request.headers, hit, is_get=request.method == "GET")
+        headers = request.headers
+        hit = await self._store.get(key, request.protocol.reserve, on_error=accepts_stale(headers))
+        return self.reply_to_get(key, headers, hit, is_get=request.method == "GET")
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
         headers = request.headers
-        key, content_type, ttl = self.check_put(request.path, headers, query)
+        key, content_type, ttl, terms = self.check_put(request.path, headers, query)
         check_wait(request, self._store.refuses_write)
         value = await request.body(self._store.config.max_value_bytes)
         try:
             written = await self._store.put(
-                key, value, content_type, ttl, _holds(headers), keeps_life=query.ttl == KEEP
+                key,
+                value,
+                content_type,
+                ttl,
+                _holds(headers),
+                keeps_life=query.ttl == KEEP,
+                terms=terms,
             )
         except WriteError as error:
             raise of_write(error, "the value") from None
@@ -133,10 +149,14 @@ class EntryApi:
         holds = _holds(request.headers)
 
         def begin(entry: Entry | None, on_written: OnWritten) -> None:
+            if entry is not None and is_expired(entry.expires_at, self._clock()):
+                entry = None  # stale: the count begins anew
             number = b"%d" % step.from_(entry)
-            kind = CONTENT_TYPE_OF_COUNTER if entry is None else entry.content_type
-            kept = None if entry is None else entry.expires_at
-            self._store.begin_put(key, number, kind, life, on_written, expires_at=kept)
+            if entry is None:
+                self._store.begin_put(key, number, CONTENT_TYPE_OF_COUNTER, life, on_written)
+                return
+            kind, kept, terms = entry.content_type, entry.expires_at, entry.terms
+            self._store.begin_put(key, number, kind, life, on_written, expires_at=kept, terms=terms)
 
         try:
             written = await self._store.change(key, begin, holds)
@@ -144,13 +164,20 @@ class EntryApi:
             raise of_write(error, "the counter") from None
         return _reply_to_count(written)
 
-    def check_put(self, path: str, headers: Headers, query: PutQuery) -> tuple[bytes, str, float]:
-        """The key, the media type and the life of what a PUT stores."""
+    def check_put(
+        self, path: str, headers: Headers, query: PutQuery
+    ) -> tuple[bytes, str, float, Terms | None]:
+        """The key, the media type, the life and the terms of what a PUT stores."""
         key = checked_key(path)
         if CONTENT_RANGE in headers:
             raise InvalidRequestError("A value is put whole; send it without Content-Range.")
         ttl = self._life(headers, query.ttl)
-        return key, content_type_of(headers.get(CONTENT_TYPE) or DEFAULT_CONTENT_TYPE), ttl
+        content_type = content_type_of(headers.get(CONTENT_TYPE) or DEFAULT_CONTENT_TYPE)
+        if query.sliding or query.max_age is not UNSET:
+            return key, content_type, ttl, _terms(key, headers, query, ttl)
+        if states_tags(headers) or states_grace(headers):
+            return key, content_type, ttl, _terms(key, headers, query, ttl)
+        return key, content_type, ttl, None
 
     def _life(self, headers: Headers, stated: float | str | UnsetType) -> float:
         """In seconds. With ?ttl, Cache-Control is not read, be it valid or not."""
@@ -187,6 +214,19 @@ class EntryApi:
         return Reply(200, lines, value)
 
 
+def _terms(key: bytes, headers: Headers, query: PutQuery, ttl: float) -> Terms | None:
+    while_revalidate, if_error = graces_of(headers) if states_grace(headers) else (0.0, 0.0)
+    return terms_of(
+        split(key)[0],
+        ttl,
+        tags=tags_in(headers),
+        while_revalidate=while_revalidate,
+        if_error=if_error,
+        sliding=query.sliding,
+        max_age=None if query.max_age is UNSET else query.max_age,
+    )
+
+
 def _lines_of_value(hit: Hit, lines: str, headers: Headers) -> str:
     """The header fields of an answer that has the value, or a part of it."""
     sandbox = SANDBOX if SEC_FETCH_DEST in headers else ""
@@ -204,6 +244,7 @@ def has_conditions(headers: Headers) -> bool:
         or IF_MATCH in headers
         or RANGE in headers
         or SEC_FETCH_DEST in headers
+        or CACHE_CONTROL in headers
     )
 
 
@@ -214,6 +255,8 @@ def lines_of_hit(hit: Hit, now: float) -> str:
     entry, whatever it has left to live.
     """
     entry = hit.entry
+    if entry.terms is not None:
+        return _lines_with_terms(hit, entry.terms, now)
     times = entry.times
     age, left = now - times.real, times.imag - now
     age = 0.0 if age < 0 else age
@@ -221,6 +264,17 @@ def lines_of_hit(hit: Hit, now: float) -> str:
         return _NEVER % (entry.seq, int(age), hit.tier)
     left = 0.0 if left < 0 else left
     return LINES_OF_HIT % (entry.seq, int(age), int(left), hit.tier)
+
+
+def _lines_with_terms(hit: Hit, terms: Terms, now: float) -> str:
+    """The same of an entry with terms. Stale, it has less than 0 seconds left (RFC 9211)."""
+    entry = hit.entry
+    age, left = max(0, int(now - entry.created_at)), seconds_left(entry.expires_at, now)
+    groups = groups_line(terms.tags) if terms.tags else ""
+    if left is None:
+        return _NEVER % (entry.seq, age, hit.tier) + groups
+    left = min(left, -1) if hit.stale else max(left, 0)
+    return LINES_OF_HIT % (entry.seq, age, left, hit.tier) + groups
 
 
 def reply_to_put(written: Written) -> Reply:

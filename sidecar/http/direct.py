@@ -32,6 +32,7 @@ from sidecar.http.data import (
     reply_to_put,
 )
 from sidecar.http.fields import (
+    CACHE_CONTROL,
     CONTENT_ENCODING,
     CONTENT_LENGTH,
     EXPECT,
@@ -154,7 +155,7 @@ class DirectEntries:
 
     def _get(self, connection: Connection, message: RawRequestMessage) -> bool:
         path, headers = message.path, message.headers
-        if "?" in path:
+        if "?" in path or (headers is not self._plain and CACHE_CONTROL in headers):
             return False
         key = full_key(path)
         began_at = perf_counter()
@@ -213,7 +214,7 @@ class DirectEntries:
             if parameters.ttl == KEEP:  # it depends on the version in force
                 connection.release()
                 return False
-            key, content_type, ttl = self._entries.check_put(path, headers, parameters)
+            key, content_type, ttl, terms = self._entries.check_put(path, headers, parameters)
         except (RequestError, ProblemError):
             connection.release()
             return False
@@ -222,7 +223,10 @@ class DirectEntries:
             return True
         value = _whole(payload)
         asked = Asked(connection, message, "put", self._admission.begin())
-        self._ask(asked, self._store.begin_put, key, value, content_type, ttl)
+        begin = self._store.begin_put
+        if terms is not None:
+            begin = partial(begin, terms=terms)
+        self._ask(asked, begin, key, value, content_type, ttl)
         return True
 
     def _delete(self, connection: Connection, message: RawRequestMessage) -> bool:

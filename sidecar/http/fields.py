@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 AUTHORIZATION: Final = istr("Authorization")
 CACHE_CONTROL: Final = istr("Cache-Control")
+CACHE_GROUPS: Final = istr("Cache-Groups")
+CACHE_TAG: Final = istr("Cache-Tag")
 CONTENT_ENCODING: Final = istr("Content-Encoding")
 CONTENT_LENGTH: Final = istr("Content-Length")
 CONTENT_RANGE: Final = istr("Content-Range")

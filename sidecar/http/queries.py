@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -22,6 +23,13 @@ def _lifetime_or_keep(text: str) -> Lifetime | Literal["keep"]:
     return KEEP if text == KEEP else _lifetime(text)
 
 
+def _seconds_of(name: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        return seconds_of(text, name, never=False)
+
+    return read
+
+
 def _integer(text: str) -> int:
     number = integer_or_none(text.encode("utf-8", "replace"))
     if number is None:
@@ -40,6 +48,17 @@ class PutQuery(Struct, frozen=True):
             description="Its lifetime in seconds, or `never`; or `keep`: what the entry that it "
             "replaces has left.",
             extra={"read": _lifetime_or_keep},
+        ),
+    ] = UNSET
+    sliding: Annotated[
+        bool,
+        Meta(description="Whether each hit gives it its lifetime anew."),
+    ] = False
+    max_age: Annotated[
+        Seconds | UnsetType,
+        Meta(
+            description="With `sliding`: the seconds after which it expires in any case.",
+            extra={"read": _seconds_of("max_age")},
         ),
     ] = UNSET
 

@@ -42,7 +42,7 @@ class ReadyHeads:
         second = int(now)
         if second != self._second:
             self._begin(second)
-        if hit.tier is not L1:
+        if hit.tier is not L1 or hit.entry.terms is not None:  # of which hits change the life
             return self._head(hit, now)
         seq = hit.entry.seq
         head = self._heads.get(seq)
@@ -72,7 +72,7 @@ class ReadyHeads:
         entry, size = hit.entry, len(hit.value)
         age, left = now - entry.times.real, entry.times.imag - now
         try:
-            if age >= 0 and 0 <= left < MAX_TTL_SECONDS:
+            if age >= 0 and 0 <= left < MAX_TTL_SECONDS and entry.terms is None:
                 times = int(age), int(left)
                 head = _HIT % (entry.content_type, entry.seq, *times, hit.tier, size, self._date)
                 return head.encode("latin-1")

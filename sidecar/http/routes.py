@@ -90,6 +90,14 @@ class GetHeaders(Conditions):
             examples=["bytes=0-"],
         ),
     ] = field(default=UNSET, name="Range")
+    cache_control: Annotated[
+        str | UnsetType,
+        Meta(
+            description="`max-stale`, or `stale-if-error`: a value that its `stale-if-error` allows"
+            " to serve is an answer. Other directives are ignored.",
+            examples=["max-stale"],
+        ),
+    ] = field(default=UNSET, name="Cache-Control")
     if_range: Annotated[
         str | UnsetType,
         Meta(
@@ -100,14 +108,14 @@ class GetHeaders(Conditions):
     ] = field(default=UNSET, name="If-Range")
 
 
-class PutHeaders(Conditions):
-    """The headers of a PUT."""
+class LifeHeaders(Conditions):
+    """The headers that state a life."""
 
     cache_control: Annotated[
         str | UnsetType,
         Meta(
-            description="`max-age=60`. With `no-store` the value is refused; other directives are "
-            "ignored.",
+            description="`max-age=60`. With `no-store` the value is refused; for a PUT see also "
+            "`stale-while-revalidate` and `stale-if-error`; other directives are ignored.",
             examples=["max-age=60"],
         ),
     ] = field(default=UNSET, name="Cache-Control")
@@ -118,6 +126,20 @@ class PutHeaders(Conditions):
             examples=["Wed, 21 Oct 2099 07:28:00 GMT"],
         ),
     ] = field(default=UNSET, name="Expires")
+
+
+class PutHeaders(LifeHeaders):
+    """The headers of a PUT."""
+
+    cache_groups: Annotated[
+        str | UnsetType,
+        Meta(
+            description="RFC 9875: tags, in double quotes, by which the entry can be invalidated; "
+            "or `Cache-Tag`, without quotes.",
+            examples=['"user-7", "front"'],
+            extra_json_schema={"pattern": '^"[a-z0-9-]{1,128}"(, "[a-z0-9-]{1,128}"){0,31}$'},
+        ),
+    ] = field(default=UNSET, name="Cache-Groups")
 
 
 class DeleteHeaders(Conditions):
@@ -139,8 +161,10 @@ ENTRY_HEADERS = {
     "Age": Header("Seconds since it was written."),
     "Cache-Control": Header("`no-cache`: a client's own cache has to ask again."),
     "Cache-Status": Header(
-        description="`cache-sidecar; hit; ttl=53; detail=l1`: the seconds left and the tier."
+        description="`cache-sidecar; hit; ttl=53; detail=l1`: the seconds left, negative if it is "
+        "stale, and the tier."
     ),
+    "Cache-Groups": Header("Its tags, if it has some.", required=False),
 }
 STORED_HEADERS = {
     "ETag": ETAG,
@@ -252,7 +276,7 @@ ENTRIES = (
         "is stated as for a PUT.",
         handler=lambda api: api.entries.touch,
         query=TouchQuery,
-        headers=PutHeaders,
+        headers=LifeHeaders,
         answers=(
             Answer(204, "The entry lives on.", headers=STORED_HEADERS),
             problem(404, "There is no such entry.", Cache_Status=MISS),
@@ -271,7 +295,7 @@ ENTRIES = (
         "is there keeps what it has left to live.",
         handler=lambda api: api.entries.count,
         query=CountQuery,
-        headers=PutHeaders,
+        headers=LifeHeaders,
         answers=(
             Answer(
                 200,
@@ -378,13 +402,13 @@ MANY = (
         "/v1/invalidate",
         operation="invalidate",
         id="invalidate",
-        summary="Invalidate all keys with a prefix, or a whole namespace",
+        summary="Invalidate tags, all keys with a prefix, or a whole namespace",
         description="Exact at once for every read, however many entries it covers; their "
         "space is reclaimed later.",
         handler=lambda api: api.admin.invalidate,
         body=Body(
             shape=Annotated[entries.Scope, Meta(extra_json_schema=EITHER)],
-            example={"namespace": "demo", "prefix": "page/"},
+            example={"namespace": "demo", "tags": ["user-7"]},
         ),
         answers=(Answer(204, "No read returns them any more."),),
         waits=True,

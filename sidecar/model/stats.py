@@ -79,8 +79,13 @@ class StoreStats:
 
     @property
     def hits(self) -> int:
-        """Lookups that any tier answered."""
-        return sum(tier.hits + tier.stale for tier in self.tiers.values())
+        """Lookups that any tier answered with a fresh entry."""
+        return sum(tier.hits for tier in self.tiers.values())
+
+    @property
+    def stale(self) -> int:
+        """Lookups that any tier answered with a stale entry: no hits, and no misses."""
+        return sum(tier.stale for tier in self.tiers.values())
 
     @property
     def misses(self) -> int:
@@ -90,7 +95,7 @@ class StoreStats:
 
     @property
     def hit_ratio(self) -> float:
-        lookups = self.hits + self.misses
+        lookups = self.hits + self.stale + self.misses
         return self.hits / lookups if lookups else 0.0
 
 

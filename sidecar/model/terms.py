@@ -80,6 +80,17 @@ class Terms:
         step = self.sliding / RENEWALS
         return math.floor(gone_at / step) != math.floor(renewed / step)
 
+    def within(self, namespace: str) -> Terms | None:
+        """The same terms for an entry of another namespace."""
+        return terms(
+            namespace,
+            tags=self.tags,
+            while_revalidate=self.while_revalidate,
+            if_error=self.if_error,
+            sliding=self.sliding,
+            max_age=self.max_age,
+        )
+
     @property
     def cost(self) -> int:
         """Resident bytes, as if nothing was shared."""

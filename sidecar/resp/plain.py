@@ -71,7 +71,11 @@ class Plain(Outbox):
         if len(command) == 2 and command[0] in GET and type(command[1]) is bytes:
             key = self.prefix + command[1]
             hit = self._store.look(key)
-            if type(hit) is Hit and (size := len(value := hit.value)) <= LARGE_BYTES:
+            if (
+                type(hit) is Hit
+                and (size := len(value := hit.value)) <= LARGE_BYTES
+                and not hit.stale
+            ):
                 self._admission.record("get", OK_STATUS, began_at)
                 self.link.send(b"$%d\r\n%b\r\n" % (size, value))
             else:
@@ -173,7 +177,7 @@ class Plain(Outbox):
         """Answer with what a look in memory has found."""
         if isinstance(hit, Ask):
             self._ask(key, hit, began_at)
-        elif hit is None:
+        elif hit is None or hit.stale:  # clients of Redis can't tell that a value is stale
             self._reply(self._missing(key))
             self._admission.record("get", MISS, began_at)
         else:
@@ -208,21 +212,20 @@ class Plain(Outbox):
         if isinstance(hit, Ask):
             self._work(self._get_slowly(key, slot, began_at))
             return
-        if hit is None:
+        self._admission.end("get", self._fill_with(slot, hit), began_at)
+
+    def _fill_with(self, slot: Slot, hit: Hit | None) -> int:
+        """Answer with what was found; returns the status."""
+        if hit is None or hit.stale:
             self._fill(slot, null(self.protocol))
-        else:
-            self._fill(slot, self._bulk(hit.value))
-        self._admission.end("get", MISS if hit is None else OK_STATUS, began_at)
+            return MISS
+        self._fill(slot, self._bulk(hit.value))
+        return OK_STATUS
 
     async def _get_slowly(self, key: bytes, slot: Slot, began_at: float) -> None:
         status: int | None = None
         try:
-            hit = await self._store.get(key, self.reserve)
-            if hit is None:
-                self._fill(slot, null(self.protocol))
-            else:
-                self._fill(slot, self._bulk(hit.value))
-            status = MISS if hit is None else OK_STATUS
+            status = self._fill_with(slot, await self._store.get(key, self.reserve))
         except Exception as wrong:  # noqa: BLE001  (`failure_of` logs what is not expected)
             failure, status = failure_of(wrong, "get")
             self._fill(slot, failure)

@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from sidecar.model.clock import Clock
-from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Packed
+from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Packed, split
 from sidecar.model.errors import NotReadyError, WriteError
 from sidecar.model.life import is_expired
+from sidecar.model.terms import Terms
+from sidecar.resp.times import NEVER
 from sidecar.store.store import Ask, Found, Reserve, Store, Written
 from sidecar.store.watching import Watch
 from sidecar.tiers.disk import DOWN, Unanswered
@@ -188,8 +190,27 @@ class Versions:
         """What is written within is one batch in L3: see `Disk.together`."""
         return self._store.together()
 
+    def revise(self, key: bytes, value: bytes, version: Version | None) -> None:
+        """Put another value in place of a version, and keep its life and its terms."""
+        if version is None:
+            self.put(key, value, NEVER)
+        else:
+            entry = version.entry
+            self.put(key, value, entry.expires_at, terms=entry.terms)
+
+    def copy(self, key: bytes, version: Version) -> None:
+        """Put the same under another key."""
+        entry = version.entry
+        terms = None if entry.terms is None else entry.terms.within(split(key)[0])
+        self.put(key, version.value, entry.expires_at, entry.content_type, terms)
+
     def put(
-        self, key: bytes, value: bytes, expires_at: float, content_type: str = DEFAULT_CONTENT_TYPE
+        self,
+        key: bytes,
+        value: bytes,
+        expires_at: float,
+        content_type: str = DEFAULT_CONTENT_TYPE,
+        terms: Terms | None = None,
     ) -> None:
         """Raises WriteError; nothing was changed then. A version that has expired already is not
         there, as in Redis.
@@ -199,7 +220,9 @@ class Versions:
             return
         effect = self.effects.begin()
         try:
-            self._store.begin_put(key, value, content_type, 0.0, effect, expires_at=expires_at)
+            self._store.begin_put(
+                key, value, content_type, 0.0, effect, expires_at=expires_at, terms=terms
+            )
         except WriteError:
             self.effects.withdraw(1)
             raise

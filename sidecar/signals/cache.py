@@ -12,7 +12,7 @@ def cache_readings(state: Snapshot) -> dict[str, float]:
     found: dict[str, float] = {
         "cache.hits": counts.hits,
         "cache.misses": counts.misses,
-        "cache.lookups": counts.hits + counts.misses,
+        "cache.lookups": counts.hits + counts.stale + counts.misses,
         "cache.hit_bytes": counts.hit_bytes,
         "cache.moved_bytes": counts.hit_bytes + counts.put_bytes,
         "cache.promotions": sum(tier.promotions for tier in counts.tiers.values()),
@@ -21,10 +21,10 @@ def cache_readings(state: Snapshot) -> dict[str, float]:
         "network.sent_bytes": counts.hit_bytes,
     }
     for tier in state.tiers:
-        name = f"cache.{tier.tier}"
-        found[f"{name}.hits"] = tier.counts.hits
-        found[f"{name}.lookups"] = tier.counts.hits + tier.counts.misses + tier.counts.expired
-        found[f"{name}.evictions"] = tier.counts.evictions
+        name, counted = f"cache.{tier.tier}", tier.counts
+        found[f"{name}.hits"] = counted.hits
+        found[f"{name}.lookups"] = counted.hits + counted.stale + counted.misses + counted.expired
+        found[f"{name}.evictions"] = counted.evictions
         if tier.enabled:
             found[f"{name}.fill"] = fill(tier)
     if state.l3_state == "up":

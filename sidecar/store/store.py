@@ -769,11 +769,19 @@ class Store:
     def begin_invalidate_tags(self, marks: list[int], on_written: OnWritten) -> None:
         """Remove all entries with one of these tags; otherwise like `begin_put`."""
         seq = self._write_clock.next()
+        if self.watched.any:
+            self.watched.tell_some(partial(self._may_carry, frozenset(marks)))
         for mark in marks:
             self.tags.add(mark, seq)
-        if self.watched.any:
-            self.watched.tell_scope(b"")  # the keys are not known
         self._to_disk(InvalidateTags(marks, seq), None, on_written, known=False)
+
+    def _may_carry(self, marks: frozenset[int], key: bytes) -> bool:
+        """Whether an entry has one of these tags, or only L3 knows."""
+        found = self.locate(key)
+        if isinstance(found, Found):
+            terms = found.entry.terms
+            return terms is not None and not marks.isdisjoint(terms.marks)
+        return found is not None
 
     def _to_disk(
         self,

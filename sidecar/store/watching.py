@@ -5,7 +5,7 @@ That a key expires, or is evicted, is no change: nobody has written it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 
@@ -82,6 +82,15 @@ class Watched:
             self._tell_watchers(key)
         for follower in self._followers:
             follower.scope_changed(scope)
+
+    def tell_some(self, change: Callable[[bytes], bool]) -> None:
+        """The watched keys change of which that is true, and others that nobody knows. O(watched
+        keys).
+        """
+        for key in [key for key in self._watchers if change(key)]:
+            self._tell_watchers(key)
+        for follower in self._followers:
+            follower.scope_changed(b"")
 
     def _tell_watchers(self, key: bytes) -> None:
         for watcher in tuple(self._watchers.get(key, ())):

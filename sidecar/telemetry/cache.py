@@ -51,6 +51,7 @@ def _lookups(state: Snapshot) -> Iterator[Metric]:
         lookups.add_metric([name, "hit"], counts.hits)
         lookups.add_metric([name, "miss"], counts.misses)
         lookups.add_metric([name, "expired"], counts.expired)
+        lookups.add_metric([name, "stale"], counts.stale)
     yield lookups
     named = counter(
         "namespace_lookups",

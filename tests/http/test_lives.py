@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from sidecar.http.conditions import ttl_of
+from sidecar.http.lives import ttl_of
 from tests.running import RunningSidecar, life_left, problem
 
 PATH = "/v1/cache/test/key"

@@ -103,9 +103,8 @@ def rename(call: Call) -> Reply:
         return ZERO if only_new else OK
     if only_new and call.versions.get(target) is not None:
         return ZERO
-    entry = version.entry
     with call.versions.together():
-        call.versions.put(target, version.value, entry.expires_at, entry.content_type)
+        call.versions.copy(target, version)
         call.versions.delete(source)
     return ONE if only_new else OK
 
@@ -117,8 +116,7 @@ def copy(call: Call) -> Reply:
     version = call.versions.get(source)
     if version is None or (not replace and call.versions.get(target) is not None):
         return ZERO
-    entry = version.entry
-    call.versions.put(target, version.value, entry.expires_at, entry.content_type)
+    call.versions.copy(target, version)
     return ONE
 
 

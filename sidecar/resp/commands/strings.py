@@ -132,7 +132,7 @@ def incrbyfloat(call: Call) -> Reply:
     if new is None:
         raise RespError("ERR increment would produce NaN or Infinity")
     text = text_of(new)
-    call.versions.put(call.key(), text, NEVER if version is None else version.entry.expires_at)
+    call.versions.revise(call.key(), text, version)
     return bulk(text)
 
 
@@ -141,8 +141,7 @@ def _add(call: Call, change: int) -> Reply:
     number = change if version is None else integer_of(version.value) + change
     if not LEAST <= number <= MOST:
         raise RespError(OVERFLOW)
-    expires_at = NEVER if version is None else version.entry.expires_at
-    call.versions.put(call.key(), b"%d" % number, expires_at)
+    call.versions.revise(call.key(), b"%d" % number, version)
     return integer(number)
 
 
@@ -191,7 +190,7 @@ def _replace(call: Call, value: bytes) -> Reply:
     if len(value) > call.client.most_value_bytes:
         raise RespError(TOO_LONG)
     version = call.get()
-    call.versions.put(call.key(), value, NEVER if version is None else version.entry.expires_at)
+    call.versions.revise(call.key(), value, version)
     return integer(len(value))
 
 

@@ -6,11 +6,15 @@ entry is an answer, and no error.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sidecar.model.errors import (
+    LeaseLostError,
     OutcomeUnknownError,
     PreconditionFailedError,
     TooLargeForTiersError,
     TooManyInvalidationsError,
+    TooManyLeasesError,
     WriteError,
 )
 
@@ -62,26 +66,50 @@ class TooLateError(UnavailableError):
 
 def of_write(error: WriteError, what: str) -> RequestError:
     """The error of a request whose write failed; `what` is what it would have stored."""
-    match error:
-        case PreconditionFailedError():
-            return condition_failed()
-        case TooLargeForTiersError():
-            return TooLargeError(
-                "The value is larger than every tier that is in use; nothing was changed. "
-                "Send less, or raise max_bytes of a tier."
-            )
-        case TooManyInvalidationsError():
-            return UnavailableError("Too many invalidations are being worked off; try again.", 5)
-        case OutcomeUnknownError():
-            return UnavailableError(
-                f"L3 did not answer in time: whether {what} is durable is not known. "
-                "It is in force now, and may be lost in a restart. Try again to be sure."
-            )
-        case _:
-            return UnavailableError("L3 is not ready; nothing was changed. Try again.")
+    if isinstance(error, OutcomeUnknownError):
+        return UnavailableError(
+            f"L3 did not answer in time: whether {what} is durable is not known. "
+            "It is in force now, and may be lost in a restart. Try again to be sure."
+        )
+    return _OF_WRITES.get(type(error), _not_ready)()
+
+
+def _not_ready() -> UnavailableError:
+    return UnavailableError("L3 is not ready; nothing was changed. Try again.")
+
+
+def _too_large_for_tiers() -> TooLargeError:
+    return TooLargeError(
+        "The value is larger than every tier that is in use; nothing was changed. "
+        "Send less, or raise max_bytes of a tier."
+    )
+
+
+def _too_many_invalidations() -> UnavailableError:
+    return UnavailableError("Too many invalidations are being worked off; try again.", 5)
+
+
+def _too_many_leases() -> UnavailableError:
+    return UnavailableError("Too many leases are held; load without one, or try again.")
+
+
+def _lease_lost() -> ConditionFailedError:
+    return ConditionFailedError(
+        "The lease is not held: it has run out, the key was written or invalidated since, or it is "
+        "another key's; nothing was changed. Get the key again."
+    )
 
 
 def condition_failed() -> ConditionFailedError:
     return ConditionFailedError(
         "The condition does not hold for the version in force; get that version, and try again."
     )
+
+
+_OF_WRITES: dict[type[WriteError], Callable[[], RequestError]] = {
+    PreconditionFailedError: condition_failed,
+    TooLargeForTiersError: _too_large_for_tiers,
+    TooManyInvalidationsError: _too_many_invalidations,
+    TooManyLeasesError: _too_many_leases,
+    LeaseLostError: _lease_lost,
+}

@@ -22,7 +22,9 @@ _DECIMAL = frozenset("0123456789.eE+-")
 """Python reads more as a number than others do: 1_0, digits of every script, nan."""
 
 
-def seconds_of(text: str, name: str = "ttl", *, never: bool = True) -> float:
+def seconds_of(
+    text: str, name: str = "ttl", *, never: bool = True, most: int = MAX_TTL_SECONDS
+) -> float:
     """Seconds as a number, or `never` for a life. Raises InvalidRequestError."""
     if never and text == "never":
         return math.inf
@@ -30,10 +32,10 @@ def seconds_of(text: str, name: str = "ttl", *, never: bool = True) -> float:
         seconds = float(text) if _DECIMAL.issuperset(text) else -1.0
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds <= MAX_TTL_SECONDS:
+    if not 0 <= seconds <= most:
         or_never = ", or never" if never else ""
         raise InvalidRequestError(
-            f"{name} takes seconds from 0 to {MAX_TTL_SECONDS}{or_never}: {name}=60."
+            f"{name} takes seconds from 0 to {most}{or_never}: {name}={min(60, most)}."
         )
     return seconds
 

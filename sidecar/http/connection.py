@@ -7,6 +7,7 @@ connection holds of the memory has to be given back wherever it ends.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from random import uniform
 from typing import Any, cast
@@ -57,11 +58,15 @@ def unavailable(detail: str, headers: str = "") -> bytes:
 _TOO_LATE = unavailable(str(TooLateError()))
 
 
+MOST_ENDS = 64
+
+
 class Connection(Pipeline):
     """A connection that takes memory from the budget, and reports protocol errors as problems."""
 
     __slots__ = (
         "_closing_since",
+        "_ends",
         "_gave_way",
         "_held_bytes",
         "_link",
@@ -102,6 +107,7 @@ class Connection(Pipeline):
         self._gave_way = False
         self._link: Any = None  # the transport, also while it is closing
         self._closing_since: float | None = None
+        self._ends: tuple[Callable[[], None], ...] = ()
 
     def refused(self, message: Any, payload: StreamReader | bytes) -> bool:
         """Refuse a request for which there is no time, unless its body is still arriving. The
@@ -298,6 +304,15 @@ class Connection(Pipeline):
             self.admission.count_connection(-1)
         self.release()
         self.hold_waiting(0)
+        for end in self._ends:
+            end()
+
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Call this when the connection ends; now, if it has. Of many, only the last are called."""
+        if self.transport is None:
+            end()
+        else:
+            self._ends = (*self._ends[1 - MOST_ENDS :], end)
 
     def handle_error(
         self,

@@ -6,6 +6,7 @@ One file of more than 300 lines, since these calls share their answers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -30,6 +31,7 @@ from sidecar.http.conditions import (
 )
 from sidecar.http.fields import (
     CACHE_CONTROL,
+    CACHE_LEASE,
     CONTENT_RANGE,
     CONTENT_TYPE,
     IF_MATCH,
@@ -41,7 +43,7 @@ from sidecar.http.lives import accepts_stale, graces_of, states_grace, ttl_of
 from sidecar.http.messages import Reply, Request
 from sidecar.http.preferences import APPLIED, wants_representation
 from sidecar.http.problems import NOT_KEPT, PROBLEM_HEADERS, problem_body
-from sidecar.http.queries import CountQuery, PutQuery, TouchQuery
+from sidecar.http.queries import CountQuery, GetQuery, PutQuery, TouchQuery
 from sidecar.http.ranges import part_of
 from sidecar.http.tags import groups_line, states_tags, tags_in
 from sidecar.model.clock import Clock
@@ -72,6 +74,7 @@ _NEVER = (
     'ETag: "%x"\r\nAge: %d\r\nCache-Control: no-cache\r\n'
     "Cache-Status: cache-sidecar; hit; detail=%s\r\n"
 )
+_NO_LEASE = GetQuery()
 _STORED = "Cache-Status: cache-sidecar; stored; detail=%s\r\n"
 _PUT = f'ETag: "%x"\r\n{_STORED}'
 
@@ -87,13 +90,35 @@ class EntryApi:
         """Whether a read has to wait for L3."""
         return isinstance(self._store.locate(full_key(request.path)), Ask)
 
-    async def get(self, request: Request) -> Reply:
+    async def get(self, request: Request, query: GetQuery) -> Reply:
         key = full_key(request.path)
         if self.is_not_in_memory(request):
             check_wait(request, self._store.refuses_read)
         headers = request.headers
+        if query.lease is not UNSET:
+            return await self._get_or_lease(request, query, query.lease)
+        if query.wait or query.bound:
+            raise InvalidRequestError("wait and bound are about a lease; send lease=10 too.")
         hit = await self._store.get(key, request.protocol.reserve, on_error=accepts_stale(headers))
         return self.reply_to_get(key, headers, hit, is_get=request.method == "GET")
+
+    async def head(self, request: Request) -> Reply:
+        return await self.get(request, _NO_LEASE)
+
+    async def _get_or_lease(self, request: Request, query: GetQuery, seconds: float) -> Reply:
+        key, headers, connection = checked_key(request.path), request.headers, request.protocol
+        try:
+            hit, lease = await self._store.get_or_lease(
+                key, seconds, query.wait, connection.reserve
+            )
+        except WriteError as error:
+            raise of_write(error, "the lease") from None
+        if lease is not None and (query.bound or connection.transport is None):
+            connection.at_end(partial(self._store.leases.give_back, lease))
+        reply = self.reply_to_get(key, headers, hit, is_get=request.method == "GET")
+        if lease is not None:
+            reply.headers += f"Cache-Lease: {lease.token}\r\n"
+        return reply
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
         headers = request.headers
@@ -109,6 +134,7 @@ class EntryApi:
                 _holds(headers),
                 keeps_life=query.ttl == KEEP,
                 terms=terms,
+                lease=headers.get(CACHE_LEASE),
             )
         except WriteError as error:
             raise of_write(error, "the value") from None

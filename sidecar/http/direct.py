@@ -33,6 +33,7 @@ from sidecar.http.data import (
 )
 from sidecar.http.fields import (
     CACHE_CONTROL,
+    CACHE_LEASE,
     CONTENT_ENCODING,
     CONTENT_LENGTH,
     EXPECT,
@@ -247,6 +248,7 @@ class DirectEntries:
         return (
             self._store.accepts
             and self._admission.has_room
+            and CACHE_LEASE not in headers
             and IF_MATCH not in headers
             and IF_NONE_MATCH not in headers
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 AUTHORIZATION: Final = istr("Authorization")
 CACHE_CONTROL: Final = istr("Cache-Control")
 CACHE_GROUPS: Final = istr("Cache-Groups")
+CACHE_LEASE: Final = istr("Cache-Lease")
 CACHE_TAG: Final = istr("Cache-Tag")
 CONTENT_ENCODING: Final = istr("Content-Encoding")
 CONTENT_LENGTH: Final = istr("Content-Length")

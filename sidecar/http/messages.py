@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from functools import partial
@@ -82,6 +82,8 @@ class Connection(Protocol):
     def keep(self, size: int) -> None: ...
 
     def release(self) -> None: ...
+
+    def at_end(self, end: Callable[[], None]) -> None: ...
 
     async def _drain_helper(self) -> None: ...
 

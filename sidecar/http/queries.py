@@ -30,6 +30,18 @@ def _seconds_of(name: str) -> Callable[[str], float]:
     return read
 
 
+def _up_to(name: str, most: int) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        seconds = seconds_of(text, name, never=False, most=most)
+        if name == "lease" and not seconds:
+            raise InvalidRequestError(
+                "A lease of 0 seconds has run out; send for example lease=10."
+            )
+        return seconds
+
+    return read
+
+
 def _integer(text: str) -> int:
     number = integer_or_none(text.encode("utf-8", "replace"))
     if number is None:
@@ -37,6 +49,34 @@ def _integer(text: str) -> int:
             f"by, initial, min and max take whole numbers from {LEAST} to {MOST}: by=-1."
         )
     return number
+
+
+LEASE_SECONDS = 300
+WAIT_SECONDS = 60
+
+
+class GetQuery(Struct, frozen=True):
+    """Who loads a value that is missing or stale."""
+
+    lease: Annotated[
+        Annotated[float, Meta(gt=0, le=LEASE_SECONDS)] | UnsetType,
+        Meta(
+            description="Seconds. If the entry is missing or stale, the first one who asks gets "
+            "`Cache-Lease`, to load the value and put it; others do not, until it has run out.",
+            extra={"read": _up_to("lease", LEASE_SECONDS)},
+        ),
+    ] = UNSET
+    wait: Annotated[
+        Annotated[float, Meta(ge=0, le=WAIT_SECONDS)],
+        Meta(
+            description="With `lease`: seconds to wait while another one loads a missing value.",
+            extra={"read": _up_to("wait", WAIT_SECONDS)},
+        ),
+    ] = 0.0
+    bound: Annotated[
+        bool,
+        Meta(description="With `lease`: it ends with the connection."),
+    ] = False
 
 
 class PutQuery(Struct, frozen=True):

@@ -23,7 +23,7 @@ from sidecar.http.data import PREFIX, EntryApi
 from sidecar.http.openapi import Description, problem
 from sidecar.http.ops import OpsApi
 from sidecar.http.optimizer import OptimizerApi, RunQuery
-from sidecar.http.queries import CountQuery, PutQuery, TouchQuery
+from sidecar.http.queries import CountQuery, GetQuery, PutQuery, TouchQuery
 from sidecar.http.routing import Answer, Body, Header, Route
 from sidecar.http.signals import SignalsApi, SignalsQuery
 from sidecar.model.entry import MAX_KEY_BYTES
@@ -141,6 +141,15 @@ class PutHeaders(LifeHeaders):
         ),
     ] = field(default=UNSET, name="Cache-Groups")
 
+    cache_lease: Annotated[
+        str | UnsetType,
+        Meta(
+            description="The token that a GET with `lease` has got. 412 if the lease has ended.",
+            # One that is held comes only from a GET.
+            extra_json_schema={"const": ""},
+        ),
+    ] = field(default=UNSET, name="Cache-Lease")
+
 
 class DeleteHeaders(Conditions):
     """The headers of a DELETE."""
@@ -156,6 +165,7 @@ class DeleteHeaders(Conditions):
 
 ETAG = Header("The version, unique for each write.")
 MISS = Header("`cache-sidecar; fwd=miss`")
+LEASE = Header("With `lease`: the token with which to put the value.", required=False)
 ENTRY_HEADERS = {
     "ETag": ETAG,
     "Age": Header("Seconds since it was written."),
@@ -183,7 +193,7 @@ NO_VALUE = (
         "The version that If-None-Match names is in force.",
         headers=ENTRY_HEADERS,
     ),
-    problem(404, "There is no such entry.", Cache_Status=MISS),
+    problem(404, "There is no such entry.", Cache_Status=MISS, Cache_Lease=LEASE),
     problem(412, "The version in force is not one that If-Match names."),
 )
 NOT_HELD = problem(412, "The condition does not hold; nothing was changed.")
@@ -198,6 +208,7 @@ GET_ENTRY = Route[DataApi](
     id="getEntry",
     summary="Look an entry up",
     handler=lambda api: api.entries.get,
+    query=GetQuery,
     headers=GetHeaders,
     answers=(
         WHOLE,
@@ -229,6 +240,8 @@ ENTRIES = (
         operation="head",
         id="headEntry",
         summary="Look an entry up, without its value",
+        handler=lambda api: api.entries.head,
+        query=None,
         headers=Conditions,
         answers=(WHOLE, *NO_VALUE),
     ),

@@ -19,6 +19,14 @@ class TooManyInvalidationsError(WriteError):
     """Too many scopes are waiting for a sweep; try again later."""
 
 
+class LeaseLostError(WriteError):
+    """The lease of a put is not held any more, or never was; nothing was changed."""
+
+
+class TooManyLeasesError(WriteError):
+    """As many leases are held as there may be."""
+
+
 class OutcomeUnknownError(WriteError):
     """L3 did not answer a durable write in time: it may or may not survive a restart."""
 

@@ -267,6 +267,9 @@ class Tracker:
             self._tell_readers(name, self._forget(key))
             self._follow()
 
+    def tags_changed(self) -> None:
+        self.scope_changed(b"")
+
     def scope_changed(self, scope: bytes) -> None:
         """A Follower of the store. O(remembered keys)."""
         namespace, _, start = scope.partition(b"/")

@@ -37,6 +37,7 @@ from sidecar.model.answers import Status
 from sidecar.model.clock import Clock, WriteClock
 from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Hit, Packed, Tier
 from sidecar.model.errors import (
+    LeaseLostError,
     NotReadyError,
     OutcomeUnknownError,
     PreconditionFailedError,
@@ -62,6 +63,7 @@ from sidecar.model.writes import (
 from sidecar.store.doorkeeper import Doorkeeper
 from sidecar.store.flights import Flight, Flights
 from sidecar.store.hot import HotKeys
+from sidecar.store.leases import Lease, Leases
 from sidecar.store.memory import MemoryTiers, PolicyFactory, Spare
 from sidecar.store.turns import Turns
 from sidecar.store.watching import Watched
@@ -198,6 +200,7 @@ class Store:
         self._flights: Flights[Cargo] = Flights(self.disk.read)
         self._turns = Turns()
         self.watched = Watched()
+        self.leases = Leases(self.watched, disk.monotonic, self._write_clock.next)
         self._doorkeeper: Doorkeeper | None = None  # with L3 admission `second`
         self._sure_bytes = _sure_bytes(config)
         self._disk_expirations = 0  # as counted by the child
@@ -219,6 +222,30 @@ class Store:
         found, value = await self.read(key, reserve, hit.found)
         found = None if isinstance(found, Unanswered) else found
         return self._settle(key, found, value, on_error=on_error)
+
+    async def get_or_lease(
+        self,
+        key: bytes,
+        lease_seconds: float,
+        wait_seconds: float = 0.0,
+        reserve: Reserve = _nothing_reserved,
+    ) -> tuple[Hit | None, Lease | None]:
+        """The current entry, or None; and the lease of its key for the first one who asks while
+        there is no fresh entry. Without any entry, the others wait for up to `wait_seconds`.
+        Raises TooManyLeasesError.
+        """
+        until = self.disk.monotonic() + wait_seconds
+        while True:
+            found, value = await self.read(key, reserve)
+            found = None if isinstance(found, Unanswered) else found
+            lease = None
+            if found is None or is_expired(found.entry.expires_at, self._clock()):
+                lease = self.leases.take(key, lease_seconds)
+                is_served = found is not None and self._is_served(found.entry)
+                if lease is None and not is_served and self.disk.monotonic() < until:
+                    await self.leases.wait(key, until)
+                    continue
+            return self._settle(key, found, value), lease
 
     async def read(
         self, key: bytes, reserve: Reserve = _nothing_reserved, found: Found | None = None
@@ -544,14 +571,18 @@ class Store:
         *,
         keeps_life: bool = False,
         terms: Terms | None = None,
+        lease: str | None = None,
     ) -> Written:
-        """Store a version. Raises PreconditionFailedError if the condition does not hold. With
-        `keeps_life` it expires when the version does that it replaces, if it replaces a fresh one.
+        """Store a version. Raises PreconditionFailedError if the condition does not hold, and
+        LeaseLostError if the lease with this token is not held. With `keeps_life` it expires when
+        the version does that it replaces, if it replaces a fresh one.
         """
         while len(value) > LOOP_BYTES and self.memory.over:
             self.memory.drain()  # one large value may have taken the place of many small ones
             await asyncio.sleep(0)
         begin = partial(self.begin_put, key, value, content_type, ttl_seconds, terms=terms)
+        if lease is not None:
+            begin = partial(self._begin_leased, lease, begin, key, terms)
         if not keeps_life:
             return await self._write(key, begin, condition)
 
@@ -560,6 +591,24 @@ class Store:
             begin(on_written, expires_at=entry.expires_at if entry and keeps else None)
 
         return await self.change(key, begin_in_place_of, condition)
+
+    def _begin_leased(
+        self,
+        token: str,
+        begin: Callable[..., None],
+        key: bytes,
+        terms: Terms | None,
+        on_written: OnWritten,
+        **options: float | None,
+    ) -> None:
+        """Begin a put for which the key has been leased."""
+        lease = self.leases.holds(key, token)
+        if lease is None:
+            raise LeaseLostError
+        if terms is not None and self.tags.covers(terms.marks, lease.seq):
+            self.leases.give_back(lease)
+            raise LeaseLostError
+        begin(on_written, **options)
 
     async def delete(self, key: bytes, condition: Condition | None = None) -> Written:
         """Remove the current version; `replaced` is whether there was one."""

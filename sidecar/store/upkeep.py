@@ -57,7 +57,9 @@ async def sweep(store: Store, rest: Rest = rest_after) -> None:
 
     The keys are listed first, at once: about 40 ms for a million of them.
     """
-    newest, newest_tag = store.invalidations.newest, store.tags.newest
+    newest = store.invalidations.newest
+    # What is put with a lease may be older than the tags that were invalidated since it was taken.
+    newest_tag = min(store.tags.newest, store.leases.oldest_seq)
     keys = list(store.memory.held.order.keys())
     for start in range(0, len(keys), SWEEP_KEYS):
         began = time.monotonic()

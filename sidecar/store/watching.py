@@ -25,6 +25,9 @@ class Follower(Protocol):
     def scope_changed(self, scope: bytes) -> None:
         """All keys below it change, those too that nobody knows; all keys if it is empty."""
 
+    def tags_changed(self) -> None:
+        """Keys that nobody knows change, since their entries have tags that were invalidated."""
+
 
 class Watch:
     """Notes whether one of its keys has changed."""
@@ -90,7 +93,7 @@ class Watched:
         for key in [key for key in self._watchers if change(key)]:
             self._tell_watchers(key)
         for follower in self._followers:
-            follower.scope_changed(b"")
+            follower.tags_changed()
 
     def _tell_watchers(self, key: bytes) -> None:
         for watcher in tuple(self._watchers.get(key, ())):

@@ -95,8 +95,15 @@ class World:
     """Callbacks that have not been called."""
     log: list[tuple[str, bytes | str | None]] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    sources: list[asyncio.Future[None]] = field(default_factory=list)
+    """Reads of what is cached, somewhere else, that have not been answered."""
     died: bool = False
     evicted: bool = False
+
+    async def read_source(self) -> None:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.sources.append(answer)
+        await answer
 
     async def read(self, name: str) -> None:
         hit = await self.store.get(KEY)
@@ -172,6 +179,8 @@ class World:
             steps["send"] = lambda: child.handle_all(disk)
         if child.outbox:
             steps["deliver"] = lambda: child.deliver(disk)
+        if self.sources:
+            steps["source"] = lambda: self.sources.pop(0).set_result(None)
         if not self.died and (disk.waiting or self.away):
             steps["die"] = self._die
         if disk.state is not State.UP:
@@ -333,7 +342,7 @@ async def _settle(world: World) -> None:
     """Complete everything in progress; a task that waits forever is an error."""
     for _ in range(50):
         steps = world.steps()
-        ahead = [steps[name] for name in ("hello", "deliver", "send") if name in steps]
+        ahead = [steps[name] for name in ("hello", "deliver", "send", "source") if name in steps]
         if ahead:
             ahead[0]()
         await breathe()

@@ -87,6 +87,8 @@ class AdminApi:
         prefix = (body.prefix or "").encode()
         scope = full_scope(body.namespace.encode(), prefix)
         tags = tags_of(body.tags or (), most=entries.MAX_KEYS)
+        if body.tags is not None and not tags:
+            raise InvalidRequestError('There is no tag; send for example "tags": ["a"].')
         try:
             if body.tags is None:
                 await self._store.invalidate(scope)

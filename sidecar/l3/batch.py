@@ -19,6 +19,7 @@ from rocksdict import WriteBatch
 
 from sidecar.l3.database import Database, get_many
 from sidecar.l3.eviction import SAMPLES_PER_VICTIM, sample
+from sidecar.l3.invalidated import FLOOR_ROW, pack_seq, scope_row, tag_row
 from sidecar.l3.records import (
     disk_key,
     logical_bytes,
@@ -51,10 +52,6 @@ from sidecar.model.writes import (
 from sidecar.policies.spec import Score
 
 COUNTS_ROW = b"counts"
-SCOPE_ROW = b"scope/"
-TAG_ROW = b"tag/"
-FLOOR_ROW = b"tags-floor"
-MARK_BYTES = 8
 MAX_FREQUENCY = 0xFFFFFFFF
 VICTIMS_AT_ONCE = 256
 LOT_SHARE = 1 / 256
@@ -214,15 +211,15 @@ class Batch:
         self._fresh.pop(row_key, None)
 
     def forget_scope(self, scope: bytes) -> None:
-        self.rows.delete(SCOPE_ROW + scope)
+        self.rows.delete(scope_row(scope))
 
     def forget_tags(self, marks: list[int]) -> None:
         for mark in marks:
-            self.rows.delete(_tag_row(mark))
+            self.rows.delete(tag_row(mark))
 
     def store_floor(self) -> None:
         """Store the floor of the tags as it is now."""
-        self.rows.put(FLOOR_ROW, self._tier.tags.floor.to_bytes(8, "little"))
+        self.rows.put(FLOOR_ROW, pack_seq(self._tier.tags.floor))
 
     def commit(self, *, sync: bool) -> None:
         """Write the batch, if it is not empty. Raises rocksdict's Exception."""
@@ -311,7 +308,7 @@ class Batch:
         invalidations = self._tier.invalidations
         if not invalidations.covers(write.scope, write.seq):  # otherwise a later one includes it
             invalidations.add(write.scope, write.seq)
-            self.rows.put(SCOPE_ROW + write.scope, write.seq.to_bytes(8, "little"))
+            self.rows.put(scope_row(write.scope), pack_seq(write.seq))
         return NEW
 
     def _invalidate_tags(self, write: InvalidateTags) -> int:
@@ -319,7 +316,7 @@ class Batch:
         folded: list[int] = []
         for mark in write.marks:
             folded += tags.add(mark, write.seq)
-            self.rows.put(_tag_row(mark), write.seq.to_bytes(8, "little"))
+            self.rows.put(tag_row(mark), pack_seq(write.seq))
         tags.raise_floor(write.floor)
         if folded or write.floor:
             self.forget_tags(folded)
@@ -387,7 +384,3 @@ class Batch:
         self._counts.entries -= 1
         self._counts.used_bytes -= meta[SIZE]
         self._dropped_bytes += meta[SIZE]
-
-
-def _tag_row(mark: int) -> bytes:
-    return TAG_ROW + mark.to_bytes(MARK_BYTES, "little")

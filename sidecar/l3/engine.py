@@ -12,16 +12,9 @@ import sys
 from collections.abc import Iterator
 
 from sidecar.l3 import wire
-from sidecar.l3.batch import (
-    COUNTS_ROW,
-    FLOOR_ROW,
-    SCOPE_ROW,
-    TAG_ROW,
-    Batch,
-    TierState,
-    counts_of,
-)
+from sidecar.l3.batch import COUNTS_ROW, Batch, TierState, counts_of
 from sidecar.l3.database import Database, get_each, get_many, rows_from
+from sidecar.l3.invalidated import load_scopes, load_tags
 from sidecar.l3.records import (
     disk_key,
     grace_of,
@@ -310,27 +303,5 @@ class Engine:
         stored = self._db.state.get(COUNTS_ROW)
         if stored is not None:
             self._tier.counts = counts_of(stored)
-        rows = self._db.state.iter()
-        rows.seek(SCOPE_ROW)
-        while rows.valid() and rows.key().startswith(SCOPE_ROW):
-            seq = int.from_bytes(rows.value(), "little")
-            self._tier.invalidations.add(rows.key()[len(SCOPE_ROW) :], seq)
-            rows.next()
-        rows.status()
-        self._load_tags()
-
-    def _load_tags(self) -> None:
-        """In the order of their numbers, which is not that of the rows."""
-        floor = self._db.state.get(FLOOR_ROW)
-        if floor is not None:
-            self._tier.tags.raise_floor(int.from_bytes(floor, "little"))
-        stored: list[tuple[int, int]] = []
-        rows = self._db.state.iter()
-        rows.seek(TAG_ROW)
-        while rows.valid() and (key := rows.key()).startswith(TAG_ROW):
-            mark = int.from_bytes(key[len(TAG_ROW) :], "little")
-            stored.append((int.from_bytes(rows.value(), "little"), mark))
-            rows.next()
-        rows.status()
-        for seq, mark in sorted(stored):
-            self._tier.tags.add(mark, seq)
+        load_scopes(self._db.state, self._tier.invalidations)
+        load_tags(self._db.state, self._tier.tags)

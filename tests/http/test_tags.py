@@ -145,6 +145,7 @@ def test_bad_tags_are_refused(
         ({}, "Send one of"),
         ({"tags": "a"}, "list"),
         ({"tags": [1]}, "str"),
+        ({"tags": []}, "no tag"),
         ({"tags": ["a" * 129]}, "1 to 128"),
         ({"tags": ["é"]}, "printable ASCII"),
         ({"tags": [f"t{n}" for n in range(1001)]}, "at most 1,000"),

@@ -1,0 +1,53 @@
+"""What L3 has stored of invalidations: a row for each scope, for each tag, and for the floor of the
+tags, all with a write number.
+"""
+
+from __future__ import annotations
+
+from rocksdict import Rdict
+
+from sidecar.model.invalidations import Invalidations
+from sidecar.model.tags import Tags
+
+_SCOPE = b"scope/"
+_TAG = b"tag/"
+FLOOR_ROW = b"tags-floor"
+SEQ_BYTES = 8
+_MARK_BYTES = 8
+
+
+def scope_row(scope: bytes) -> bytes:
+    return _SCOPE + scope
+
+
+def tag_row(mark: int) -> bytes:
+    return _TAG + mark.to_bytes(_MARK_BYTES, "little")
+
+
+def pack_seq(seq: int) -> bytes:
+    return seq.to_bytes(SEQ_BYTES, "little")
+
+
+def load_scopes(state: Rdict, invalidations: Invalidations) -> None:
+    for scope, seq in _rows(state, _SCOPE):
+        invalidations.add(scope, seq)
+
+
+def load_tags(state: Rdict, tags: Tags) -> None:
+    """In the order of their numbers, which is not that of the rows."""
+    floor = state.get(FLOOR_ROW)
+    if floor is not None:
+        tags.raise_floor(int.from_bytes(floor, "little"))
+    for seq, mark in sorted((seq, mark) for mark, seq in _rows(state, _TAG)):
+        tags.add(int.from_bytes(mark, "little"), seq)
+
+
+def _rows(state: Rdict, kind: bytes) -> list[tuple[bytes, int]]:
+    found: list[tuple[bytes, int]] = []
+    rows = state.iter()
+    rows.seek(kind)
+    while rows.valid() and (key := rows.key()).startswith(kind):
+        found.append((key[len(kind) :], int.from_bytes(rows.value(), "little")))
+        rows.next()
+    rows.status()
+    return found

@@ -97,12 +97,15 @@ class Entry(msgspec.Struct, eq=False, gc=False, kw_only=True):
 
 
 class Hit(msgspec.Struct, eq=False, gc=False):
-    """An entry, the tier that had it, and its uncompressed value; `stale` once its life is over."""
+    """An entry, the tier that had it, and its uncompressed value; or, if it is `packed`, the zstd
+    frame of that, for callers that take one. It is `stale` once its life is over.
+    """
 
     entry: Entry
     tier: Tier
     value: bytes
     stale: bool = False
+    packed: bool = False
 
 
 def join(namespace: str, key: bytes) -> bytes:

@@ -136,8 +136,11 @@ class MemoryTiers:
         if self._settle_in_l2(entry, cost):
             self._fit((entry, value, cost))
 
-    def use(self, entry: Entry, value: bytes) -> None:
-        """Record a hit, for the policies and for promotion; `value` is the entry's value as put."""
+    def use(self, entry: Entry, value: bytes | None) -> None:
+        """Record a hit, for the policies and for promotion; `value` is the entry's value as put.
+
+        None: its frame was asked for, and L1 could not give that sooner. It stays where it is.
+        """
         if entry.on_disk == UNUSED:
             entry.on_disk = 0
         held = self.held
@@ -145,11 +148,13 @@ class MemoryTiers:
         place = held.ready.get(entry.key)
         if place is None:
             entry.hits += 1
-            if entry.hits >= self._config.promote_after:
+            if entry.hits >= self._config.promote_after and value is not None:
                 self.promote(entry, value)
             return
         held.ready.hit(place)
-        if entry.value is not value and self.l1.fits(cost_of(entry.key, value, entry.terms)):
+        if value is None or entry.value is value:
+            return
+        if self.l1.fits(cost_of(entry.key, value, entry.terms)):
             held.repack(entry, value)  # it came to L1 packed, without a hit
             self._fit()
 

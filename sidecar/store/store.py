@@ -209,19 +209,29 @@ class Store:
     # ---- get
 
     async def get(
-        self, key: bytes, reserve: Reserve = _nothing_reserved, *, on_error: bool = False
+        self,
+        key: bytes,
+        reserve: Reserve = _nothing_reserved,
+        *,
+        packed: bool = False,
+        on_error: bool = False,
     ) -> Hit | None:
         """The current entry, or None; a read that L3 does not answer in time is a miss.
 
-        `reserve` is awaited before a large value is unpacked, and may raise. `on_error` is whether
-        the caller has met an error that its terms allow to answer with a stale value.
+        `reserve` is awaited before a large value is unpacked, and may raise. With `packed`, a value
+        that is held as a frame is not unpacked. `on_error` is whether the caller has met an error
+        that its terms allow to answer with a stale value.
         """
-        hit = ASK if on_error else self.look(key)
+        hit = ASK if on_error else self.look(key, packed)
         if not isinstance(hit, Ask):
             return hit
-        found, value = await self.read(key, reserve, hit.found)
+        found: Cargo
+        if packed:
+            found, value = await self.resolve(key), None
+        else:
+            found, value = await self.read(key, reserve, hit.found)
         found = None if isinstance(found, Unanswered) else found
-        return self._settle(key, found, value, on_error=on_error)
+        return self._settle(key, found, value, packed, on_error=on_error)
 
     async def get_or_lease(
         self,
@@ -267,28 +277,30 @@ class Store:
             version = again
         return version, None
 
-    def fetch(self, key: bytes, on_hit: OnHit) -> None:
+    def fetch(self, key: bytes, on_hit: OnHit, packed: bool = False) -> None:
         """Ask L3 for a key that `look` did not find, and call `on_hit` with the answer, once.
 
         `Ask` as the answer leaves the lookup to `get`, which alone can unpack a value aside, or
-        raise an error to its caller. It is not counted as a lookup.
+        raise an error to its caller. It is not counted as a lookup. `packed` is as for `get`.
         """
-        self._flights.call(key, partial(self._fetched, key, on_hit))
+        self._flights.call(key, partial(self._fetched, key, packed, on_hit))
 
-    def _fetched(self, key: bytes, on_hit: OnHit, overtaken: bool, cargo: Cargo) -> None:
+    def _fetched(
+        self, key: bytes, packed: bool, on_hit: OnHit, overtaken: bool, cargo: Cargo
+    ) -> None:
         hit: Hit | Ask | None
         try:
             found: Cargo | Ask = self.locate(key) if overtaken else cargo
             if isinstance(found, Ask):
-                self.fetch(key, on_hit)
+                self.fetch(key, on_hit, packed)
                 return
-            hit = self._at_once(key, None if isinstance(found, Unanswered) else found)
+            hit = self._at_once(key, None if isinstance(found, Unanswered) else found, packed)
         except Exception:  # noqa: BLE001  (a plugin's policy; `get` meets it in the request's own task)
             hit = ASK
         on_hit(hit)
 
-    def look(self, key: bytes) -> Hit | Ask | None:
-        """The answer, if it does not require a wait."""
+    def look(self, key: bytes, packed: bool = False) -> Hit | Ask | None:
+        """The answer, if it does not require a wait. `packed` is as for `get`."""
         held = self.memory.held
         place = held.ready.get(key)
         # `life.is_expired` inlined: every hit in L1 takes this path, and a call costs more than
@@ -315,7 +327,7 @@ class Store:
         found = self.locate(key)
         if isinstance(found, Ask):
             return found
-        return self._at_once(key, found)
+        return self._at_once(key, found, packed)
 
     def ready_values(self, keys: Iterable[bytes], most_bytes: int) -> list[bytes]:
         """The values of those keys that come first, as far as they are hits in L1 and take so many
@@ -349,10 +361,10 @@ class Store:
         self.stats.hit_bytes += sum(map(len, values))
         return values
 
-    def _at_once(self, key: bytes, found: Found | None) -> Hit | Ask | None:
+    def _at_once(self, key: bytes, found: Found | None, packed: bool) -> Hit | Ask | None:
         """The answer, unless `get` has to unpack the value aside or to raise that it is damaged."""
-        if found is None or isinstance(found.entry.value, bytes):
-            return self._settle(key, found)
+        if found is None or packed or isinstance(found.entry.value, bytes):
+            return self._settle(key, found, packed=packed)
         if found.entry.value.size > LOOP_BYTES:
             return Ask(found)
         try:
@@ -482,16 +494,19 @@ class Store:
         key: bytes,
         found: Found | None,
         value: bytes | None = None,
+        packed: bool = False,
         *,
         on_error: bool = False,
     ) -> Hit | None:
         """Count a finished lookup, and record the use of the entry; `value` if it was slow."""
-        hit = self._use(found, value, on_error=on_error)
+        hit = self._use(found, value, packed, on_error=on_error)
         if self.stats.namespaces:
             self.stats.count_in_namespace(key, hit=hit is not None)
         return hit
 
-    def _use(self, found: Found | None, value: bytes | None, *, on_error: bool) -> Hit | None:
+    def _use(
+        self, found: Found | None, value: bytes | None, packed: bool, *, on_error: bool
+    ) -> Hit | None:
         if found is None:
             for _, counts in self._counts:
                 counts.misses += 1
@@ -512,20 +527,24 @@ class Store:
                 return None
             stale = is_expired(entry.expires_at, now)
             entry = self._renew(entry, now)
-        if value is None:
-            stored = entry.value
-            value = stored if isinstance(stored, bytes) else unpack(stored)
+        stored = entry.value
+        if packed and isinstance(stored, Packed):
+            hit = Hit(entry, tier, stored.frame, stale, packed=True)
+        else:
+            if value is None:
+                value = stored if isinstance(stored, bytes) else unpack(stored)
+            hit = Hit(entry, tier, value, stale)
         if stale:
             counts.stale += 1
         else:
             counts.hits += 1
-        self.stats.hit_bytes += len(value)
+        self.stats.hit_bytes += entry.size
         if tier is L3:
             self.hot.note(entry.key)
         else:
             self.disk.touch(entry.key)
             self.memory.use(entry, value)
-        return Hit(entry, tier, value, stale)
+        return hit
 
     def _renew(self, entry: Entry, now: float) -> Entry:
         """Let the life of an entry begin anew with this hit if it slides. It is the same version.

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
 
 import zstandard
 
@@ -39,6 +41,8 @@ class _Contexts(threading.local):
 
 _contexts = _Contexts()
 _threads = ThreadPoolExecutor(THREADS, "packing")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def pack(value: bytes) -> bytes | Packed:
@@ -46,8 +50,19 @@ def pack(value: bytes) -> bytes | Packed:
     frame = _contexts.compressor.compress(value)
     if len(frame) > len(value) * (1 - LEAST_SAVING):
         return value
-    # zstandard shortens its result in place and keeps the worst case allocated, so it is copied.
-    return Packed(bytes(memoryview(frame)), len(value))
+    return Packed(_copy_of(frame), len(value))
+
+
+def frame_of(value: bytes) -> bytes:
+    """The value as a zstd frame, be it smaller or not. Any decoder of HTTP takes it: the window of
+    LEVEL is 512 KiB, and may be 8 MiB (RFC 9659, section 3).
+    """
+    return _copy_of(_contexts.compressor.compress(value))
+
+
+def _copy_of(frame: bytes) -> bytes:
+    """zstandard shortens its result in place and keeps the worst case allocated."""
+    return bytes(memoryview(frame))
 
 
 def unpack(packed: Packed) -> bytes:
@@ -57,9 +72,15 @@ def unpack(packed: Packed) -> bytes:
 
 async def pack_aside(value: bytes) -> bytes | Packed:
     """`pack` in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, pack, value)
+    return await aside(pack, value)
 
 
 async def unpack_aside(packed: Packed) -> bytes:
     """`unpack` in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, unpack, packed)
+    return await aside(unpack, packed)
+
+
+async def aside(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """The result of a call in one of these threads."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads, partial(call, *arguments, **named))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sidecar.api.conditions import Condition, Versions
-from sidecar.api.errors import InvalidRequestError
+from sidecar.api.errors import InvalidRequestError, condition_failed
+from sidecar.http.accepting import CODINGS, IDENTITY, Accepted
 from sidecar.http.fields import IF_MATCH, IF_NONE_MATCH, list_field
 from sidecar.model.entry import Entry
 
@@ -15,15 +16,16 @@ if TYPE_CHECKING:
 
     Headers = CIMultiDictProxy[str]
 
+_ANY = "*"
 _ENTITY_TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAG = re.compile(_ENTITY_TAG)
 _TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ \t]*)?)*")
 """RFC 9110, sections 8.8.3 and 5.6.1."""
 
 
-def etag(entry: Entry) -> str:
-    """The ETag of an entry: unique for each write, and so a strong validator."""
-    return f'"{entry.seq:x}"'
+def etag(entry: Entry, coding: str = IDENTITY) -> str:
+    """The ETag of an entry in a coding: unique for each write, and so a strong validator."""
+    return f'"{entry.seq:x}"' if coding == IDENTITY else f'"{entry.seq:x}-{coding}"'
 
 
 def condition_of(headers: Headers) -> Condition | None:
@@ -36,19 +38,36 @@ def condition_of(headers: Headers) -> Condition | None:
     )
 
 
-def status_of_read(headers: Headers, entry: Entry) -> Literal[200, 304, 412]:
-    """The status of a read of `entry`, by the precedence of RFC 9110, section 13.2.2."""
+def coding_held(headers: Headers, entry: Entry, accepted: Accepted) -> str | None:
+    """The coding in which the client has `entry`, so that the answer is 304; None if it is to be
+    sent. By the precedence of RFC 9110, section 13.2.2. Raises ConditionFailedError.
+
+    The ETag of a coding that the client does not accept, by its Accept-Encoding, is none that it
+    could get: a cache may list it that has the value for another client.
+    """
     if_match = _versions(headers, "If-Match", weak=False)
-    if_none_match = _versions(headers, "If-None-Match", weak=True)
+    tags = _tags(headers, "If-None-Match", weak=True)
     if if_match is not None and not if_match.include(entry):
-        return 412
-    if if_none_match is not None and if_none_match.include(entry):
-        return 304
-    return 200
+        raise condition_failed()
+    if tags is None:
+        return None
+    if tags == [_ANY]:
+        return IDENTITY
+    return next((coding for coding in accepted if etag(entry, coding) in tags), None)
 
 
 def _versions(headers: Headers, name: str, *, weak: bool) -> Versions | None:
-    """The versions in a field; None if it is absent. Raises InvalidRequestError.
+    """The versions in a field, in any coding; None if it is absent. Raises InvalidRequestError."""
+    tags = _tags(headers, name, weak=weak)
+    if tags is None:
+        return None
+    if tags == [_ANY]:
+        return Versions(any=True)
+    return Versions(frozenset(seq for tag in tags if (seq := _seq(tag)) is not None))
+
+
+def _tags(headers: Headers, name: str, *, weak: bool) -> list[str] | None:
+    """The tags in a field, or _ANY alone; None if it is absent. Raises InvalidRequestError.
 
     `weak`: use weak comparison (RFC 9110, section 8.8.3.2). A field that is not a list of tags is
     an error: read as a tag that no entry has, it would lead to a 412 that is hard to explain, or to
@@ -57,20 +76,20 @@ def _versions(headers: Headers, name: str, *, weak: bool) -> Versions | None:
     field = list_field(headers, name)
     if field is None:
         return None
-    if field.strip(" \t") == "*":
-        return Versions(any=True)
+    if field.strip(" \t") == _ANY:
+        return [_ANY]
     tags = _TAG.findall(field)
     if not tags or not _TAGS.fullmatch(field):
         raise InvalidRequestError(f'{name} takes ETags in double quotes ("1f0a", "2b"), or *.')
-    if weak:
-        tags = [tag.removeprefix("W/") for tag in tags]
-    return Versions(frozenset(seq for tag in tags if (seq := _seq(tag)) is not None))
+    return [tag.removeprefix("W/") for tag in tags] if weak else tags
 
 
 def _seq(tag: str) -> int | None:
     """The sequence number in a tag that `etag` made; None for any other tag."""
+    number, dash, coding = tag[1:-1].partition("-")
     try:
-        seq = int(tag[1:-1], 16)
+        seq = int(number, 16)
     except ValueError:
         return None
-    return seq if tag == f'"{seq:x}"' else None
+    is_ours = tag[:1] == '"' and number == f"{seq:x}" and (not dash or coding in CODINGS)
+    return seq if is_ours else None

@@ -1,7 +1,4 @@
-"""One entry over HTTP: GET, HEAD, PUT, PATCH, POST, DELETE /v1/cache/{namespace}/{key}.
-
-One file of more than 300 lines, since these calls share their answers.
-"""
+"""One entry over HTTP: GET, HEAD, PUT, PATCH, POST, DELETE /v1/cache/{namespace}/{key}."""
 
 from __future__ import annotations
 
@@ -14,38 +11,22 @@ from msgspec import UNSET, UnsetType
 
 from sidecar.api.counters import CONTENT_TYPE as CONTENT_TYPE_OF_COUNTER
 from sidecar.api.counters import Step
-from sidecar.api.errors import InvalidRequestError, TooLateError, condition_failed, of_write
+from sidecar.api.errors import InvalidRequestError, TooLateError, of_write
 from sidecar.api.terms import terms_of
 from sidecar.api.values import (
     KEEP,
-    MAX_TTL_SECONDS,
     content_type_of,
     life_of,
-    seconds_left,
 )
-from sidecar.http.browsers import SANDBOX
-from sidecar.http.conditions import (
-    condition_of,
-    etag,
-    status_of_read,
-)
-from sidecar.http.fields import (
-    CACHE_CONTROL,
-    CACHE_LEASE,
-    CONTENT_RANGE,
-    CONTENT_TYPE,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    RANGE,
-    SEC_FETCH_DEST,
-)
+from sidecar.http.conditions import condition_of
+from sidecar.http.fields import CACHE_LEASE, CONTENT_RANGE, CONTENT_TYPE
+from sidecar.http.hits import Aside, HitReplies, lines_of_hit, lines_of_value, takes_frames
 from sidecar.http.lives import accepts_stale, graces_of, states_grace, ttl_of
 from sidecar.http.messages import Reply, Request
 from sidecar.http.preferences import APPLIED, wants_representation
 from sidecar.http.problems import NOT_KEPT, PROBLEM_HEADERS, problem_body
 from sidecar.http.queries import CountQuery, GetQuery, PutQuery, TouchQuery
-from sidecar.http.ranges import part_of
-from sidecar.http.tags import groups_line, states_tags, tags_in
+from sidecar.http.tags import states_tags, tags_in
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error, split
 from sidecar.model.errors import WriteError
@@ -65,15 +46,6 @@ _MISS_BODY = problem_body(
 )
 
 
-# For %, which takes half the time of an f-string, if the numbers are integers.
-LINES_OF_HIT = (
-    'ETag: "%x"\r\nAge: %d\r\nCache-Control: no-cache\r\n'
-    "Cache-Status: cache-sidecar; hit; ttl=%d; detail=%s\r\n"
-)
-_NEVER = (
-    'ETag: "%x"\r\nAge: %d\r\nCache-Control: no-cache\r\n'
-    "Cache-Status: cache-sidecar; hit; detail=%s\r\n"
-)
 _NO_LEASE = GetQuery()
 _STORED = "Cache-Status: cache-sidecar; stored; detail=%s\r\n"
 _PUT = f'ETag: "%x"\r\n{_STORED}'
@@ -85,6 +57,7 @@ class EntryApi:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self.hits = HitReplies(clock)
 
     def is_not_in_memory(self, request: Request) -> bool:
         """Whether a read has to wait for L3."""
@@ -94,30 +67,46 @@ class EntryApi:
         key = full_key(request.path)
         if self.is_not_in_memory(request):
             check_wait(request, self._store.refuses_read)
-        headers = request.headers
         if query.lease is not UNSET:
             return await self._get_or_lease(request, query, query.lease)
         if query.wait or query.bound:
             raise InvalidRequestError("wait and bound are about a lease; send lease=10 too.")
-        hit = await self._store.get(key, request.protocol.reserve, on_error=accepts_stale(headers))
-        return self.reply_to_get(key, headers, hit, is_get=request.method == "GET")
+        headers, is_get = request.headers, request.method == "GET"
+        packed = takes_frames(headers, is_get=is_get)
+        hit = await self._store.get(
+            key, request.protocol.reserve, packed=packed, on_error=accepts_stale(headers)
+        )
+        return await self._reply(request, key, hit)
 
     async def head(self, request: Request) -> Reply:
         return await self.get(request, _NO_LEASE)
 
     async def _get_or_lease(self, request: Request, query: GetQuery, seconds: float) -> Reply:
-        key, headers, connection = checked_key(request.path), request.headers, request.protocol
+        key, connection = checked_key(request.path), request.protocol
         try:
             hit, lease = await self._store.get_or_lease(
                 key, seconds, query.wait, connection.reserve
             )
         except WriteError as error:
             raise of_write(error, "the lease") from None
-        if lease is not None and (query.bound or connection.transport is None):
-            connection.at_end(partial(self._store.leases.give_back, lease))
-        reply = self.reply_to_get(key, headers, hit, is_get=request.method == "GET")
-        if lease is not None:
-            reply.headers += f"Cache-Lease: {lease.token}\r\n"
+        if lease is None:
+            return await self._reply(request, key, hit)
+        give_back = partial(self._store.leases.give_back, lease)
+        if query.bound or connection.transport is None:
+            connection.at_end(give_back)
+        try:
+            reply = await self._reply(request, key, hit)
+        except BaseException:
+            give_back()  # nobody is told of it
+            raise
+        reply.headers += f"Cache-Lease: {lease.token}\r\n"
+        return reply
+
+    async def _reply(self, request: Request, key: bytes, hit: Hit | None) -> Reply:
+        is_get = request.method == "GET"
+        reply = self.reply_to_get(key, request.headers, hit, is_get=is_get)
+        if isinstance(reply, Aside):
+            return await self.hits.reply_aside(reply, request.protocol)
         return reply
 
     async def put(self, request: Request, query: PutQuery) -> Reply:
@@ -216,28 +205,17 @@ class EntryApi:
         if hit is None:
             return reply_to_miss()
         lines = lines_of_hit(hit, self._clock()) + APPLIED
-        return Reply(200, _lines_of_value(hit, lines, headers), hit.value)
+        return Reply(200, lines_of_value(hit, lines, headers), hit.value)
 
     def reply_to_get(
         self, key: bytes, headers: Headers, hit: Hit | None, *, is_get: bool = True
-    ) -> Reply:
-        """For HEAD, ranges mean nothing."""
+    ) -> Reply | Aside:
+        """Raises RequestError and ProblemError."""
         if hit is None:
             if not is_full_key(key):
                 raise _wrong_name(key)
             return reply_to_miss()
-        entry, lines = hit.entry, lines_of_hit(hit, self._clock())
-        if IF_NONE_MATCH in headers or IF_MATCH in headers:
-            status = status_of_read(headers, entry)
-            if status == 412:
-                raise condition_failed()
-            if status == 304:
-                return Reply(304, lines)
-        lines, value = _lines_of_value(hit, lines, headers), hit.value
-        if is_get and RANGE in headers and (part := part_of(headers, etag(entry), len(value))):
-            body = value[part.first : part.last + 1]
-            return Reply(206, lines + part.lines(len(value)), body)
-        return Reply(200, lines, value)
+        return self.hits.reply(headers, hit, is_get=is_get)
 
 
 def _terms(key: bytes, headers: Headers, query: PutQuery, ttl: float) -> Terms | None:
@@ -253,54 +231,8 @@ def _terms(key: bytes, headers: Headers, query: PutQuery, ttl: float) -> Terms |
     )
 
 
-def _lines_of_value(hit: Hit, lines: str, headers: Headers) -> str:
-    """The header fields of an answer that has the value, or a part of it."""
-    sandbox = SANDBOX if SEC_FETCH_DEST in headers else ""
-    return f"Content-Type: {hit.entry.content_type}\r\n{lines}{sandbox}"
-
-
 def reply_to_miss() -> Reply:
     return Reply(404, _MISS_HEADERS, _MISS_BODY)
-
-
-def has_conditions(headers: Headers) -> bool:
-    """Whether the answer to a hit depends on more than the entry."""
-    return (
-        IF_NONE_MATCH in headers
-        or IF_MATCH in headers
-        or RANGE in headers
-        or SEC_FETCH_DEST in headers
-        or CACHE_CONTROL in headers
-    )
-
-
-def lines_of_hit(hit: Hit, now: float) -> str:
-    """The header fields of an answer that is a hit, without its content type.
-
-    A client's own cache has to ask again each time: another client may have put or deleted the
-    entry, whatever it has left to live.
-    """
-    entry = hit.entry
-    if entry.terms is not None:
-        return _lines_with_terms(hit, entry.terms, now)
-    times = entry.times
-    age, left = now - times.real, times.imag - now
-    age = 0.0 if age < 0 else age
-    if left >= MAX_TTL_SECONDS:
-        return _NEVER % (entry.seq, int(age), hit.tier)
-    left = 0.0 if left < 0 else left
-    return LINES_OF_HIT % (entry.seq, int(age), int(left), hit.tier)
-
-
-def _lines_with_terms(hit: Hit, terms: Terms, now: float) -> str:
-    """The same of an entry with terms. Stale, it has less than 0 seconds left (RFC 9211)."""
-    entry = hit.entry
-    age, left = max(0, int(now - entry.created_at)), seconds_left(entry.expires_at, now)
-    groups = groups_line(terms.tags) if terms.tags else ""
-    if left is None:
-        return _NEVER % (entry.seq, age, hit.tier) + groups
-    left = min(left, -1) if hit.stale else max(left, 0)
-    return LINES_OF_HIT % (entry.seq, age, left, hit.tier) + groups
 
 
 def reply_to_put(written: Written) -> Reply:

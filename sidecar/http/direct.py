@@ -8,8 +8,10 @@ of more than 300 lines, since all of it ends in the same answers.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,13 +23,14 @@ from msgspec import Struct
 
 from sidecar.api.errors import RequestError, of_write
 from sidecar.api.values import KEEP
+from sidecar.http.accepting import IDENTITY, accepted_by
 from sidecar.http.browsers import is_suspect
+from sidecar.http.coded import is_compressible
 from sidecar.http.data import (
     PREFIX,
     EntryApi,
     checked_key,
     full_key,
-    has_conditions,
     reply_to_delete,
     reply_to_put,
 )
@@ -41,6 +44,7 @@ from sidecar.http.fields import (
     IF_NONE_MATCH,
     PREFER,
 )
+from sidecar.http.hits import Aside, has_conditions, takes_frames
 from sidecar.http.messages import (
     LARGE_BYTES,
     Reply,
@@ -61,6 +65,7 @@ from sidecar.model.errors import OutcomeUnknownError, WriteError
 from sidecar.serving.admission import Admission
 from sidecar.store.store import Ask, Store, Written
 from sidecar.tiers.disk import Unanswered
+from sidecar.tiers.packing import LEAST_BYTES
 
 if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
@@ -84,6 +89,12 @@ class Connection(Protocol):
 
     def hold(self, size: int) -> bool:
         """Take memory from the budget until the request that was taken is answered."""
+
+    async def reserve(self, size: int) -> None:
+        """The same, after a short wait if need be. Raises UnavailableError."""
+
+    def keep(self, size: int) -> None:
+        """Hold at most so much from now on."""
 
     def release(self) -> None:
         """Give it back."""
@@ -125,9 +136,16 @@ class DirectEntries:
         self._heads = ReadyHeads(clock)
         self._store = store
         self._admission = admission
-        self._plain: CIMultiDictProxy[str] | None = None
-        """Header fields on which no answer depends, as most requests repeat them: one comparison
-        instead of five lookups."""
+        self._known: CIMultiDictProxy[str] | None = None
+        """The header fields of the latest GET, as most requests repeat them, and what is derived
+        from them: one comparison instead of six lookups."""
+        self._plain_bytes: float = -1
+        """The largest value that is sent as it was put, whatever its media type; -1 if the answer
+        depends on other header fields."""
+        self._takes_frames = False
+        self._fetch_packed = partial(store.fetch, packed=True)
+        self._coding: set[asyncio.Task[None]] = set()
+        """Tasks that have large values coded: at most one of a connection."""
 
     def take(
         self, connection: Connection, message: RawRequestMessage, payload: StreamReader | bytes
@@ -140,7 +158,7 @@ class DirectEntries:
             or message.version is not HttpVersion11
             or not (path := message.path).startswith(PREFIX)
             or (("/." in path or "%2" in path) and has_dot_segment(path))
-            or ((headers := message.headers) is not self._plain and is_suspect(headers))
+            or ((headers := message.headers) is not self._known and is_suspect(headers))
         ):
             return False
         match message.method:
@@ -160,11 +178,13 @@ class DirectEntries:
             return False
         key = full_key(path)
         began_at = perf_counter()
-        hit = self._store.look(key)
+        if headers is not self._known:
+            self._look_at(headers)
+        hit = self._store.look(key, self._takes_frames)
         if (
             isinstance(hit, Hit)
             and len(hit.value) <= connection.uncounted_bytes
-            and self._is_plain(headers)
+            and self._is_plain(headers, hit)
             and (head := self._heads.of(hit))
         ):
             self._admission.record("get", 200, began_at)
@@ -177,20 +197,40 @@ class DirectEntries:
             if refuses and connection.refused(message, EMPTY_PAYLOAD):
                 return True
             asked = Asked(connection, message, "get", self._admission.begin())
-            self._ask(asked, self._store.fetch, key)
+            fetch = self._fetch_packed if self._takes_frames else self._store.fetch
+            self._ask(asked, fetch, key)
+            return True
+        reply = self._reply(connection, message, hit)
+        if isinstance(reply, Aside):
+            asked = Asked(connection, message, "get", self._admission.begin())
+            connection.ask()
+            self._code(asked, reply)
         else:
-            reply = self._reply(connection, message, hit)
             self._admission.record("get", reply.status, began_at)
             connection.answer(message, reply)
         return True
 
-    def _is_plain(self, headers: CIMultiDictProxy[str]) -> bool:
-        """Whether the answer to a hit depends on the entry alone. They are not suspect."""
-        if headers is not self._plain:
-            if has_conditions(headers):
-                return False
-            self._plain = headers
-        return True
+    def _is_plain(self, headers: CIMultiDictProxy[str], hit: Hit) -> bool:
+        """Whether the value is sent as it was put, and the answer depends on the entry alone. The
+        header fields are not suspect.
+        """
+        if headers is not self._known:
+            self._look_at(headers)
+        if hit.packed or self._plain_bytes < 0:
+            return False
+        return len(hit.value) <= self._plain_bytes or not is_compressible(hit.entry.content_type)
+
+    def _look_at(self, headers: CIMultiDictProxy[str]) -> None:
+        """Derive what answers to hits depend on."""
+        self._known = headers
+        self._plain_bytes, self._takes_frames = -1, False
+        try:
+            accepted = accepted_by(headers)
+        except ProblemError:
+            return  # `_reply` answers with it
+        self._takes_frames = takes_frames(headers)
+        if IDENTITY in accepted and not has_conditions(headers):
+            self._plain_bytes = inf if accepted[0] == IDENTITY else LEAST_BYTES - 1
 
     # ---- put and delete
 
@@ -278,7 +318,7 @@ class DirectEntries:
             elif (
                 isinstance(outcome, Hit)
                 and len(outcome.value) <= connection.uncounted_bytes
-                and self._is_plain(message.headers)
+                and self._is_plain(message.headers, outcome)
                 and (head := self._heads.of(outcome))
             ):
                 self._end(asked, 200)
@@ -292,6 +332,9 @@ class DirectEntries:
                 connection.leave(message, EMPTY_PAYLOAD)
             else:
                 reply = self._reply(connection, message, outcome)
+                if isinstance(reply, Aside):
+                    self._code(asked, reply)
+                    return
                 self._end(asked, reply.status)
                 connection.answer(message, reply)
         except Exception:
@@ -299,16 +342,34 @@ class DirectEntries:
             self._end(asked, None)
             connection.abandon()
 
+    def _code(self, asked: Asked, aside: Aside) -> None:
+        """Have a large value coded, and answer then."""
+        task = asyncio.get_running_loop().create_task(self._answer_coded(asked, aside))
+        self._coding.add(task)
+        task.add_done_callback(self._coding.discard)
+
+    async def _answer_coded(self, asked: Asked, aside: Aside) -> None:
+        outcome: object
+        try:
+            outcome = await self._entries.hits.reply_aside(aside, asked.connection)
+        except Exception as error:  # noqa: BLE001  (`_reply` answers with it)
+            outcome = error
+        self._answer(asked, outcome)
+
     def _end(self, asked: Asked, status: int | None) -> None:
         """Count it as no longer in flight, once; status None if the answer is not from here."""
         if asked.in_flight:
             asked.in_flight = False
             self._admission.end(asked.operation, status, asked.began_at)
 
-    def _reply(self, connection: Connection, message: RawRequestMessage, outcome: object) -> Reply:
+    def _reply(
+        self, connection: Connection, message: RawRequestMessage, outcome: object
+    ) -> Reply | Aside:
         """The reply to a request with what the store gave, be it an error's."""
         try:
             reply = self._reply_to(message, outcome)
+            if isinstance(reply, Aside):
+                return reply
             size = len(reply.body)
             if size > connection.uncounted_bytes and not connection.hold(memory_of(size)):
                 raise too_many_bytes()
@@ -321,14 +382,18 @@ class DirectEntries:
             reply = internal_error()
         return reply
 
-    def _reply_to(self, message: RawRequestMessage, outcome: Any) -> Reply:
-        """Raises RequestError."""
+    def _reply_to(self, message: RawRequestMessage, outcome: Any) -> Reply | Aside:
+        """Raises RequestError and ProblemError."""
+        if isinstance(outcome, Reply):
+            return outcome
         if isinstance(outcome, Written):
             return reply_to_put(outcome) if message.method == "PUT" else reply_to_delete(outcome)
         if isinstance(outcome, Unanswered):
             raise of_write(OutcomeUnknownError(), WRITTEN[message.method])
         if isinstance(outcome, WriteError):
             raise of_write(outcome, WRITTEN[message.method])
+        if isinstance(outcome, Exception):
+            raise outcome
         return self._entries.reply_to_get(full_key(message.path), message.headers, outcome)
 
 

@@ -14,6 +14,7 @@ from sidecar.http.wording import HEAD_BYTES
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
+ACCEPT_ENCODING: Final = istr("Accept-Encoding")
 AUTHORIZATION: Final = istr("Authorization")
 CACHE_CONTROL: Final = istr("Cache-Control")
 CACHE_GROUPS: Final = istr("Cache-Groups")

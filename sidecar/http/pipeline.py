@@ -422,6 +422,14 @@ class Pipeline(Reading):
         """Take memory for the request that is at work; False if there is not as much."""
         raise NotImplementedError
 
+    async def reserve(self, size: int) -> None:
+        """The same, after a short wait if need be. Raises UnavailableError."""
+        raise NotImplementedError
+
+    def keep(self, size: int) -> None:
+        """Give back what is more than `size`."""
+        raise NotImplementedError
+
     def release(self) -> None:
         """Give it back."""
         raise NotImplementedError

@@ -9,16 +9,21 @@ which takes a third of the time of `lines_of_hit` and `head_of`.
 from __future__ import annotations
 
 from sidecar.api.values import MAX_TTL_SECONDS
-from sidecar.http.data import LINES_OF_HIT, lines_of_hit, reply_to_miss
+from sidecar.http.coded import VARY
+from sidecar.http.data import reply_to_miss
+from sidecar.http.hits import LINES_OF_HIT, lines_of_hit
 from sidecar.http.messages import LARGE_BYTES, STATUS_LINES, head_of, http_date
 from sidecar.model.clock import Clock
 from sidecar.model.entry import L1, Hit
+from sidecar.tiers.packing import LEAST_BYTES
 
 MOST_HEADS = 1024
 """The most heads that are kept, of about 250 bytes each; L1 is meant for fewer entries."""
 
 
 _HIT = f"{STATUS_LINES[200]}Content-Type: %s\r\n{LINES_OF_HIT}Content-Length: %d\r\n%s\r\n"
+_HIT_THAT_VARIES = _HIT.removesuffix("\r\n") + f"{VARY}\r\n"
+"""Of a value that other clients may get coded."""
 
 
 class ReadyHeads:
@@ -32,7 +37,7 @@ class ReadyHeads:
         self._miss: tuple[bytes, bytes] | None = None
 
     def of(self, hit: Hit) -> bytes | None:
-        """The head of the answer to a GET whose header fields do not matter; the value follows it.
+        """The head of the answer to a GET with the value as it was put, which follows it.
 
         None if the value is large, or if no head can be made of what L3 gave.
         """
@@ -74,9 +79,12 @@ class ReadyHeads:
         try:
             if age >= 0 and 0 <= left < MAX_TTL_SECONDS and entry.terms is None:
                 times = int(age), int(left)
-                head = _HIT % (entry.content_type, entry.seq, *times, hit.tier, size, self._date)
+                form = _HIT if size < LEAST_BYTES else _HIT_THAT_VARIES
+                head = form % (entry.content_type, entry.seq, *times, hit.tier, size, self._date)
                 return head.encode("latin-1")
             lines = f"Content-Type: {entry.content_type}\r\n{lines_of_hit(hit, now)}"
+            if size >= LEAST_BYTES:
+                lines += VARY
             return head_of(200, lines, size)
         except (ValueError, OverflowError):  # no times, or no content type
             return None

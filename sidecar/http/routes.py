@@ -54,7 +54,7 @@ EntityTags = Annotated[
         description="An ETag in its double quotes. Several, separated by commas, and `*` are "
         "possible too.",
         examples=['"65f00d"'],
-        extra_json_schema={"pattern": '^"[0-9a-f]{1,16}"$'},
+        extra_json_schema={"pattern": '^"[0-9a-f]{1,16}(-(zstd|gzip))?"$'},
     ),
 ]
 
@@ -80,7 +80,20 @@ class Conditions(Struct):
     if_match: EntityTags = field(default=UNSET, name="If-Match")
 
 
-class GetHeaders(Conditions):
+class HeadHeaders(Conditions):
+    """The headers of a HEAD."""
+
+    accept_encoding: Annotated[
+        str | UnsetType,
+        Meta(
+            description="`zstd`, `gzip` and `identity`, with weights. Other codings, and a field "
+            "that is no list of codings, are ignored.",
+            examples=["zstd, gzip;q=0.5"],
+        ),
+    ] = field(default=UNSET, name="Accept-Encoding")
+
+
+class GetHeaders(HeadHeaders):
     """The headers of a GET."""
 
     range: Annotated[
@@ -163,7 +176,7 @@ class DeleteHeaders(Conditions):
     ] = field(default=UNSET, name="Prefer")
 
 
-ETAG = Header("The version, unique for each write.")
+ETAG = Header("The version, unique for each write; in a coding, `-zstd` or `-gzip` is added.")
 MISS = Header("`cache-sidecar; fwd=miss`")
 LEASE = Header("With `lease`: the token with which to put the value.", required=False)
 ENTRY_HEADERS = {
@@ -176,6 +189,8 @@ ENTRY_HEADERS = {
     ),
     "Cache-Groups": Header("Its tags, if it has some.", required=False),
 }
+VARY = Header("`Accept-Encoding`, if the value may be coded.", required=False)
+READ_HEADERS = ENTRY_HEADERS | {"Vary": VARY}
 STORED_HEADERS = {
     "ETag": ETAG,
     "Cache-Status": Header("RFC 9211: where it was stored.", required=False),
@@ -185,15 +200,21 @@ WHOLE = Answer(
     "The value, with the Content-Type that it was put with.",
     Any,
     media_types=("*/*",),
-    headers=ENTRY_HEADERS,
+    headers=READ_HEADERS
+    | {"Content-Encoding": Header("`zstd` or `gzip`, if it is coded.", required=False)},
 )
 NO_VALUE = (
     Answer(
         304,
         "The version that If-None-Match names is in force.",
-        headers=ENTRY_HEADERS,
+        headers=READ_HEADERS,
     ),
     problem(404, "There is no such entry.", Cache_Status=MISS, Cache_Lease=LEASE),
+    problem(
+        406,
+        "`Accept-Encoding` excludes every coding that there is.",
+        Vary=Header("`Accept-Encoding`"),
+    ),
     problem(412, "The version in force is not one that If-Match names."),
 )
 NOT_HELD = problem(412, "The condition does not hold; nothing was changed.")
@@ -217,7 +238,7 @@ GET_ENTRY = Route[DataApi](
             "The part of the value that `Range` asks for.",
             Any,
             media_types=("*/*",),
-            headers=ENTRY_HEADERS
+            headers=READ_HEADERS
             | {
                 "Content-Range": Header("`bytes 0-99/1234`"),
                 "Accept-Ranges": Header("`bytes`"),
@@ -242,7 +263,7 @@ ENTRIES = (
         summary="Look an entry up, without its value",
         handler=lambda api: api.entries.head,
         query=None,
-        headers=Conditions,
+        headers=HeadHeaders,
         answers=(WHOLE, *NO_VALUE),
     ),
     Route[DataApi](

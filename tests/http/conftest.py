@@ -39,6 +39,17 @@ async def client(live: Sidecar) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
+async def raw(live: Sidecar) -> AsyncIterator[aiohttp.ClientSession]:
+    """The same, which asks for no coding by itself, and decodes none."""
+    async with aiohttp.ClientSession(
+        f"http://127.0.0.1:{live.ports['http']}",
+        auto_decompress=False,
+        skip_auto_headers=["Accept-Encoding"],
+    ) as session:
+        yield session
+
+
+@pytest.fixture
 async def serve(live: Sidecar) -> AsyncIterator[Serve]:
     """Starts more data APIs over the same entries, with limits that tests can reach."""
     started: list[Served] = []

@@ -105,6 +105,18 @@ def test_a_large_value_is_cut(console: Console, sidecar: RunningSidecar) -> None
     console.until(lambda: "The value is empty." in console.text(ENTRY), "it is shown")
 
 
+def test_a_value_is_shown_with_its_size_and_version(
+    console: Console, sidecar: RunningSidecar
+) -> None:
+    """Not with those of its compressed form, which browsers accept."""
+    store(sidecar, "shrinks", b"word " * 2048)
+    search(console, "shrinks")
+    look(console, "shrinks")
+    entry = console.text(ENTRY)
+    assert "10 KiB" in entry
+    assert sidecar.ask("GET", "/v1/cache/shop/shrinks").headers["ETag"] in entry
+
+
 def test_many_keys_come_page_by_page(console: Console, sidecar: RunningSidecar) -> None:
     """All keys appear, each once; all can be reached by keyboard."""
     for number in range(120):

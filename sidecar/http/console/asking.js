@@ -3,6 +3,10 @@
 
 const PATIENCE_MS = 5000;
 
+// A range is one of the value as it was put, not compressed, so that Content-Length is its size. All
+// of it is sent, since no version has that ETag. A page can't set Accept-Encoding.
+const AS_PUT = { Range: "bytes=0-", "If-Range": '"0"' };
+
 addEventListener("message", async ({ data: { id, ...request } }) => {
   try {
     postMessage({ id, answer: await asked(request) });
@@ -12,7 +16,7 @@ addEventListener("message", async ({ data: { id, ...request } }) => {
 });
 
 async function asked({ path, method, most, token }) {
-  const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
+  const headers = token === null ? AS_PUT : { ...AS_PUT, Authorization: `Bearer ${token}` };
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
   try {

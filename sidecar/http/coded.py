@@ -3,7 +3,7 @@
 A value that a tier holds as a zstd frame is sent as it is. Others are coded where that pays: from
 LEAST_BYTES on, if their media type is of those that are known to shrink, and if they do. Up to
 LOOP_BYTES they are coded on the event loop, and the result is kept for a while: gzip of 4 KiB takes
-eight times as long as the rest of a hit in L1.
+several times as long as the rest of a hit in L1.
 """
 
 from __future__ import annotations

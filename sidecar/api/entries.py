@@ -163,14 +163,11 @@ class Scope(Struct, forbid_unknown_fields=True):
     """
 
     namespace: Namespace
-    prefix: Annotated[
-        str | None, Meta(extra_json_schema={"type": "string", "maxLength": MAX_KEY_BYTES})
-    ] = None
+    prefix: Prefix | UnsetType = UNSET
     all: Annotated[bool, Meta(extra_json_schema={"const": True})] = False
     tags: Annotated[
-        tuple[Tag, ...] | None,
-        Meta(extra_json_schema={"type": "array", "minItems": 1, "maxItems": MAX_KEYS}),
-    ] = None
+        tuple[Tag, ...] | UnsetType, Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_KEYS})
+    ] = UNSET
 
 
 class ListedKey(Struct, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from sidecar.api import entries, state
 from sidecar.api.errors import InvalidRequestError, UnavailableError, of_write
@@ -80,21 +80,17 @@ class AdminApi:
         body = decoded(sent, entries.Scope, messagepack=messagepack)
         if not messagepack:
             refuse_repeated(sent)
-        if (body.prefix is not None) + (body.tags is not None) + body.all != 1:
+        if (body.prefix is not UNSET) + (body.tags is not UNSET) + body.all != 1:
             raise InvalidRequestError(
                 'Send one of "tags": ["a", "b"], "prefix": "some/prefix" and "all": true.'
             )
-        prefix = (body.prefix or "").encode()
-        scope = full_scope(body.namespace.encode(), prefix)
-        tags = tags_of(body.tags or (), most=entries.MAX_KEYS)
-        if body.tags is not None and not tags:
-            raise InvalidRequestError('There is no tag; send for example "tags": ["a"].')
+        prefix = "" if body.prefix is UNSET else body.prefix
+        scope = full_scope(body.namespace.encode(), prefix.encode())
         try:
-            if body.tags is None:
+            if body.tags is UNSET:
                 await self._store.invalidate(scope)
             else:
-                marks = [mark_of(body.namespace, tag) for tag in tags]
-                await self._store.invalidate_tags(marks)
+                await self._store.invalidate_tags(_marks(body.namespace, body.tags))
         except WriteError as error:
             raise of_write(error, "the invalidation") from None
         return Reply(204)
@@ -152,6 +148,14 @@ class AdminApi:
             size=row.size,
             ttl=seconds_left(row.expires_at, self._clock()),
         )
+
+
+def _marks(namespace: str, stated: tuple[str, ...]) -> list[int]:
+    """Of the tags that are invalidated. Raises InvalidRequestError."""
+    tags = tags_of(stated, most=entries.MAX_KEYS)
+    if not tags:
+        raise InvalidRequestError('There is no tag; send for example "tags": ["a"].')
+    return [mark_of(namespace, tag) for tag in tags]
 
 
 def _path_of(namespace: str, key: bytes) -> str | None:

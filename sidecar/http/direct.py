@@ -174,7 +174,7 @@ class DirectEntries:
 
     def _get(self, connection: Connection, message: RawRequestMessage) -> bool:
         path, headers = message.path, message.headers
-        if "?" in path or (headers is not self._plain and CACHE_CONTROL in headers):
+        if "?" in path or (headers is not self._known and CACHE_CONTROL in headers):
             return False
         key = full_key(path)
         began_at = perf_counter()

@@ -14,18 +14,16 @@ from collections.abc import Iterator
 from sidecar.l3 import wire
 from sidecar.l3.batch import COUNTS_ROW, Batch, TierState, counts_of
 from sidecar.l3.database import Database, get_each, get_many, rows_from
-from sidecar.l3.invalidated import load_scopes, load_tags
+from sidecar.l3.invalidated import is_invalidated, load_scopes, load_tags
 from sidecar.l3.records import (
     disk_key,
     grace_of,
-    has_terms,
     logical_bytes,
     unpack_meta,
     user_key,
 )
 from sidecar.model.answers import PAGE_BYTES, ListedKey, Page
 from sidecar.model.metadata import FREQUENCY, GONE_AT, SIZE
-from sidecar.model.terms import stored_terms
 from sidecar.model.writes import RECORD_BYTES, Put, Write
 from sidecar.policies import lru
 from sidecar.policies.spec import import_score
@@ -117,26 +115,12 @@ class Engine:
         """The encoded records of those `keys` that exist. Releases the interpreter lock."""
         rows, damaged = get_each(self._db.value, [disk_key(key) for key in keys])
         self.damaged += damaged
-        if self._tier.invalidations.any or self._tier.tags.any:
+        invalidations, tags = self._tier.invalidations, self._tier.tags
+        if invalidations.any or tags.any:
             for at, (key, row) in enumerate(zip(keys, rows, strict=True)):
-                if row is not None and self._is_invalidated(key, row):
+                if row is not None and is_invalidated(key, row, invalidations, tags):
                     rows[at] = None
         return rows
-
-    def _is_invalidated(self, key: bytes, row: bytes) -> bool:
-        """Whether this record is. Of one that is damaged, whoever asked for it notices that."""
-        invalidations, tags = self._tier.invalidations, self._tier.tags
-        is_tagged = tags.any and has_terms(row)
-        if not (is_tagged or invalidations.any):
-            return False
-        try:
-            record = wire.decode_record(row)
-            terms = stored_terms(record.terms) if is_tagged else None
-        except wire.UNDECODABLE:
-            return invalidations.covers(key, 0)
-        return (invalidations.any and invalidations.covers(key, record.seq)) or (
-            terms is not None and tags.covers(terms.marks, record.seq)
-        )
 
     def in_chunks(self, keys: list[bytes]) -> Iterator[list[bytes]]:
         """The keys of each multi-get, in order. Sizes are looked up only if they may matter."""

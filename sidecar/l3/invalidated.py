@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from rocksdict import Rdict
 
+from sidecar.l3 import wire
+from sidecar.l3.records import has_terms
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.tags import Tags
+from sidecar.model.terms import stored_terms
 
 _SCOPE = b"scope/"
 _TAG = b"tag/"
@@ -40,6 +43,21 @@ def load_tags(state: Rdict, tags: Tags) -> None:
         tags.raise_floor(int.from_bytes(floor, "little"))
     for seq, mark in sorted((seq, mark) for mark, seq in _rows(state, _TAG)):
         tags.add(int.from_bytes(mark, "little"), seq)
+
+
+def is_invalidated(key: bytes, row: bytes, invalidations: Invalidations, tags: Tags) -> bool:
+    """Whether this record is. Of one that is damaged, whoever asked for it notices that."""
+    is_tagged = tags.any and has_terms(row)
+    if not (is_tagged or invalidations.any):
+        return False
+    try:
+        record = wire.decode_record(row)
+        terms = stored_terms(record.terms) if is_tagged else None
+    except wire.UNDECODABLE:
+        return invalidations.covers(key, 0)
+    return (invalidations.any and invalidations.covers(key, record.seq)) or (
+        terms is not None and tags.covers(terms.marks, record.seq)
+    )
 
 
 def _rows(state: Rdict, kind: bytes) -> list[tuple[bytes, int]]:

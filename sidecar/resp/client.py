@@ -27,6 +27,7 @@ import structlog
 from sidecar.resp.call import Call
 from sidecar.resp.channels import ALLOWED, refused
 from sidecar.resp.command import Command, Reply
+from sidecar.resp.effects import Effects
 from sidecar.resp.errors import (
     NO_AUTH,
     OUT_OF_MEMORY,
@@ -47,7 +48,7 @@ from sidecar.resp.requests import (
 )
 from sidecar.resp.service import Service
 from sidecar.resp.session import Link, Session
-from sidecar.resp.versions import Effects, Versions
+from sidecar.resp.versions import Versions
 
 AT_ONCE = 128
 """Commands that one client may run in a turn of the loop, if its slice is as long."""

@@ -516,17 +516,13 @@ class Store:
             if at is tier:
                 break
             counts.misses += 1
-        now, stale = self._clock(), False
-        if is_expired(entry.times.imag, now):
+        now = self._clock()
+        if not self._is_served(entry, on_error=on_error):
             counts.expired += 1
-            self.memory.expire(entry, tier)
+            self._expire(entry, tier)
             return None
-        if entry.terms is not None:
-            if not self._is_served(entry, on_error=on_error):
-                counts.expired += 1
-                return None
-            stale = is_expired(entry.expires_at, now)
-            entry = self._renew(entry, now)
+        stale = entry.terms is not None and is_expired(entry.expires_at, now)
+        entry = self._renew(entry, now)
         stored = entry.value
         if packed and isinstance(stored, Packed):
             hit = Hit(entry, tier, stored.frame, stale, packed=True)
@@ -545,6 +541,11 @@ class Store:
             self.disk.touch(entry.key)
             self.memory.use(entry, value)
         return hit
+
+    def _expire(self, entry: Entry, tier: Tier) -> None:
+        """A lookup was not answered with this entry; it may be after an error."""
+        if is_expired(entry.gone_at, self._clock()):
+            self.memory.expire(entry, tier)
 
     def _renew(self, entry: Entry, now: float) -> Entry:
         """Let the life of an entry begin anew with this hit if it slides. It is the same version.

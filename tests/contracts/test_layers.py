@@ -34,6 +34,10 @@ OFFENCES = (
     ("http/server.py", "import sidecar.kube.events", "Imports point downwards only"),
     ("api/names.py", "import sidecar.serving.limits", "Imports point downwards only"),
     ("serving/limits.py", "import sidecar.api.names", "Imports point downwards only"),
+    ("store/store.py", "import sidecar.origins.freshness", "Imports point downwards only"),
+    ("api/values.py", "import sidecar.origins.freshness", "Imports point downwards only"),
+    ("origins/freshness.py", "import sidecar.http.fields", "Imports point downwards only"),
+    ("origins/freshness.py", "import sidecar.store.store", "Origins know no store"),
     ("app/sidecar.py", "import aiohttp", "Only http serves over aiohttp"),
     ("documents/documents.py", "import watchfiles", "Only documents watches folders"),
     ("http/server.py", "import hiredis", "Only resp parses the Redis protocol"),
@@ -48,6 +52,7 @@ OFFENCES = (
 ROOMS = {
     *("api", "app", "cli", "config", "documents", "http", "kube", "l3", "model", "optimizer"),
     *(
+        "origins",
         "policies",
         "process",
         "resp",

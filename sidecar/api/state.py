@@ -132,6 +132,32 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
     ]
 
 
+class OriginSettings(Struct, frozen=True, kw_only=True):
+    """The origin of a namespace. Its header fields may be secret, and are not shown."""
+
+    url: str
+    timeout_seconds: float
+    soft_timeout_seconds: float | None
+    negative_ttl_seconds: float
+    max_in_flight: int
+
+
+class NamespaceSettings(Struct, frozen=True, kw_only=True):
+    """The configuration of a namespace, or of all whose names begin like this before the `*`. null:
+    what is configured for all, or without a bound.
+    """
+
+    name: str
+    default_ttl_seconds: float | None
+    max_ttl_seconds: float | None
+    jitter: Annotated[float, Meta(description="The share by which a life may be shorter.")]
+    stale_while_revalidate_seconds: float
+    stale_if_error_seconds: float
+    sliding: bool
+    max_age_seconds: float | None
+    origin: OriginSettings | None
+
+
 class CacheSettings(Struct, frozen=True, kw_only=True):
     """What cache.yaml can configure, in bytes and seconds."""
 
@@ -144,6 +170,7 @@ class CacheSettings(Struct, frozen=True, kw_only=True):
     max_value_bytes: Annotated[Count, Meta(description="The largest value that is accepted.")]
     durability: Annotated[Durability, Meta(description="When a write is answered.")]
     metrics: MetricsSettings
+    namespaces: list[NamespaceSettings]
 
 
 class Rejected(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ from sidecar.config import rules, warmers
 from sidecar.config.errors import FieldError, InvalidDocument
 from sidecar.config.limits import find_excess, fit, stated_sizes
 from sidecar.config.names import key_meant
+from sidecar.config.namespaces import NamespaceConfig
+from sidecar.config.origins import OriginConfig
 from sidecar.config.schema import cache_schema
 from sidecar.config.tree import Node, compose
 from sidecar.config.validation import validate
@@ -36,7 +38,19 @@ T = TypeVar("T", bound=TierConfig)
 
 EMPTY = Node({})
 
-_NAMES = {"default_ttl": "default_ttl_seconds", "timeout": "timeout_seconds"}
+_NAMES = {
+    name: f"{name}_seconds"
+    for name in (
+        "default_ttl",
+        "max_age",
+        "max_ttl",
+        "negative_ttl",
+        "soft_timeout",
+        "stale_if_error",
+        "stale_while_revalidate",
+        "timeout",
+    )
+}
 """The names of durations, which have a unit once parsed into numbers."""
 
 
@@ -107,9 +121,10 @@ def _reading_order(error: FieldError) -> tuple[int, str, int, str]:
 
 def _configure(stated: Mapping[str, Any], policy_options: Collection[str]) -> CacheConfig:
     """The configuration: the stated values, and defaults for the others."""
-    values = {_NAMES.get(key, key): value for key, value in stated.items()}
+    values = _named(stated)
     tiers = values.pop("tiers", {})
-    namespaces = values.pop("metrics", {}).get("namespaces", ())
+    counted = values.pop("metrics", {}).get("namespaces", ())
+    namespaces = values.pop("namespaces", {})
     defaults = TiersConfig()
     return CacheConfig(
         tiers=TiersConfig(
@@ -118,12 +133,24 @@ def _configure(stated: Mapping[str, Any], policy_options: Collection[str]) -> Ca
             l3=_tier(defaults.l3, tiers.get("l3", {}), policy_options),
         ),
         # A namespace that is named twice counts once.
-        metrics=MetricsConfig(namespaces=tuple(dict.fromkeys(namespaces))),
+        metrics=MetricsConfig(namespaces=tuple(dict.fromkeys(counted))),
+        namespaces=tuple(_namespace(name, section) for name, section in namespaces.items()),
         **values,
     )
 
 
+def _namespace(name: str, stated: Mapping[str, Any]) -> NamespaceConfig:
+    values = _named(stated)
+    if "origin" in values:
+        values["origin"] = OriginConfig(**_named(values["origin"]))
+    return NamespaceConfig(name=name, **values)
+
+
+def _named(stated: Mapping[str, Any]) -> dict[str, Any]:
+    return {_NAMES.get(key, key): value for key, value in stated.items()}
+
+
 def _tier(default: T, stated: Mapping[str, Any], policy_options: Collection[str]) -> T:
-    values = {_NAMES.get(key, key): value for key, value in stated.items()}
+    values = _named(stated)
     options = {name: values.pop(name) for name in policy_options if name in values}
     return replace(default, **values, policy_options=options)

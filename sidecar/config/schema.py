@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, create_model
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
 
+from sidecar.config.namespaces import MAX_NAMED, WILDCARD
 from sidecar.config.quantities import (
     LARGEST_CEILING,
     parse_duration,
@@ -79,6 +87,11 @@ def _namespace(name: str) -> str:
     raise ValueError(f"{shown(name)} is no namespace; {wrong[0].lower()}{wrong[1:].rstrip('.')}")
 
 
+def _namespace_pattern(name: str) -> str:
+    _namespace(name.removesuffix(WILDCARD) or "-")
+    return name
+
+
 def between(shortest: str, longest: str) -> Callable[[object], float]:
     """A parser of durations from `shortest` to `longest`, both as written in a document."""
     least, most = parse_duration(shortest), parse_duration(longest)
@@ -103,10 +116,21 @@ Percent = Annotated[float, BeforeValidator(_positive(parse_percent, "20%"))]
 """A share above 0 % and up to 100 %."""
 Ceiling = Annotated[float, BeforeValidator(_ceiling)]
 """A multiple of the configured value, from 100 % to 10,000 %."""
+Timeout = Annotated[float, BeforeValidator(between("1ms", "60s"))]
+"""How long an origin may take."""
+NegativeTtl = Annotated[float, BeforeValidator(between("0s", "1h"))]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Namespace = Annotated[
     str, AfterValidator(_namespace), Field(json_schema_extra={"pattern": f"^{NAMESPACE_PATTERN}$"})
 ]
+
+
+NamespacePattern = Annotated[
+    str,
+    AfterValidator(_namespace_pattern),
+    Field(json_schema_extra={"pattern": r"^[A-Za-z0-9._-]{0,64}\*?$"}),
+]
+"""A name, or the beginning of names with `*` behind it."""
 
 
 class L1(Section):
@@ -148,6 +172,36 @@ class Metrics(Section):
     namespaces: Annotated[list[Namespace], Field(max_length=MAX_NAMESPACES)] = UNSTATED
 
 
+class Origin(Section):
+    """`origin` of a namespace."""
+
+    url: str
+    timeout: Timeout = UNSTATED
+    soft_timeout: Timeout = UNSTATED
+    headers: dict[str, str] = UNSTATED
+    negative_ttl: NegativeTtl = UNSTATED
+    max_in_flight: Annotated[int, Field(ge=1, le=1000)] = UNSTATED
+
+
+class NamespaceSection(Section):
+    """A namespace below `namespaces`."""
+
+    default_ttl: Lifetime = UNSTATED
+    max_ttl: Duration = UNSTATED
+    jitter: Percent = UNSTATED
+    stale_while_revalidate: Duration = UNSTATED
+    stale_if_error: Duration = UNSTATED
+    sliding: bool = UNSTATED
+    max_age: Duration = UNSTATED
+    origin: Origin = UNSTATED
+
+    @model_validator(mode="after")
+    def _max_age_bounds_a_sliding_life(self) -> Self:
+        if "max_age" in self.model_fields_set and self.sliding is not True:
+            raise ValueError("max_age bounds a life that slides; write sliding: true too")
+        return self
+
+
 class Cache(Section):
     """`cache.yaml`."""
 
@@ -157,6 +211,9 @@ class Cache(Section):
     max_value_bytes: Size = UNSTATED
     durability: Durability = UNSTATED
     metrics: Metrics = UNSTATED
+    namespaces: Annotated[dict[NamespacePattern, NamespaceSection], Field(max_length=MAX_NAMED)] = (
+        UNSTATED
+    )
 
 
 @lru_cache(_MOST_SCHEMAS)

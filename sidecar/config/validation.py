@@ -12,6 +12,9 @@ from sidecar.config.errors import FieldError
 from sidecar.config.tree import MAX_ERRORS, Node, Path
 from sidecar.config.wording import nearest, shown
 
+_OF_KEY = "[key]"
+"""What pydantic adds to the path of a key that is wrong itself."""
+
 M = TypeVar("M", bound=BaseModel)
 
 _SENTENCES = {
@@ -49,7 +52,7 @@ def validate(
 def _field_error(
     file: str, root: Node, model: type[BaseModel], at: Path, mistake: ErrorDetails
 ) -> FieldError:
-    path = (*at, *mistake["loc"])
+    path = (*at, *(step for step in mistake["loc"] if step != _OF_KEY))
     return FieldError.at(file, root.line_of(path), path, _sentence(model, mistake))
 
 

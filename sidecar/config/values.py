@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sidecar.config.namespaces import NamespaceConfig
 from sidecar.model.entry import Tier
 
 KIB = 1 << 10
@@ -91,6 +92,7 @@ class CacheConfig:
     max_value_bytes: int = 8 * MIB
     durability: Durability = "process"
     metrics: MetricsConfig = MetricsConfig()
+    namespaces: tuple[NamespaceConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,7 +180,7 @@ class BatchApi:
         keys = [_text(entry.key, f"entries[{n}].key") for n, entry in enumerate(body.entries)]
         names = _names(body.namespace, keys, "entries[{}].key")
         puts = [
-            (name, *await self._checked(entry, f"entries[{number}]", slices))
+            (name, *await self._checked(entry, name, f"entries[{number}]", slices))
             for number, (name, entry) in enumerate(zip(names, body.entries, strict=True))
         ]
         all_terms = [
@@ -235,7 +235,7 @@ class BatchApi:
         return part(described, as_json=as_json)
 
     async def _checked(
-        self, entry: NewEntry | RawEntry, path: str, slices: Slices
+        self, entry: NewEntry | RawEntry, name: bytes, path: str, slices: Slices
     ) -> tuple[bytes, str, float]:
         """The value, media type and lifetime for `Store.put`. Raises RequestError."""
         value: Key | None = _text(entry.value, f"{path}.value")
@@ -245,6 +245,7 @@ class BatchApi:
         if value is None:
             raise InvalidRequestError(f"This is not base64 - at `$.{path}.value`.")
         config = self._store.config
+        default = self._store.default_life(name, config.default_ttl_seconds)
         try:
             check_size(len(value), config.max_value_bytes)
         except TooLargeError as error:
@@ -253,7 +254,7 @@ class BatchApi:
             content_type = content_type_of(entry.content_type)
         except InvalidRequestError as error:
             raise _at(f"{path}.content_type", error.detail) from None
-        return value, content_type, life_of(entry.ttl, config.default_ttl_seconds)
+        return value, content_type, life_of(entry.ttl, default)
 
 
 def _terms(

@@ -24,15 +24,21 @@ from sidecar.http.hits import Aside, HitReplies, lines_of_hit, lines_of_value, t
 from sidecar.http.lives import accepts_stale, graces_of, states_grace, ttl_of
 from sidecar.http.messages import Reply, Request
 from sidecar.http.preferences import APPLIED, wants_representation
-from sidecar.http.problems import NOT_KEPT, PROBLEM_HEADERS, problem_body
 from sidecar.http.queries import CountQuery, GetQuery, PutQuery, TouchQuery
 from sidecar.http.tags import states_tags, tags_in
+from sidecar.http.written import (
+    lines_of_version,
+    reply_to_count,
+    reply_to_delete,
+    reply_to_miss,
+    reply_to_put,
+)
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error, split
 from sidecar.model.errors import WriteError
 from sidecar.model.life import is_expired
 from sidecar.model.terms import Terms
-from sidecar.store.store import Ask, Condition, OnWritten, Store, Written
+from sidecar.store.store import Ask, Condition, OnWritten, Store
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
@@ -40,15 +46,7 @@ if TYPE_CHECKING:
     Headers = CIMultiDictProxy[str]
 
 PREFIX = "/v1/cache/"
-_MISS_HEADERS = f"{PROBLEM_HEADERS}Cache-Status: cache-sidecar; fwd=miss\r\n"
-_MISS_BODY = problem_body(
-    404, "There is no entry of this name: it was never put, or expired, evicted or deleted."
-)
-
-
 _NO_LEASE = GetQuery()
-_STORED = "Cache-Status: cache-sidecar; stored; detail=%s\r\n"
-_PUT = f'ETag: "%x"\r\n{_STORED}'
 
 
 class EntryApi:
@@ -147,19 +145,19 @@ class EntryApi:
         request.refuse_body()
         check_wait(request, self._store.refuses_write)
         holds = _holds_where_there_is_one(request.headers)
-        life = self._life(request.headers, query.ttl)
+        life = self._life(key, request.headers, query.ttl)
         try:
             written = await self._store.touch(key, life, holds)
         except WriteError as error:
             raise of_write(error, "the lifetime") from None
-        return reply_to_miss() if written is None else Reply(204, _lines_of_version(written))
+        return reply_to_miss() if written is None else Reply(204, lines_of_version(written))
 
     async def count(self, request: Request, query: CountQuery) -> Reply:
         key = checked_key(request.path)
         request.refuse_body()
         step = Step(query.by, query.initial, query.min, query.max)
         step.check()
-        life = self._life(request.headers, query.ttl)
+        life = self._life(key, request.headers, query.ttl)
         check_wait(request, self._store.refuses_write)
         holds = _holds(request.headers)
 
@@ -171,13 +169,15 @@ class EntryApi:
                 self._store.begin_put(key, number, CONTENT_TYPE_OF_COUNTER, life, on_written)
                 return
             kind, kept, terms = entry.content_type, entry.expires_at, entry.terms
-            self._store.begin_put(key, number, kind, life, on_written, expires_at=kept, terms=terms)
+            self._store.begin_put(
+                key, number, kind, life, on_written, expires_at=kept, terms=terms, kept=True
+            )
 
         try:
             written = await self._store.change(key, begin, holds)
         except WriteError as error:
             raise of_write(error, "the counter") from None
-        return _reply_to_count(written)
+        return reply_to_count(written)
 
     def check_put(
         self, path: str, headers: Headers, query: PutQuery
@@ -186,7 +186,7 @@ class EntryApi:
         key = checked_key(path)
         if CONTENT_RANGE in headers:
             raise InvalidRequestError("A value is put whole; send it without Content-Range.")
-        ttl = self._life(headers, query.ttl)
+        ttl = self._life(key, headers, query.ttl)
         content_type = content_type_of(headers.get(CONTENT_TYPE) or DEFAULT_CONTENT_TYPE)
         if query.sliding or query.max_age is not UNSET:
             return key, content_type, ttl, _terms(key, headers, query, ttl)
@@ -194,9 +194,9 @@ class EntryApi:
             return key, content_type, ttl, _terms(key, headers, query, ttl)
         return key, content_type, ttl, None
 
-    def _life(self, headers: Headers, stated: float | str | UnsetType) -> float:
+    def _life(self, key: bytes, headers: Headers, stated: float | str | UnsetType) -> float:
         """In seconds. With ?ttl, Cache-Control is not read, be it valid or not."""
-        default = self._store.config.default_ttl_seconds
+        default = self._store.default_life(key, self._store.config.default_ttl_seconds)
         if stated is UNSET:
             return ttl_of(headers, default, self._clock())
         return life_of(stated, default)
@@ -229,34 +229,6 @@ def _terms(key: bytes, headers: Headers, query: PutQuery, ttl: float) -> Terms |
         sliding=query.sliding,
         max_age=None if query.max_age is UNSET else query.max_age,
     )
-
-
-def reply_to_miss() -> Reply:
-    return Reply(404, _MISS_HEADERS, _MISS_BODY)
-
-
-def reply_to_put(written: Written) -> Reply:
-    return Reply(204 if written.replaced else 201, _lines_of_version(written))
-
-
-def _lines_of_version(written: Written) -> str:
-    """The header fields of an answer to a write that makes a version."""
-    assert written.entry is not None  # noqa: S101  (it made one)
-    return _PUT % (written.entry.seq, "l3" if written.durable else "memory")
-
-
-def _reply_to_count(written: Written) -> Reply:
-    entry = written.entry
-    assert entry is not None  # noqa: S101  (a put has one)
-    assert isinstance(entry.value, bytes)  # noqa: S101  (so few digits are not compressed)
-    head = f"Content-Type: {entry.content_type}\r\n{_lines_of_version(written)}{NOT_KEPT}"
-    return Reply(200 if written.replaced else 201, head, entry.value)
-
-
-def reply_to_delete(written: Written) -> Reply:
-    if not written.replaced:
-        return reply_to_miss()
-    return Reply(204, "" if written.durable else _STORED % "memory")
 
 
 def full_key(path: str) -> bytes:

@@ -31,8 +31,6 @@ from sidecar.http.data import (
     EntryApi,
     checked_key,
     full_key,
-    reply_to_delete,
-    reply_to_put,
 )
 from sidecar.http.fields import (
     CACHE_CONTROL,
@@ -59,6 +57,7 @@ from sidecar.http.problems import ProblemError, problem_of
 from sidecar.http.queries import PutQuery
 from sidecar.http.ready import ReadyHeads
 from sidecar.http.routing import has_dot_segment
+from sidecar.http.written import reply_to_delete, reply_to_put
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Hit, is_full_key
 from sidecar.model.errors import OutcomeUnknownError, WriteError

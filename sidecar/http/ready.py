@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from sidecar.api.values import MAX_TTL_SECONDS
 from sidecar.http.coded import VARY
-from sidecar.http.data import reply_to_miss
 from sidecar.http.hits import LINES_OF_HIT, lines_of_hit
 from sidecar.http.messages import LARGE_BYTES, STATUS_LINES, head_of, http_date
+from sidecar.http.written import reply_to_miss
 from sidecar.model.clock import Clock
 from sidecar.model.entry import L1, Hit
 from sidecar.tiers.packing import LEAST_BYTES

@@ -122,6 +122,36 @@ def terms(
     )
 
 
+def with_defaults(
+    stated: Terms | None,
+    namespace: str,
+    graces: tuple[float, float],
+    *,
+    sliding: float,
+    max_age: float | None,
+) -> Terms | None:
+    """The terms that a put has stated, and where it has not, these: for how long it is served while
+    it is revalidated, and after an error; and the life that a hit renews, 0 if none does.
+    """
+    if stated is not None and (stated.grace or not any(graces)) and (stated.sliding or not sliding):
+        return stated
+    tags: tuple[str, ...] = ()
+    if stated is not None:
+        tags = stated.tags
+        if stated.grace:
+            graces = stated.while_revalidate, stated.if_error
+        if stated.sliding:
+            sliding, max_age = stated.sliding, stated.max_age
+    return terms(
+        namespace,
+        tags=tags,
+        while_revalidate=graces[0],
+        if_error=graces[1],
+        sliding=sliding,
+        max_age=math.inf if max_age is None else max_age,
+    )
+
+
 @lru_cache(maxsize=_MOST_SHARED)
 def stored_terms(stored: bytes) -> Terms | None:
     """The terms with this encoding; None for those of an entry that states none. Raises

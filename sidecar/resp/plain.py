@@ -160,7 +160,8 @@ class Plain(Outbox):
         ):
             return False
         try:
-            store.begin_put(self.prefix + key, value, DEFAULT_CONTENT_TYPE, NEVER, on_written)
+            life = store.default_life(self.prefix, NEVER) if store.namespaces.any else NEVER
+            store.begin_put(self.prefix + key, value, DEFAULT_CONTENT_TYPE, life, on_written)
         except WriteError:
             return False  # nothing was changed; it is tried again, to be refused
         return True

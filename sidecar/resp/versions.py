@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Packed, split
 from sidecar.model.errors import NotReadyError, WriteError
 from sidecar.model.life import is_expired
-from sidecar.model.terms import Terms
 from sidecar.resp.effects import Effects
 from sidecar.resp.times import NEVER
 from sidecar.store.store import Ask, Found, Reserve, Store
@@ -191,38 +190,48 @@ class Versions:
         """What is written within is one batch in L3: see `Disk.together`."""
         return self._store.together()
 
+    def put(self, key: bytes, value: bytes, expires_at: float) -> None:
+        """Raises WriteError; nothing was changed then. A version that has expired already is not
+        there, as in Redis.
+        """
+        self._put(key, value, expires_at, DEFAULT_CONTENT_TYPE)
+
+    def put_in_place_of(self, version: Version, value: bytes) -> None:
+        """Put a value that expires when that version does; its terms are the value's own."""
+        entry = version.entry
+        self._put(entry.key, value, entry.expires_at, DEFAULT_CONTENT_TYPE, kept=True)
+
     def revise(self, key: bytes, value: bytes, version: Version | None) -> None:
-        """Put another value in place of a version, and keep its life and its terms."""
+        """Put what became of the value of that version, whose life and terms it keeps."""
         if version is None:
-            self.put(key, value, NEVER)
-        else:
-            entry = version.entry
-            self.put(key, value, entry.expires_at, terms=entry.terms)
+            self.put(key, value, self.unstated(key))
+            return
+        entry = version.entry
+        self._put(key, value, entry.expires_at, DEFAULT_CONTENT_TYPE, terms=entry.terms, kept=True)
 
     def copy(self, key: bytes, version: Version) -> None:
         """Put the same under another key."""
         entry = version.entry
         terms = None if entry.terms is None else entry.terms.within(split(key)[0])
-        self.put(key, version.value, entry.expires_at, entry.content_type, terms)
+        self._put(key, version.value, entry.expires_at, entry.content_type, terms=terms, kept=True)
 
-    def put(
-        self,
-        key: bytes,
-        value: bytes,
-        expires_at: float,
-        content_type: str = DEFAULT_CONTENT_TYPE,
-        terms: Terms | None = None,
-    ) -> None:
-        """Raises WriteError; nothing was changed then. A version that has expired already is not
-        there, as in Redis.
+    def unstated(self, key: bytes) -> float:
+        """When an entry expires that is put without a life: never, as in Redis, unless its
+        namespace has a default.
         """
+        return self._clock() + self._store.default_life(key, NEVER)
+
+    def _put(
+        self, key: bytes, value: bytes, expires_at: float, content_type: str, **options: Any
+    ) -> None:
+        """`options` are those of `Store.begin_put`."""
         if is_expired(expires_at, self._clock()):
             self.delete(key)
             return
         effect = self.effects.begin()
         try:
             self._store.begin_put(
-                key, value, content_type, 0.0, effect, expires_at=expires_at, terms=terms
+                key, value, content_type, 0.0, effect, expires_at=expires_at, **options
             )
         except WriteError:
             self.effects.withdraw(1)

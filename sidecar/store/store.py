@@ -23,6 +23,8 @@ wherever it waits, can restore a version that has been replaced.
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -32,10 +34,11 @@ import msgspec
 import structlog
 
 from sidecar.config.knobs import Tuning
+from sidecar.config.namespaces import NamespaceConfig, Namespaces
 from sidecar.config.values import CacheConfig
 from sidecar.model.answers import Status
 from sidecar.model.clock import Clock, WriteClock
-from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Hit, Packed, Tier
+from sidecar.model.entry import L1, L2, L3, UNUSED, Entry, Hit, Packed, Tier, split
 from sidecar.model.errors import (
     LeaseLostError,
     NotReadyError,
@@ -48,7 +51,7 @@ from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import CLOCK_SLACK_SECONDS, is_expired, is_servable, redated
 from sidecar.model.stats import StoreStats
 from sidecar.model.tags import Tags
-from sidecar.model.terms import Terms
+from sidecar.model.terms import Terms, with_defaults
 from sidecar.model.writes import (
     RECORD_BYTES,
     REFUSED,
@@ -165,6 +168,8 @@ class Store:
         """
         self.config = config
         self.tuning = UNTUNED
+        self.namespaces = Namespaces(config.namespaces)
+        self._rng = random.Random()  # noqa: S311  (no secret)
         self.stats = StoreStats()
         self.stats.name(config.metrics.namespaces)
         self.invalidations = Invalidations()
@@ -608,7 +613,10 @@ class Store:
 
         def begin_in_place_of(entry: Entry | None, on_written: OnWritten) -> None:
             keeps = entry is not None and not is_expired(entry.expires_at, self._clock())
-            begin(on_written, expires_at=entry.expires_at if entry and keeps else None)
+            if entry is None or not keeps:
+                begin(on_written)
+            else:
+                begin(on_written, expires_at=entry.expires_at, kept=True)
 
         return await self.change(key, begin_in_place_of, condition)
 
@@ -731,18 +739,22 @@ class Store:
         *,
         expires_at: float | None = None,
         terms: Terms | None = None,
+        kept: bool = False,
     ) -> None:
         """Store a version, and call `on_written` once, when the write is as durable as configured.
 
         It lives for `ttl_seconds`, or until `expires_at` in seconds of the wall clock, and is
-        served longer than that if its terms say so. Reads return the version from now on. The
-        caller has checked `accepts`. Raises TooLargeForTiersError for a value that no tier can
-        hold, and changes nothing then.
+        served longer than that if its terms say so. Its namespace may shorten its life, and give it
+        terms, unless its life is `kept` from the version that it replaces. Reads return the version
+        from now on. The caller has checked `accepts`. Raises TooLargeForTiersError for a value that
+        no tier can hold, and changes nothing then.
         """
         if len(value) > self._sure_bytes and not self._fits(key, value, content_type, terms):
             raise TooLargeForTiersError
         now = self._clock()
         ends = now + ttl_seconds if expires_at is None else expires_at
+        if self.namespaces.any and not kept and (namespace := self.namespaces.of(key)):
+            ends, terms = self._settled(namespace, key, now, ends, terms)
         if terms is not None:
             ends += terms.grace
         self.stats.put_bytes += len(value)
@@ -766,6 +778,37 @@ class Store:
             entry.on_disk = 0
             write = self._write_of(entry)
         self._to_disk(write, entry, on_written, known=known)
+
+    def _settled(
+        self,
+        namespace: NamespaceConfig,
+        key: bytes,
+        now: float,
+        expires_at: float,
+        stated: Terms | None,
+    ) -> tuple[float, Terms | None]:
+        """The end of the life of a version that is put now, and its terms, in its namespace."""
+        life = expires_at - now
+        if namespace.max_ttl_seconds is not None:
+            life = min(life, namespace.max_ttl_seconds)
+        if namespace.jitter and not math.isinf(life):
+            life *= 1 - self._rng.random() * namespace.jitter
+        graces = (namespace.stale_while_revalidate_seconds, namespace.stale_if_error_seconds)
+        slides = namespace.sliding and not math.isinf(life)
+        return now + life, with_defaults(
+            stated,
+            split(key)[0],
+            graces,
+            sliding=life if slides else 0.0,
+            max_age=namespace.max_age_seconds,
+        )
+
+    def default_life(self, key: bytes, otherwise: float) -> float:
+        """The life in seconds of what is put without one, in the namespace of this key."""
+        namespace = self.namespaces.of(key) if self.namespaces.any else None
+        if namespace is None or namespace.default_ttl_seconds is None:
+            return otherwise
+        return namespace.default_ttl_seconds
 
     def _spares_l3(self, doorkeeper: Doorkeeper, key: bytes, old: Entry | None) -> bool:
         """Whether only memory stores this put, since the key was not put recently.
@@ -796,6 +839,10 @@ class Store:
         `begin_put`. Its value is kept in its form, and its terms.
         """
         terms = entry.terms
+        if self.namespaces.any and (namespace := self.namespaces.of(entry.key)):
+            most = namespace.max_ttl_seconds
+            if most is not None:
+                expires_at = min(expires_at, self._clock() + most)
         new = Entry(
             key=entry.key,
             value=entry.value,
@@ -1000,6 +1047,8 @@ class Store:
             policy = self.config.tiers.of(tier).policy
             if policy != config.tiers.of(tier).policy:
                 self.stats.tiers[tier].leave_policy(policy)
+        if config.namespaces != self.config.namespaces:
+            self.namespaces = Namespaces(config.namespaces)
         self.config, self.tuning = config, tuning
         self._sure_bytes = _sure_bytes(config)
         self.stats.name(config.metrics.namespaces)

@@ -24,16 +24,17 @@ def get(call: Call) -> Reply:
 
 def set_(call: Call) -> Reply:
     options = options_of(call, 3, SET_OPTIONS)
-    expires_at = options.expires_at(call) if options.option else NEVER
     key = call.key()
+    expires_at = options.expires_at(call) if options.option else call.versions.unstated(key)
     reads = options.nx or options.xx or options.get or options.keep
     old = call.versions.get(key) if reads else None
     reply = null(call.protocol) if old is None else call.bulk(old.value)
     if (options.nx and old is not None) or (options.xx and old is None):
         return reply if options.get else null(call.protocol)
     if options.keep and old is not None:
-        expires_at = old.entry.expires_at
-    call.versions.put(key, call.arguments[2], expires_at)
+        call.versions.put_in_place_of(old, call.arguments[2])
+    else:
+        call.versions.put(key, call.arguments[2], expires_at)
     return reply if options.get else OK
 
 
@@ -45,7 +46,7 @@ def set_reads(arguments: list[bytes]) -> bool:
 def setnx(call: Call) -> Reply:
     if call.get() is not None:
         return ZERO
-    call.versions.put(call.key(), call.arguments[2], NEVER)
+    call.versions.put(call.key(), call.arguments[2], call.versions.unstated(call.key()))
     return ONE
 
 
@@ -58,7 +59,7 @@ def setex(call: Call) -> Reply:
 
 def getset(call: Call) -> Reply:
     reply = get(call)
-    call.versions.put(call.key(), call.arguments[2], NEVER)
+    call.versions.put(call.key(), call.arguments[2], call.versions.unstated(call.key()))
     return reply
 
 
@@ -95,7 +96,7 @@ def mset(call: Call) -> Reply:
     pairs = zip(call.full_keys(), call.arguments[2::2], strict=True)
     with call.versions.together():
         for key, value in pairs:
-            call.versions.put(key, value, NEVER)
+            call.versions.put(key, value, call.versions.unstated(key))
     return OK
 
 

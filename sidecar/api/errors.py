@@ -51,6 +51,14 @@ class UnavailableError(RequestError):
         self.retry_seconds = retry_seconds
 
 
+class OriginFailedError(RequestError):
+    """The origin of the namespace did not answer as it should have."""
+
+
+class OriginTooLateError(RequestError):
+    """The origin of the namespace did not answer in time; or it was not to be asked."""
+
+
 TOO_LATE = (
     "There are more requests than can be answered in time; nothing was changed. "
     "Try again in a second."

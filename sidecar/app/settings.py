@@ -30,3 +30,5 @@ class Settings:
     """A default port that is taken is skipped; one that is stated is an error."""
     resp_socket: Path | None = None
     token_file: Path | None = None
+    origin_allow: tuple[str, ...] = ()
+    """URL prefixes that the configuration may name; loopback if there are none."""

@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from sidecar.catalogue import CATALOGUE, Catalogue
 from sidecar.config.document import parse
 from sidecar.config.errors import UnreadableFolderError
 from sidecar.config.limits import fits
+from sidecar.config.origins import OriginConfig
 from sidecar.config.values import Document
 from sidecar.control import Control, remembered, usable
 from sidecar.documents import following
@@ -48,11 +50,16 @@ from sidecar.kube.settings import KubeSettings
 from sidecar.kube.trouble import CredentialsError
 from sidecar.l3.folder import FOLDER
 from sidecar.l3.witness import last_write
+from sidecar.loading.loader import Loader
 from sidecar.model.announcement import Announcement
 from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import RequestStats
 from sidecar.optimizer.decisions import SavedState
 from sidecar.optimizer.engine import Engine
+from sidecar.origins.allowed import Allowed
+from sidecar.origins.checking import find_fault
+from sidecar.origins.origin import Origin
+from sidecar.origins.own import OwnListeners
 from sidecar.process.cgroup import ControlGroup
 from sidecar.process.claim import Claim
 from sidecar.process.garbage import Collections
@@ -88,10 +95,12 @@ async def prepare(
     group = ControlGroup()
     refuse_too_little(group.memory_limit_bytes())
 
+    vocabulary = replace(catalogue.vocabulary, origin_fault=_origin_check(settings))
+
     def parse_here(texts: Mapping[str, str]) -> Document:
         return parse(
             texts,
-            vocabulary=catalogue.vocabulary,
+            vocabulary=vocabulary,
             memory_limit_bytes=group.memory_limit_bytes(),
             data_limit_bytes=settings.data_limit,
         )
@@ -153,6 +162,7 @@ class Sidecar:
             self._clock, cache, policies.make_for, policies.scores, disk, spare=self.budget
         )
         self.store.number_after(last_seq)
+        self.loader = Loader(self.store, self._make_origin, self._clock)
         self.l3 = DiskProcess(disk, claim, settings.data_limit)
         self.actuators = Actuators(
             self.store, self.l3, [self.admissions[name] for name in PROTOCOLS], runtime
@@ -232,8 +242,8 @@ class Sidecar:
     def data_api(self) -> DataApi:
         """What serves the data API."""
         return DataApi(
-            entries=EntryApi(self.store, self._clock),
-            batch=BatchApi(self.store, self._clock),
+            entries=EntryApi(self.store, self._clock, self.loader),
+            batch=BatchApi(self.store, self._clock, self.loader),
             admin=AdminApi(
                 self.store, self._clock, self._describe_config, self._describe_protocols
             ),
@@ -250,9 +260,19 @@ class Sidecar:
             self._report_process,
             {name: admission.stats for name, admission in self.admissions.items()},
             self.control,
+            loader=self.loader,
         )
         api = OpsApi(metrics.Exposition(registered), self._readiness)
         return Server("ops", Table(OPS, api), self.admissions["ops"])
+
+    def _make_origin(self, config: OriginConfig) -> Origin:
+        binds = [self._settings.data_bind, self._settings.ops_bind, self._settings.resp_bind]
+        ports = [self.ports.get(name) for name in ("http", "ops", "resp")]
+        own = OwnListeners(
+            (bind[0], port) for bind, port in zip(binds, ports, strict=True) if bind and port
+        )
+        allowed = Allowed(self._settings.origin_allow)
+        return Origin(config, allowed=allowed, own=own, memory=self.budget, clock=self._clock)
 
     # ---- queries of the parts
 
@@ -359,6 +379,7 @@ class Sidecar:
         """Finish open requests, write pending data, and stop. `hurry` cuts the waits short."""
         await unless_hurried(hurry, self._listeners.close())
         await cancel(self._tasks)
+        await self.loader.close()
         if self._api is not None:
             await self._api.close()
         if self._l3_task is not None:
@@ -379,6 +400,17 @@ def _api(kube: KubeSettings) -> Api:
         return Api(kube)
     except CredentialsError as error:
         raise StartError(f"--configmap {kube.name}: {error}") from None
+
+
+def _origin_check(settings: Settings) -> Callable[[OriginConfig], tuple[str, str] | None]:
+    """What is wrong with an origin, by the flags. Raises StartError for a flag that is no URL."""
+    try:
+        allowed = Allowed(settings.origin_allow)
+    except ValueError as error:
+        raise StartError(f"--origin-allow: {error}") from None
+    binds = (settings.data_bind, settings.ops_bind, settings.resp_bind)
+    own = OwnListeners(bind for bind in binds if bind is not None and bind[1])
+    return lambda origin: find_fault(origin, allowed, own)
 
 
 async def _token(settings: Settings) -> Token | None:

@@ -84,6 +84,12 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
     help="File with the token that clients of both APIs have to send, read again when it changes.",
 )
 @click.option(
+    "--origin-allow",
+    multiple=True,
+    metavar="URL",
+    help="URL below which the configuration may name origins; repeatable.  [default: loopback]",
+)
+@click.option(
     "--ops-bind",
     type=Bind(),
     default="0.0.0.0:7071",
@@ -155,6 +161,7 @@ def serve(
     resp_bind: tuple[str, int] | None,
     resp_socket: Path | None,
     token_file: Path | None,
+    origin_allow: tuple[str, ...],
     ops_bind: tuple[str, int],
     data_dir: Path,
     data_limit: int | None,
@@ -182,6 +189,7 @@ def serve(
         resp_bind_is_stated=_is_stated("resp_bind"),
         resp_socket=resp_socket,
         token_file=token_file,
+        origin_allow=origin_allow,
         ops_bind=ops_bind,
         data_dir=data_dir,
         data_limit=data_limit,

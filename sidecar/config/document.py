@@ -6,7 +6,7 @@ the path of its field.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -84,6 +84,8 @@ def parse(
     if errors or stated is None:
         raise InvalidDocument(sorted(errors, key=_reading_order))
     cache = _configure(stated.model_dump(exclude_unset=True), vocabulary.policy_options)
+    if faults := list(_origin_faults(root, cache, vocabulary)):
+        raise InvalidDocument(faults)
     return Document(
         texts=texts,
         revision=revision(texts),
@@ -91,6 +93,16 @@ def parse(
         optimizer=optimizer,
         baselines=baselines,
     )
+
+
+def _origin_faults(root: Node, cache: CacheConfig, vocabulary: Vocabulary) -> Iterator[FieldError]:
+    """Origins that are not allowed, or that cannot be."""
+    for namespace in cache.namespaces:
+        origin, find = namespace.origin, vocabulary.origin_fault
+        fault = None if origin is None or find is None else find(origin)
+        if fault is not None:
+            path = ("namespaces", namespace.name, "origin", fault[0])
+            yield FieldError.at(CACHE_KEY, root.line_of(path), path, fault[1])
 
 
 def _compose_all(texts: Mapping[str, str]) -> tuple[dict[str, Node], list[FieldError]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from sidecar.config.origins import OriginConfig
 from sidecar.config.section import Section
 from sidecar.config.values import Better, RuleConfig
 from sidecar.model.option import Option
@@ -52,6 +53,9 @@ class Vocabulary:
     None allows those of every signal. Raises ValueError with a sentence that names the error."""
     compile_rule: Callable[[RuleConfig, object, Section], object]
     """Compiles a rule from its compiled condition and the options of its action."""
+    origin_fault: Callable[[OriginConfig], tuple[str, str] | None] | None = None
+    """The field of an origin that is wrong or not allowed, and a sentence that says why; None where
+    nothing is known of the flags of the sidecar."""
 
     @cached_property
     def disk_policies(self) -> list[str]:

@@ -53,6 +53,9 @@ from sidecar.http.conditions import etag
 from sidecar.http.data import check_wait
 from sidecar.http.messages import Reply, Request
 from sidecar.http.problems import problem_of
+from sidecar.http.through import FAILURES
+from sidecar.loading.answers import Loaded
+from sidecar.loading.loader import Loader
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Hit
 from sidecar.model.errors import NotReadyError, WriteError
@@ -119,8 +122,9 @@ Key = str | bytes
 class BatchApi:
     """The three calls."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, loader: Loader) -> None:
         self._store = store
+        self._loader = loader
         self._clock = clock
 
     async def mget(self, request: Request) -> Reply:
@@ -147,6 +151,8 @@ class BatchApi:
             elif not connection.hold(needed):
                 break  # what was found is answered, which makes room
             hits = await self._look_up(names[start : start + count])
+            if self._loader.covers(names[0]):
+                hits = await self._load(names[start : start + count], hits)
             for key, hit in zip(keys[start:], hits, strict=False):
                 if hit is None:
                     missing.append(key)
@@ -215,6 +221,22 @@ class BatchApi:
             hits[at] = hit
         return hits
 
+    async def _load(self, names: list[bytes], hits: list[Hit | None]) -> list[Hit | None]:
+        """These hits, with what the origin of the namespace has of the keys that have none or a
+        stale one. What it does not give for the cache is missing.
+        """
+
+        async def loaded(name: bytes, hit: Hit | None) -> Hit | None:
+            if hit is not None and not hit.stale:
+                return hit
+            try:
+                answer = await self._loader.load(name, hit, _unlimited)
+            except FAILURES:
+                return hit
+            return answer.hit if isinstance(answer, Loaded) else None
+
+        return list(await asyncio.gather(*map(loaded, names, hits)))
+
     async def _described(self, key: Key, hit: Hit, slices: Slices, *, as_json: bool) -> bytes:
         entry = hit.entry
         now = self._clock()
@@ -273,6 +295,10 @@ def _terms(
         )
     except InvalidRequestError as error:
         raise _at(path, error.detail) from None
+
+
+async def _unlimited(_size: int) -> None:
+    """The memory for the values of a slice has been taken."""
 
 
 async def _body(request: Request, limit: int, in_json: Any, in_messagepack: Any) -> Any:

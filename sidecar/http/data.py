@@ -21,11 +21,17 @@ from sidecar.api.values import (
 from sidecar.http.conditions import condition_of
 from sidecar.http.fields import CACHE_LEASE, CONTENT_RANGE, CONTENT_TYPE
 from sidecar.http.hits import Aside, HitReplies, lines_of_hit, lines_of_value, takes_frames
-from sidecar.http.lives import accepts_stale, graces_of, states_grace, ttl_of
+from sidecar.http.lives import (
+    accepts_stale,
+    graces_of,
+    states_grace,
+    ttl_of,
+)
 from sidecar.http.messages import Reply, Request
 from sidecar.http.preferences import APPLIED, wants_representation
 from sidecar.http.queries import CountQuery, GetQuery, PutQuery, TouchQuery
 from sidecar.http.tags import states_tags, tags_in
+from sidecar.http.through import forwarded, hit_or_reply
 from sidecar.http.written import (
     lines_of_version,
     reply_to_count,
@@ -33,6 +39,8 @@ from sidecar.http.written import (
     reply_to_miss,
     reply_to_put,
 )
+from sidecar.loading.answers import Loaded
+from sidecar.loading.loader import Loader
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error, split
 from sidecar.model.errors import WriteError
@@ -52,8 +60,9 @@ _NO_LEASE = GetQuery()
 class EntryApi:
     """The handlers of the data path."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, loader: Loader) -> None:
         self._store = store
+        self.loader = loader
         self._clock = clock
         self.hits = HitReplies(clock)
 
@@ -63,13 +72,18 @@ class EntryApi:
 
     async def get(self, request: Request, query: GetQuery) -> Reply:
         key = full_key(request.path)
-        if self.is_not_in_memory(request):
-            check_wait(request, self._store.refuses_read)
+        if self.is_not_in_memory(request) and not self.loader.is_loading(key):
+            check_wait(request, partial(self._store.refuses_read, key))
         if query.lease is not UNSET:
             return await self._get_or_lease(request, query, query.lease)
         if query.wait or query.bound:
             raise InvalidRequestError("wait and bound are about a lease; send lease=10 too.")
         headers, is_get = request.headers, request.method == "GET"
+        if self.loader.covers(key):
+            found = await hit_or_reply(self.loader, self._store, request, key)
+            if isinstance(found, Reply):
+                return found
+            return await self._reply_fetched(request, key, found)
         packed = takes_frames(headers, is_get=is_get)
         hit = await self._store.get(
             key, request.protocol.reserve, packed=packed, on_error=accepts_stale(headers)
@@ -99,6 +113,10 @@ class EntryApi:
             raise
         reply.headers += f"Cache-Lease: {lease.token}\r\n"
         return reply
+
+    async def _reply_fetched(self, request: Request, key: bytes, loaded: Loaded) -> Reply:
+        reply = await self._reply(request, key, loaded.hit)
+        return forwarded(reply, collapsed=loaded.collapsed) if loaded.fetched else reply
 
     async def _reply(self, request: Request, key: bytes, hit: Hit | None) -> Reply:
         is_get = request.method == "GET"

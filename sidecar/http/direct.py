@@ -132,6 +132,7 @@ class DirectEntries:
 
     def __init__(self, entries: EntryApi, store: Store, admission: Admission, clock: Clock) -> None:
         self._entries = entries
+        self._loader = entries.loader
         self._heads = ReadyHeads(clock)
         self._store = store
         self._admission = admission
@@ -173,9 +174,13 @@ class DirectEntries:
 
     def _get(self, connection: Connection, message: RawRequestMessage) -> bool:
         path, headers = message.path, message.headers
-        if "?" in path or (headers is not self._known and CACHE_CONTROL in headers):
-            return False
         key = full_key(path)
+        if (
+            "?" in path
+            or (headers is not self._known and CACHE_CONTROL in headers)
+            or (self._store.namespaces.any and self._loader.may_fetch(key))
+        ):
+            return False
         began_at = perf_counter()
         if headers is not self._known:
             self._look_at(headers)
@@ -192,7 +197,7 @@ class DirectEntries:
         if isinstance(hit, Ask):
             if hit.found is not None or not (self._admission.has_room and is_full_key(key)):
                 return False
-            refuses = not self._admission.has_few and self._store.refuses_read()
+            refuses = not self._admission.has_few and self._store.refuses_read(key)
             if refuses and connection.refused(message, EMPTY_PAYLOAD):
                 return True
             asked = Asked(connection, message, "get", self._admission.begin())

@@ -83,6 +83,16 @@ def accepts_stale(headers: Headers) -> bool:
     return CACHE_CONTROL in headers and not _SERVES_STALE.isdisjoint(_stated(headers))
 
 
+def reads_only_cache(headers: Headers) -> bool:
+    """Whether the sender of a GET wants no answer of an origin (RFC 9111, section 5.2.1.7)."""
+    return CACHE_CONTROL in headers and "only-if-cached" in _stated(headers)
+
+
+def revalidates(headers: Headers) -> bool:
+    """Whether a GET is to be answered with what the origin has now (section 5.2.1.4)."""
+    return CACHE_CONTROL in headers and "no-cache" in _stated(headers)
+
+
 def _seconds(directives: dict[str, list[str]], name: str) -> float:
     """The argument of a directive; 0 without it."""
     [digits, *others] = directives.get(name, ["0"])

@@ -10,6 +10,8 @@ from sidecar.api.errors import (
     ConditionFailedError,
     ConflictError,
     InvalidRequestError,
+    OriginFailedError,
+    OriginTooLateError,
     RequestError,
     TooLargeError,
     UnavailableError,
@@ -26,7 +28,9 @@ _STATUS: dict[type[RequestError], int] = {
     ConflictError: 409,
     ConditionFailedError: 412,
     TooLargeError: 413,
+    OriginFailedError: 502,
     UnavailableError: 503,
+    OriginTooLateError: 504,
 }
 
 

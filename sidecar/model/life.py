@@ -18,9 +18,10 @@ def is_expired(expires_at: float, now: float) -> bool:
 
 def is_servable(gone_at: float, terms: Terms, now: float, *, on_error: bool) -> bool:
     """Whether a version with these terms, fresh or stale, may be served: after an error longer."""
-    expires_at = gone_at - terms.grace
-    grace = terms.grace if on_error else terms.while_revalidate
-    return now < expires_at + grace
+    grace = terms.while_revalidate
+    if on_error:
+        grace = max(grace, terms.if_error)
+    return now < gone_at - terms.grace + grace
 
 
 def is_ahead(created_at: float, now: float) -> bool:

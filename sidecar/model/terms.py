@@ -34,6 +34,10 @@ class _Stored(msgspec.Struct, array_like=True, gc=False):
     if_error: float = 0.0
     sliding: float = 0.0
     max_age: float = math.inf
+    etag: str | None = None
+    last_modified: str | None = None
+    kept: float = 0.0
+    must_revalidate: bool = False
 
 
 class Terms:
@@ -41,15 +45,21 @@ class Terms:
 
     `while_revalidate` and `if_error` are how long it may be served after its life (RFC 5861).
     `sliding` is the life that a hit gives it anew, 0 if none does, but not beyond `max_age` after
-    it was written.
+    it was written. `etag` and `last_modified` are what its origin knows it by; `kept`, for how long
+    it is kept after its life to be revalidated with these; with `must_revalidate`, it is never
+    served stale.
     """
 
     __slots__ = (
         "bytes",
+        "etag",
         "grace",
         "if_error",
+        "kept",
+        "last_modified",
         "marks",
         "max_age",
+        "must_revalidate",
         "namespace",
         "sliding",
         "tags",
@@ -65,7 +75,12 @@ class Terms:
         self.marks: Final = tuple(mark_of(found.namespace, tag) for tag in found.tags)
         self.while_revalidate: Final = found.while_revalidate
         self.if_error: Final = found.if_error
-        self.grace: Final = max(found.while_revalidate, found.if_error)
+        self.grace: Final = max(found.while_revalidate, found.if_error, found.kept)
+        """How long it is kept after its life, for whatever reason."""
+        self.etag: Final = found.etag
+        self.last_modified: Final = found.last_modified
+        self.kept: Final = found.kept
+        self.must_revalidate: Final = found.must_revalidate
         self.sliding: Final = found.sliding
         self.max_age: Final = found.max_age
 
@@ -94,8 +109,9 @@ class Terms:
     @property
     def cost(self) -> int:
         """Resident bytes, as if nothing was shared."""
-        tags = sum(len(tag) for tag in self.tags)
-        return _TERMS_BYTES + 2 * tags + _TAG_BYTES * len(self.tags)
+        names = sum(len(tag) for tag in self.tags)
+        names += len(self.etag or "") + len(self.last_modified or "")
+        return _TERMS_BYTES + 2 * names + _TAG_BYTES * len(self.tags)
 
 
 def mark_of(namespace: str, tag: str) -> int:
@@ -133,6 +149,8 @@ def with_defaults(
     """The terms that a put has stated, and where it has not, these: for how long it is served while
     it is revalidated, and after an error; and the life that a hit renews, 0 if none does.
     """
+    if stated is not None and (stated.must_revalidate or stated.etag or stated.last_modified):
+        return stated  # an origin's, which says what applies
     if stated is not None and (stated.grace or not any(graces)) and (stated.sliding or not sliding):
         return stated
     tags: tuple[str, ...] = ()
@@ -150,6 +168,29 @@ def with_defaults(
         sliding=sliding,
         max_age=math.inf if max_age is None else max_age,
     )
+
+
+def terms_of_origin(
+    namespace: str,
+    *,
+    while_revalidate: float,
+    if_error: float,
+    etag: str | None,
+    last_modified: str | None,
+    kept: float,
+    must_revalidate: bool,
+) -> Terms | None:
+    """The terms of a value that an origin gave; `kept` only matters if it has validators."""
+    stored = _Stored(
+        namespace,
+        while_revalidate=while_revalidate,
+        if_error=if_error,
+        etag=etag,
+        last_modified=last_modified,
+        kept=kept if etag or last_modified else 0.0,
+        must_revalidate=must_revalidate,
+    )
+    return None if stored == _Stored(namespace) else stored_terms(_encode(stored))
 
 
 @lru_cache(maxsize=_MOST_SHARED)

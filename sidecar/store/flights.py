@@ -55,6 +55,9 @@ class Flights(Generic[Cargo]):
     def __len__(self) -> int:
         return len(self._board)
 
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._board
+
     def call(self, key: bytes, on_landing: OnLanding[Cargo], *, aboard: int = 0) -> Flight[Cargo]:
         """Call back when the flight in progress lands, or a new one; at once if it has landed."""
         flight = self._board.get(key)

@@ -262,6 +262,16 @@ class Store:
                     continue
             return self._settle(key, found, value), lease
 
+    async def peek(self, key: bytes, reserve: Reserve = _nothing_reserved) -> Hit | None:
+        """What `get` would return, but neither counted nor noted as a use."""
+        found, value = await self.read(key, reserve)
+        if not isinstance(found, Found) or not self._is_served(found.entry):
+            return None
+        entry = found.entry
+        if value is None:
+            value = entry.value if isinstance(entry.value, bytes) else unpack(entry.value)
+        return Hit(entry, found.tier, value, is_expired(entry.expires_at, self._clock()))
+
     async def read(
         self, key: bytes, reserve: Reserve = _nothing_reserved, found: Found | None = None
     ) -> tuple[Cargo, bytes | None]:
@@ -721,9 +731,11 @@ class Store:
         """Whether a write may begin now: L3 has room, for which nobody waits, or was given up."""
         return self.disk.accepts_at_once
 
-    def refuses_read(self) -> bool:
-        """Whether a read of L3 would not be answered in time, and is to be refused."""
-        return self.disk.refuses_read()
+    def refuses_read(self, key: bytes = NO_KEY) -> bool:
+        """Whether a read of L3 would not be answered in time, and is to be refused. One more read
+        of a key that is being read costs nothing.
+        """
+        return self.disk.refuses_read() and key not in self._flights
 
     def refuses_write(self) -> bool:
         """Whether a write would not be answered in time, and is to be refused."""

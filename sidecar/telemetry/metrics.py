@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from sidecar.control import Control
+from sidecar.loading.loader import Loader
 from sidecar.model.config_report import ConfigReport
 from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import LATENCY_BOUNDS, RequestStats
@@ -22,6 +23,7 @@ from sidecar.serving.pace import Pace
 from sidecar.telemetry.cache import CacheCollector
 from sidecar.telemetry.families import PREFIX, counter, gauge
 from sidecar.telemetry.optimizer import OptimizerCollector
+from sidecar.telemetry.origins import OriginCollector
 from sidecar.telemetry.signals import SignalCollector
 from sidecar.tiers.process import ENDS
 
@@ -68,6 +70,8 @@ def registry(
     process: Callable[[], ProcessReport],
     requests: Mapping[str, RequestStats],
     control: Control,
+    *,
+    loader: Loader,
 ) -> CollectorRegistry:
     """A separate registry with every metric of the sidecar."""
     registered = CollectorRegistry()
@@ -77,6 +81,7 @@ def registry(
     registered.register(ProcessCollector(process))
     registered.register(SignalCollector(control))
     registered.register(OptimizerCollector(control))
+    registered.register(OriginCollector(loader.origins))
     return registered
 
 

@@ -38,6 +38,8 @@ OFFENCES = (
     ("api/values.py", "import sidecar.origins.freshness", "Imports point downwards only"),
     ("origins/freshness.py", "import sidecar.http.fields", "Imports point downwards only"),
     ("origins/freshness.py", "import sidecar.store.store", "Origins know no store"),
+    ("origins/freshness.py", "import sidecar.loading.loader", "Imports point downwards only"),
+    ("loading/loader.py", "import sidecar.http.fields", "Imports point downwards only"),
     ("app/sidecar.py", "import aiohttp", "Only http serves over aiohttp"),
     ("documents/documents.py", "import watchfiles", "Only documents watches folders"),
     ("http/server.py", "import hiredis", "Only resp parses the Redis protocol"),
@@ -52,6 +54,7 @@ OFFENCES = (
 ROOMS = {
     *("api", "app", "cli", "config", "documents", "http", "kube", "l3", "model", "optimizer"),
     *(
+        "loading",
         "origins",
         "policies",
         "process",

@@ -15,6 +15,7 @@ from sidecar.app.sidecar import Sidecar
 from sidecar.serving.budget import Budget
 from sidecar.serving.limits import Limits
 from tests.conftest import StartSidecar
+from tests.http.origin import Origin, configured
 from tests.http.serving import Serve, Served, running_sidecar
 from tests.running import RunningSidecar
 
@@ -83,3 +84,19 @@ def sidecar(running: RunningSidecar) -> RunningSidecar:
 def own_sidecar(start_sidecar: StartSidecar) -> RunningSidecar:
     """A sidecar without counted requests, which a test may kill."""
     return start_sidecar()
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with Origin().served() as served:
+        yield served
+
+
+@pytest.fixture
+def through(tmp_path: Path, origin: Origin) -> Iterator[RunningSidecar]:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "cache.yaml").write_text(configured(origin, ", timeout: 2s, negative_ttl: 1s"))
+    running = RunningSidecar(tmp_path / "data", flags=("--config", str(folder))).start()
+    yield running
+    running.stop()

@@ -29,6 +29,7 @@ from sidecar.http.direct import DirectEntries
 from sidecar.http.routes import DATA, DataApi
 from sidecar.http.routing import Table
 from sidecar.http.server import Server
+from sidecar.loading.loader import Loader
 from sidecar.model.stats import RequestStats
 from sidecar.process.claim import Claim
 from sidecar.resp.commands import ALL
@@ -189,9 +190,10 @@ class Both:
             return self.now
 
         nothing = cast(Any, None)
+        loader = Loader(store, nothing, clock)  # no namespace has an origin
         api = DataApi(
-            entries=EntryApi(store, clock),
-            batch=BatchApi(store, clock),
+            entries=EntryApi(store, clock, loader),
+            batch=BatchApi(store, clock, loader),
             admin=AdminApi(store, clock, nothing, nothing),
             **dict.fromkeys(("optimizer", "signals", "console", "description"), nothing),
         )

@@ -74,7 +74,11 @@ class Calls:
         """One random operation."""
         name = self._rng.choice(list(self._owner.keys))
         operations: list[tuple[Callable[[str], object], float]] = [
-            (self._put, 30),
+            (self._put, 20),
+            (self._put_tagged, 8),
+            (self._put_briefly, 2),
+            (self._put_leased, 4),
+            (self._invalidate_tag, 1),
             (self.get, 50),
             (self._remove, 8),
             (self._take, 4),
@@ -94,6 +98,42 @@ class Calls:
         self._owner.keys[name].put(
             value, answered=status in {201, 204}, durable=_is_durable(headers)
         )
+
+    def _put_tagged(self, name: str) -> None:
+        value, tag = self._owner.value_of(name), {"Cache-Tag": f"any, {_tag_of(name)}"}
+        status, headers, _ = self.ask("PUT", self._path(name), value, tag)
+        self._owner.keys[name].put(
+            value, answered=status in {201, 204}, durable=_is_durable(headers), tagged=True
+        )
+
+    def _put_briefly(self, name: str) -> None:
+        """It may be served, fresh or stale, or be gone at any time."""
+        value = self._owner.value_of(name)
+        life = {"Cache-Control": "max-age=1, stale-while-revalidate=5, stale-if-error=20"}
+        status, _, _ = self.ask("PUT", f"{self._path(name)}", value, life)
+        self._owner.keys[name].put(value, answered=status in {201, 204}, durable=False)
+
+    def _put_leased(self, name: str) -> None:
+        """Whoever gets a lease puts the value with it, unless somebody else took it away."""
+        key = self._owner.keys[name]
+        status, headers, body = self.ask("GET", f"{self._path(name)}?lease=5")
+        if status == 200 and (wrong := key.wrong(body)):
+            self._owner.violated(name, wrong)
+        if (token := headers.get("Cache-Lease")) is None:
+            return
+        value = self._owner.value_of(name)
+        lease = {"Cache-Lease": token}
+        status, headers, body = self.ask("PUT", self._path(name), value, lease)
+        if status != 412 and not _is_unchanged(status, body):
+            key.put(value, answered=status in {201, 204}, durable=_is_durable(headers))
+
+    def _invalidate_tag(self, name: str) -> None:
+        tag = _tag_of(name)
+        body = json.dumps({"namespace": self._namespace, "tags": [tag]}).encode()
+        status, _, _ = self.ask("POST", "/v1/invalidate", body)
+        for each, key in self._owner.keys.items():
+            if _tag_of(each) == tag:
+                key.invalidate_tag(answered=status == 204)
 
     def get(self, name: str) -> int:
         """The status."""
@@ -204,6 +244,10 @@ class Calls:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _tag_of(name: str) -> str:
+    return f"tag{name[-1]}"
 
 
 def _is_durable(headers: dict[str, str]) -> bool:

@@ -17,10 +17,20 @@ class Key:
     allowed: set[bytes] = field(default_factory=set)
     durable: bool = False
     """The last write was answered as durable, and nothing happened that may lose it."""
+    tagged: set[bytes] = field(default_factory=set)
+    """Those values that were put with the key's tag."""
 
-    def put(self, value: bytes, *, answered: bool, durable: bool) -> None:
+    def put(self, value: bytes, *, answered: bool, durable: bool, tagged: bool = False) -> None:
         self.allowed = {value} if answered else {*self.allowed, value}
         self.durable = durable
+        self.tagged &= self.allowed
+        if tagged:
+            self.tagged.add(value)
+
+    def invalidate_tag(self, *, answered: bool) -> None:
+        if answered:
+            self.allowed -= self.tagged
+        self.durable = False
 
     def delete(self, *, answered: bool) -> None:
         if answered:

@@ -168,6 +168,14 @@ class Scope(Struct, forbid_unknown_fields=True):
     tags: Annotated[
         tuple[Tag, ...] | UnsetType, Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_KEYS})
     ] = UNSET
+    soft: Annotated[
+        bool,
+        Meta(
+            description="With `tags`: their entries are stale from now on, instead of gone.",
+            # No schema says that it may be true only with `tags`.
+            extra_json_schema={"const": False},
+        ),
+    ] = False
 
 
 class ListedKey(Struct, kw_only=True):

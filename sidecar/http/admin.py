@@ -84,13 +84,16 @@ class AdminApi:
             raise InvalidRequestError(
                 'Send one of "tags": ["a", "b"], "prefix": "some/prefix" and "all": true.'
             )
+        if body.soft and body.tags is UNSET:
+            raise InvalidRequestError("Only tags can be invalidated softly; leave soft out.")
         prefix = "" if body.prefix is UNSET else body.prefix
         scope = full_scope(body.namespace.encode(), prefix.encode())
         try:
             if body.tags is UNSET:
                 await self._store.invalidate(scope)
             else:
-                await self._store.invalidate_tags(_marks(body.namespace, body.tags))
+                marks = _marks(body.namespace, body.tags)
+                await self._store.invalidate_tags(marks, soft=body.soft)
         except WriteError as error:
             raise of_write(error, "the invalidation") from None
         return Reply(204)

@@ -251,6 +251,8 @@ class BatchApi:
         )
         if entry.terms is not None:
             described.stale = hit.stale or UNSET
+            if hit.stale and described.ttl is not None:
+                described.ttl = min(described.ttl, -1)
             described.tags = entry.terms.tags or UNSET
         if as_json:
             described.value, described.encoding = await json_string(hit.value, slices)

@@ -44,7 +44,6 @@ from sidecar.loading.loader import Loader
 from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Hit, is_full_key, name_error, split
 from sidecar.model.errors import WriteError
-from sidecar.model.life import is_expired
 from sidecar.model.terms import Terms
 from sidecar.store.store import Ask, Condition, OnWritten, Store
 
@@ -180,7 +179,7 @@ class EntryApi:
         holds = _holds(request.headers)
 
         def begin(entry: Entry | None, on_written: OnWritten) -> None:
-            if entry is not None and is_expired(entry.expires_at, self._clock()):
+            if entry is not None and self._store.is_over(entry):
                 entry = None  # stale: the count begins anew
             number = b"%d" % step.from_(entry)
             if entry is None:

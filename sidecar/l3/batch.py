@@ -19,7 +19,7 @@ from rocksdict import WriteBatch
 
 from sidecar.l3.database import Database, get_many
 from sidecar.l3.eviction import SAMPLES_PER_VICTIM, sample
-from sidecar.l3.invalidated import FLOOR_ROW, pack_seq, scope_row, tag_row
+from sidecar.l3.invalidated import FLOOR_ROW, pack_seq, scope_row, soft_row, tag_row
 from sidecar.l3.records import (
     disk_key,
     logical_bytes,
@@ -36,7 +36,7 @@ from sidecar.model.answers import Seq, Size
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import is_expired
 from sidecar.model.metadata import FREQUENCY, GONE_AT, SEQ, SIZE, Metadata
-from sidecar.model.tags import Tags
+from sidecar.model.tags import MOST_SOFTENED, NO_TAG, Tags
 from sidecar.model.writes import (
     NEW,
     RECORD_BYTES,
@@ -97,6 +97,7 @@ class TierState:
     counts: Counts = field(default_factory=partial(Counts, largest=0))
     invalidations: Invalidations = field(default_factory=Invalidations)
     tags: Tags = field(default_factory=Tags)
+    softened: Tags = field(default_factory=partial(Tags, MOST_SOFTENED))
     evictions: int = 0
     expirations: int = 0
     written_bytes: int = 0
@@ -312,15 +313,32 @@ class Batch:
         return NEW
 
     def _invalidate_tags(self, write: InvalidateTags) -> int:
-        tags = self._tier.tags
+        if write.soft:
+            return self._soften(write)
+        tags, softened = self._tier.tags, self._tier.softened
         folded: list[int] = []
         for mark in write.marks:
+            if softened.any and softened.discard(mark):
+                self.rows.delete(soft_row(mark))
             folded += tags.add(mark, write.seq)
             self.rows.put(tag_row(mark), pack_seq(write.seq))
         tags.raise_floor(write.floor)
+        if 0 < softened.floor <= write.floor:
+            softened.drop_floor()
+            self.rows.delete(soft_row(NO_TAG))
         if folded or write.floor:
             self.forget_tags(folded)
             self.store_floor()
+        return NEW
+
+    def _soften(self, write: InvalidateTags) -> int:
+        softened = self._tier.softened
+        for mark in write.marks:
+            for folded in softened.add(mark, write.seq):
+                self.rows.delete(soft_row(folded))
+            self.rows.put(soft_row(mark), pack_seq(write.seq))
+        if softened.floor:
+            self.rows.put(soft_row(NO_TAG), pack_seq(softened.floor))
         return NEW
 
     # ---- room

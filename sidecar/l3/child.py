@@ -96,6 +96,7 @@ class Child:
         self._noted_bytes = 0  # written and dropped, as last noted
         self._looked_bytes = 0  # the same when the folder was measured
         self._look_due = 0.0
+        self._has_told = False  # of what it has found
         self._last_status = 0.0
         self._last_slice = 0.0
         self._sweeping = Sweeping()
@@ -333,7 +334,9 @@ class Child:
             damaged=engine.damaged,
             gone=self._gone,
             largest=engine.largest,
+            softened=[] if self._has_told else engine.softened,
         )
+        self._has_told = True
         self._reply(wire.Reply([], [], [], status=status))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from sidecar.l3 import wire
 from sidecar.l3.batch import COUNTS_ROW, Batch, TierState, counts_of
 from sidecar.l3.database import Database, get_each, get_many, rows_from
-from sidecar.l3.invalidated import is_invalidated, load_scopes, load_tags
+from sidecar.l3.invalidated import is_invalidated, load_scopes, load_softened, load_tags
 from sidecar.l3.records import (
     disk_key,
     grace_of,
@@ -88,6 +88,10 @@ class Engine:
     def changed_bytes(self) -> int:
         """Logical bytes that were written or dropped since the start."""
         return self._tier.written_bytes + self._tier.dropped_bytes
+
+    @property
+    def softened(self) -> list[tuple[int, int]]:
+        return self._tier.softened.items()
 
     @property
     def invalidations(self) -> int:
@@ -289,3 +293,4 @@ class Engine:
             self._tier.counts = counts_of(stored)
         load_scopes(self._db.state, self._tier.invalidations)
         load_tags(self._db.state, self._tier.tags)
+        load_softened(self._db.state, self._tier.softened)

@@ -9,11 +9,12 @@ from rocksdict import Rdict
 from sidecar.l3 import wire
 from sidecar.l3.records import has_terms
 from sidecar.model.invalidations import Invalidations
-from sidecar.model.tags import Tags
+from sidecar.model.tags import NO_TAG, Tags
 from sidecar.model.terms import stored_terms
 
 _SCOPE = b"scope/"
 _TAG = b"tag/"
+_SOFT = b"soft/"
 FLOOR_ROW = b"tags-floor"
 SEQ_BYTES = 8
 _MARK_BYTES = 8
@@ -25,6 +26,10 @@ def scope_row(scope: bytes) -> bytes:
 
 def tag_row(mark: int) -> bytes:
     return _TAG + mark.to_bytes(_MARK_BYTES, "little")
+
+
+def soft_row(mark: int) -> bytes:
+    return _SOFT + mark.to_bytes(_MARK_BYTES, "little")
 
 
 def pack_seq(seq: int) -> bytes:
@@ -41,8 +46,21 @@ def load_tags(state: Rdict, tags: Tags) -> None:
     floor = state.get(FLOOR_ROW)
     if floor is not None:
         tags.raise_floor(int.from_bytes(floor, "little"))
-    for seq, mark in sorted((seq, mark) for mark, seq in _rows(state, _TAG)):
-        tags.add(int.from_bytes(mark, "little"), seq)
+    _add_rows(state, _TAG, tags)
+
+
+def load_softened(state: Rdict, softened: Tags) -> None:
+    """Likewise."""
+    _add_rows(state, _SOFT, softened)
+
+
+def _add_rows(state: Rdict, kind: bytes, tags: Tags) -> None:
+    for seq, row in sorted((seq, row) for row, seq in _rows(state, kind)):
+        mark = int.from_bytes(row, "little")
+        if mark == NO_TAG:
+            tags.raise_floor(seq)
+        else:
+            tags.add(mark, seq)
 
 
 def is_invalidated(key: bytes, row: bytes, invalidations: Invalidations, tags: Tags) -> bool:

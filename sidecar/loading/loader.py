@@ -21,7 +21,6 @@ from sidecar.loading.remembered import Remembered
 from sidecar.model.clock import Clock
 from sidecar.model.entry import Entry, Hit, is_full_key, split
 from sidecar.model.errors import NotReadyError, TooLargeForTiersError
-from sidecar.model.life import is_expired
 from sidecar.model.terms import Terms as EntryTerms
 from sidecar.model.terms import terms_of_origin
 from sidecar.origins.errors import NotAskedError, OriginError
@@ -82,7 +81,7 @@ class Loader:
         if not self.covers(key):
             return False
         found = self._store.locate(key)
-        return not isinstance(found, Found) or is_expired(found.entry.expires_at, self._clock())
+        return not isinstance(found, Found) or self._store.is_over(found.entry)
 
     async def get(
         self,

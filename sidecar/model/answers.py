@@ -67,3 +67,4 @@ class Status(Struct, array_like=True, gc=False):
     damaged: int = 0  # reads by this child that met a damaged block
     gone: str = ""  # why entries from before are gone, for the log; empty if none are
     largest: int = 0xFFFFFFFF  # the size of the largest entry so far
+    softened: list[tuple[int, int]] = []  # with the first status: see `Tags.items`

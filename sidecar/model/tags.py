@@ -20,6 +20,10 @@ CROWDED = MOST_TAGS // 4
 """From so many on, they are worth a sweep of their own."""
 
 
+NO_TAG = 0
+MOST_SOFTENED = 1 << 10
+
+
 class Tags:
     """The marks of tags (`terms.mark_of`), with write numbers, the oldest first."""
 
@@ -59,6 +63,28 @@ class Tags:
         """Invalidate all entries with tags that are older than this number."""
         self.floor = max(self.floor, seq)
         self.any = self.any or seq > 0
+
+    def covering(self, marks: Sequence[int]) -> int:
+        """The highest number among these tags; 0 if there are none."""
+        if not marks:
+            return 0
+        find = self._seq_of.get
+        return max(self.floor, *(find(mark, 0) for mark in marks))
+
+    def discard(self, mark: int) -> bool:
+        """Drop a tag, whatever its number. Whether it was there."""
+        found = self._seq_of.pop(mark, None) is not None
+        self.any = bool(self._seq_of or self.floor)
+        return found
+
+    def drop_floor(self) -> None:
+        self.floor = 0
+        self.any = bool(self._seq_of)
+
+    def items(self) -> list[tuple[int, int]]:
+        """The marks and their numbers, the oldest first; the floor as that of no tag."""
+        floor = [(NO_TAG, self.floor)] if self.floor else []
+        return [*floor, *self._seq_of.items()]
 
     def covers(self, marks: Sequence[int], seq: int) -> bool:
         """Whether a version with these tags, if any, has been invalidated."""

@@ -35,12 +35,14 @@ class Invalidate(msgspec.Struct, array_like=True, tag=2, gc=False):
 
 class InvalidateTags(msgspec.Struct, array_like=True, tag=3, gc=False):
     """Removes everything with one of these tags (`model.terms.mark_of`) that was written before
-    `seq`; and all entries with tags that were written before `floor`.
+    `seq`; and all entries with tags that were written before `floor`. If it is soft, they are
+    stale from then on, which L3 only stores.
     """
 
     marks: list[int]
     seq: int
     floor: int = 0
+    soft: bool = False
 
 
 class Renew(msgspec.Struct, array_like=True, tag=4, gc=False):

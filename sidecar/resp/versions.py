@@ -175,7 +175,7 @@ class Versions:
         return not isinstance(value, Packed) or value.size <= LOOP_BYTES
 
     def _is_over(self, entry: Entry) -> bool:
-        return is_expired(entry.expires_at, self._clock())
+        return self._store.is_over(entry)
 
     async def _read(self, key: bytes, reserve: Reserve) -> None:
         found, value = await self._store.read(key, reserve)

@@ -50,7 +50,7 @@ from sidecar.model.errors import (
 from sidecar.model.invalidations import Invalidations
 from sidecar.model.life import CLOCK_SLACK_SECONDS, is_expired, is_servable, redated
 from sidecar.model.stats import StoreStats
-from sidecar.model.tags import Tags
+from sidecar.model.tags import MOST_SOFTENED, NO_TAG, Tags
 from sidecar.model.terms import Terms, with_defaults
 from sidecar.model.writes import (
     RECORD_BYTES,
@@ -93,6 +93,8 @@ LEAST_PACE = 0.01
 """The lowest pace of background work: without a sweep, dead entries would keep their space."""
 MOST_OVERHEAD_BYTES = 32 << 10
 """More than an entry costs in memory beyond its value."""
+SOFT_SECONDS = 3600.0
+"""How long entries may be stale because of their tags; then they are gone."""
 NO_KEY = b""
 """A full key that there never is."""
 UNTUNED: Final = Tuning()
@@ -174,6 +176,8 @@ class Store:
         self.stats.name(config.metrics.namespaces)
         self.invalidations = Invalidations()
         self.tags = Tags()
+        self.softened = Tags(MOST_SOFTENED)
+        """Tags of which entries are stale, since then."""
         self.memory = MemoryTiers(
             clock,
             config,
@@ -254,7 +258,7 @@ class Store:
             found, value = await self.read(key, reserve)
             found = None if isinstance(found, Unanswered) else found
             lease = None
-            if found is None or is_expired(found.entry.expires_at, self._clock()):
+            if found is None or self.is_over(found.entry):
                 lease = self.leases.take(key, lease_seconds)
                 is_served = found is not None and self._is_served(found.entry)
                 if lease is None and not is_served and self.disk.monotonic() < until:
@@ -270,7 +274,11 @@ class Store:
         entry = found.entry
         if value is None:
             value = entry.value if isinstance(entry.value, bytes) else unpack(entry.value)
-        return Hit(entry, found.tier, value, is_expired(entry.expires_at, self._clock()))
+        return Hit(entry, found.tier, value, self.is_over(entry))
+
+    def is_over(self, entry: Entry) -> bool:
+        """Whether the life of an entry has ended: it is stale, or gone."""
+        return is_expired(self.expires_at(entry), self._clock())
 
     async def read(
         self, key: bytes, reserve: Reserve = _nothing_reserved, found: Found | None = None
@@ -536,7 +544,7 @@ class Store:
             counts.expired += 1
             self._expire(entry, tier)
             return None
-        stale = entry.terms is not None and is_expired(entry.expires_at, now)
+        stale = entry.terms is not None and is_expired(self.expires_at(entry), now)
         entry = self._renew(entry, now)
         stored = entry.value
         if packed and isinstance(stored, Packed):
@@ -567,7 +575,7 @@ class Store:
         L3 hears of it some times in each life, and when the entry leaves memory.
         """
         terms = entry.terms
-        if terms is None or not terms.sliding or is_expired(entry.expires_at, now):
+        if terms is None or not terms.sliding or self.is_over(entry):
             return entry
         gone_at = terms.renewed(entry.created_at, entry.gone_at, now)
         if gone_at == entry.gone_at:
@@ -622,7 +630,7 @@ class Store:
             return await self._write(key, begin, condition)
 
         def begin_in_place_of(entry: Entry | None, on_written: OnWritten) -> None:
-            keeps = entry is not None and not is_expired(entry.expires_at, self._clock())
+            keeps = entry is not None and not self.is_over(entry)
             if entry is None or not keeps:
                 begin(on_written)
             else:
@@ -712,10 +720,13 @@ class Store:
         await self.room()
         return await _written(partial(self._begin_invalidate, scope))
 
-    async def invalidate_tags(self, marks: list[int]) -> Written:
-        """Remove all entries with one of these tags (`terms.mark_of`), with immediate effect."""
+    async def invalidate_tags(self, marks: list[int], *, soft: bool = False) -> Written:
+        """Remove all entries with one of these tags (`terms.mark_of`), with immediate effect; or
+        let them be stale from now on, if they are to be `soft`.
+        """
         await self.room()
-        return await _written(partial(self.begin_invalidate_tags, marks))
+        begin = self.begin_soften if soft else self.begin_invalidate_tags
+        return await _written(partial(begin, marks))
 
     async def _write(
         self, key: bytes, begin: Callable[[OnWritten], None], condition: Condition | None
@@ -894,14 +905,50 @@ class Store:
         self.invalidations.add(scope, seq)
         self._to_disk(Invalidate(scope, seq), None, on_written, known=False)
 
-    def begin_invalidate_tags(self, marks: list[int], on_written: OnWritten) -> None:
-        """Remove all entries with one of these tags; otherwise like `begin_put`."""
+    def begin_invalidate_tags(
+        self, marks: list[int], on_written: OnWritten, *, floor: int = 0
+    ) -> None:
+        """Remove all entries with one of these tags, and all with tags that are older than the
+        write `floor`; otherwise like `begin_put`.
+        """
+        self.tags.raise_floor(floor)
         seq = self._write_clock.next()
         if self.watched.any:
             self.watched.tell_some(partial(self._may_carry, frozenset(marks)))
         for mark in marks:
             self.tags.add(mark, seq)
-        self._to_disk(InvalidateTags(marks, seq), None, on_written, known=False)
+            if self.softened.any:
+                self.softened.discard(mark)
+        self._to_disk(InvalidateTags(marks, seq, floor), None, on_written, known=False)
+
+    def begin_soften(self, marks: list[int], on_written: OnWritten) -> None:
+        """Let all entries with one of these tags be stale from now on."""
+        seq = self._write_clock.next()
+        if self.watched.any:
+            self.watched.tell_some(partial(self._may_carry, frozenset(marks)))
+        for mark in marks:
+            self.softened.add(mark, seq)
+        self._to_disk(InvalidateTags(marks, seq, soft=True), None, on_written, known=False)
+
+    def harden(self) -> None:
+        """Remove what has been stale for SOFT_SECONDS because of its tags."""
+        if not (self.softened.any and self.disk.accepts):
+            return
+        before = self.softened.floor
+        marks = self.softened.forget(int((self._clock() - SOFT_SECONDS) * 1e6))
+        floor = before if self.softened.floor < before else 0
+        if marks or floor:
+            self.begin_invalidate_tags(marks, _unheard, floor=floor)
+
+    def expires_at(self, entry: Entry) -> float:
+        """When the life of an entry ends, or has ended: sooner than stated, if it was softened."""
+        terms = entry.terms
+        if terms is None or not self.softened.any:
+            return entry.expires_at
+        seq = self.softened.covering(terms.marks)
+        if seq <= entry.seq:
+            return entry.expires_at
+        return min(entry.expires_at, seq / 1e6, self._clock())
 
     def _may_carry(self, marks: frozenset[int], key: bytes) -> bool:
         """Whether an entry has one of these tags, or only L3 knows."""
@@ -959,7 +1006,8 @@ class Store:
         now, terms = self._clock(), entry.terms
         if terms is None:
             return not is_expired(entry.gone_at, now)
-        return is_servable(entry.gone_at, terms, now, on_error=on_error)
+        gone_at = self.expires_at(entry) + terms.grace
+        return is_servable(gone_at, terms, now, on_error=on_error)
 
     async def room(self) -> None:
         """Wait until a write may be issued. Each conditional writer may exceed the limit by one.
@@ -1018,6 +1066,7 @@ class Store:
     def _on_status(self, status: Status, hello: bool) -> None:
         if hello:
             self._write_clock.observe(status.max_seq)
+            self._take_softened(status.softened)
             self._disk_expirations = self._disk_damaged = 0
             self._hand_over()
             self._configure_disk()
@@ -1029,6 +1078,14 @@ class Store:
         self.stats.damaged += status.damaged - self._disk_damaged
         self._disk_damaged = status.damaged
 
+    def _take_softened(self, softened: list[tuple[int, int]]) -> None:
+        """Of an earlier process."""
+        for mark, seq in softened:
+            if mark == NO_TAG:
+                self.softened.raise_floor(seq)
+            else:
+                self.softened.add(mark, seq)
+
     def _hand_over(self) -> None:
         """Give L3, which was away, what it missed. Invalidations are believed here again first: a
         read may be answered before them (see `_land`), and memory may have been swept meanwhile.
@@ -1038,7 +1095,7 @@ class Store:
             match write:
                 case Invalidate():
                     self.invalidations.add(write.scope, write.seq)
-                case InvalidateTags():
+                case InvalidateTags():  # hard, also if it was soft: see `tiers.missed`
                     self.tags.raise_floor(write.floor)
                     for mark in write.marks:
                         self.tags.add(mark, write.seq)
@@ -1175,6 +1232,10 @@ async def _written(begin: Callable[[OnWritten], None]) -> Written:
     if isinstance(written, Unanswered):
         raise OutcomeUnknownError
     return written
+
+
+def _unheard(_: object) -> None:
+    """Nobody waits for it."""
 
 
 def _answer(future: asyncio.Future[T], answer: T) -> None:

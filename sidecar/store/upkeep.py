@@ -57,6 +57,7 @@ async def sweep(store: Store, rest: Rest = rest_after) -> None:
 
     The keys are listed first, at once: about 40 ms for a million of them.
     """
+    store.harden()
     newest = store.invalidations.newest
     # What is put with a lease may be older than the tags that were invalidated since it was taken.
     newest_tag = min(store.tags.newest, store.leases.oldest_seq)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.chaos.redis import Redis, over_tcp
-from tests.running import RunningSidecar, problem
+from tests.running import RunningSidecar, life_left, problem
 
 PATH = "/v1/cache/test/key"
 
@@ -111,6 +111,44 @@ def test_what_changes_an_entry_keeps_its_tags(sidecar: RunningSidecar) -> None:
     assert "Cache-Groups" not in sidecar.ask("GET", PATH).headers
 
 
+def soften(sidecar: RunningSidecar, *tags: str) -> None:
+    body = json.dumps({"namespace": "test", "tags": tags, "soft": True}).encode()
+    assert sidecar.ask("POST", "/v1/invalidate", body).status == 204
+
+
+def test_a_soft_invalidation_leaves_a_stale_value(sidecar: RunningSidecar) -> None:
+    """For as long after it as the value may be served stale; one that may not is gone. Over a
+    restart, and until it is put anew or invalidated.
+    """
+    grace = {"Cache-Control": "stale-while-revalidate=100", "Cache-Tag": "red"}
+    sidecar.ask("PUT", f"{PATH}?ttl=1000", b"old", grace)
+    sidecar.ask("PUT", f"{PATH}/brief?ttl=1000", b"old", {"Cache-Tag": "red"})
+    sidecar.ask("PUT", f"{PATH}/blue?ttl=1000", b"old", {**grace, "Cache-Tag": "blue"})
+    soften(sidecar, "red", "green")
+    for restarts in (True, False):
+        stale = sidecar.ask("GET", PATH)
+        assert (stale.status, stale.body) == (200, b"old")
+        assert "; ttl=-1;" in stale.headers["Cache-Status"]
+        problem(sidecar.ask("GET", f"{PATH}/brief"), 404)
+        assert life_left(sidecar.ask("GET", f"{PATH}/blue").headers) > 900
+        if restarts:
+            sidecar.kill_both()
+            sidecar.start()
+    keys = json.dumps({"namespace": "test", "keys": ["key"]}).encode()
+    [found] = json.loads(sidecar.ask("POST", "/v1/mget", keys).body)["entries"]
+    assert (found["stale"], found["ttl"]) == (True, -1)
+    lease = sidecar.ask("GET", f"{PATH}?lease=5").headers["Cache-Lease"]
+    put = sidecar.ask("PUT", f"{PATH}?ttl=500", b"new", {**grace, "Cache-Lease": lease})
+    assert put.status == 204
+    assert life_left(sidecar.ask("GET", PATH).headers) > 490
+    soften(sidecar, "red")
+    invalidate(sidecar, "red")
+    problem(sidecar.ask("GET", PATH), 404)
+    sidecar.kill_both()
+    sidecar.start()
+    problem(sidecar.ask("GET", PATH), 404)
+
+
 BAD = [
     ({"Cache-Groups": "a, b"}, "double quotes"),
     ({"Cache-Groups": '"a" "b"'}, "double quotes"),
@@ -148,6 +186,7 @@ def test_bad_tags_are_refused(
         ({"tags": []}, "no tag"),
         ({"tags": ["a" * 129]}, "1 to 128"),
         ({"tags": ["é"]}, "printable ASCII"),
+        ({"prefix": "a", "soft": True}, "Only tags"),
         ({"tags": [f"t{n}" for n in range(1001)]}, "at most 1,000"),
     ],
 )

@@ -139,6 +139,7 @@ class Harness:
             invalidations=self.engine.invalidations,
             slowed=False,
             wiped=False,
+            softened=self.engine.softened,
         )
 
     def _policy(self, tier: TierConfig) -> Any:

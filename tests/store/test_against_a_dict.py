@@ -25,7 +25,7 @@ from sidecar.model.entry import L1, L2
 from sidecar.model.errors import PreconditionFailedError
 from sidecar.model.terms import Terms, mark_of, terms
 from sidecar.store.listing import page
-from sidecar.store.store import Found
+from sidecar.store.store import SOFT_SECONDS, Found
 from sidecar.store.upkeep import sweep
 from sidecar.tiers.memory import READY_BYTES, cost_of
 from tests.store.harness import Harness
@@ -70,6 +70,7 @@ class Known(NamedTuple):
     created_at: float
     fresh_until: float
     terms: Terms | None
+    softened: bool = False
 
     def age(self, now: float) -> str:
         """Whether it is fresh, stale or gone."""
@@ -175,15 +176,16 @@ class StoreMachine(RuleBasedStateMachine):
             return
         known, now = self.model[key], self.harness.now
         assert hit.value == known.value
-        if hit.entry.expires_at < known.fresh_until:  # L3 has not heard of all its hits
-            known = self.model[key] = known._replace(fresh_until=hit.entry.expires_at)
+        expires_at = self.harness.store.expires_at(hit.entry)
+        if expires_at < known.fresh_until:  # L3 has not heard of all its hits
+            known = self.model[key] = known._replace(fresh_until=expires_at)
         assert known.age(now) == ("stale" if hit.stale else "fresh")
         stated = known.terms
         if stated is not None and stated.sliding and not hit.stale:
             renewed = min(now + stated.sliding, known.created_at + stated.max_age)
             known = known._replace(fresh_until=max(known.fresh_until, renewed))
             self.model[key] = known
-        assert hit.entry.expires_at == known.fresh_until
+        assert hit.stale or hit.entry.expires_at == known.fresh_until
 
     @rule(key=st.sampled_from(KEYS))
     def delete(self, key: bytes) -> None:
@@ -205,6 +207,23 @@ class StoreMachine(RuleBasedStateMachine):
         for key, known in list(self.model.items()):
             if known.terms is not None and set(known.terms.marks) & set(marks):
                 del self.model[key]
+
+    @rule(named=st.sampled_from(TAGS), namespace=st.sampled_from(["ns1", "ns2"]))
+    def soften(self, named: str, namespace: str) -> None:
+        mark = mark_of(namespace, named)
+        now = self.harness.now
+        self.harness.run(self.harness.store.invalidate_tags([mark], soft=True))
+        for key, known in self.model.items():
+            if known.terms is not None and mark in known.terms.marks:
+                fresh_until = min(known.fresh_until, now)
+                self.model[key] = known._replace(fresh_until=fresh_until, softened=True)
+
+    @rule()
+    def an_hour_passes(self) -> None:
+        """What was softened is gone."""
+        self.harness.now += SOFT_SECONDS + 1
+        self.harness.run(sweep(self.harness.store))
+        assert not self.harness.store.softened.any
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
@@ -264,7 +283,10 @@ class StoreMachine(RuleBasedStateMachine):
             )
             listed.update(row.key for row in rows)
         now = self.harness.now
-        live = {key for key, known in self.model.items() if known.age(now) != "gone"}
+        # A list does not say of what L3 has whether it was softened.
+        live = {
+            key for key, known in self.model.items() if known.age(now) != "gone" or known.softened
+        }
         assert listed <= live
 
     @invariant()

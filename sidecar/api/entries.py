@@ -169,13 +169,9 @@ class Scope(Struct, forbid_unknown_fields=True):
         tuple[Tag, ...] | UnsetType, Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_KEYS})
     ] = UNSET
     soft: Annotated[
-        bool,
-        Meta(
-            description="With `tags`: their entries are stale from now on, instead of gone.",
-            # No schema says that it may be true only with `tags`.
-            extra_json_schema={"const": False},
-        ),
-    ] = False
+        bool | UnsetType,
+        Meta(description="With `tags`: their entries are stale from now on, instead of gone."),
+    ] = UNSET
 
 
 class ListedKey(Struct, kw_only=True):

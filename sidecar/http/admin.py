@@ -84,7 +84,7 @@ class AdminApi:
             raise InvalidRequestError(
                 'Send one of "tags": ["a", "b"], "prefix": "some/prefix" and "all": true.'
             )
-        if body.soft and body.tags is UNSET:
+        if body.soft is not UNSET and body.tags is UNSET:
             raise InvalidRequestError("Only tags can be invalidated softly; leave soft out.")
         prefix = "" if body.prefix is UNSET else body.prefix
         scope = full_scope(body.namespace.encode(), prefix.encode())
@@ -93,7 +93,7 @@ class AdminApi:
                 await self._store.invalidate(scope)
             else:
                 marks = _marks(body.namespace, body.tags)
-                await self._store.invalidate_tags(marks, soft=body.soft)
+                await self._store.invalidate_tags(marks, soft=body.soft is True)
         except WriteError as error:
             raise of_write(error, "the invalidation") from None
         return Reply(204)

@@ -381,7 +381,10 @@ ENTRIES = (
 BOTH = ("application/json", MESSAGEPACK)
 KEYS = Body(shape=entries.Keys, example={"namespace": "demo", "keys": ["a", "b"]})
 WRITTEN = Answer(200, "The result for each key.", entries.Written, media_types=BOTH)
-EITHER = {"minProperties": 2, "maxProperties": 2}
+EITHER = {
+    "oneOf": [{"required": [each]} for each in ("tags", "prefix", "all")],
+    "dependentRequired": {"soft": ["tags"]},
+}
 
 MANY = (
     Route[DataApi](

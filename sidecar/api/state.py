@@ -155,6 +155,9 @@ class NamespaceSettings(Struct, frozen=True, kw_only=True):
     stale_if_error_seconds: float
     sliding: bool
     max_age_seconds: float | None
+    refresh_early: Annotated[
+        float, Meta(description="The last share of a life in which a reader loads it anew.")
+    ]
     origin: OriginSettings | None
 
 

@@ -27,6 +27,8 @@ class NamespaceConfig:
     stale_if_error_seconds: float = 0.0
     sliding: bool = False
     max_age_seconds: float | None = None
+    refresh_early: float = 0.0
+    """The last share of a life in which one of those who read a value is to load it anew."""
     origin: OriginConfig | None = None
 
     @property

@@ -193,6 +193,7 @@ class NamespaceSection(Section):
     stale_if_error: Duration = UNSTATED
     sliding: bool = UNSTATED
     max_age: Duration = UNSTATED
+    refresh_early: Percent = UNSTATED
     origin: Origin = UNSTATED
 
     @model_validator(mode="after")

@@ -81,7 +81,7 @@ class Loader:
         if not self.covers(key):
             return False
         found = self._store.locate(key)
-        return not isinstance(found, Found) or self._store.is_over(found.entry)
+        return not isinstance(found, Found) or self._store.is_due(found.entry)
 
     async def get(
         self,
@@ -98,6 +98,8 @@ class Loader:
         """
         hit = await self._store.get(key, reserve, on_error=on_error)
         if hit is not None and not hit.stale and not revalidate:
+            if self._store.is_due(hit.entry):
+                self._begin(key)
             return Loaded(hit)
         return await self.load(key, hit, reserve, revalidate=revalidate)
 
@@ -283,6 +285,7 @@ def _terms_of(namespace: NamespaceConfig, key: bytes, freshness: Freshness) -> E
         last_modified=freshness.last_modified,
         kept=min(max(freshness.lifetime_seconds, LEAST_KEPT_SECONDS), MOST_KEPT_SECONDS),
         must_revalidate=freshness.must_revalidate,
+        early=namespace.refresh_early,
     )
 
 

@@ -38,6 +38,7 @@ class _Stored(msgspec.Struct, array_like=True, gc=False):
     last_modified: str | None = None
     kept: float = 0.0
     must_revalidate: bool = False
+    early: float = 0.0
 
 
 class Terms:
@@ -47,11 +48,13 @@ class Terms:
     `sliding` is the life that a hit gives it anew, 0 if none does, but not beyond `max_age` after
     it was written. `etag` and `last_modified` are what its origin knows it by; `kept`, for how long
     it is kept after its life to be revalidated with these; with `must_revalidate`, it is never
-    served stale.
+    served stale. `early` is the last share of its life in which one of those who read it is to
+    load it anew.
     """
 
     __slots__ = (
         "bytes",
+        "early",
         "etag",
         "grace",
         "if_error",
@@ -81,6 +84,7 @@ class Terms:
         self.last_modified: Final = found.last_modified
         self.kept: Final = found.kept
         self.must_revalidate: Final = found.must_revalidate
+        self.early: Final = found.early
         self.sliding: Final = found.sliding
         self.max_age: Final = found.max_age
 
@@ -104,6 +108,7 @@ class Terms:
             if_error=self.if_error,
             sliding=self.sliding,
             max_age=self.max_age,
+            early=self.early,
         )
 
     @property
@@ -129,13 +134,13 @@ def terms(
     if_error: float = 0.0,
     sliding: float = 0.0,
     max_age: float = math.inf,
+    early: float = 0.0,
 ) -> Terms | None:
     """These terms; None if they state nothing."""
-    if not (tags or while_revalidate or if_error or sliding):
+    if not (tags or while_revalidate or if_error or sliding or early):
         return None
-    return stored_terms(
-        _encode(_Stored(namespace, tags, while_revalidate, if_error, sliding, max_age))
-    )
+    stored = _Stored(namespace, tags, while_revalidate, if_error, sliding, max_age, early=early)
+    return stored_terms(_encode(stored))
 
 
 def with_defaults(
@@ -145,13 +150,20 @@ def with_defaults(
     *,
     sliding: float,
     max_age: float | None,
+    early: float,
 ) -> Terms | None:
     """The terms that a put has stated, and where it has not, these: for how long it is served while
-    it is revalidated, and after an error; and the life that a hit renews, 0 if none does.
+    it is revalidated, and after an error; the life that a hit renews, 0 if none does; and the share
+    of the life in which it is loaded anew.
     """
     if stated is not None and (stated.must_revalidate or stated.etag or stated.last_modified):
         return stated  # an origin's, which says what applies
-    if stated is not None and (stated.grace or not any(graces)) and (stated.sliding or not sliding):
+    if (
+        stated is not None
+        and (stated.grace or not any(graces))
+        and (stated.sliding or not sliding)
+        and (stated.early or not early)
+    ):
         return stated
     tags: tuple[str, ...] = ()
     if stated is not None:
@@ -167,6 +179,7 @@ def with_defaults(
         if_error=graces[1],
         sliding=sliding,
         max_age=math.inf if max_age is None else max_age,
+        early=early,
     )
 
 
@@ -179,6 +192,7 @@ def terms_of_origin(
     last_modified: str | None,
     kept: float,
     must_revalidate: bool,
+    early: float,
 ) -> Terms | None:
     """The terms of a value that an origin gave; `kept` only matters if it has validators."""
     stored = _Stored(
@@ -189,6 +203,7 @@ def terms_of_origin(
         last_modified=last_modified,
         kept=kept if etag or last_modified else 0.0,
         must_revalidate=must_revalidate,
+        early=early,
     )
     return None if stored == _Stored(namespace) else stored_terms(_encode(stored))
 

@@ -258,7 +258,7 @@ class Store:
             found, value = await self.read(key, reserve)
             found = None if isinstance(found, Unanswered) else found
             lease = None
-            if found is None or self.is_over(found.entry):
+            if found is None or self.is_due(found.entry):
                 lease = self.leases.take(key, lease_seconds)
                 is_served = found is not None and self._is_served(found.entry)
                 if lease is None and not is_served and self.disk.monotonic() < until:
@@ -275,6 +275,13 @@ class Store:
         if value is None:
             value = entry.value if isinstance(entry.value, bytes) else unpack(entry.value)
         return Hit(entry, found.tier, value, self.is_over(entry))
+
+    def is_due(self, entry: Entry) -> bool:
+        """Whether it is to be loaded anew: its life has ended, or is in its last part."""
+        expires_at, terms = self.expires_at(entry), entry.terms
+        if terms is not None and terms.early:
+            expires_at -= terms.early * (expires_at - entry.created_at)
+        return is_expired(expires_at, self._clock())
 
     def is_over(self, entry: Entry) -> bool:
         """Whether the life of an entry has ended: it is stale, or gone."""
@@ -824,6 +831,7 @@ class Store:
             graces,
             sliding=life if slides else 0.0,
             max_age=namespace.max_age_seconds,
+            early=0.0 if math.isinf(life) else namespace.refresh_early,
         )
 
     def default_life(self, key: bytes, otherwise: float) -> float:

@@ -127,8 +127,12 @@ async def many(
 
         async def client() -> tuple[int, bytes]:
             nonlocal loads
-            async with session.get(f"{url}?lease=1&wait=20") as answer:
-                token, got = answer.headers.get("Cache-Lease"), await answer.read()
+            while True:
+                async with session.get(f"{url}?lease=1&wait=20") as answer:
+                    token, got = answer.headers.get("Cache-Lease"), await answer.read()
+                if answer.status != 503:
+                    break
+                await asyncio.sleep(0.2)  # the machine is busy, and this one came too late
             if token is None:
                 return answer.status, got
             loads += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ namespaces:
   img-*: {default_ttl: 100s, stale_while_revalidate: 5m, stale_if_error: 1h}
   img-big: {default_ttl: 1000s}
   spread: {default_ttl: 1000s, jitter: 50%}
+  early: {default_ttl: 4s, refresh_early: 75%}
   db0: {default_ttl: 500s, max_ttl: 600s}
 """
 
@@ -108,6 +110,18 @@ def test_values_of_a_namespace_are_served_stale(named: RunningSidecar) -> None:
     named.ask("PUT", f"{path}?ttl=0.1", b"v", fields)
     wait_until(lambda: named.ask("GET", path).status == 404, "it is no answer for others")
     assert named.ask("GET", path, None, {"Cache-Control": "max-stale"}).status == 200
+
+
+def test_a_value_is_refreshed_before_its_life_ends(named: RunningSidecar) -> None:
+    """By one of those who read it with a lease, while it is fresh."""
+    path = "/v1/cache/early/a"
+    put(named, "early/a")
+    assert "Cache-Lease" not in named.ask("GET", f"{path}?lease=5").headers
+    time.sleep(1.2)
+    first, second = named.ask("GET", f"{path}?lease=5"), named.ask("GET", f"{path}?lease=5")
+    assert left_in(first.headers) >= 1
+    assert "Cache-Lease" in first.headers
+    assert "Cache-Lease" not in second.headers
 
 
 def test_an_edit_applies_to_what_is_put_later(named: RunningSidecar, tmp_path: Path) -> None:

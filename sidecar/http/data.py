@@ -30,7 +30,7 @@ from sidecar.http.lives import (
 from sidecar.http.messages import Reply, Request
 from sidecar.http.preferences import APPLIED, wants_representation
 from sidecar.http.queries import CountQuery, GetQuery, PutQuery, TouchQuery
-from sidecar.http.tags import states_tags, tags_in
+from sidecar.http.tags import may_state_terms, tags_in
 from sidecar.http.through import forwarded, hit_or_reply
 from sidecar.http.written import (
     lines_of_version,
@@ -205,15 +205,16 @@ class EntryApi:
             raise InvalidRequestError("A value is put whole; send it without Content-Range.")
         ttl = self._life(key, headers, query.ttl)
         content_type = content_type_of(headers.get(CONTENT_TYPE) or DEFAULT_CONTENT_TYPE)
-        if query.sliding or query.max_age is not UNSET:
-            return key, content_type, ttl, _terms(key, headers, query, ttl)
-        if states_tags(headers) or states_grace(headers):
+        if may_state_terms(headers) or query.sliding or query.max_age is not UNSET:
             return key, content_type, ttl, _terms(key, headers, query, ttl)
         return key, content_type, ttl, None
 
     def _life(self, key: bytes, headers: Headers, stated: float | str | UnsetType) -> float:
         """In seconds. With ?ttl, Cache-Control is not read, be it valid or not."""
-        default = self._store.default_life(key, self._store.config.default_ttl_seconds)
+        store = self._store
+        default = store.config.default_ttl_seconds
+        if store.namespaces.any:
+            default = store.default_life(key, default)
         if stated is UNSET:
             return ttl_of(headers, default, self._clock())
         return life_of(stated, default)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.api.errors import InvalidRequestError
 from sidecar.api.terms import tags_of
-from sidecar.http.fields import CACHE_GROUPS, CACHE_TAG, list_field
+from sidecar.http.fields import CACHE_CONTROL, CACHE_GROUPS, CACHE_TAG, list_field
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
@@ -21,8 +21,9 @@ _LIST = re.compile(rf"[ ]*(?:{_ITEM}(?:[ \t]*,[ \t]*{_ITEM})*)?[ ]*")
 """RFC 9651, sections 3.1 and 3.3.3; parameters are ignored."""
 
 
-def states_tags(headers: Headers) -> bool:
-    return CACHE_GROUPS in headers or CACHE_TAG in headers
+def may_state_terms(headers: Headers) -> bool:
+    """Whether a put may state more than its life: most have none of these fields."""
+    return CACHE_CONTROL in headers or CACHE_GROUPS in headers or CACHE_TAG in headers
 
 
 def tags_in(headers: Headers) -> tuple[str, ...]:

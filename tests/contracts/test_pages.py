@@ -26,6 +26,7 @@ from sidecar.cli.lines import Line
 from sidecar.cli.palette import paint
 from sidecar.cli.report import outcomes_table
 from sidecar.cli.screen import Screen
+from sidecar.config.namespaces import MAX_NAMED
 from sidecar.config.rules_schema import (
     MAX_BASELINES,
     MAX_RULES,
@@ -35,18 +36,24 @@ from sidecar.config.rules_schema import (
 from sidecar.http.admin import MAX_PAGE
 from sidecar.http.batch import AT_ONCE
 from sidecar.http.openapi import answers
+from sidecar.http.queries import LEASE_SECONDS, WAIT_SECONDS
 from sidecar.http.reading import MOST_LINES
 from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route
 from sidecar.http.wording import HEAD_BYTES
+from sidecar.loading.remembered import MOST_KEYS as MOST_ABSENT
 from sidecar.model.answers import PAGE_BYTES
 from sidecar.model.outcome import VERDICTS
+from sidecar.model.tags import MOST_SOFTENED, MOST_TAGS
+from sidecar.model.terms import MAX_TAG_BYTES, MAX_TAGS
 from sidecar.optimizer.standing import STATES
 from sidecar.resp.commands import ALL
 from sidecar.serving.budget import UNLIMITED_BYTES
 from sidecar.serving.limits import OPS_LIMITS, Limits
 from sidecar.serving.paced import CONNECTIONS_PER_SECOND
+from sidecar.store.leases import MOST_LEASES
 from sidecar.store.listing import SLICE_KEYS
+from sidecar.store.store import SOFT_SECONDS
 from sidecar.telemetry.metrics import OTHER, OTHERS, RENDERINGS_PER_SECOND
 from tests.cli.examples import IMPROVED, watched
 from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
@@ -249,6 +256,18 @@ def test_the_limits_are_those_of_the_program() -> None:
     assert limits["a body"] == f"{served.body_seconds:g} s"
     assert limits["a client that does not read its answer"] == f"{served.send_seconds:g} s"
     assert limits["keys in a batch"] == f"{MAX_KEYS:,}"
+    tags = limits["tags of an entry, bytes of a tag, tags of an invalidation"]
+    assert tags == f"{MAX_TAGS}, {MAX_TAG_BYTES}, {MAX_KEYS:,}"
+    invalidated = limits["invalidated tags until the sweep has removed what they cover"]
+    assert invalidated == f"{MOST_TAGS:,}"
+    softened = limits["tags that were invalidated softly"]
+    assert softened == f"{MOST_SOFTENED:,}, for an hour"
+    assert SOFT_SECONDS == 3600
+    leases = limits["leases, and the seconds of one, and of a wait for one"]
+    assert leases == f"{MOST_LEASES:,}, {LEASE_SECONDS}, {WAIT_SECONDS}"
+    assert limits["namespaces in `cache.yaml`"] == f"{MAX_NAMED}"
+    absent = limits["keys of which an origin has said that it has none"]
+    assert absent == f"{MOST_ABSENT:,}"
     page = limits["keys in a page of `/v1/keys`"]
     assert page == f"{MAX_PAGE:,}, of {PAGE_BYTES >> 10} KiB in all"
     listed = limits["all lines of a header field that is a list, such as `If-None-Match`"]

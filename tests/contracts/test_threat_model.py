@@ -12,6 +12,7 @@ ATTACKERS = {
     "another pod",
     "a web page, by a port-forward or rebinding",
     "a hostile ConfigMap",
+    "an origin",
     "a hostile volume",
 }
 TEST = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")

@@ -1,10 +1,15 @@
-"""Under which condition a write, or a read, of an entry is wanted."""
+"""What names a version, and under which condition a write, or a read, of an entry is wanted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sidecar.model.entry import Entry
+
+
+def etag(entry: Entry) -> str:
+    """Its ETag: unique for each write."""
+    return f'"{entry.seq:x}"'
 
 
 @dataclass(frozen=True, slots=True)

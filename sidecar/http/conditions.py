@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from sidecar.api import conditions
 from sidecar.api.conditions import Condition, Versions
 from sidecar.api.errors import InvalidRequestError, condition_failed
 from sidecar.http.accepting import CODINGS, IDENTITY, Accepted
@@ -25,7 +26,8 @@ _TAGS = re.compile(rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*)?(?:,[ \t]*(?:{_ENTITY_TAG}[ 
 
 def etag(entry: Entry, coding: str = IDENTITY) -> str:
     """The ETag of an entry in a coding: unique for each write, and so a strong validator."""
-    return f'"{entry.seq:x}"' if coding == IDENTITY else f'"{entry.seq:x}-{coding}"'
+    tag = conditions.etag(entry)
+    return tag if coding == IDENTITY else f'{tag[:-1]}-{coding}"'
 
 
 def condition_of(headers: Headers) -> Condition | None:

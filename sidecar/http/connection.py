@@ -19,6 +19,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from sidecar.api.errors import TooLateError
+from sidecar.api.leases import MOST_BOUND
 from sidecar.http.messages import (
     LARGE_BYTES,
     Reply,
@@ -56,9 +57,6 @@ def unavailable(detail: str, headers: str = "") -> bytes:
 
 
 _TOO_LATE = unavailable(str(TooLateError()))
-
-
-MOST_ENDS = 64
 
 
 class Connection(Pipeline):
@@ -312,7 +310,7 @@ class Connection(Pipeline):
         if self.transport is None:
             end()
         else:
-            self._ends = (*self._ends[1 - MOST_ENDS :], end)
+            self._ends = (*self._ends[1 - MOST_BOUND :], end)
 
     def handle_error(
         self,

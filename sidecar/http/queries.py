@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sidecar.api.entries import Seconds
 from sidecar.api.errors import InvalidRequestError
 from sidecar.api.integers import LEAST, MOST, integer_or_none
+from sidecar.api.leases import LEASE_SECONDS, WAIT_SECONDS
 from sidecar.api.values import KEEP, seconds_of
 
 Lifetime = Seconds | Literal["never"]
@@ -49,10 +50,6 @@ def _integer(text: str) -> int:
             f"by, initial, min and max take whole numbers from {LEAST} to {MOST}: by=-1."
         )
     return number
-
-
-LEASE_SECONDS = 300
-WAIT_SECONDS = 60
 
 
 class GetQuery(Struct, frozen=True):

@@ -189,6 +189,8 @@ class Client(Plain):
         self._release_queue()
         self.end_transaction()
         self.service.forget(self)
+        for end in self._ends:
+            end()
 
     def no_more(self) -> None:
         """The client has sent its last byte: it is closed when it has its replies."""
@@ -414,7 +416,10 @@ class Client(Plain):
     def _queue_up(self, command: Command, arguments: list[bytes]) -> None:
         assert self.transaction is not None  # noqa: S101  (see `_is_queued`)
         if command.run is None:
-            raise RespError("ERR Command not allowed inside a transaction")
+            raise RespError(
+                "ERR Command not allowed inside a transaction: it may have to wait. Send it before "
+                "MULTI."
+            )
         if not self.transaction.add(command, arguments):
             raise RespError(OUT_OF_MEMORY)
         self._reply(QUEUED)
@@ -432,6 +437,14 @@ class Client(Plain):
         if command.writes and self._refuses(command.name, arguments, self._store.refuses_write):
             return
         reads = command.reads or (command.depends is not None and command.depends(arguments))
+        if (
+            command.at_once is not None
+            and self.tracking is None
+            and (at_once := command.at_once(call)) is not None
+        ):
+            self._reply(at_once)
+            self._admission.record(command.name, OK_STATUS, began_at)
+            return
         must_wait = command.later is not None or (
             (command.writes and not self._store.accepts) or (reads and not versions.at_once(keys))
         )

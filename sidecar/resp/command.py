@@ -77,6 +77,8 @@ class Command:
     writes: bool = False
     later: RunLater | None = None
     """What does it with waits of its own, instead of `run`, which is for transactions then."""
+    at_once: Callable[[Any], bytes | None] | None = None
+    """What `later` would reply, where that takes no wait; else None, and nothing was done."""
     flags: frozenset[str] = frozenset()
     parts: Mapping[str, Command] = field(default_factory=lambda: MappingProxyType({}))
     """Its subcommands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sidecar.model.entry import Entry
 from sidecar.store.store import Written
 from sidecar.tiers.disk import Unanswered
 
@@ -20,6 +21,11 @@ class Effect:
     def __call__(self, written: Written | Unanswered) -> None:
         self._written = written
         self._effects.count(written)
+
+    @property
+    def entry(self) -> Entry | None:
+        """The version that it has made, once it is known."""
+        return self._written.entry if isinstance(self._written, Written) else None
 
     def has_replaced(self) -> bool:
         return isinstance(self._written, Written) and self._written.replaced

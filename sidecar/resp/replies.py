@@ -42,6 +42,13 @@ def integer(number: int) -> bytes:
     return b":%d\r\n" % number
 
 
+def boolean(protocol: int, value: bool) -> bytes:
+    """RESP2 has no type for it."""
+    if protocol == 3:
+        return b"#t\r\n" if value else b"#f\r\n"
+    return ONE if value else ZERO
+
+
 def bulk(value: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(value), value)
 

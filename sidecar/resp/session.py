@@ -6,10 +6,11 @@ How its commands are run, and their replies kept in order, is in `client`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sidecar.api.leases import MOST_BOUND
 from sidecar.model.clock import Clock
 from sidecar.resp.databases import prefix_of
 from sidecar.resp.transaction import Transaction, Watching
@@ -101,6 +102,7 @@ class Session(ABC):
         self.tracking: Tracking | None = None
         self.transaction: Transaction | None = None
         self.watch: Watching | None = None
+        self._ends: tuple[Callable[[], None], ...] = ()
         self.begin(needs_token=needs_token)
 
     def begin(self, *, needs_token: bool) -> None:
@@ -160,6 +162,10 @@ class Session(ABC):
         if self.watch is not None:
             self.watch.end()
             self.watch = None
+
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Call this when it is gone. Of many, only the last are called."""
+        self._ends = (*self._ends[1 - MOST_BOUND :], end)
 
     # ---- what it may be asked for
 

@@ -1,4 +1,7 @@
-"""The versions of a command's keys, all of one moment, and what it writes."""
+"""The versions of a command's keys, all of one moment, and what it writes.
+
+One file of more than 300 lines, since what is read and what is written are of that one moment.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from sidecar.model.clock import Clock
 from sidecar.model.entry import DEFAULT_CONTENT_TYPE, Entry, Packed, split
 from sidecar.model.errors import NotReadyError, WriteError
 from sidecar.model.life import is_expired
-from sidecar.resp.effects import Effects
+from sidecar.model.terms import Terms
+from sidecar.resp.effects import Effect, Effects
 from sidecar.resp.times import NEVER
 from sidecar.store.store import Ask, Found, Reserve, Store
 from sidecar.store.watching import Watch
@@ -42,7 +46,6 @@ class Versions:
 
     __slots__ = (
         "_clock",
-        "_flushed",
         "_held",
         "_held_bytes",
         "_kept",
@@ -62,7 +65,6 @@ class Versions:
         """What was looked up."""
         self._kept: dict[bytes, Found | None] = {}
         """What was at hand before the first write of several commands."""
-        self._flushed: tuple[bytes, ...] = ()
         self.effects = effects
 
     # ---- reading
@@ -119,6 +121,10 @@ class Versions:
             self._reserved_bytes += size
             await reserve(size)
 
+    def hold(self, key: bytes, entry: Entry, value: bytes) -> None:
+        """Have what a lookup has returned be readable until the next await."""
+        self._held[key] = Version(entry, value)
+
     def keep(self) -> None:
         """Have what was looked up stay readable between the writes of several commands. What one of
         them puts may take the place in memory of what a later one reads; that is in L3 then, and
@@ -132,12 +138,12 @@ class Versions:
         """The version in force."""
         found = self._store.locate(key)
         if isinstance(found, Ask):
-            if key.startswith(self._flushed):  # earlier in this transaction
-                return None
             if key in self._held:
                 held = self._held[key]
-                return None if held is None or self._is_over(held.entry) else held
+                return None if held is None or self._is_gone(held.entry) else held
             found = self._kept[key]
+            if found is not None and self._is_gone(found.entry):
+                return None
         if found is None or self._is_over(found.entry):
             return None
         entry = found.entry
@@ -176,6 +182,10 @@ class Versions:
 
     def _is_over(self, entry: Entry) -> bool:
         return self._store.is_over(entry)
+
+    def _is_gone(self, entry: Entry) -> bool:
+        """Whether what was read before is over, or was invalidated earlier in this transaction."""
+        return self._is_over(entry) or self._store.is_invalidated(entry)
 
     async def _read(self, key: bytes, reserve: Reserve) -> None:
         found, value = await self._store.read(key, reserve)
@@ -221,13 +231,30 @@ class Versions:
         """
         return self._clock() + self._store.default_life(key, NEVER)
 
+    def put_described(
+        self,
+        key: bytes,
+        value: bytes,
+        expires_at: float,
+        content_type: str,
+        terms: Terms | None,
+        *,
+        lease: str | None,
+    ) -> Effect | None:
+        """As `put`, of a media type and with terms. Raises WriteError, also if the lease with this
+        token is not held. Returns None where the version has expired already.
+        """
+        if lease is not None:
+            self._store.check_lease(key, lease, terms)
+        return self._put(key, value, expires_at, content_type, terms=terms)
+
     def _put(
         self, key: bytes, value: bytes, expires_at: float, content_type: str, **options: Any
-    ) -> None:
+    ) -> Effect | None:
         """`options` are those of `Store.begin_put`."""
         if is_expired(expires_at, self._clock()):
             self.delete(key)
-            return
+            return None
         effect = self.effects.begin()
         try:
             self._store.begin_put(
@@ -236,6 +263,7 @@ class Versions:
         except WriteError:
             self.effects.withdraw(1)
             raise
+        return effect
 
     def redate(self, entry: Entry, expires_at: float) -> None:
         """Give an entry that is in force another time of expiry."""
@@ -265,7 +293,10 @@ class Versions:
         except WriteError:
             self.effects.withdraw(len(effects))
             raise
-        self._flushed += scopes
+
+    def invalidate_tags(self, marks: list[int]) -> None:
+        """Remove all entries with one of these tags (`terms.mark_of`)."""
+        self._store.begin_invalidate_tags(marks, self.effects.begin())
 
 
 def _size_of(version: Version | None) -> int:

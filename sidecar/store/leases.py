@@ -89,9 +89,11 @@ class Leases:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lease.waiters.append(ended)
         seconds = min(lease.ends_at, until) - self._monotonic()
-        await asyncio.wait([ended], timeout=max(0.0, seconds))
-        if not ended.done():
-            lease.waiters.remove(ended)
+        try:
+            await asyncio.wait([ended], timeout=max(0.0, seconds))
+        finally:  # also where whoever waits is gone
+            if not ended.done():
+                lease.waiters.remove(ended)
 
     # ---- as one who follows what changes
 

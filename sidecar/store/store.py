@@ -655,13 +655,17 @@ class Store:
         **options: float | None,
     ) -> None:
         """Begin a put for which the key has been leased."""
+        self.check_lease(key, token, terms)
+        begin(on_written, **options)
+
+    def check_lease(self, key: bytes, token: str, terms: Terms | None) -> None:
+        """Raises LeaseLostError unless a version with these terms may be put with this lease."""
         lease = self.leases.holds(key, token)
         if lease is None:
             raise LeaseLostError
         if terms is not None and self.tags.covers(terms.marks, lease.seq):
             self.leases.give_back(lease)
             raise LeaseLostError
-        begin(on_written, **options)
 
     async def delete(self, key: bytes, condition: Condition | None = None) -> Written:
         """Remove the current version; `replaced` is whether there was one."""
@@ -1195,6 +1199,10 @@ class Store:
         return await begun
 
     # ---- predicates
+
+    def is_invalidated(self, entry: Entry) -> bool:
+        """Whether a version that was read before has been invalidated since."""
+        return self.memory.invalidated(entry)
 
     def _known(self, entry: Entry | None) -> bool:
         """Whether it is a live version of which L3 cannot report that it was replaced."""

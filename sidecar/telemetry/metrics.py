@@ -43,7 +43,7 @@ OTHERS = frozenset(
     {
         *("auth", "client", "command", "config", "echo", "hello", "info", "ping", "quit"),
         *("bgsave", "lastsave", "role", "save", "time", "wait", "reset", "select", "script"),
-        *("discard", "multi", "unwatch", "memory", "object", "type", "dbsize"),
+        *("discard", "multi", "watch", "unwatch", "memory", "object", "type", "dbsize"),
         *("ttl", "pttl", "expiretime", "pexpiretime"),
         *("psubscribe", "pubsub", "punsubscribe", "subscribe", "unsubscribe"),
     }

@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from sidecar.api.entries import MAX_KEYS
+from sidecar.api.leases import LEASE_SECONDS, WAIT_SECONDS
 from sidecar.api.state import Problem
 from sidecar.catalogue import CATALOGUE
 from sidecar.cli import main
@@ -36,7 +37,6 @@ from sidecar.config.rules_schema import (
 from sidecar.http.admin import MAX_PAGE
 from sidecar.http.batch import AT_ONCE
 from sidecar.http.openapi import answers
-from sidecar.http.queries import LEASE_SECONDS, WAIT_SECONDS
 from sidecar.http.reading import MOST_LINES
 from sidecar.http.routes import DATA, OPS, operation_names
 from sidecar.http.routing import Route

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidecar.resp.command import Command
 from sidecar.resp.commands import (
+    cache,
     clients,
     connection,
     described,
@@ -22,6 +23,7 @@ ALL: dict[str, Command] = {
         strings,
         keys,
         keyspace,
+        cache,
         transactions,
         scripts,
         connection,

@@ -20,6 +20,8 @@ from sidecar.resp.replies import (
 )
 
 DOCUMENTED_AT = "See https://valkey.io/commands/"
+OWN = "cache."
+DOCUMENTED_HERE = "See docs/redis.md of cache-sidecar, Commands of its own"
 
 
 def all_(call: Call) -> Reply:
@@ -152,7 +154,8 @@ def _categories(command: Command) -> list[bytes]:
 
 
 def _documented(command: Command, protocol: int) -> bytes:
-    page = DOCUMENTED_AT + command.name.replace("|", "-")
+    is_own = command.name.startswith(OWN)
+    page = DOCUMENTED_HERE if is_own else DOCUMENTED_AT + command.name.replace("|", "-")
     fields = [(bulk(b"summary"), bulk(page.encode()))]
     if command.parts:
         parts = (

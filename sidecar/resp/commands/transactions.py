@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sidecar.api.errors import RequestError
 from sidecar.model.errors import WriteError
 from sidecar.resp.call import Call
 from sidecar.resp.command import ALL_KEYS, Command, Reply
 from sidecar.resp.databases import selected
-from sidecar.resp.errors import OUT_OF_MEMORY, RespError, of_write_error
+from sidecar.resp.errors import OUT_OF_MEMORY, RespError, of_request, of_write_error
 from sidecar.resp.replies import OK, array, error, null_array
 from sidecar.resp.transaction import Transaction, Watching
 
@@ -73,6 +74,8 @@ def _run(call: Call, command: Command, arguments: list[bytes]) -> Reply:
         return command.run(queued)
     except RespError as wrong:
         return error(wrong.text)
+    except RequestError as wrong:
+        return error(of_request(wrong).text)
     except WriteError as wrong:
         return error(of_write_error(wrong))
 

@@ -308,7 +308,8 @@ class Batch:
     def _invalidate(self, write: Invalidate) -> int:
         invalidations = self._tier.invalidations
         if not invalidations.covers(write.scope, write.seq):  # otherwise a later one includes it
-            invalidations.add(write.scope, write.seq)
+            for included in invalidations.add(write.scope, write.seq):
+                self.forget_scope(included)
             self.rows.put(scope_row(write.scope), pack_seq(write.seq))
         return NEW
 

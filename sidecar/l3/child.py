@@ -335,6 +335,7 @@ class Child:
             gone=self._gone,
             largest=engine.largest,
             softened=[] if self._has_told else engine.softened,
+            invalidation_bytes=engine.invalidation_bytes,
         )
         self._has_told = True
         self._reply(wire.Reply([], [], [], status=status))

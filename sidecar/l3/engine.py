@@ -97,6 +97,10 @@ class Engine:
     def invalidations(self) -> int:
         return len(self._tier.invalidations)
 
+    @property
+    def invalidation_bytes(self) -> int:
+        return self._tier.invalidations.size_bytes
+
     def pending_compaction_bytes(self) -> int:
         return self._db.pending_compaction_bytes()
 

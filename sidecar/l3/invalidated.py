@@ -38,7 +38,7 @@ def pack_seq(seq: int) -> bytes:
 
 def load_scopes(state: Rdict, invalidations: Invalidations) -> None:
     for scope, seq in _rows(state, _SCOPE):
-        invalidations.add(scope, seq)
+        invalidations.add(scope, seq)  # in any order
 
 
 def load_tags(state: Rdict, tags: Tags) -> None:

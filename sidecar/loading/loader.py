@@ -61,7 +61,7 @@ class Loader:
         self._seen = store.namespaces
         self._loads: dict[bytes, asyncio.Task[_Outcome]] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._remembered = Remembered(store.disk.monotonic)
+        self._remembered = Remembered()
         self._follows = False
 
     def covers(self, key: bytes) -> bool:

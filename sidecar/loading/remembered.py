@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sidecar.model.clock import Clock
 
 MOST_KEYS = 4096
@@ -15,7 +17,7 @@ class Remembered:
     are for single callers. Both for a time, of the oldest no more than MOST_KEYS.
     """
 
-    def __init__(self, monotonic: Clock) -> None:
+    def __init__(self, monotonic: Clock = time.monotonic) -> None:
         self._monotonic = monotonic
         self._absent: dict[bytes, tuple[int, float]] = {}
         self._unshared: dict[bytes, float] = {}

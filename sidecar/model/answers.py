@@ -68,3 +68,4 @@ class Status(Struct, array_like=True, gc=False):
     gone: str = ""  # why entries from before are gone, for the log; empty if none are
     largest: int = 0xFFFFFFFF  # the size of the largest entry so far
     softened: list[tuple[int, int]] = []  # with the first status: see `Tags.items`
+    invalidation_bytes: int = 0  # of the scopes

@@ -25,7 +25,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final, TypeVar
@@ -85,9 +85,13 @@ from sidecar.tiers.disk import (
 from sidecar.tiers.memory import cost_of
 from sidecar.tiers.packing import LOOP_BYTES, UnpackError, unpack, unpack_aside
 
-MAX_INVALIDATIONS = 1024
-"""The most scopes waiting for their sweep. If they are of many lengths, each new one costs a read
-the order of all of them.
+MAX_INVALIDATIONS = 16_384
+"""The most scopes waiting for their sweep: some ten microseconds for each new one, a pause of some
+milliseconds when they are dropped.
+"""
+MAX_INVALIDATION_BYTES = 1 << 20
+"""Of all of them. At both limits they take 5.2 MiB in each of both processes, for which slack and
+requests have room in the smallest container.
 """
 LEAST_PACE = 0.01
 """The lowest pace of background work: without a sweep, dead entries would keep their space."""
@@ -727,7 +731,7 @@ class Store:
 
     async def invalidate(self, scope: bytes) -> Written:
         """Remove all entries below `scope` (a prefix of full keys), with immediate effect."""
-        self._check_invalidations(1)
+        self._check_invalidations([scope])
         await self.room()
         return await _written(partial(self._begin_invalidate, scope))
 
@@ -905,7 +909,7 @@ class Store:
         """Remove all entries below these scopes; otherwise like `begin_put`. Raises
         TooManyInvalidationsError, and changes nothing then.
         """
-        self._check_invalidations(len(scopes))
+        self._check_invalidations(scopes)
         for scope, on_written in scopes.items():
             self._begin_invalidate(scope, on_written)
 
@@ -1225,11 +1229,17 @@ class Store:
             or (l3.enabled and self.disk.state is not DOWN and size <= l3.max_bytes)
         )
 
-    def _check_invalidations(self, more: int) -> None:
-        """Raises TooManyInvalidationsError if there is no room for so many more."""
+    def _check_invalidations(self, more: Collection[bytes]) -> None:
+        """Raises TooManyInvalidationsError if there is no room for these scopes."""
+        count, size = len(self.invalidations), self.invalidations.size_bytes
         status = self.disk.status
-        on_disk = 0 if status is None else status.invalidations
-        if max(len(self.invalidations), on_disk) + more > MAX_INVALIDATIONS:
+        if status is not None:
+            count = max(count, status.invalidations)
+            size = max(size, status.invalidation_bytes)
+        if (
+            count + len(more) > MAX_INVALIDATIONS
+            or size + sum(map(len, more)) > MAX_INVALIDATION_BYTES
+        ):
             raise TooManyInvalidationsError
 
 

@@ -53,7 +53,7 @@ from sidecar.serving.limits import OPS_LIMITS, Limits
 from sidecar.serving.paced import CONNECTIONS_PER_SECOND
 from sidecar.store.leases import MOST_LEASES
 from sidecar.store.listing import SLICE_KEYS
-from sidecar.store.store import SOFT_SECONDS
+from sidecar.store.store import MAX_INVALIDATION_BYTES, MAX_INVALIDATIONS, SOFT_SECONDS
 from sidecar.telemetry.metrics import OTHER, OTHERS, RENDERINGS_PER_SECOND
 from tests.cli.examples import IMPROVED, watched
 from tests.contracts.pages import PAGES, ROOT, blocks, code, first_column, read, section, table
@@ -268,6 +268,11 @@ def test_the_limits_are_those_of_the_program() -> None:
     assert limits["namespaces in `cache.yaml`"] == f"{MAX_NAMED}"
     absent = limits["keys of which an origin has said that it has none"]
     assert absent == f"{MOST_ABSENT:,}"
+    scopes = limits[
+        "invalidations by prefix or of a namespace that the sweep has not worked off, and the "
+        "bytes of their prefixes"
+    ]
+    assert scopes == f"{MAX_INVALIDATIONS:,}, {MAX_INVALIDATION_BYTES >> 20} MiB"
     page = limits["keys in a page of `/v1/keys`"]
     assert page == f"{MAX_PAGE:,}, of {PAGE_BYTES >> 10} KiB in all"
     listed = limits["all lines of a header field that is a list, such as `If-None-Match`"]

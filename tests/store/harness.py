@@ -137,6 +137,7 @@ class Harness:
             pending_compaction_bytes=0,
             max_seq=self.engine.max_seq,
             invalidations=self.engine.invalidations,
+            invalidation_bytes=self.engine.invalidation_bytes,
             slowed=False,
             wiped=False,
             softened=self.engine.softened,

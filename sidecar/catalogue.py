@@ -1,9 +1,9 @@
 """What the sidecar knows by name: one frozen value, which is handed down by constructor.
 
-To add a policy, an action or a signal, write its file and add one line here. `app` and the commands
-use CATALOGUE unless they are given another; a plugin or a test makes one with
-`dataclasses.replace`. Only they and `testing` import this module: all other rooms are given the
-parts they need.
+To add a policy, an action, a signal or a source of warmers, write its file and add one line here.
+`app` and the commands use CATALOGUE unless they are given another; a plugin or a test makes one
+with `dataclasses.replace`. Only they and `testing` import this module: all other rooms are given
+the parts they need.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from sidecar.config.knobs import KNOBS, Knobs
-from sidecar.config.vocabulary import ActionForm, PolicyForm, Vocabulary
+from sidecar.config.vocabulary import ActionForm, PolicyForm, SourceForm, Vocabulary
 from sidecar.model.named import by_name
 from sidecar.optimizer.actions.collect import Collect
 from sidecar.optimizer.actions.compact_l3 import CompactL3
@@ -37,10 +37,16 @@ from sidecar.optimizer.conditions import Compiler
 from sidecar.optimizer.functions import FUNCTIONS, Function
 from sidecar.optimizer.one_shots import ONE_SHOTS
 from sidecar.optimizer.rules import compile_rule
+from sidecar.origins.checking import find_fault
+from sidecar.origins.own import OwnListeners
 from sidecar.policies import fifo, lfu, lru, random, s3fifo, sieve, ttl, w_tinylfu
 from sidecar.policies.registry import Policies
 from sidecar.signals import cache, cpu, garbage, http, io, memory, network, resp
 from sidecar.signals.signal import Signals
+from sidecar.warmers.reach import Reach
+from sidecar.warmers.sources.file import FileSource
+from sidecar.warmers.sources.protocol import Source
+from sidecar.warmers.sources.url import UrlSource
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +59,8 @@ class Catalogue:
     functions: Mapping[str, Function]
     """The functions that conditions may apply to a window of a signal."""
     knobs: Knobs
+    sources: Mapping[str, Source]
+    """Where warmers read entries."""
     one_shots: Mapping[str, str]
     """The changes that actions can make besides turning a knob: name and description."""
 
@@ -63,7 +71,14 @@ class Catalogue:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What a configuration document may name."""
+        """What a configuration document may name, where no flag allows warmers more."""
+        return self._vocabulary(Reach())
+
+    def vocabulary_within(self, reach: Reach) -> Vocabulary:
+        """What it may name where warmers may reach this."""
+        return self.vocabulary if reach == Reach() else self._vocabulary(reach)
+
+    def _vocabulary(self, reach: Reach) -> Vocabulary:
         policies, actions = self.policies, self.actions
         return Vocabulary(
             policies={
@@ -72,8 +87,13 @@ class Catalogue:
             },
             signals={name: signal.better for name, signal in self.signals.items()},
             actions={name: ActionForm(it.rule_type, it.Options) for name, it in actions.items()},
+            sources={
+                name: SourceForm(it.Options, partial(it.find_fault, reach=reach))
+                for name, it in self.sources.items()
+            },
             compile_condition=self.conditions.compile,
             compile_rule=partial(compile_rule, actions),
+            origin_fault=partial(find_fault, allowed=reach.allowed, own=OwnListeners()),
         )
 
 
@@ -96,6 +116,8 @@ _ACTIONS: tuple[Action, ...] = (
     SetGcThresholds(),
     Freeze(),
 )
+
+_SOURCES: tuple[Source, ...] = (UrlSource(), FileSource())
 
 CATALOGUE = Catalogue(
     policies=Policies(
@@ -126,6 +148,7 @@ CATALOGUE = Catalogue(
     ),
     functions=by_name("functions", FUNCTIONS),
     knobs=by_name("knobs", KNOBS),
+    sources=by_name("sources", _SOURCES),
     one_shots=ONE_SHOTS,
 )
 """The built-in catalogue."""

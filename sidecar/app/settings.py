@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.kube.settings import KubeSettings
+from sidecar.warmers.reach import Reach
 
 
 class StartError(Exception):
@@ -30,5 +31,5 @@ class Settings:
     """A default port that is taken is skipped; one that is stated is an error."""
     resp_socket: Path | None = None
     token_file: Path | None = None
-    origin_allow: tuple[str, ...] = ()
-    """URL prefixes that the configuration may name; loopback if there are none."""
+    reach: Reach = field(default_factory=Reach)
+    """What the configuration may name of the network and of the file system."""

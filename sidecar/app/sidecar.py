@@ -46,6 +46,7 @@ from sidecar.http.routes import DATA, OPS, DataApi
 from sidecar.http.routing import Table
 from sidecar.http.server import Server
 from sidecar.http.signals import SignalsApi
+from sidecar.http.warming import WarmingApi
 from sidecar.kube.settings import KubeSettings
 from sidecar.kube.trouble import CredentialsError
 from sidecar.l3.folder import FOLDER
@@ -56,7 +57,6 @@ from sidecar.model.snapshot import Snapshot
 from sidecar.model.stats import RequestStats
 from sidecar.optimizer.decisions import SavedState
 from sidecar.optimizer.engine import Engine
-from sidecar.origins.allowed import Allowed
 from sidecar.origins.checking import find_fault
 from sidecar.origins.origin import Origin
 from sidecar.origins.own import OwnListeners
@@ -80,6 +80,8 @@ from sidecar.store.upkeep import upkeep
 from sidecar.store.warming import keep_saving, save, warm
 from sidecar.telemetry import metrics
 from sidecar.tiers.process import DiskProcess
+from sidecar.warmers.running import Runner
+from sidecar.warmers.warmers import Warmers
 
 if TYPE_CHECKING:
     from sidecar.documents.api import Api
@@ -95,8 +97,6 @@ async def prepare(
     group = ControlGroup()
     refuse_too_little(group.memory_limit_bytes())
 
-    vocabulary = replace(catalogue.vocabulary, origin_fault=_origin_check(settings))
-
     def parse_here(texts: Mapping[str, str]) -> Document:
         return parse(
             texts,
@@ -105,6 +105,9 @@ async def prepare(
             data_limit_bytes=settings.data_limit,
         )
 
+    vocabulary = replace(
+        catalogue.vocabulary_within(settings.reach), origin_fault=_origin_check(settings)
+    )
     announce = _unannounced if api is None else api.announce
     token = await _token(settings)
     claim = Claim(settings.data_dir)
@@ -170,6 +173,12 @@ class Sidecar:
         if missing := catalogue.one_shots.keys() - self.actuators.one_shots.keys():
             raise ValueError(f"nothing makes the one-shot changes {', '.join(sorted(missing))}")
         self.control = self._control(catalogue, saved)
+        readers = [self.admissions[name].stats for name in PROTOCOLS]
+        runner = Runner(
+            self.store, catalogue.sources, settings.reach, stats=readers, memory=self.budget
+        )
+        self.warmers = Warmers(runner, self.store, self._clock)
+        self.warmers.configure(documents.document.warmers)
         others = [] if self._follower is None else [self._follower.notes]
         self._token, self._token_file = token, None
         if token is not None and settings.token_file is not None:
@@ -249,6 +258,7 @@ class Sidecar:
             ),
             optimizer=OptimizerApi(self.control),
             signals=SignalsApi(self.control.history, wall=self._clock),
+            warming=WarmingApi(self.warmers),
             console=Console(),
             description=Description(DATA),
         )
@@ -261,6 +271,7 @@ class Sidecar:
             {name: admission.stats for name, admission in self.admissions.items()},
             self.control,
             loader=self.loader,
+            warmers=self.warmers,
         )
         api = OpsApi(metrics.Exposition(registered), self._readiness)
         return Server("ops", Table(OPS, api), self.admissions["ops"])
@@ -271,7 +282,7 @@ class Sidecar:
         own = OwnListeners(
             (bind[0], port) for bind, port in zip(binds, ports, strict=True) if bind and port
         )
-        allowed = Allowed(self._settings.origin_allow)
+        allowed = self._settings.reach.allowed
         return Origin(config, allowed=allowed, own=own, memory=self.budget, clock=self._clock)
 
     # ---- queries of the parts
@@ -326,7 +337,7 @@ class Sidecar:
         await self._listeners.open()
         self.actuators.limit_memory(self._group.memory_limit_bytes())
         self.control.start()
-        self.documents.follow(self.control.configure)
+        self.documents.follow(self._configure)
         self._collections.watch()
         self._l3_task = asyncio.create_task(supervise("l3", self.l3.run), name="l3")
         data_dir = self._settings.data_dir
@@ -334,11 +345,16 @@ class Sidecar:
         self._supervise("optimizer", self.control.run)
         self._supervise("memory", self._keep_within_limit)
         self._start("warming", attempt("warming", lambda: warm(self.store, data_dir)))
+        self._supervise("warmers", self.warmers.follow)
         write = self._claim.save
         self._supervise("hot keys", lambda: keep_saving(self.store, data_dir, write))
         if self._token_file is not None:
             self._supervise("token file", self._token_file.follow)
         self._follow_sources()
+
+    def _configure(self, document: Document) -> None:
+        self.control.configure(document)
+        self.warmers.configure(document.warmers)
 
     def _follow_sources(self) -> None:
         path, api, documents = self._settings.config, self._api, self.documents
@@ -380,6 +396,7 @@ class Sidecar:
         await unless_hurried(hurry, self._listeners.close())
         await cancel(self._tasks)
         await self.loader.close()
+        await unless_hurried(hurry, self.warmers.close())
         if self._api is not None:
             await self._api.close()
         if self._l3_task is not None:
@@ -403,11 +420,8 @@ def _api(kube: KubeSettings) -> Api:
 
 
 def _origin_check(settings: Settings) -> Callable[[OriginConfig], tuple[str, str] | None]:
-    """What is wrong with an origin, by the flags. Raises StartError for a flag that is no URL."""
-    try:
-        allowed = Allowed(settings.origin_allow)
-    except ValueError as error:
-        raise StartError(f"--origin-allow: {error}") from None
+    """What is wrong with an origin, by the flags."""
+    allowed = settings.reach.allowed
     binds = (settings.data_bind, settings.ops_bind, settings.resp_bind)
     own = OwnListeners(bind for bind in binds if bind is not None and bind[1])
     return lambda origin: find_fault(origin, allowed, own)

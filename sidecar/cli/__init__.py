@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-_COMMANDS = ("serve", "check", "stats", "top", "optimizer", "replay", "simulate")
+_COMMANDS = ("serve", "check", "stats", "top", "optimizer", "warm", "replay", "simulate")
 
 
 class _Commands(click.Group):

@@ -8,12 +8,13 @@ import click
 
 from sidecar.catalogue import Catalogue
 from sidecar.cli.known import pass_catalogue
-from sidecar.cli.values import AnyPath, Size
+from sidecar.cli.values import AnyPath, Size, reaches
 from sidecar.config.document import parse
 from sidecar.config.errors import InvalidDocument, UnreadableFolderError
 from sidecar.config.quantities import format_size
 from sidecar.config.values import CacheConfig, Document
 from sidecar.documents import folder
+from sidecar.warmers.reach import Reach
 
 
 @click.command()
@@ -22,9 +23,16 @@ from sidecar.documents import folder
     "--memory-limit", type=Size(), help="The container's memory limit.  [default: no limit]"
 )
 @click.option("--data-limit", type=Size(), help="The sidecar's --data-limit.  [default: no limit]")
+@reaches
 @pass_catalogue
 def check(
-    catalogue: Catalogue, directory: Path, memory_limit: int | None, data_limit: int | None
+    catalogue: Catalogue,
+    /,
+    *,
+    directory: Path,
+    memory_limit: int | None,
+    data_limit: int | None,
+    reach: Reach,
 ) -> None:
     """Validate a configuration directory without a sidecar.
 
@@ -36,7 +44,7 @@ def check(
     try:
         document = parse(
             folder.read(directory),
-            vocabulary=catalogue.vocabulary,
+            vocabulary=catalogue.vocabulary_within(reach),
             memory_limit_bytes=memory_limit,
             data_limit_bytes=data_limit,
         )
@@ -69,4 +77,6 @@ def _summary(document: Document) -> str:
         runs += ", as a dry run"
     if not optimizer.enabled:
         runs = "none of them runs, since the optimizer is disabled"
-    return f"rules: {len(optimizer.rules)}, {runs}\nbaselines: {len(document.baselines)}"
+    lines = f"rules: {len(optimizer.rules)}, {runs}\nbaselines: {len(document.baselines)}"
+    warmers = len(document.warmers)
+    return f"{lines}\nwarmers: {warmers}" if warmers else lines

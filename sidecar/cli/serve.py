@@ -25,9 +25,11 @@ from sidecar.cli.values import (
     Duration,
     Mode,
     Size,
+    reaches,
 )
 from sidecar.config.names import name_meant
 from sidecar.kube.settings import EventChoice, KubeSettings
+from sidecar.warmers.reach import Reach
 
 _PREFIX = "CACHE_SIDECAR"
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_|$)")
@@ -84,12 +86,6 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
     help="File with the token that clients of both APIs have to send, read again when it changes.",
 )
 @click.option(
-    "--origin-allow",
-    multiple=True,
-    metavar="URL",
-    help="URL below which the configuration may name origins; repeatable.  [default: loopback]",
-)
-@click.option(
     "--ops-bind",
     type=Bind(),
     default="0.0.0.0:7071",
@@ -135,6 +131,7 @@ Press Ctrl-C to stop it. Its data is kept in {data_dir}.
     show_default=True,
     help="Which Events to create for the pod. Requires --configmap.",
 )
+@reaches
 @click.option(
     "--log-format",
     type=click.Choice(["tree", "json"]),
@@ -161,7 +158,6 @@ def serve(
     resp_bind: tuple[str, int] | None,
     resp_socket: Path | None,
     token_file: Path | None,
-    origin_allow: tuple[str, ...],
     ops_bind: tuple[str, int],
     data_dir: Path,
     data_limit: int | None,
@@ -172,6 +168,7 @@ def serve(
     pod_namespace: str | None,
     pod_uid: str | None,
     events: EventChoice,
+    reach: Reach,
     log_format: logs.Format,
     log_level: logs.Level,
     greet: bool,
@@ -189,7 +186,6 @@ def serve(
         resp_bind_is_stated=_is_stated("resp_bind"),
         resp_socket=resp_socket,
         token_file=token_file,
-        origin_allow=origin_allow,
         ops_bind=ops_bind,
         data_dir=data_dir,
         data_limit=data_limit,
@@ -204,6 +200,7 @@ def serve(
             pod_uid=pod_uid,
             events=events,
         ),
+        reach=reach,
     )
 
     def on_started() -> None:

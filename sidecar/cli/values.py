@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import click
 
 from sidecar.config.quantities import parse_duration, parse_size
+from sidecar.origins.allowed import Allowed
+from sidecar.warmers.reach import Reach
 
 URL_VARIABLE = "CACHE_SIDECAR_URL"
 TOKEN_FILE_VARIABLE = "CACHE_SIDECAR_TOKEN_FILE"  # noqa: S105  (its name)
@@ -94,6 +98,21 @@ class Mode(click.ParamType[int]):
         return int(str(value), 8)
 
 
+class UrlPrefix(click.ParamType[str]):
+    """A URL without a query: https://export.shop.svc/products/."""
+
+    name = "url"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        try:
+            Allowed([str(value)])
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 class ConfigMapName(click.ParamType[tuple[str | None, str]]):
     """[NAMESPACE/]NAME, both valid in Kubernetes."""
 
@@ -110,6 +129,32 @@ class ConfigMapName(click.ParamType[tuple[str | None, str]]):
                 ctx,
             )
         return match[1], match[2]
+
+
+def reaches(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the flags that tell what the configuration may name, which the command is given as
+    `reach`.
+    """
+
+    @wraps(command)
+    def reaching(
+        *args: object, origin_allow: tuple[str, ...], warm_dir: Path | None, **options: object
+    ) -> None:
+        command(*args, reach=Reach(origin_allow, warm_dir), **options)
+
+    allow = click.option(
+        "--origin-allow",
+        type=UrlPrefix(),
+        multiple=True,
+        help="Prefix of the URLs that the configuration may name; can be repeated. In the "
+        "environment, prefixes are separated by spaces.  [default: all loopback addresses]",
+    )
+    folder = click.option(
+        "--warm-dir",
+        type=AnyPath(),
+        help="Directory with the files that warmers may read.  [default: none]",
+    )
+    return allow(folder(reaching))
 
 
 _LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"

@@ -78,8 +78,8 @@ def parse(
     known = rules.references(trees[BASELINES_KEY]) if BASELINES_KEY in trees else None
     baselines, bad_baselines = rules.read_baselines(trees.get(BASELINES_KEY, EMPTY), vocabulary)
     optimizer, bad_rules = rules.read_rules(trees.get(RULES_KEY, EMPTY), vocabulary, known)
-    named_warmers = warmers.find_named(trees.get(WARMERS_KEY, EMPTY))
-    errors += [*refused, *bad_baselines, *bad_rules, *named_warmers]
+    named_warmers, bad_warmers = warmers.read_warmers(trees.get(WARMERS_KEY, EMPTY), vocabulary)
+    errors += [*refused, *bad_baselines, *bad_rules, *bad_warmers]
     errors += (FieldError.at(CACHE_KEY, root.line_of(path), path, why) for path, why in excess)
     if errors or stated is None:
         raise InvalidDocument(sorted(errors, key=_reading_order))
@@ -92,6 +92,7 @@ def parse(
         cache=fit(cache, stated_sizes(root), memory_limit_bytes, data_limit_bytes),
         optimizer=optimizer,
         baselines=baselines,
+        warmers=named_warmers,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sidecar.config.namespaces import NamespaceConfig
+from sidecar.config.schedules import Schedule
 from sidecar.model.entry import Tier
 
 KIB = 1 << 10
@@ -177,6 +178,35 @@ DEFAULT_BASELINES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateConfig:
+    """The most that a warmer reads and loads in a second."""
+
+    entries_per_second: int = 2000
+    bytes_per_second: int = 8 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmerConfig:
+    """A warmer: where it reads entries, when, and how fast it loads them."""
+
+    name: str
+    namespace: str | None = None
+    """That of entries which state none."""
+    source: str
+    """The kind of source."""
+    options: object = field(hash=False, repr=False)
+    """The validated keys of the source, for it alone. Some may be secret."""
+    on_start: bool = False
+    schedule: Schedule | None = None
+    jitter_seconds: float = 0.0
+    """A run begins up to this much later than scheduled, so that pods do not run all at once."""
+    rate: RateConfig = RateConfig()
+    deadline_seconds: float = 1800.0
+    replace: bool = False
+    """Whether it replaces entries that were written after its run began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A valid configuration, with the texts from which it was parsed."""
 
@@ -185,6 +215,7 @@ class Document:
     cache: CacheConfig
     optimizer: OptimizerConfig = OptimizerConfig()
     baselines: tuple[BaselineConfig, ...] = DEFAULT_BASELINES
+    warmers: tuple[WarmerConfig, ...] = ()
 
     @classmethod
     def default(cls, cache: CacheConfig | None = None) -> Document:

@@ -29,6 +29,16 @@ class ActionForm:
     options: type[Section]
 
 
+@dataclass(frozen=True, slots=True)
+class SourceForm:
+    """How a warmer uses a kind of source: the keys below `source`, and what they may name."""
+
+    options: type[Section]
+    find_fault: Callable[[Section], tuple[str, str] | None]
+    """The key of valid options that this sidecar does not allow, and a sentence that says what to
+    do; None if it allows all."""
+
+
 class CompiledCondition(Protocol):
     """What is asked of a condition here."""
 
@@ -48,6 +58,8 @@ class Vocabulary:
     signals: Mapping[str, Better | None]
     """Signals with their better direction; None if rules must state it."""
     actions: Mapping[str, ActionForm]
+    sources: Mapping[str, SourceForm]
+    """The kinds of sources of warmers. Each has a key of its own name."""
     compile_condition: Callable[[str, Collection[str] | None], CompiledCondition]
     """Compiles a condition, given the baselines and targets that exist (`target.cache.hit_ratio`);
     None allows those of every signal. Raises ValueError with a sentence that names the error."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 from msgspec.structs import replace
 
-from sidecar.api import answers, entries, state
+from sidecar.api import answers, entries, state, warming
 from sidecar.http.admin import AdminApi, HotQuery, KeysQuery
 from sidecar.http.batch import BatchApi
 from sidecar.http.bodies import MESSAGEPACK
@@ -26,6 +26,7 @@ from sidecar.http.optimizer import OptimizerApi, RunQuery
 from sidecar.http.queries import CountQuery, GetQuery, PutQuery, TouchQuery
 from sidecar.http.routing import Answer, Body, Header, Route
 from sidecar.http.signals import SignalsApi, SignalsQuery
+from sidecar.http.warming import FOLDER, RUN, WarmingApi
 from sidecar.model.entry import MAX_KEY_BYTES
 
 
@@ -37,6 +38,7 @@ class DataApi(Struct, frozen=True, kw_only=True):
     admin: AdminApi
     optimizer: OptimizerApi
     signals: SignalsApi
+    warming: WarmingApi
     console: Console
     description: Description
 
@@ -594,6 +596,60 @@ SHOWN = (
 )
 
 
+# ---- warmers
+
+
+class WarmerPath(Struct):
+    """What names a warmer."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}$")]
+
+
+NO_WARMER = problem(404, "There is no such warmer.")
+
+WARMING = (
+    Route[DataApi](
+        "GET",
+        "/v1/warmers",
+        operation="warmers",
+        id="warmers",
+        summary="The warmers, and what their runs do",
+        handler=lambda api: api.warming.overview,
+        answers=(Answer(200, "In the order of the document.", warming.WarmerStates),),
+    ),
+    Route[DataApi](
+        "POST",
+        f"{FOLDER}{{name}}{RUN}",
+        operation="warmers",
+        id="runWarmer",
+        summary="Run a warmer now",
+        description="Answered at once; GET /v1/warmers shows the progress.",
+        handler=lambda api: api.warming.start,
+        path_parameters=WarmerPath,
+        answers=(
+            Answer(202, "It has begun, or waits for others.", warming.WarmerState),
+            NO_WARMER,
+            problem(409, "It is running."),
+        ),
+    ),
+    Route[DataApi](
+        "DELETE",
+        f"{FOLDER}{{name}}{RUN}",
+        operation="warmers",
+        id="cancelWarmer",
+        summary="Cancel the run of a warmer",
+        description="What it has loaded stays.",
+        handler=lambda api: api.warming.cancel,
+        path_parameters=WarmerPath,
+        answers=(
+            Answer(204, "The run has ended."),
+            NO_WARMER,
+            problem(409, "It is not running."),
+        ),
+    ),
+)
+
+
 # ---- the console
 
 
@@ -651,7 +707,7 @@ CONSOLE = (
     ),
 )
 
-DATA = (*ENTRIES, *MANY, *SHOWN, *CONSOLE)
+DATA = (*ENTRIES, *MANY, *SHOWN, *WARMING, *CONSOLE)
 """The data API with the console. Entries are first, since most requests are for them."""
 
 

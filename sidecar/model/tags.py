@@ -32,6 +32,8 @@ class Tags:
         self._seq_of: dict[int, int] = {}
         self.floor = 0
         """Entries with tags and a lower number are gone."""
+        self.forgotten = 0
+        """Tags up to this number may have been dropped."""
         self.any = False
 
     def __len__(self) -> int:
@@ -104,6 +106,7 @@ class Tags:
             done.append(mark)
         for mark in done:
             del self._seq_of[mark]
+        self.forgotten = max(self.forgotten, up_to_seq)
         if self.floor <= up_to_seq:
             self.floor = 0
         self.any = bool(self._seq_of or self.floor)

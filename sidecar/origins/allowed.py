@@ -6,7 +6,7 @@ flag belongs to the pod, and the document is checked against it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sidecar.origins.address import Template, is_below
 from sidecar.origins.hosts import address_of, is_loopback
@@ -28,9 +28,15 @@ class Allowed:
 
     def refusal(self, template: Template) -> str | None:
         """Why the URLs of a template are not allowed, as a sentence; None if they are."""
-        base = template.base
+        return self._refusal(template.base, _has)
+
+    def refusal_of_url(self, url: Url) -> str | None:
+        """The same for a URL that is complete."""
+        return self._refusal(url, _has_url)
+
+    def _refusal(self, base: Url, has: Callable[[Url, Url], bool]) -> str | None:
         if self._prefixes:
-            if any(_has(prefix, base) for prefix in self._prefixes):
+            if any(has(prefix, base) for prefix in self._prefixes):
                 return None
             stated = ", ".join(str(prefix) for prefix in self._prefixes[:3])
             more = ", ..." if len(self._prefixes) > 3 else ""
@@ -66,12 +72,19 @@ def _prefix(text: str) -> Url:
 
 def _has(prefix: Url, base: Url) -> bool:
     """Whether all URLs that begin with `base` are allowed by `prefix`."""
-    same_host = prefix.host == base.host or _same_address(prefix.host, base.host)
-    if not same_host or (prefix.scheme, prefix.port) != (base.scheme, base.port):
-        return False
     if base.query is not None:  # the path is complete
-        return is_below(base.path, prefix.path)
-    return base.path.startswith(f"{prefix.path.rstrip('/')}/")
+        return _has_url(prefix, base)
+    below = base.path.startswith(f"{prefix.path.rstrip('/')}/")
+    return below and _same_server(prefix, base)
+
+
+def _has_url(prefix: Url, url: Url) -> bool:
+    return _same_server(prefix, url) and is_below(url.path or "/", prefix.path)
+
+
+def _same_server(prefix: Url, url: Url) -> bool:
+    same_host = prefix.host == url.host or _same_address(prefix.host, url.host)
+    return same_host and (prefix.scheme, prefix.port) == (url.scheme, url.port)
 
 
 def _same_address(one: str, other: str) -> bool:

@@ -1178,6 +1178,10 @@ class Store:
         """Number all writes from now on above `seq`, up to which L3 may have some."""
         self._write_clock.observe(seq)
 
+    def number(self) -> int:
+        """A write number of its own: higher than those of all writes until now."""
+        return self._write_clock.next()
+
     def limit_pending(self, size_bytes: int) -> None:
         """Limit the writes that L3 has not acknowledged, from the next `apply` on."""
         self.disk.most_pending_bytes = size_bytes

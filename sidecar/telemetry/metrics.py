@@ -25,7 +25,9 @@ from sidecar.telemetry.families import PREFIX, counter, gauge
 from sidecar.telemetry.optimizer import OptimizerCollector
 from sidecar.telemetry.origins import OriginCollector
 from sidecar.telemetry.signals import SignalCollector
+from sidecar.telemetry.warmers import WarmerCollector
 from sidecar.tiers.process import ENDS
+from sidecar.warmers.warmers import Warmers
 
 OPENMETRICS = "application/openmetrics-text"
 RENDERINGS_PER_SECOND, RENDERINGS_AT_ONCE = 4.0, 20
@@ -72,6 +74,7 @@ def registry(
     control: Control,
     *,
     loader: Loader,
+    warmers: Warmers,
 ) -> CollectorRegistry:
     """A separate registry with every metric of the sidecar."""
     registered = CollectorRegistry()
@@ -82,6 +85,7 @@ def registry(
     registered.register(SignalCollector(control))
     registered.register(OptimizerCollector(control))
     registered.register(OriginCollector(loader.origins))
+    registered.register(WarmerCollector(warmers))
     return registered
 
 

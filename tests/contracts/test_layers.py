@@ -40,6 +40,9 @@ OFFENCES = (
     ("origins/freshness.py", "import sidecar.store.store", "Origins know no store"),
     ("origins/freshness.py", "import sidecar.loading.loader", "Imports point downwards only"),
     ("loading/loader.py", "import sidecar.http.fields", "Imports point downwards only"),
+    ("warmers/running.py", "import sidecar.http.server", "Imports point downwards only"),
+    ("origins/freshness.py", "import sidecar.warmers.running", "Imports point downwards only"),
+    ("warmers/sources/url.py", "import aiohttp", "Only http serves over aiohttp"),
     ("app/sidecar.py", "import aiohttp", "Only http serves over aiohttp"),
     ("documents/documents.py", "import watchfiles", "Only documents watches folders"),
     ("http/server.py", "import hiredis", "Only resp parses the Redis protocol"),
@@ -65,6 +68,7 @@ ROOMS = {
         "telemetry",
         "testing",
         "tiers",
+        "warmers",
     ),
 }
 

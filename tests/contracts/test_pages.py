@@ -157,7 +157,7 @@ def test_the_label_values_are_all_there(sidecar: RunningSidecar) -> None:
     for method in ("PUT", "GET", "HEAD", "DELETE", "GET", "POST"):
         sidecar.ask(method, "/v1/cache/test/key", b"v" if method == "PUT" else None)
     for route in DATA:
-        path = route.path.format(namespace="test", key="key", file="main.js")
+        path = route.path.format(namespace="test", key="key", file="main.js", name="test")
         sidecar.ask(route.method, path, b"{}" if route.body else None)
     sidecar.ask("GET", "/x")
     with redis.Redis(port=sidecar.resp_port) as client:

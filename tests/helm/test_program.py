@@ -32,7 +32,10 @@ SCHEMA_TEXT = (SIDECAR / "values.schema.json").read_text()
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_TEXT)
 SOCKETS = {"--data-socket": "dataSocket.path", "--resp-socket": "redisSocket.path"}
 MODE = "--data-socket-mode"
-OTHERS = {*SOCKETS, MODE, "--resp-bind", "--token-file", "--greet", "--help"}
+OTHERS = {
+    *(*SOCKETS, MODE, "--resp-bind", "--token-file", "--origin-allow", "--warm-dir"),
+    *("--greet", "--help"),
+}
 """Flags that the chart does not set by default."""
 
 

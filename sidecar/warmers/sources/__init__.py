@@ -1,0 +1,1 @@
+"""Kinds of sources of warmers, one file each, in the catalogue. All implement `protocol`."""

@@ -9,7 +9,7 @@ that allows, the share is halved; else it grows again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from sidecar.config.values import RateConfig
 from sidecar.model.clock import Clock
@@ -29,6 +29,7 @@ FASTER, SLOWER = 1.25, 0.5
 READS = frozenset({"get", "mget"})
 
 Counts = tuple[int, ...]
+Sleep = Callable[[float], Awaitable[object]]
 
 
 class Meter:
@@ -47,7 +48,14 @@ class Meter:
 class Pacing:
     """The pacing of one run. `stats` are the requests of the protocols that have GETs."""
 
-    def __init__(self, rate: RateConfig, stats: Sequence[RequestStats], monotonic: Clock) -> None:
+    def __init__(
+        self,
+        rate: RateConfig,
+        stats: Sequence[RequestStats],
+        monotonic: Clock,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._sleep = sleep
         self._entries = Meter(rate.entries_per_second)
         self._bytes = Meter(rate.bytes_per_second)
         self._reads = Reads(stats)
@@ -62,17 +70,17 @@ class Pacing:
 
     async def pay_bytes(self, count: int) -> None:
         """For what was read, whether it is loaded or not."""
-        await asyncio.sleep(self._bytes.take(count, self._monotonic()))
+        await self._sleep(self._bytes.take(count, self._monotonic()))
 
     async def rest(self, entries: int, worked_seconds: float, pace: float) -> None:
         """After a batch. `pace` is that of all work in the background."""
         now = self._monotonic()
         seconds = rest_seconds(worked_seconds, self._share * min(1.0, pace))
-        await asyncio.sleep(max(seconds, self._entries.take(entries, now)))
+        await self._sleep(max(seconds, self._entries.take(entries, now)))
         now = self._monotonic()
         if now >= self._pause_at:
             self._reads.begin()
-            await asyncio.sleep(PAUSE_SECONDS)
+            await self._sleep(PAUSE_SECONDS)
             self._reads.end_quiet()
             now = self._monotonic()
             self._pause_at = now + BETWEEN_PAUSES_SECONDS

@@ -127,17 +127,21 @@ class _Loading:
     async def load(self, records: Iterator[Record], *, is_messagepack: bool) -> None:
         while True:
             began = self._monotonic()
-            batch, taken = self._take(records, is_messagepack=is_messagepack)
+            batch: list[tuple[int, Warm]] = []
+            try:
+                taken = self._take(batch, records, is_messagepack=is_messagepack)
+            finally:  # those before the place where a stream is broken are loaded
+                await self._put_all(batch)
             if not taken:
                 return
-            await self._put_all(batch)
             await self._pacing.rest(taken, self._monotonic() - began, self._store.pace)
 
     def _take(
-        self, records: Iterator[Record], *, is_messagepack: bool
-    ) -> tuple[list[tuple[int, Warm]], int]:
-        """The next entries with the numbers of their records, and how many records were read."""
-        batch: list[tuple[int, Warm]] = []
+        self, batch: list[tuple[int, Warm]], records: Iterator[Record], *, is_messagepack: bool
+    ) -> int:
+        """Add the next entries to the batch, with the numbers of their records; returns how many
+        records were read. Raises BrokenStreamError.
+        """
         taken = size = 0
         for record in records:
             taken += 1
@@ -155,7 +159,7 @@ class _Loading:
                 batch.append((record.number, warm))
             if taken >= BATCH_ENTRIES or size >= BATCH_BYTES:
                 break
-        return batch, taken
+        return taken
 
     async def _put_all(self, batch: list[tuple[int, Warm]]) -> None:
         """Begin each put, then wait for all of them."""

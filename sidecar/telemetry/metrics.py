@@ -46,6 +46,7 @@ OTHERS = frozenset(
         *("auth", "client", "command", "config", "echo", "hello", "info", "ping", "quit"),
         *("bgsave", "lastsave", "role", "save", "time", "wait", "reset", "select", "script"),
         *("discard", "multi", "watch", "unwatch", "memory", "object", "type", "dbsize"),
+        "randomkey",
         *("ttl", "pttl", "expiretime", "pexpiretime"),
         *("psubscribe", "pubsub", "punsubscribe", "subscribe", "unsubscribe"),
     }

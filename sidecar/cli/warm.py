@@ -39,8 +39,7 @@ def warm(*, name: str, cancel: bool, address: Address, as_json: bool) -> None:
         if cancel:
             asyncio.run(_cancel(address, name))
             return
-        with _bar(hidden=as_json) as bar:
-            run = asyncio.run(_run(address, name, bar))
+        run = asyncio.run(_run(address, name, _bar(hidden=as_json)))
     if as_json:
         click.echo(msgspec.json.encode(run))
     else:
@@ -54,21 +53,29 @@ async def _run(address: Address, name: str, bar: Progress) -> WarmerRun:
     try:
         body = await _asked(connection, "POST", name)
         began = decoded(connection, body, _read_state).run
-        task = bar.add_task(name, total=None, loaded=0)
-        while True:
-            _, states = await answered(connection, "GET", "/v1/warmers", _read_states)
-            state = next((each for each in states.warmers if each.name == name), None)
-            if state is None:
-                raise click.ClickException(f"The warmer {name} is no longer configured.")
-            run = state.run or state.last_run
-            if run is not None:
-                total = run.total_bytes
-                bar.update(task, completed=run.read_bytes, total=total, loaded=run.loaded)
-                if state.run is None or (began is not None and run.began_at != began.began_at):
-                    return run
-            await asyncio.sleep(POLL_SECONDS)
+        with bar:
+            task = bar.add_task(name, total=None, loaded=0)
+            while True:
+                state = await _state(connection, name)
+                run = state.run
+                if run is None or began is None or run.began_at != began.began_at:
+                    run = state.last_run  # that run has ended, and another may have begun
+                if run is not None:
+                    total = run.total_bytes
+                    bar.update(task, completed=run.read_bytes, total=total, loaded=run.loaded)
+                    if run.result is not None:
+                        return run
+                await asyncio.sleep(POLL_SECONDS)
     finally:
         connection.close()
+
+
+async def _state(connection: Connection, name: str) -> WarmerState:
+    _, states = await answered(connection, "GET", "/v1/warmers", _read_states)
+    for state in states.warmers:
+        if state.name == name:
+            return state
+    raise click.ClickException(f"The warmer {name} is no longer configured.")
 
 
 async def _cancel(address: Address, name: str) -> None:

@@ -181,7 +181,7 @@ DEFAULT_BASELINES = (
 class RateConfig:
     """The most that a warmer reads and loads in a second."""
 
-    entries_per_second: int = 2000
+    entries_per_second: int = 1000
     bytes_per_second: int = 8 * MIB
 
 

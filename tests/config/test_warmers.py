@@ -45,7 +45,7 @@ def test_a_document_without_a_warmer_has_none(text: str) -> None:
 def test_a_warmer_has_defaults() -> None:
     [found] = warmers(f"warmers: [{{name: a, {URL}}}]")
     assert (found.name, found.source, found.namespace) == ("a", "url", None)
-    assert found.rate == RateConfig(entries_per_second=2000, bytes_per_second=8 << 20)
+    assert found.rate == RateConfig(entries_per_second=1000, bytes_per_second=8 << 20)
     assert (found.deadline_seconds, found.jitter_seconds) == (1800.0, 0.0)
     assert (found.on_start, found.replace) == (False, False)
     assert found.schedule is None

@@ -12,7 +12,7 @@ from tests.running import Answer, RunningSidecar
 
 def concrete(path: str) -> str:
     """A path with names for its parameters."""
-    named = {"{namespace}": "test", "{key}": "key", "{file}": "main.js"}
+    named = {"{namespace}": "test", "{key}": "key", "{file}": "main.js", "{name}": "test"}
     for parameter, name in named.items():
         path = path.replace(parameter, name)
     assert "{" not in path, f"give {path} a name here"

@@ -642,7 +642,7 @@ WARMING = (
         handler=lambda api: api.warming.cancel,
         path_parameters=WarmerPath,
         answers=(
-            Answer(204, "The run has ended."),
+            Answer(204, "The run has ended, or ends once its volume answers."),
             NO_WARMER,
             problem(409, "It is not running."),
         ),

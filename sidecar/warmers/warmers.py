@@ -24,6 +24,8 @@ from sidecar.warmers.running import RunFailedError, Runner
 
 MOST_AT_ONCE = 2
 """Each run holds a piece of its source and a mebibyte of marks."""
+CANCEL_SECONDS = 2.0
+"""How long to wait for a run that was cancelled: a volume that hangs keeps it until it answers."""
 LONGEST_WAIT_SECONDS = 60.0
 """The wall clock may be set while a schedule waits, so it is looked at again."""
 
@@ -129,10 +131,10 @@ class Warmers:
                     await self._changed.wait()
 
     async def close(self) -> None:
-        """Cancel all runs, and wait until they have ended."""
+        """Cancel all runs, and wait until they have ended, or are stuck."""
         self.configure(())
         if self._leaving:
-            await asyncio.wait(self._leaving)
+            await asyncio.wait(self._leaving, timeout=CANCEL_SECONDS)
 
     def start(self, name: str, cause: Cause) -> Standing:
         """Begin a run. Raises UnknownWarmerError, AlreadyRunningError."""
@@ -148,12 +150,14 @@ class Warmers:
         return standing
 
     async def cancel(self, name: str) -> None:
-        """End its run, and wait until it has ended. Raises UnknownWarmerError, NotRunningError."""
+        """End its run, and wait until it has ended, or is stuck. Raises UnknownWarmerError,
+        NotRunningError.
+        """
         standing = self._find(name)
         if standing.task is None:
             raise NotRunningError
         standing.task.cancel()
-        await asyncio.wait([standing.task])
+        await asyncio.wait([standing.task], timeout=CANCEL_SECONDS)
 
     def _find(self, name: str) -> Standing:
         standing = self._standings.get(name)

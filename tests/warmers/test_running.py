@@ -13,9 +13,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from xxhash import xxh3_64_intdigest
 
 from sidecar.config.values import RateConfig
 from sidecar.model.terms import mark_of
+from sidecar.warmers.changes import BITS
 from sidecar.warmers.figures import MOST_ERRORS
 from sidecar.warmers.warmers import AlreadyRunningError, NotRunningError, UnknownWarmerError
 from tests.http.serving import eventually
@@ -229,6 +231,31 @@ async def test_a_tag_that_was_swept_meanwhile_still_counts(warming: Warming) -> 
     store.tags.forget(store.tags.newest)
     figures = await finish(warming, line(key="q", tags=["t"]) + line(key="s"))
     assert (figures.loaded, figures.skipped) == (1, 1)
+
+
+def with_one_bit() -> tuple[str, str]:
+    """Two keys of the namespace that are remembered by the same bit."""
+    seen: dict[int, str] = {}
+    for number in range(100_000):
+        key = f"key {number}"
+        bit = xxh3_64_intdigest(f"n/{key}".encode()) % BITS
+        if bit in seen:
+            return seen[bit], key
+        seen[bit] = key
+    raise AssertionError("no two keys have one bit")
+
+
+async def test_a_write_to_a_key_with_the_same_bit_does_not_count(warming: Warming) -> None:
+    """Where there is an older entry, which proves that its key was not written."""
+    store = warming.live.store
+    written, other = with_one_bit()
+    await store.put(f"n/{other}".encode(), b"old", "a/b", 60)
+    await begin(warming)
+    await store.put(f"n/{written}".encode(), b"newer", "a/b", 60)
+    figures = await finish(warming, line(key=other) + line(key=written))
+    assert (figures.loaded, figures.skipped) == (1, 1)
+    assert await warming.value(f"n/{other}".encode()) == b"v"
+    assert await warming.value(f"n/{written}".encode()) == b"newer"
 
 
 @pytest.mark.parametrize("seed", range(3))

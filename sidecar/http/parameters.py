@@ -47,7 +47,10 @@ class Parameters(Generic[Q]):
         if not query and self._defaults is not None:
             return self._defaults
         found: dict[str, Any] = {}
-        for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
+        pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+        if query and not pairs:
+            raise refused_query(query, self._hint)
+        for name, value in pairs:
             if name not in self._readers:
                 raise _unknown(name, self._readers, self._hint)
             if name in found:

@@ -22,7 +22,7 @@ def concrete(path: str) -> str:
 PATH = "/v1/cache/test/key"
 ROUTES = [(route.method, concrete(route.path)) for route in DATA if route.method != "HEAD"]
 PROBES = [concrete(route.path) for route in OPS]
-VALUES = {"dry_run": "true", "names": "cache.hit_ratio"}
+VALUES = {"bound": "true", "dry_run": "true", "sliding": "true", "names": "cache.hit_ratio"}
 """Valid values of parameters that are not numbers."""
 REPEATED = [
     (route.method, f"{concrete(route.path)}?{name}={VALUES.get(name, 5)}&{name}=6", name)

@@ -111,14 +111,15 @@ class Loader:
             status = self._remembered.absent(key)
             if status is not None:
                 return Absent(status)
-        if self._remembered.is_unshared(key):
-            return await self._settled(key, reserve, await self._load(key), collapsed=False)
-        collapsed = key in self._loads
-        load = self._begin(key)
-        if hit is not None and hit.stale and not revalidate:
-            return await self._stale_or_loaded(key, hit, load, reserve)
+        shares = not self._remembered.is_unshared(key)
+        collapsed = shares and key in self._loads
         try:
-            outcome = await asyncio.shield(load)
+            if not shares:
+                outcome = await self._load(key)
+            elif hit is not None and hit.stale and not revalidate:
+                return await self._stale_or_loaded(key, hit, self._begin(key), reserve)
+            else:
+                outcome = await asyncio.shield(self._begin(key))
         except (OriginError, NotAskedError):
             stale = await self._store.get(key, reserve, on_error=True)
             if stale is None or revalidate:
@@ -212,10 +213,9 @@ class Loader:
         had = None if entry is None else entry.terms
         if default is None:
             default = config.default_ttl_seconds
-        if entry is not None:
-            default = entry.expires_at - entry.created_at  # it keeps that, if it has not changed
         return Terms(
             default_ttl_seconds=default,
+            kept_ttl_seconds=None if entry is None else entry.expires_at - entry.created_at,
             max_value_bytes=config.max_value_bytes,
             validators=Validators() if had is None else Validators(had.etag, had.last_modified),
         )
@@ -244,6 +244,8 @@ class Loader:
             case NotModified(freshness):
                 if entry is None:
                     raise OriginError("unusable", "The origin answered 304 without being asked.")
+                if not store:
+                    raise OriginError("interrupted", "The value was written while it was fetched.")
                 expires_at = self._clock() + freshness.lifetime_seconds
                 self._store.begin_redate(entry, expires_at, _unheard)
                 return None
@@ -259,7 +261,8 @@ class Loader:
 
     def _origin_of(self, key: bytes) -> tuple[NamespaceConfig, Origin]:
         namespace = self._store.namespaces.of(key)
-        assert namespace is not None  # noqa: S101  (`covers` says so)
+        if namespace is None or namespace.origin is None:  # since the request began
+            raise OriginError("interrupted", "The namespace has no origin any more.")
         if self._seen is not self._store.namespaces:
             self._seen = self._store.namespaces
             configured = self._store.config.namespaces

@@ -25,7 +25,7 @@ MOST_SOFTENED = 1 << 10
 
 
 class Tags:
-    """The marks of tags (`terms.mark_of`), with write numbers, the oldest first."""
+    """The marks of tags (`terms.mark_of`), with write numbers: as a rule the oldest first."""
 
     def __init__(self, most: int = MOST_TAGS) -> None:
         self._most = most
@@ -35,6 +35,7 @@ class Tags:
         self.forgotten = 0
         """Tags up to this number may have been dropped."""
         self.any = False
+        self._newest = 0
 
     def __len__(self) -> int:
         return len(self._seq_of)
@@ -45,14 +46,13 @@ class Tags:
 
     @property
     def newest(self) -> int:
-        """The highest number; 0 if there is none."""
-        if not self._seq_of:
-            return self.floor
-        return max(self.floor, self._seq_of[next(reversed(self._seq_of))])
+        """The highest number so far."""
+        return max(self.floor, self._newest)
 
     def add(self, mark: int, seq: int) -> list[int]:
         """Invalidate a tag; returns the marks that have become a part of the floor."""
         self.any = True
+        self._newest = max(self._newest, seq)
         before = self._seq_of.pop(mark, 0)
         self._seq_of[mark] = max(before, seq)
         if len(self._seq_of) <= self._most:

@@ -107,14 +107,16 @@ class Fetcher:
     def _freshness(
         self, response: aiohttp.ClientResponse, meaning: Meaning, terms: Terms, requested_at: float
     ) -> Freshness:
-        is_negative = meaning == "negative"
+        default = terms.default_ttl_seconds
+        if meaning == "negative":
+            default = self._config.negative_ttl_seconds
+        elif meaning == "not_modified" and terms.kept_ttl_seconds is not None:
+            default = terms.kept_ttl_seconds
         return freshness_of(
             response.headers,
             requested_at=requested_at,
             answered_at=self._clock(),
-            default_seconds=(
-                self._config.negative_ttl_seconds if is_negative else terms.default_ttl_seconds
-            ),
+            default_seconds=default,
         )
 
     def _target(self, url: str, response: aiohttp.ClientResponse) -> str:

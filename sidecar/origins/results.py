@@ -52,8 +52,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What the namespace asks of a fetch; it may change while the sidecar runs."""
 
     default_ttl_seconds: float
-    """The life of a value whose response states none. In a revalidation, that which the stored
-    value had, if it is to keep it.
-    """
+    """The life of a value whose response states none."""
+    kept_ttl_seconds: float | None = None
+    """The same of one that has not been modified: that which the stored value had."""
     max_value_bytes: int
     validators: Validators = Validators()

@@ -99,6 +99,7 @@ MOST_OVERHEAD_BYTES = 32 << 10
 """More than an entry costs in memory beyond its value."""
 SOFT_SECONDS = 3600.0
 """How long entries may be stale because of their tags; then they are gone."""
+HARDENED_AT_ONCE = 64
 NO_KEY = b""
 """A full key that there never is."""
 UNTUNED: Final = Tuning()
@@ -268,12 +269,17 @@ class Store:
                 if lease is None and not is_served and self.disk.monotonic() < until:
                     await self.leases.wait(key, until)
                     continue
-            return self._settle(key, found, value), lease
+            try:
+                return self._settle(key, found, value), lease
+            except BaseException:
+                if lease is not None:
+                    self.leases.give_back(lease)  # nobody is told of it
+                raise
 
     async def peek(self, key: bytes, reserve: Reserve = _nothing_reserved) -> Hit | None:
-        """What `get` would return, but neither counted nor noted as a use."""
+        """The version in force, even if its life has ended; neither counted nor noted as a use."""
         found, value = await self.read(key, reserve)
-        if not isinstance(found, Found) or not self._is_served(found.entry):
+        if not isinstance(found, Found):
             return None
         entry = found.entry
         if value is None:
@@ -324,6 +330,9 @@ class Store:
     ) -> None:
         hit: Hit | Ask | None
         try:
+            if not overtaken and self._is_invalidated(cargo):
+                self._flights.overtake(key)
+                overtaken = True
             found: Cargo | Ask = self.locate(key) if overtaken else cargo
             if isinstance(found, Ask):
                 self.fetch(key, on_hit, packed)
@@ -437,10 +446,15 @@ class Store:
                 return found
             overtaken, cargo = await self._flights.wait(key)
             # An invalidation of tags marks no flights, since it does not know their keys.
-            if not overtaken and not (
-                isinstance(cargo, Found) and self.memory.invalidated(cargo.entry)
-            ):
+            if overtaken:
+                continue
+            if not self._is_invalidated(cargo):
                 return cargo
+            self._flights.overtake(key)  # else it would be joined again, without a wait
+
+    def _is_invalidated(self, cargo: Cargo) -> bool:
+        """Whether what a flight has brought was invalidated since it landed."""
+        return isinstance(cargo, Found) and self.memory.invalidated(cargo.entry)
 
     def _land(self, answers: list[tuple[Flight[Cargo], Answer]]) -> None:
         """Process answers from L3. Coroutines that wait for them run later, see `flights`.
@@ -667,7 +681,9 @@ class Store:
         lease = self.leases.holds(key, token)
         if lease is None:
             raise LeaseLostError
-        if terms is not None and self.tags.covers(terms.marks, lease.seq):
+        if terms is not None and (
+            self.tags.covers(terms.marks, lease.seq) or self.softened.covers(terms.marks, lease.seq)
+        ):
             self.leases.give_back(lease)
             raise LeaseLostError
 
@@ -921,20 +937,20 @@ class Store:
         self.invalidations.add(scope, seq)
         self._to_disk(Invalidate(scope, seq), None, on_written, known=False)
 
-    def begin_invalidate_tags(
-        self, marks: list[int], on_written: OnWritten, *, floor: int = 0
-    ) -> None:
-        """Remove all entries with one of these tags, and all with tags that are older than the
-        write `floor`; otherwise like `begin_put`.
-        """
-        self.tags.raise_floor(floor)
-        seq = self._write_clock.next()
+    def begin_invalidate_tags(self, marks: list[int], on_written: OnWritten) -> None:
+        """Remove all entries with one of these tags; otherwise like `begin_put`."""
         if self.watched.any:
             self.watched.tell_some(partial(self._may_carry, frozenset(marks)))
         for mark in marks:
+            self.softened.discard(mark)
+        self._invalidate_tags(marks, self._write_clock.next(), on_written)
+
+    def _invalidate_tags(
+        self, marks: list[int], seq: int, on_written: OnWritten, *, floor: int = 0
+    ) -> None:
+        self.tags.raise_floor(floor)
+        for mark in marks:
             self.tags.add(mark, seq)
-            if self.softened.any:
-                self.softened.discard(mark)
         self._to_disk(InvalidateTags(marks, seq, floor), None, on_written, known=False)
 
     def begin_soften(self, marks: list[int], on_written: OnWritten) -> None:
@@ -947,14 +963,19 @@ class Store:
         self._to_disk(InvalidateTags(marks, seq, soft=True), None, on_written, known=False)
 
     def harden(self) -> None:
-        """Remove what has been stale for SOFT_SECONDS because of its tags."""
-        if not (self.softened.any and self.disk.accepts):
-            return
-        before = self.softened.floor
-        marks = self.softened.forget(int((self._clock() - SOFT_SECONDS) * 1e6))
-        floor = before if self.softened.floor < before else 0
-        if marks or floor:
-            self.begin_invalidate_tags(marks, _unheard, floor=floor)
+        """Remove what has been stale for SOFT_SECONDS because of its tags; what was put since has
+        a higher number than they.
+        """
+        long_ago = int((self._clock() - SOFT_SECONDS) * 1e6)
+        for mark, seq in self.softened.items()[:HARDENED_AT_ONCE]:
+            if seq > long_ago or not self.disk.accepts:
+                return
+            if mark == NO_TAG:
+                self.softened.drop_floor()
+                self._invalidate_tags([], seq, _unheard, floor=seq)
+            else:
+                self.softened.discard(mark)
+                self._invalidate_tags([mark], seq, _unheard)
 
     def expires_at(self, entry: Entry) -> float:
         """When the life of an entry ends, or has ended: sooner than stated, if it was softened."""

@@ -57,14 +57,19 @@ class Missed:
         return True
 
     def _add_tags(self, write: InvalidateTags) -> bool:
-        self._floor = max(self._floor, write.floor)
+        """L3 does not change while it is away, so it is enough that it knows each tag once."""
+        marks = [mark for mark in write.marks if mark not in self._tags]
         for mark in write.marks:
             self._tags[mark] = max(write.seq, self._tags.get(mark, 0))
+        floor = max(self._floor, write.floor)
         if len(self._tags) > MOST_TAGS:
-            self._floor = max(self._floor, *self._tags.values())
+            floor = max(floor, *self._tags.values())
             self._tags.clear()
-            write = InvalidateTags([], write.seq, self._floor)
-        self._note(write)
+            marks = []
+        is_raised, self._floor = floor > self._floor, floor
+        if not (marks or is_raised):
+            return False
+        self._note(InvalidateTags(marks, write.seq, floor))
         return True
 
     def _note(self, write: Write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from random import Random
@@ -33,7 +34,7 @@ def test_thousands_of_scopes_are_invalidated_at_a_time(sidecar: RunningSidecar, 
         def ask(method: str, path: str, body: bytes, headers: dict[str, str] | None = None) -> int:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
-            answer.read()
+            assert b"Too many invalidations" not in answer.read()
             return answer.status
 
         statuses = set()
@@ -42,7 +43,8 @@ def test_thousands_of_scopes_are_invalidated_at_a_time(sidecar: RunningSidecar, 
             ask("PUT", f"{PATH}/{name}", b"v", {"Cache-Groups": f'"{name}"'})
             what = {"prefix": name} if kind == "prefixes" else {"tags": [name]}
             body = json.dumps({"namespace": "test", **what}).encode()
-            status = ask("POST", "/v1/invalidate", body)
+            while (status := ask("POST", "/v1/invalidate", body)) == 503:
+                time.sleep(0.1)  # L3 was late, on a busy machine
             statuses.add((status, ask("GET", f"{PATH}/{name}", b"")))
         statuses.add((204, 604 - ask("GET", f"{PATH}/spared-{mine[0]}", b"")))
         connection.close()

@@ -60,9 +60,9 @@ class Calls:
             patch.setattr(called, name, self._counted(name, getattr(called, name)))
 
     def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any) -> Any:
+        def counted(*arguments: Any, **options: Any) -> Any:
             self._in_turn[name] += 1
-            return function(*arguments)
+            return function(*arguments, **options)
 
         return counted
 

@@ -14,7 +14,12 @@ from sidecar.api.errors import (
     UnavailableError,
 )
 from sidecar.http.problems import problem_of
-from sidecar.model.errors import PreconditionFailedError, TooLargeForTiersError, WriteError
+from sidecar.model.errors import (
+    LeaseLostError,
+    PreconditionFailedError,
+    TooLargeForTiersError,
+    WriteError,
+)
 
 ERRORS = [
     error
@@ -34,8 +39,14 @@ def test_each_error_of_a_request_is_a_problem(error: type[RequestError]) -> None
 
 @pytest.mark.parametrize("error", WriteError.__subclasses__())
 def test_each_way_that_a_write_fails_is_an_error_of_its_request(error: type[WriteError]) -> None:
-    """A failed condition stays false, and a value too large; all others can be retried."""
+    """A failed condition stays false, a lost lease lost, and a value too large; all others can be
+    retried.
+    """
     found = errors.of_write(error(), "the value")
-    lasting = {PreconditionFailedError: ConditionFailedError, TooLargeForTiersError: TooLargeError}
+    lasting = {
+        PreconditionFailedError: ConditionFailedError,
+        LeaseLostError: ConditionFailedError,
+        TooLargeForTiersError: TooLargeError,
+    }
     assert type(found) is lasting.get(error, UnavailableError)
     assert found.detail.endswith(".")

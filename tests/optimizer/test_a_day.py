@@ -47,7 +47,7 @@ def simulation(name: str, folder: Path, level: Level = "balanced") -> Simulation
     if name == SHORT_OF_MEMORY:
         cache = f"tiers: {{{l2}, l3: {{max_entries: 2500}}}}\ndurability: memory\n"
         load = Load(least=0.4, most=2.0, skew=1.0)
-        machine = Machine(limit_bytes=5.6e6, base_bytes=3.0e6, peak_bytes=0.8e6)
+        machine = Machine(limit_bytes=5.64e6, base_bytes=3.0e6, peak_bytes=0.8e6)
     else:
         cache = f"tiers: {{{l2}, l3: {{enabled: false}}}}\n"
         load = Load(least=2.0, most=12.0, peak=5, keys=1500, skew=0.4)

@@ -195,7 +195,7 @@ class Both:
             entries=EntryApi(store, clock, loader),
             batch=BatchApi(store, clock, loader),
             admin=AdminApi(store, clock, nothing, nothing),
-            **dict.fromkeys(("optimizer", "signals", "console", "description"), nothing),
+            **dict.fromkeys(("optimizer", "signals", "warming", "console", "description"), nothing),
         )
         admission = Admission(RequestStats(), None, budget)
         direct = DirectEntries(api.entries, store, admission, clock)

@@ -34,6 +34,7 @@ TELLS: dict[str, Callable[[Store], Coroutine[Any, Any, object]]] = {
     "delete": lambda store: store.delete(KEY),
     "invalidate": lambda store: store.invalidate(b"ns/"),
     "invalidate a tag": lambda store: store.invalidate_tags([mark_of("ns", "tag")]),
+    "soften a tag": lambda store: store.invalidate_tags([mark_of("ns", "tag")], soft=True),
 }
 LEASE_SECONDS = 10.0
 

@@ -54,7 +54,7 @@ async def get(call: Call) -> bytes:
                 call.versions.hold(key, hit.entry, hit.value)
             call.service.tracker.note(call)
         reply = _found(call, hit, lease)
-    except RespError:
+    except BaseException:
         if give_back is not None:
             give_back()  # nobody is told of it
         raise

@@ -60,7 +60,7 @@ def test_stated_sizes_may_take_what_the_processes_leave() -> None:
     assert tiers(text.format(most - 10 * MIB), memory=256 * MIB).l2.max_bytes == most - 10 * MIB
     assert mistakes(text.format("120MiB"), memory=256 * MIB) == [
         "cache.yaml:1: tiers.l2.max_bytes: max_bytes above the memory limit of the container: 10MiB"
-        " of l1 and 120MiB of l2 are more than the 128MiB that a limit of 256MiB leaves for them;"
+        " of l1 and 120MiB of l2 are more than the 127MiB that a limit of 256MiB leaves for them;"
         " lower them, or raise the limit"
     ]
 

@@ -32,10 +32,13 @@ def test_thousands_of_scopes_are_invalidated_at_a_time(sidecar: RunningSidecar, 
         connection = HTTPConnection("127.0.0.1", sidecar.port)
 
         def ask(method: str, path: str, body: bytes, headers: dict[str, str] | None = None) -> int:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            assert b"Too many invalidations" not in answer.read()
-            return answer.status
+            while True:
+                connection.request(method, path, body, headers or {})
+                answer = connection.getresponse()
+                assert b"Too many invalidations" not in answer.read()
+                if answer.status != 503:
+                    return answer.status
+                time.sleep(0.1)  # too late for L3, on a busy machine
 
         statuses = set()
         ask("PUT", f"{PATH}/spared-{mine[0]}", b"v")
@@ -43,8 +46,7 @@ def test_thousands_of_scopes_are_invalidated_at_a_time(sidecar: RunningSidecar, 
             ask("PUT", f"{PATH}/{name}", b"v", {"Cache-Groups": f'"{name}"'})
             what = {"prefix": name} if kind == "prefixes" else {"tags": [name]}
             body = json.dumps({"namespace": "test", **what}).encode()
-            while (status := ask("POST", "/v1/invalidate", body)) == 503:
-                time.sleep(0.1)  # L3 was late, on a busy machine
+            status = ask("POST", "/v1/invalidate", body)
             statuses.add((status, ask("GET", f"{PATH}/{name}", b"")))
         statuses.add((204, 604 - ask("GET", f"{PATH}/spared-{mine[0]}", b"")))
         connection.close()

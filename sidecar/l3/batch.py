@@ -124,7 +124,7 @@ class Batch:
     def apply(self, writes: list[Write]) -> list[int]:
         """Decide all in order; returns their effects."""
         row_keys = [
-            b"" if isinstance(write, Invalidate | InvalidateTags) else disk_key(write.key)
+            b"" if isinstance(write, (Invalidate, InvalidateTags)) else disk_key(write.key)
             for write in writes
         ]
         self._look_up(row_keys)

@@ -179,7 +179,9 @@ class Memory:
             elif tier is L1:  # as a rule: it was put not long ago
                 if cost != place.cost:
                     self.l1.recount(cost - place.cost)
-                self.ready.replace(place, _ready(entry, cost))
+                ends = entry.times.imag  # `_ready` inlined: most puts take this path
+                until = ends if entry.terms is None else NOT_PLAIN
+                self.ready.replace(place, Ready(key, entry, ends, cost, until))
                 return
             else:
                 self.ready.remove(place)
